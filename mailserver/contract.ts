@@ -1,0 +1,101 @@
+/**
+ * The settings of the mail daemons: one JSON document per daemon, written by the components and read once at
+ * start. This is the only file of `mailserver/` that the Pulumi side may import.
+ */
+import { z } from "zod";
+
+const port = z.int().min(1).max(65535);
+const hostname = z
+  .string()
+  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/);
+const pem = z.string().startsWith("-----BEGIN ");
+
+/** How a daemon asks the LDAP directory. `password` is a secret. */
+export const DirectorySettings = z.strictObject({
+  /** `ldap://host:port` */
+  url: z.url({ protocol: /^ldaps?$/ }),
+  bindDn: z.string().min(1),
+  password: z.string().min(1),
+  /** Where the people's entries are, e.g. `ou=people,dc=example,dc=org`. */
+  peopleDn: z.string().min(1),
+  /** Milliseconds until an unanswered look-up counts as unavailable. */
+  timeoutMs: z.int().min(100).default(5_000),
+});
+export type DirectorySettings = z.infer<typeof DirectorySettings>;
+
+/** Certificate chain and private key in PEM. `key` is a secret. */
+export const TlsSettings = z.strictObject({ certificate: pem, key: pem });
+export type TlsSettings = z.infer<typeof TlsSettings>;
+
+/** Limits of one SMTP session; sizes in bytes, times in milliseconds. */
+export const SessionLimits = z.strictObject({
+  messageBytes: z.int().min(65_536).default(26_214_400),
+  /** RFC 5321 section 4.5.3.1.8 asks for at least 100. */
+  recipients: z.int().min(100).default(100),
+  /** Refused commands before the session is closed. */
+  errors: z.int().min(3).default(20),
+  /** RFC 5321 section 4.5.3.2.7: five minutes. */
+  idleMs: z.int().min(100).default(300_000),
+  sessionMs: z.int().min(1_000).default(3_600_000),
+  connections: z.int().min(1).default(500),
+});
+export type SessionLimits = z.infer<typeof SessionLimits>;
+
+const common = {
+  /** Our name in greeting, EHLO and trace headers. */
+  hostname,
+  /** The domains whose people are ours. */
+  domains: z.array(hostname).min(1),
+  directory: DirectorySettings,
+  tls: TlsSettings,
+  limits: SessionLimits.prefault({}),
+  /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
+  lmtpPort: port.default(24),
+  /** Loopback port of `/healthz`. */
+  healthPort: port.default(8080),
+};
+
+/** Settings of smtp-in, the MX daemon. */
+export const SmtpInSettings = z.strictObject({
+  ...common,
+  port: port.default(25),
+  /** Where mail for a person's forward address goes: the internal listener of smtp-out. */
+  relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
+});
+export type SmtpInSettings = z.infer<typeof SmtpInSettings>;
+
+/** When a deferred message is tried again, and when it is given up; milliseconds. */
+export const RetrySettings = z.strictObject({
+  firstMs: z.int().min(10).default(300_000),
+  maxMs: z.int().min(10).default(14_400_000),
+  giveUpMs: z.int().min(1_000).default(432_000_000),
+});
+export type RetrySettings = z.infer<typeof RetrySettings>;
+
+/** A DKIM signing key. `privateKey` is a secret. */
+export const DkimSettings = z.strictObject({ domain: hostname, selector: hostname, privateKey: pem });
+export type DkimSettings = z.infer<typeof DkimSettings>;
+
+/** Settings of smtp-out, the submission and relay daemon. */
+export const SmtpOutSettings = z.strictObject({
+  ...common,
+  /** Submission with STARTTLS (RFC 6409). */
+  submissionPort: port.default(587),
+  /** Submission over implicit TLS (RFC 8314). */
+  submissionsPort: port.default(465),
+  /** Internal listener for smtp-in's forwards; never published. */
+  relayPort: port.default(10025),
+  relay: z.strictObject({ user: z.string().min(1), password: z.string().min(16) }),
+  /** IP addresses of the stack's resolver, `address` or `address:port`. */
+  resolvers: z.array(z.string().min(1)).min(1),
+  /** Port of foreign MX hosts; 25 outside tests. */
+  remotePort: port.default(25),
+  /** Folder of the durable queue; on a volume of its own. */
+  queueDir: z.string().min(1).default("/var/spool/semail"),
+  retry: RetrySettings.prefault({}),
+  dkim: z.array(DkimSettings).default([]),
+});
+export type SmtpOutSettings = z.infer<typeof SmtpOutSettings>;
+
+/** Where every daemon finds its settings inside its container. */
+export const SETTINGS_FILE = "/settings/settings.json";
