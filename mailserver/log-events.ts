@@ -1,0 +1,43 @@
+/**
+ * Every event that the daemons log. The codes are stable: dashboards and alerts may rely on them. Add one here
+ * before using it; the text is its documentation.
+ */
+export const LOG_EVENTS = {
+  "daemon.ready": "The daemon listens",
+  "daemon.stopping": "A signal asked the daemon to end; transactions may finish",
+  "daemon.stopped": "The daemon ended in good order",
+  "daemon.failed": "The daemon could not start or go on",
+  "net.refused": "A connection above the limit was answered 421",
+  "net.tls.failed": "A TLS hand-shake failed",
+  "net.socket.error": "A connection broke",
+  "smtp.session.open": "A client connected",
+  "smtp.session.tls": "The session is under TLS now",
+  "smtp.session.close": "The session ended",
+  "smtp.command.refused": "A command was answered 4xx or 5xx",
+  "smtp.auth.ok": "A user authenticated",
+  "smtp.auth.failed": "An authentication was refused",
+  "smtp.message.accepted": "A message was answered 2xx",
+  "smtp.message.refused": "A message was answered 4xx or 5xx",
+  "smtp.policy.error": "A policy failed unexpectedly; the client was answered 451",
+  "directory.connected": "The directory answers",
+  "directory.unavailable": "The directory could not be asked",
+  "lmtp.delivered": "The box took a message",
+  "lmtp.refused": "The box refused a message",
+  "lmtp.unreachable": "The box could not be reached",
+  "forward.accepted": "The relay took a forwarded message",
+  "forward.failed": "The relay refused a forwarded message, or could not be reached",
+  "queue.accepted": "A message is durable in the queue",
+  "queue.started": "The queue was opened; items found",
+  "queue.attempt": "A delivery is tried",
+  "queue.delivered": "A recipient is done",
+  "queue.deferred": "A recipient is tried again later",
+  "queue.failed": "A recipient failed for good",
+  "queue.item.unreadable": "A queue item could not be read and was set aside",
+  "queue.error": "The queue could not do its work",
+  "dsn.queued": "A delivery status notification was queued",
+  "dsn.suppressed": "No notification: the reverse-path was null",
+  "dns.failed": "A DNS look-up failed",
+} as const satisfies Record<string, string>;
+
+/** A code of `LOG_EVENTS`. */
+export type LogEvent = keyof typeof LOG_EVENTS;

@@ -1,0 +1,135 @@
+/** What `serve`, `connect` and `deliver` take and give. */
+import type {
+  ClientOptions,
+  ClientStage,
+  Credentials,
+  Decision,
+  Envelope,
+  Outcome,
+  Recipient,
+  Reply,
+  ServerOptions,
+  SessionInfo,
+  TlsInfo,
+  Transaction,
+} from "../smtp/types.ts";
+import type { Log } from "./log.ts";
+
+type Answer = Decision | Promise<Decision>;
+
+/**
+ * The policy of one session, made anew for every connection and again after STARTTLS. What is left out is
+ * accepted. A thrown SmtpError is answered with its reply; anything else with 451 4.3.0, and logged.
+ */
+export interface SessionHandler {
+  connect?(): Answer;
+  helo?(name: string, extended: boolean): Answer;
+  auth?(credentials: Credentials): Answer;
+  mail?(transaction: Transaction): Answer;
+  rcpt(transaction: Transaction, recipient: Recipient): Answer;
+  data?(transaction: Transaction): Answer;
+  /** Message bytes, dots undone. Copy what is kept. A returned promise holds the client back until it settles. */
+  chunk(transaction: Transaction, bytes: Uint8Array): void | Promise<void>;
+  /** The message is whole. Accept means responsibility: the client is answered 250 at once. */
+  message(transaction: Transaction, size: number): Answer;
+  /** The transaction ended without a message, or the client has gone: free what is kept for it. */
+  dropped?(transaction: Transaction): void;
+}
+
+/** PEM texts. */
+export interface TlsIdentity {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface ServeOptions {
+  /** `host` defaults to all addresses; port 0 takes any. */
+  readonly listen: { readonly host?: string; readonly port: number };
+  /** `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs `session.startTls` and an identity. */
+  readonly tls?: TlsIdentity & { readonly implicit?: boolean };
+  readonly session: ServerOptions;
+  readonly limits: {
+    readonly idleMs: number;
+    readonly sessionMs: number;
+    /** One connection more is answered 421. */
+    readonly connections: number;
+  };
+  /** `session` is a live view: helo, user and protocol change as the client speaks. */
+  readonly handler: (session: SessionInfo) => SessionHandler;
+  readonly log: Log;
+  /** Closes the server as `close()` does. */
+  readonly signal?: AbortSignal;
+  /** How long `close()` lets transactions finish; 2000 ms unless told. */
+  readonly graceMs?: number;
+}
+
+export interface MailListener {
+  /** The port that it got. */
+  readonly port: number;
+  /** Open connections. */
+  readonly connections: () => number;
+  /** Stops accepting, lets transactions finish within the grace, answers 421 to the rest. Settles when all is closed. */
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Source address of the connection. */
+  readonly localAddress?: string;
+  readonly session: ClientOptions;
+  /**
+   * How the peer's certificate is checked when TLS is used. Absent: not checked (opportunistic, RFC 7435).
+   * `name` is sent as SNI and must match; `ca` PEM replaces the system's authorities.
+   */
+  readonly verify?: { readonly name: string; readonly ca?: string };
+  /** SNI without verification; defaults to `host` when that is a name. */
+  readonly serverName?: string;
+  readonly timeouts?: Partial<ClientTimeouts>;
+  readonly signal?: AbortSignal;
+}
+
+/** Milliseconds; defaults from RFC 5321 section 4.5.3.2. */
+export interface ClientTimeouts {
+  /** TCP connection: 30 s. */
+  readonly connectMs: number;
+  /** Greeting and each reply: 300 s. */
+  readonly replyMs: number;
+  /** Reply to the final dot: 600 s. */
+  readonly messageMs: number;
+}
+
+/** The message: whole, or streamed once. */
+export type Body = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** An open client session, ready for a message. */
+export interface ClientConnection {
+  readonly tls: TlsInfo | undefined;
+  /**
+   * Sends one message. Never rejects for the peer's sake: a lost connection is a temporary outcome of those
+   * recipients that have no final reply yet.
+   */
+  send(envelope: Envelope, body: Body): Promise<readonly Outcome[]>;
+  /** False after 421 or a lost connection: take a new one. */
+  readonly usable: () => boolean;
+  /** QUIT, then close; does not wait for the peer longer than a second. */
+  close(): Promise<void>;
+}
+
+/** Why no message could be sent at all: another MX host may be tried. */
+export class ConnectFailed extends Error {
+  override readonly name = "ConnectFailed";
+  readonly stage: ClientStage;
+  /** The peer's reply (greeting 554, 421, AUTH 535 …) or one of our own (4.4.1, 4.7.5 …). */
+  readonly reply: Reply;
+  constructor(stage: ClientStage, reply: Reply, cause?: unknown) {
+    super(`${stage}: ${reply.code} ${reply.lines.join(" ")}`, { cause });
+    this.stage = stage;
+    this.reply = reply;
+  }
+}
+
+/** What `deliver` found: outcomes, or why the peer could take nothing. */
+export type DeliveryReport =
+  | { readonly kind: "done"; readonly outcomes: readonly Outcome[]; readonly tls: TlsInfo | undefined }
+  | { readonly kind: "failed"; readonly failure: ConnectFailed };
