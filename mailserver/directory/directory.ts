@@ -1,0 +1,95 @@
+/**
+ * What the mail path asks the LDAP directory: whose mailbox an address is, and whether a password is right.
+ * "Absent" and "can't be asked" never look alike: the first is a value, the second is thrown.
+ */
+import { AndFilter, EqualityFilter, type Filter, OrFilter, PresenceFilter } from "ldapts";
+import type { DirectorySettings } from "../contract.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
+import { type Entry, LdapConnection, type LdapDeps } from "./connection.ts";
+
+/** A person who has proven who they are. */
+export interface Person {
+  readonly uid: string;
+  /** Every address that is theirs, lower case. */
+  readonly addresses: readonly string[];
+}
+
+/** Look-ups; each may throw DirectoryUnavailable, and nothing else. */
+export interface Directory {
+  /** Equality on `mailLocalAddress` with the full address. */
+  findRecipient(address: string): Promise<RecipientAnswer>;
+  /** `login` is a uid or an address. */
+  authenticate(login: string, password: string): Promise<Person | "refused">;
+  /** Asks something cheap: resolves when the directory answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Connects at the first question and keeps one connection open after that. */
+export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Directory {
+  const ldap = new LdapConnection(settings, deps);
+  const find = async (filter: Filter, attributes: string[]): Promise<Entry | undefined> => {
+    const found = await ldap.search({ base: settings.peopleDn, scope: "one", filter, attributes });
+    return found[0];
+  };
+
+  async function findRecipient(address: string): Promise<RecipientAnswer> {
+    const filter = ours(equals("mailLocalAddress", address.toLowerCase()));
+    const entry = await find(filter, ["uid", "mailHost", "mailRoutingAddress"]);
+    return entry === undefined ? { kind: "absent" } : toRecipient(entry);
+  }
+
+  async function authenticate(login: string, password: string): Promise<Person | "refused"> {
+    // RFC 4513 section 5.1.2: a bind with an empty password is "unauthenticated" and succeeds. Never ask.
+    if (login === "" || password === "") return "refused";
+    const who = login.toLowerCase();
+    const either = new OrFilter({ filters: [equals("uid", who), equals("mailLocalAddress", who)] });
+    const entry = await find(ours(either), ["uid", "mailLocalAddress"]);
+    const uid = entry && all(entry, "uid")[0];
+    if (entry === undefined || uid === undefined) {
+      // An unknown login costs the same round trips as a known one.
+      await ldap.tryBind(`uid=nobody,${settings.peopleDn}`, password);
+      return "refused";
+    }
+    if (!(await ldap.tryBind(entry.dn, password))) return "refused";
+    return { uid, addresses: all(entry, "mailLocalAddress").map((address) => address.toLowerCase()) };
+  }
+
+  return {
+    findRecipient,
+    authenticate,
+    ping: async () => {
+      const filter = new PresenceFilter({ attribute: "objectClass" });
+      await ldap.search({ base: settings.peopleDn, scope: "base", filter, attributes: ["1.1"] });
+    },
+    close: () => ldap.close(),
+  };
+}
+
+/**
+ * Filters are objects, BER-encoded as they are: no text of an address is ever read as filter syntax, so the
+ * escaping that RFC 4515 section 3 asks of the string form has nothing to do here.
+ */
+function equals(attribute: string, value: string): Filter {
+  return new EqualityFilter({ attribute, value });
+}
+
+function ours(filter: Filter): Filter {
+  return new AndFilter({ filters: [equals("objectClass", "inetLocalMailRecipient"), filter] });
+}
+
+function toRecipient(entry: Entry): RecipientAnswer {
+  const uid = all(entry, "uid")[0];
+  const host = all(entry, "mailHost")[0];
+  const forward = all(entry, "mailRoutingAddress")[0];
+  if (uid === undefined || host === undefined) {
+    // Half an entry is our fault: the sender shall try again rather than hear "no such user".
+    throw new DirectoryUnavailable(`${entry.dn} has no uid or no mailHost`);
+  }
+  return { kind: "box", uid, host, ...(forward === undefined ? {} : { forward }) };
+}
+
+function all(entry: Entry, attribute: string): string[] {
+  const value = entry[attribute];
+  return (Array.isArray(value) ? value : value === undefined ? [] : [value]).map(String);
+}
