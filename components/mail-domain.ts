@@ -1,0 +1,53 @@
+import { Record as DnsRecord } from "@pulumi/gandi";
+import * as pulumi from "@pulumi/pulumi";
+import { TYPES } from "./types.ts";
+
+/** All values of a name and type. */
+export interface RecordArgs {
+  /** Relative to the domain; `@` is the domain itself. */
+  readonly name: string;
+  readonly type: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly values: readonly pulumi.Input<string>[];
+}
+
+export interface MailDomainArgs {
+  domain: string;
+  /** The LiveDNS API that serves the zone; undefined where the records are only shown. */
+  api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
+  records: readonly RecordArgs[];
+  adoptExisting: boolean;
+}
+
+/** The records of the mail domain. MX comes last and goes first: the world is told of us only while we are there. */
+export class MailDomain extends pulumi.ComponentResource {
+  constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPES.mailDomain, name, {}, opts);
+    const isMx = (record: RecordArgs) => record.type === "MX";
+    const before = args.records
+      .filter((record) => !isMx(record))
+      .flatMap((record) => this.record(record, args, []));
+    for (const record of args.records.filter(isMx)) this.record(record, args, before);
+    this.registerOutputs({});
+  }
+
+  private record(record: RecordArgs, args: MailDomainArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
+    if (!args.api) return [];
+    const label = record.name === "@" ? args.domain : `${record.name}.${args.domain}`;
+    const resource = new DnsRecord(
+      `${label}-${record.type}`,
+      {
+        auth: { apiUrl: args.api.url, token: args.api.token },
+        zone: args.domain,
+        name: record.name,
+        type: record.type,
+        ttl: record.ttl,
+        values: [...record.values],
+        adoptExisting: args.adoptExisting,
+      },
+      { parent: this, dependsOn },
+    );
+    return [resource];
+  }
+}

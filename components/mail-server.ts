@@ -1,0 +1,216 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { type DkimSettings, SmtpInSettings, SmtpOutSettings } from "../mailserver/contract.ts";
+import { type PublishedPort, serviceContainer } from "./container.ts";
+import type { Directory, ServiceLogin } from "./directory.ts";
+import type { Keys } from "./keys.ts";
+import type { MailHost } from "./mail-host.ts";
+import type { MailImages } from "./mail-images.ts";
+import { TYPES } from "./types.ts";
+import { type DataPolicy, dataVolume } from "./volume.ts";
+
+/** Static addresses of the services on the front network. */
+export interface ServiceAddresses {
+  readonly smtpIn: string;
+  readonly smtpOut: string;
+  readonly access: string;
+  readonly resolver: string;
+}
+
+export interface MailServerArgs {
+  host: MailHost;
+  images: MailImages;
+  directory: Directory;
+  keys: Keys;
+  domain: string;
+  hostnames: { mx: string; smtp: string };
+  addresses: ServiceAddresses;
+  /** Networks that may ask the resolver. */
+  subnets: { front: string };
+  /** Name servers that the resolver asks for names that public DNS doesn't have, by top domain. */
+  stubs: Readonly<Record<string, string>>;
+  ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
+  dkimSelector: string;
+  policy: DataPolicy;
+}
+
+const TMP = { "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777" };
+const LMTP_PORT = 24;
+const RELAY_PORT = 10_025;
+const RELAY_USER = "smtp-in";
+
+/** The services that strangers and people talk to: smtp-in, smtp-out, access, and the resolver that they ask. */
+export class MailServer extends pulumi.ComponentResource {
+  readonly resolver: docker.Container;
+  readonly queue: docker.Volume;
+  readonly smtpIn: docker.Container;
+  readonly smtpOut: docker.Container;
+  readonly access: docker.Container;
+  private readonly args: MailServerArgs;
+  private readonly id: string;
+
+  constructor(name: string, args: MailServerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPES.mailServer, name, {}, opts);
+    this.args = args;
+    this.id = name;
+    this.resolver = this.makeResolver();
+    this.queue = dataVolume(
+      `${name}-queue`,
+      { host: args.host, name: "smtp-out-queue", kind: "queue", policy: args.policy },
+      { parent: this },
+    );
+    this.smtpOut = this.makeSmtpOut();
+    this.smtpIn = this.makeSmtpIn();
+    this.access = this.makeAccess();
+    this.registerOutputs({});
+  }
+
+  private published(internal: number, external: number): PublishedPort {
+    return { internal, external, ip: this.args.host.bind };
+  }
+
+  private makeResolver(): docker.Container {
+    const { host, images, addresses, subnets, stubs } = this.args;
+    const served = Object.entries(stubs).map(([zone, server]) => `${zone}=${server}`);
+    return serviceContainer(
+      `${this.id}-resolver`,
+      {
+        host,
+        name: "resolver",
+        kind: "service",
+        image: images.image("resolver"),
+        user: "5053:5053",
+        memoryMb: 128,
+        networks: [{ network: host.front, alias: "resolver", ipv4: addresses.resolver }],
+        envs: [`RESOLVER_ALLOW=${subnets.front}`, `RESOLVER_STUBS=${served.join(" ")}`],
+        tmpfs: TMP,
+      },
+      { parent: this },
+    );
+  }
+
+  private makeSmtpOut(): docker.Container {
+    const { host, images, addresses, directory, keys, domain, hostnames, ports, dkimSelector } = this.args;
+    const login = directory.login("smtp-out");
+    const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] => [
+      { domain, selector: dkimSelector, privateKey },
+    ]);
+    const settings = pulumi
+      .all([this.common(hostnames.smtp, login), keys.relay, dkim])
+      .apply(([common, password, dkim]) =>
+        settingsJson(SmtpOutSettings, {
+          ...common,
+          relayPort: RELAY_PORT,
+          relay: { user: RELAY_USER, password },
+          resolvers: [addresses.resolver],
+          dkim,
+        }),
+      );
+    return serviceContainer(
+      `${this.id}-smtp-out`,
+      {
+        host,
+        name: "smtp-out",
+        kind: "service",
+        image: images.image("smtp-out"),
+        user: "5026:5026",
+        memoryMb: 384,
+        networks: [
+          { network: host.front, alias: "smtp-out", ipv4: addresses.smtpOut },
+          { network: host.boxes, alias: "smtp-out" },
+        ],
+        files: { "settings.json": settings },
+        tmpfs: TMP,
+        volumes: [{ volume: this.queue, path: "/var/spool/semail" }],
+        ports: [this.published(587, ports.submission), this.published(465, ports.submissions)],
+        wait: true,
+      },
+      { parent: this, dependsOn: [login.entry, this.resolver] },
+    );
+  }
+
+  private makeSmtpIn(): docker.Container {
+    const { host, images, addresses, directory, keys, hostnames, ports } = this.args;
+    const login = directory.login("smtp-in");
+    const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
+      settingsJson(SmtpInSettings, {
+        ...common,
+        relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
+      }),
+    );
+    return serviceContainer(
+      `${this.id}-smtp-in`,
+      {
+        host,
+        name: "smtp-in",
+        kind: "service",
+        image: images.image("smtp-in"),
+        user: "5025:5025",
+        memoryMb: 384,
+        networks: [
+          { network: host.front, alias: "smtp-in", ipv4: addresses.smtpIn },
+          { network: host.boxes, alias: "smtp-in" },
+        ],
+        files: { "settings.json": settings },
+        tmpfs: TMP,
+        ports: [this.published(25, ports.smtp)],
+        wait: true,
+      },
+      { parent: this, dependsOn: [login.entry] },
+    );
+  }
+
+  private makeAccess(): docker.Container {
+    const { host, images, addresses, directory, keys, ports } = this.args;
+    const login = directory.login("access");
+    return serviceContainer(
+      `${this.id}-access`,
+      {
+        host,
+        name: "access",
+        kind: "service",
+        image: images.image("access"),
+        user: "5004:5004",
+        memoryMb: 256,
+        networks: [
+          { network: host.front, alias: "access", ipv4: addresses.access },
+          { network: host.boxes, alias: "access" },
+        ],
+        envs: [`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
+        files: {
+          "ldap-password": login.password,
+          "box-seed": keys.boxSeed,
+          "tls.crt": keys.tls.certificate,
+          "tls.key": keys.tls.key,
+        },
+        tmpfs: TMP,
+        ports: [
+          this.published(143, ports.imap),
+          this.published(993, ports.imaps),
+          this.published(4190, ports.sieve),
+        ],
+        wait: true,
+      },
+      { parent: this, dependsOn: [login.entry] },
+    );
+  }
+
+  /** What the settings of both SMTP daemons have in common. */
+  private common(hostname: string, login: ServiceLogin) {
+    const { domain, keys } = this.args;
+    return pulumi
+      .all([login.password, keys.tls.certificate, keys.tls.key])
+      .apply(([password, certificate, key]) => ({
+        hostname,
+        domains: [domain],
+        directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
+        tls: { certificate, key },
+        lmtpPort: LMTP_PORT,
+      }));
+  }
+}
+
+/** Checked here, so that a daemon can't be started with settings that it would refuse. */
+function settingsJson<T>(schema: { parse(value: T): unknown }, value: T): string {
+  return `${JSON.stringify(schema.parse(value))}\n`;
+}

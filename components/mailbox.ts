@@ -1,0 +1,109 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { serviceContainer } from "./container.ts";
+import type { Directory } from "./directory.ts";
+import type { Keys } from "./keys.ts";
+import type { MailHost } from "./mail-host.ts";
+import type { ImageRef } from "./mail-images.ts";
+import { childDn } from "./providers/ldap-entry/dn.ts";
+import { LdapEntry } from "./providers/ldap-entry/resource.ts";
+import { TYPES } from "./types.ts";
+import { type DataPolicy, dataVolume } from "./volume.ts";
+
+export interface MailboxArgs {
+  host: MailHost;
+  image: ImageRef;
+  directory: Directory;
+  keys: Keys;
+  domain: string;
+  uid: string;
+  /** The person's full name. */
+  fullName: string;
+  /** Main address. */
+  address: string;
+  /** Every address that arrives here, the main one among them. */
+  addresses: readonly string[];
+  /** Address that gets a copy of all mail. */
+  forward?: string;
+  quotaBytes: number;
+  memoryMb: number;
+  /** Name of the box on the boxes' network. */
+  boxHost: string;
+  policy: DataPolicy;
+}
+
+const USER = "5000:5000";
+
+/** A person: their entry in the directory, their mail volume, and the container that serves it. */
+export class Mailbox extends pulumi.ComponentResource {
+  readonly volume: docker.Volume;
+  readonly box: docker.Container;
+  readonly entry: LdapEntry;
+
+  constructor(name: string, args: MailboxArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPES.mailbox, name, {}, opts);
+    this.volume = dataVolume(
+      `${name}-mail`,
+      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy: args.policy },
+      { parent: this },
+    );
+    this.box = this.server(name, args);
+    this.entry = this.person(name, args);
+    this.registerOutputs({ address: args.address });
+  }
+
+  private server(name: string, args: MailboxArgs): docker.Container {
+    return serviceContainer(
+      `${name}-box`,
+      {
+        host: args.host,
+        name: args.boxHost,
+        kind: "box",
+        image: args.image,
+        user: USER,
+        memoryMb: args.memoryMb,
+        networks: [{ network: args.host.boxes, alias: args.boxHost }],
+        envs: [
+          `BOX_USER=${args.uid}`,
+          `BOX_DOMAIN=${args.domain}`,
+          `BOX_QUOTA_BYTES=${args.quotaBytes}`,
+          pulumi.interpolate`BOX_SECRET_SHA256=${args.keys.boxPasswordHash(args.uid)}`,
+        ],
+        tmpfs: {
+          "/run": "rw,noexec,nosuid,nodev,size=4m,uid=5000,gid=5000,mode=0750",
+          "/tmp": "rw,noexec,nosuid,nodev,size=16m,mode=1777",
+        },
+        volumes: [{ volume: this.volume, path: "/srv/mail" }],
+        // A check starts a process, and there may be a thousand boxes on a host.
+        healthEvery: 300,
+      },
+      { parent: this },
+    );
+  }
+
+  /** The entry comes after the box, and goes before it: an address that is found has a box to go to. */
+  private person(name: string, args: MailboxArgs): LdapEntry {
+    return new LdapEntry(
+      `${name}-entry`,
+      {
+        connection: args.directory.connection,
+        dn: childDn("uid", args.uid, args.directory.peopleDn),
+        attributes: {
+          objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+          uid: [args.uid],
+          cn: [args.fullName],
+          sn: [args.fullName.split(/\s+/).at(-1) ?? args.fullName],
+          mail: [args.address],
+          mailLocalAddress: [...args.addresses],
+          mailHost: [args.boxHost],
+          // Empty says that there must be none: a forward set by hand is drift.
+          mailRoutingAddress: args.forward === undefined ? [] : [args.forward],
+        },
+        password: args.keys.initialPassword(args.uid),
+        // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
+        adopt: true,
+      },
+      { parent: this, dependsOn: [this.box], deletedWith: args.directory.volume },
+    );
+  }
+}

@@ -1,0 +1,73 @@
+/** An authenticated connection to the directory for the length of one operation, and errors that a person can act on. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, ResultCodeError } from "ldapts";
+import type { Inputs } from "./diff.ts";
+
+type Connection = Inputs["connection"];
+
+/** How long to wait for a directory that is just starting, and between two tries; milliseconds. */
+const PATIENCE = { forMs: 60_000, everyMs: 500 };
+
+const NOT_READY = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN"]);
+
+/** LDAP result codes (RFC 4511 appendix A.1) that a remedy is known for. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  19: "a value breaks a rule of the directory, such as an address that another entry has already",
+  32: "the parent entry is missing; was it deleted by hand? Run `pulumi refresh`, then update again",
+  49: "the directory refused the bind: the password in the stack isn't the one the directory was started with",
+  50: "the bind DN may not write here; use the directory's admin",
+  53: "the directory is unwilling; see its log",
+  68: "the entry exists already; set `adopt` to take it over, or delete it",
+};
+export const LDAP = { busy: 51, unavailable: 52, noSuchObject: 32, entryExists: 68 } as const;
+
+/** Runs `work` on a bound connection. Waits up to a minute for a directory that doesn't answer yet. */
+export async function withDirectory<T>(
+  connection: Connection,
+  dn: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await connect(connection, dn);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw explain(error, connection, dn);
+  } finally {
+    await client.unbind().catch(() => undefined);
+  }
+}
+
+async function connect(connection: Connection, dn: string): Promise<Client> {
+  for (let waited = 0; ; waited += PATIENCE.everyMs) {
+    const client = new Client({ url: connection.url, timeout: 30_000, connectTimeout: 5_000 });
+    try {
+      await client.bind(connection.bindDn, connection.password);
+      return client;
+    } catch (error) {
+      await client.unbind().catch(() => undefined);
+      if (!isStarting(error) || waited >= PATIENCE.forMs) throw explain(error, connection, dn);
+      await sleep(PATIENCE.everyMs);
+    }
+  }
+}
+
+function isStarting(error: unknown): boolean {
+  if (error instanceof ResultCodeError) return error.code === LDAP.busy || error.code === LDAP.unavailable;
+  return NOT_READY.has(networkCode(error)) || /connection (closed|timeout)|socket/i.test(String(error));
+}
+
+function networkCode(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+/** An error that names the entry, the cause and the remedy. */
+function explain(error: unknown, { url }: Connection, dn: string): Error {
+  if (error instanceof ResultCodeError) {
+    const remedy = REMEDIES[error.code];
+    return new Error(`LDAP entry ${dn} at ${url}: ${error.message.trim()}${remedy ? ` — ${remedy}` : ""}`);
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  const hint = "is the directory's container running, and its port published? See its log";
+  return new Error(`LDAP entry ${dn}: the directory at ${url} doesn't answer (${reason.trim()}) — ${hint}`);
+}

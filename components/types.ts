@@ -1,0 +1,11 @@
+/** Every type token of our components. A token is part of the state: renaming one needs an alias. */
+export const TYPES = {
+  mailHost: "semail:index:MailHost",
+  mailImages: "semail:index:MailImages",
+  keys: "semail:index:Keys",
+  directory: "semail:index:Directory",
+  mailbox: "semail:index:Mailbox",
+  mailServer: "semail:index:MailServer",
+  devDns: "semail:index:DevDns",
+  mailDomain: "semail:index:MailDomain",
+} as const;

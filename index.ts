@@ -1,0 +1,14 @@
+/** The Pulumi program: the mail system that `Pulumi.<stack>.yaml` asks for. */
+import * as pulumi from "@pulumi/pulumi";
+import { loadConfig } from "./stacks/config.ts";
+import { planImages } from "./stacks/image-plans.ts";
+import { mailStack } from "./stacks/mail-stack.ts";
+import { buildModel } from "./stacks/model.ts";
+
+const { config, gandiToken } = loadConfig();
+const model = buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() });
+
+/** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
+export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken });
+/** The records of the domain, for zones that are kept by hand. */
+export const records = model.records;

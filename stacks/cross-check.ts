@@ -1,0 +1,93 @@
+/** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
+import { domainOf } from "./address.ts";
+import { Ports, Uid, User, type UserConfig } from "./schema.ts";
+
+export interface Problem {
+  /** Dotted path below the namespace, e.g. `users.alice.addresses.0`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Everything wrong with the people of a raw config, and with the ports, as far as it can be read. */
+export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
+  const domain = typeof raw.domain === "string" ? raw.domain.trim().toLowerCase() : undefined;
+  const users = isObject(raw.users) ? raw.users : {};
+  return [
+    ...Object.keys(users).flatMap(checkUid),
+    ...checkAddresses(readable(users), domain),
+    ...checkPostmaster(raw.postmaster, users),
+    ...checkPorts(raw.ports),
+  ];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readable(users: Record<string, unknown>): [string, UserConfig][] {
+  return Object.entries(users).flatMap(([uid, value]): [string, UserConfig][] => {
+    const user = User.safeParse(value);
+    return user.success ? [[uid, user.data]] : [];
+  });
+}
+
+function checkUid(uid: string): Problem[] {
+  const result = Uid.safeParse(uid);
+  return result.success
+    ? []
+    : [{ path: `users.${uid}`, message: `uid ${result.error.issues[0]?.message ?? "is invalid"}` }];
+}
+
+function checkAddresses(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+  const claimed = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const [uid, user] of users) {
+    const own = claims(uid, user, domain);
+    for (const [path, address] of own) {
+      const holder = claimed.get(address);
+      if (domain !== undefined && domainOf(address) !== domain) {
+        problems.push({ path, message: `${address} is outside the domain ${domain}` });
+      } else if (holder !== undefined) {
+        problems.push({ path, message: `${address} is claimed twice: it is also at ${holder}` });
+      } else {
+        claimed.set(address, path);
+      }
+    }
+    if (own.some(([, address]) => address === user.forward)) {
+      problems.push({
+        path: `users.${uid}.forward`,
+        message: "is one of the person's own addresses: mail would loop",
+      });
+    }
+  }
+  return problems;
+}
+
+function claims(uid: string, user: UserConfig, domain: string | undefined): [string, string][] {
+  const implied =
+    domain === undefined ? [] : [[`users.${uid}`, `${uid}@${domain}`] satisfies [string, string]];
+  const named = (key: "addresses" | "aliases", list: readonly string[]) =>
+    list.map((address, index): [string, string] => [`users.${uid}.${key}.${index}`, address]);
+  return [
+    ...(user.addresses ? named("addresses", user.addresses) : implied),
+    ...named("aliases", user.aliases),
+  ];
+}
+
+function checkPostmaster(postmaster: unknown, users: Record<string, unknown>): Problem[] {
+  if (typeof postmaster !== "string" || Object.hasOwn(users, postmaster)) return [];
+  return [{ path: "postmaster", message: `there is no user ${postmaster}: name one of semail:users` }];
+}
+
+function checkPorts(raw: unknown): Problem[] {
+  const ports = Ports.safeParse(raw ?? {});
+  if (!ports.success) return [];
+  const used = new Map<number, string>();
+  return Object.entries(ports.data).flatMap(([name, port]) => {
+    const other = used.get(port);
+    used.set(port, name);
+    return other === undefined
+      ? []
+      : [{ path: `ports.${name}`, message: `${port} is already ports.${other}` }];
+  });
+}

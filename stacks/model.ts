@@ -1,0 +1,161 @@
+/** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
+import { mailRecords, type RecordSpec } from "./records.ts";
+import type { StackConfig, UserConfig } from "./schema.ts";
+import { parseSize } from "./size.ts";
+
+/** A person with a mailbox. */
+export interface Person {
+  readonly uid: string;
+  readonly name: string;
+  /** The main address, the one mail is sent from. */
+  readonly address: string;
+  /** Every address that is theirs, the main one first. */
+  readonly addresses: readonly string[];
+  readonly quotaBytes: number;
+  /** Memory limit of the box, in whole MiB. */
+  readonly memoryMb: number;
+  readonly forward: string | undefined;
+  /** Name of the box on the boxes' network; `mailHost` in the directory. */
+  readonly boxHost: string;
+}
+
+/** Names by which the services are reached. */
+export interface Hostnames {
+  readonly mx: string;
+  readonly smtp: string;
+  readonly imap: string;
+}
+
+/** Addresses and subnets of the stack's private networks. */
+export interface NetworkPlan {
+  readonly front: string;
+  readonly boxes: string;
+  readonly smtpIn: string;
+  readonly smtpOut: string;
+  readonly access: string;
+  readonly resolver: string;
+  readonly livedns: string;
+}
+
+export interface MailModel {
+  /** Begins the name of everything this stack owns on the host, e.g. `semail-dev`. */
+  readonly prefix: string;
+  readonly domain: string;
+  /** LDAP suffix, e.g. `dc=example,dc=org`. */
+  readonly suffix: string;
+  readonly hostnames: Hostnames;
+  readonly people: readonly Person[];
+  readonly network: NetworkPlan;
+  readonly records: readonly RecordSpec[];
+  readonly host: StackConfig["host"];
+  readonly dns: StackConfig["dns"];
+  readonly ports: StackConfig["ports"];
+  readonly images: StackConfig["images"];
+  readonly protect: boolean;
+  readonly keepVolumes: boolean;
+  readonly showPasswords: boolean;
+}
+
+/** Builds the model of stack `stack` in project `project`. */
+export function buildModel(config: StackConfig, names: { project: string; stack: string }): MailModel {
+  const prefix = `${names.project}-${names.stack}`.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
+  const { domain } = config;
+  const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
+  const network = planNetwork(config.network ?? defaultNetwork(prefix));
+  const address = config.host.address;
+  return deepFreeze({
+    prefix,
+    domain,
+    suffix: suffixOf(domain),
+    hostnames,
+    people: people(config),
+    network,
+    records: mailRecords({
+      domain,
+      hostnames,
+      ttl: config.dns.ttl,
+      addresses: {
+        mx: address ?? network.smtpIn,
+        smtp: address ?? network.smtpOut,
+        imap: address ?? network.access,
+      },
+    }),
+    host: config.host,
+    dns: config.dns,
+    ports: config.ports,
+    images: config.images,
+    protect: config.protect,
+    keepVolumes: config.keepVolumes,
+    showPasswords: config.showPasswords,
+  });
+}
+
+/** `example.org` → `dc=example,dc=org` (RFC 2247 section 2). */
+export function suffixOf(domain: string): string {
+  return domain
+    .split(".")
+    .map((label) => `dc=${label}`)
+    .join(",");
+}
+
+function people(config: StackConfig): Person[] {
+  const claimed = new Set(
+    Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
+  );
+  const postmaster = config.postmaster ?? Object.keys(config.users)[0];
+  // RFC 5321 section 4.5.1 and RFC 2142 section 4: these two always reach a person.
+  const roles = ["postmaster", "abuse"]
+    .map((role) => `${role}@${config.domain}`)
+    .filter((role) => !claimed.has(role));
+  return Object.entries(config.users).map(([uid, user]) => {
+    const own = ownAddresses(uid, user, config.domain);
+    const addresses = uid === postmaster ? [...own, ...roles] : own;
+    return {
+      uid,
+      name: user.name,
+      address: own[0] ?? `${uid}@${config.domain}`,
+      addresses: [...new Set(addresses)],
+      quotaBytes: bytes(user.quota ?? config.defaults.quota),
+      memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
+      forward: user.forward,
+      boxHost: `box-${uid}`,
+    };
+  });
+}
+
+function ownAddresses(uid: string, user: UserConfig, domain: string): string[] {
+  return [...(user.addresses ?? [`${uid}@${domain}`]), ...user.aliases];
+}
+
+function bytes(size: string): number {
+  const value = parseSize(size);
+  if (value === undefined) throw new RangeError(`not a size: ${size}`);
+  return value;
+}
+
+/** A /16 of 10.64.0.0 to 10.191.0.0 by the stack's name, so that stacks on one host seldom meet. */
+function defaultNetwork(prefix: string): string {
+  let hash = 0x811c9dc5; // FNV-1a, 32 bits
+  for (const char of prefix) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  return `10.${64 + (hash % 128)}.0.0/16`;
+}
+
+function planNetwork(cidr: string): NetworkPlan {
+  const net = cidr.split(".").slice(0, 2).join(".");
+  return {
+    front: `${net}.0.0/24`,
+    boxes: `${net}.128.0/17`,
+    smtpIn: `${net}.0.25`,
+    resolver: `${net}.0.53`,
+    livedns: `${net}.0.54`,
+    smtpOut: `${net}.0.87`,
+    access: `${net}.0.93`,
+  };
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const child of Object.values(value)) {
+    if (typeof child === "object" && child !== null) deepFreeze(child);
+  }
+  return Object.freeze(value);
+}

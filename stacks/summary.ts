@@ -1,0 +1,48 @@
+/** What an update tells its user: where the services are, who has a mailbox, which records the domain has. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Keys } from "../components/keys.ts";
+import type { MailModel } from "./model.ts";
+import type { RecordSpec } from "./records.ts";
+
+export interface Summary {
+  readonly prefix: string;
+  readonly domain: string;
+  readonly bind: string;
+  readonly hostnames: MailModel["hostnames"];
+  readonly ports: MailModel["ports"];
+  readonly people: readonly {
+    readonly uid: string;
+    readonly name: string;
+    readonly address: string;
+    /** The password the person's entry was made with; they may have changed it since. */
+    readonly initialPassword: string;
+  }[];
+  readonly records: readonly RecordSpec[];
+  /** Certificate of the stack's own authority, PEM. */
+  readonly ca: string;
+  /** Whether the passwords may be shown on a terminal. */
+  readonly showPasswords: boolean;
+}
+
+/** The `summary` stack output; secret, since it holds passwords. */
+export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> {
+  const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
+  return pulumi.secret(
+    pulumi.all([passwords, keys.caPem]).apply(([initial, ca]) => ({
+      prefix: model.prefix,
+      domain: model.domain,
+      bind: model.host.bind,
+      hostnames: model.hostnames,
+      ports: model.ports,
+      people: model.people.map(({ uid, name, address }, index) => ({
+        uid,
+        name,
+        address,
+        initialPassword: initial[index] ?? "",
+      })),
+      records: model.records,
+      ca,
+      showPasswords: model.showPasswords,
+    })),
+  );
+}
