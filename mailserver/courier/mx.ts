@@ -1,0 +1,116 @@
+/** Which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505). */
+import { Resolver } from "node:dns/promises";
+import { isIP } from "node:net";
+import { reply } from "../smtp/replies.ts";
+import type { Outcome } from "../smtp/types.ts";
+
+/** The DNS questions that routing asks; errors carry c-ares codes such as ENOTFOUND. */
+export interface Dns {
+  resolveMx(name: string): Promise<{ exchange: string; priority: number }[]>;
+  resolve4(name: string): Promise<string[]>;
+  resolve6(name: string): Promise<string[]>;
+}
+
+export interface MxDeps {
+  readonly dns: Dns;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Names under which mail reaches ourselves. */
+  readonly ownNames: readonly string[];
+}
+
+/** Host names in the order in which they are tried, or why there is none. */
+export type Route = { readonly kind: "hosts"; readonly hosts: readonly string[] } | NoRoute;
+/** Addresses of one host. */
+export type HostAddresses = { readonly kind: "addresses"; readonly addresses: readonly string[] } | NoRoute;
+type NoRoute = { readonly kind: "none"; readonly outcome: Outcome };
+
+/** DNS through the given resolvers only, never those of the machine. */
+export function createDns(servers: readonly string[]): Dns {
+  const resolver = new Resolver({ timeout: 5_000, tries: 3 });
+  resolver.setServers(servers);
+  return resolver;
+}
+
+/** The hosts of a domain. `domain` may be an address literal. */
+export async function findHosts(domain: string, deps: MxDeps): Promise<Route> {
+  const literal = addressLiteral(domain);
+  if (literal !== undefined) return { kind: "hosts", hosts: [literal] };
+  try {
+    const records = await deps.dns.resolveMx(domain);
+    return fromRecords(domain, records, deps);
+  } catch (error) {
+    const code = dnsCode(error);
+    // RFC 5321 section 5.1: without MX records the domain itself is the host.
+    if (code === "ENODATA") return fromImplicit(domain, deps);
+    if (code === "ENOTFOUND") return none("permanent", 550, "5.1.2", `The domain ${domain} does not exist`);
+    return none("temporary", 451, "4.4.3", `The MX records of ${domain} could not be looked up (${code})`);
+  }
+}
+
+/** A before AAAA: where IPv6 does not work, an AAAA that stalls costs its time-out only after IPv4 has failed. */
+export async function findAddresses(host: string, dns: Dns): Promise<HostAddresses> {
+  if (isIP(host) !== 0) return { kind: "addresses", addresses: [host] };
+  const [v4, v6] = await Promise.allSettled([dns.resolve4(host), dns.resolve6(host)]);
+  const addresses = [v4, v6].flatMap((found) => (found.status === "fulfilled" ? found.value : []));
+  if (addresses.length > 0) return { kind: "addresses", addresses };
+  const codes = [v4, v6].map((found) => (found.status === "rejected" ? dnsCode(found.reason) : "ENODATA"));
+  const absent = codes.every((code) => code === "ENODATA" || code === "ENOTFOUND");
+  const text = `The mail host ${host} has no address`;
+  if (absent) return none("temporary", 451, "4.4.4", text);
+  return none("temporary", 451, "4.4.3", `${text} that could be looked up (${codes.join(", ")})`);
+}
+
+function fromRecords(domain: string, records: { exchange: string; priority: number }[], deps: MxDeps): Route {
+  const named = records.map(({ exchange, priority }) => ({
+    host: exchange.toLowerCase().replace(/\.$/, ""),
+    priority,
+  }));
+  const real = named.filter(({ host }) => host !== "");
+  // RFC 7505 section 3: a single MX of the root says that the domain takes no mail.
+  if (real.length === 0) return none("permanent", 556, "5.1.10", `The domain ${domain} takes no mail`);
+  // RFC 5321 section 5.1: our own name and everything as good or worse goes, or mail would run in circles.
+  const own = new Set(deps.ownNames);
+  const limit = Math.min(...real.filter(({ host }) => own.has(host)).map(({ priority }) => priority));
+  const usable = real.filter(({ priority }) => priority < limit);
+  if (usable.length === 0) return loop(domain);
+  return { kind: "hosts", hosts: inOrder(usable, deps.random).map(({ host }) => host) };
+}
+
+async function fromImplicit(domain: string, deps: MxDeps): Promise<Route> {
+  if (deps.ownNames.includes(domain)) return loop(domain);
+  const found = await findAddresses(domain, deps.dns);
+  if (found.kind === "addresses") return { kind: "hosts", hosts: [domain] };
+  if (found.outcome.reply.enhanced !== "4.4.4") return found;
+  return none("permanent", 550, "5.1.2", `The domain ${domain} has neither MX nor address records`);
+}
+
+/** By preference, equal ones shuffled (RFC 5321 section 5.1: "MUST randomize them to spread the load"). */
+function inOrder<T extends { priority: number }>(records: readonly T[], random: () => number): T[] {
+  return records
+    .map((record) => ({ record, key: random() }))
+    .sort((a, b) => a.record.priority - b.record.priority || a.key - b.key)
+    .map(({ record }) => record);
+}
+
+function addressLiteral(domain: string): string | undefined {
+  const inner = /^\[(?:ipv6:)?([^\]]+)\]$/i.exec(domain)?.[1];
+  return inner !== undefined && isIP(inner) !== 0 ? inner : undefined;
+}
+
+function loop(domain: string): NoRoute {
+  return none(
+    "permanent",
+    554,
+    "5.4.6",
+    `The MX of ${domain} is this server, which does not know the domain`,
+  );
+}
+
+function none(...[kind, code, status, text]: ["permanent" | "temporary", number, string, string]): NoRoute {
+  return { kind: "none", outcome: { kind, reply: reply(code, status, text) } };
+}
+
+function dnsCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+}

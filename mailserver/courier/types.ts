@@ -1,0 +1,22 @@
+/** What a courier carries, and what it brings back. */
+import type { Address, Outcome, ReversePath } from "../smtp/types.ts";
+
+/** One message for recipients that go the same way. */
+export interface Delivery {
+  readonly from: ReversePath;
+  /** At least one. */
+  readonly recipients: readonly Address[];
+  readonly body: Uint8Array;
+  /** The body has bytes ≥ 0x80 (RFC 6152). */
+  readonly eightBit: boolean;
+  /** The header or an address has bytes ≥ 0x80 (RFC 6531). */
+  readonly smtputf8: boolean;
+}
+
+/** What became of one recipient. `host` is the peer that said so; absent when none was asked. */
+export type Result = Outcome & { readonly host?: string };
+
+/** The same result for each of `recipients`. */
+export function forAll(recipients: readonly Address[], result: Result): Result[] {
+  return recipients.map(() => result);
+}

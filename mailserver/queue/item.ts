@@ -1,0 +1,131 @@
+/** What the queue keeps. Everything here is plain data: it crosses to the worker thread and into the database. */
+import { z } from "zod";
+
+/** What became of a recipient in one attempt, in words for logs, DSNs and the history. */
+const Answer = z.strictObject({
+  /** SMTP reply code, of the peer or, when it gave none, our own. */
+  code: z.int(),
+  /** RFC 3463 status, e.g. `4.4.1`. */
+  status: z.string(),
+  text: z.string(),
+  /** Host name of the peer that said so; absent when no peer was asked. */
+  host: z.string().optional(),
+});
+export type Answer = z.infer<typeof Answer>;
+
+/** The envelope that all recipients of a message share. */
+export const StoredEnvelope = z.strictObject({
+  /** Empty: the null reverse-path. */
+  from: z.string(),
+  eightBit: z.boolean(),
+  smtputf8: z.boolean(),
+});
+export type StoredEnvelope = z.infer<typeof StoredEnvelope>;
+
+/** `delivered`, `failed` and `expired` are final. */
+export type RecipientState = "pending" | "delivered" | "failed" | "expired";
+
+/** A message on its way into the queue. */
+export interface NewItem {
+  readonly id: string;
+  readonly created: number;
+  readonly envelope: StoredEnvelope;
+  readonly recipients: readonly NewRecipient[];
+  /** The message as it goes out. */
+  readonly body: Uint8Array;
+}
+
+export interface NewRecipient {
+  readonly address: string;
+  /** What is delivered together and limited together, e.g. `mx:example.org` or `box:box-alice`. */
+  readonly destination: string;
+}
+
+/** A recipient of an item that was claimed for an attempt. */
+export interface DueRecipient {
+  /** Position in the item, from 0. */
+  readonly seq: number;
+  readonly address: string;
+  readonly destination: string;
+  /** Attempts made so far. */
+  readonly attempts: number;
+}
+
+/** An item of which some recipients are due; they are the caller's until settled or released. */
+export interface DueItem {
+  readonly id: string;
+  readonly created: number;
+  readonly envelope: StoredEnvelope;
+  readonly recipients: readonly DueRecipient[];
+}
+
+/** The new state of a recipient after an attempt. */
+export interface Settlement {
+  readonly seq: number;
+  readonly state: RecipientState;
+  readonly attempts: number;
+  /** Only for `pending`. */
+  readonly nextAttempt?: number;
+  readonly answer: Answer;
+}
+
+/** A recipient whose failure the sender has not been told of. */
+export interface FailedRecipient {
+  readonly seq: number;
+  readonly address: string;
+  readonly state: "failed" | "expired";
+  readonly answer: Answer;
+}
+
+/** An item with failures to report; state is final already, so a restart reports but never retries. */
+export interface Unreported {
+  readonly id: string;
+  readonly created: number;
+  readonly envelope: StoredEnvelope;
+  readonly recipients: readonly FailedRecipient[];
+}
+
+/** A recipient with everything that is known of it, for people who look into the queue. */
+export interface ItemView {
+  readonly id: string;
+  readonly created: number;
+  readonly envelope: StoredEnvelope;
+  readonly recipients: readonly (NewRecipient & {
+    readonly state: RecipientState;
+    readonly attempts: number;
+    readonly nextAttempt: number;
+    readonly lastAnswer?: Answer;
+  })[];
+  readonly history: readonly HistoryEntry[];
+}
+
+const HistoryEntry = z.strictObject({ at: z.number(), seq: z.int(), state: z.string(), answer: Answer });
+export type HistoryEntry = z.infer<typeof HistoryEntry>;
+
+/** A row as SQLite gives it back; parse errors mean that it is set aside. */
+export const ItemRow = z.object({
+  id: z.string().min(1),
+  created: z.number(),
+  envelope: z.string().transform(fromJson).pipe(StoredEnvelope),
+  history: z.string().transform(fromJson).pipe(z.array(HistoryEntry)),
+});
+
+export const RecipientRow = z.object({
+  seq: z.int(),
+  address: z.string().min(1),
+  destination: z.string().min(1),
+  state: z.enum(["pending", "delivered", "failed", "expired"]),
+  attempts: z.int(),
+  next_attempt: z.number(),
+  answer: z.nullable(z.string().transform(fromJson).pipe(Answer)),
+});
+export type RecipientRow = z.infer<typeof RecipientRow>;
+
+function fromJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "not JSON" });
+    return z.NEVER;
+  }
+}

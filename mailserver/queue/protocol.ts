@@ -1,0 +1,43 @@
+/** What passes between the queue and its worker thread. */
+import type { Store, StoreOptions } from "./store.ts";
+
+/** The store's methods that may be called from outside; all that are called meanwhile share one transaction. */
+export const OPERATIONS = [
+  "enqueue",
+  "claimDue",
+  "body",
+  "settle",
+  "release",
+  "unreported",
+  "report",
+  "nextDue",
+  "counts",
+  "show",
+  "setAside",
+] as const satisfies readonly (keyof Store)[];
+export type Operation = (typeof OPERATIONS)[number];
+
+export type Argument<O extends Operation> = Parameters<Store[O]>[0];
+export type Result<O extends Operation> = ReturnType<Store[O]>;
+
+export interface Request {
+  readonly number: number;
+  readonly operation: Operation;
+  readonly argument: unknown;
+}
+
+/** `full`: there is no room on the disk. */
+export interface Failure {
+  readonly kind: "full" | "other";
+  readonly message: string;
+}
+
+export type Response =
+  | { readonly kind: "open" }
+  | { readonly kind: "result"; readonly number: number; readonly value: unknown }
+  | { readonly kind: "failure"; readonly number: number; readonly failure: Failure };
+
+/** The worker's start data; its presence tells a bundle's one entry file that it is the worker. */
+export interface QueueWorkerData {
+  readonly queueStore: StoreOptions;
+}

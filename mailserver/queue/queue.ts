@@ -1,0 +1,111 @@
+/** The durable queue as the daemon sees it: promises that settle when the disk has it. */
+import { Worker } from "node:worker_threads";
+import type { Argument, Operation, QueueWorkerData, Request, Response, Result } from "./protocol.ts";
+import type { StoreOptions } from "./store.ts";
+
+/** There is no room for the message: 452 4.3.1, and the client tries again (RFC 3463 X.3.1). */
+export class QueueFull extends Error {
+  override readonly name = "QueueFull";
+}
+
+/** The queue could not do its work: 451 4.3.0. */
+export class QueueError extends Error {
+  override readonly name = "QueueError";
+}
+
+/** Every operation of the store, answered after the commit that holds it. */
+export type Queue = {
+  readonly [O in Operation]: (argument: Argument<O>) => Promise<Result<O>>;
+} & {
+  /** Calls `listener` after each item that became durable. */
+  onEnqueued(listener: () => void): void;
+  /** Rejects when the worker has died: nothing can be queued any more. Never resolves. */
+  readonly failed: Promise<never>;
+  close(): Promise<void>;
+};
+
+export interface QueueOptions extends StoreOptions {
+  /** The worker's entry: `worker.ts`, or the bundle that holds it and calls `runQueueWorker` when `isQueueWorker`. */
+  readonly worker: URL;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Opens the queue; what was in flight when it was last open is due again. */
+export async function openQueue(options: QueueOptions): Promise<Queue> {
+  const { worker: entry, ...queueStore } = options;
+  const worker = new Worker(entry, { workerData: { queueStore } satisfies QueueWorkerData });
+  const waiting = new Map<number, Waiting>();
+  const failure = Promise.withResolvers<never>();
+  const opened = Promise.withResolvers<void>();
+  failure.promise.catch(() => {});
+  let next = 0;
+  let closing = false;
+
+  function die(cause: unknown): void {
+    const error = new QueueError("the queue's worker thread ended", { cause });
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+    opened.reject(error);
+    if (!closing) failure.reject(error);
+  }
+  worker.on("error", die);
+  worker.on("exit", die);
+  worker.on("message", (response: Response) => {
+    if (response.kind === "open") return opened.resolve();
+    const waiter = waiting.get(response.number);
+    waiting.delete(response.number);
+    if (response.kind === "result") return waiter?.resolve(response.value);
+    const Kind = response.failure.kind === "full" ? QueueFull : QueueError;
+    waiter?.reject(new Kind(response.failure.message));
+  });
+
+  function call<O extends Operation>(operation: O, argument: Argument<O>): Promise<Result<O>> {
+    return new Promise<unknown>((resolve, reject) => {
+      if (closing) return reject(new QueueError("the queue is closed"));
+      const number = next++;
+      waiting.set(number, { resolve, reject });
+      worker.postMessage({ number, operation, argument } satisfies Request);
+    }) as Promise<Result<O>>;
+  }
+
+  const close = async (): Promise<void> => {
+    if (closing) return;
+    closing = true;
+    const ended = new Promise((resolve) => worker.once("exit", resolve));
+    worker.postMessage("close");
+    await ended;
+  };
+
+  await opened.promise;
+  return toQueue(call, { failed: failure.promise, close });
+}
+
+type Call = <O extends Operation>(operation: O, argument: Argument<O>) => Promise<Result<O>>;
+
+function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
+  const listeners: (() => void)[] = [];
+  const notify = () => {
+    for (const listener of listeners) listener();
+  };
+  return {
+    ...rest,
+    onEnqueued: (listener) => {
+      listeners.push(listener);
+    },
+    enqueue: (item) => call("enqueue", item).then(notify),
+    report: (change) => call("report", change).then(notify),
+    claimDue: (query) => call("claimDue", query),
+    body: (id) => call("body", id),
+    settle: (change) => call("settle", change),
+    release: (claim) => call("release", claim),
+    unreported: (query) => call("unreported", query),
+    nextDue: (except) => call("nextDue", except),
+    counts: () => call("counts", undefined),
+    show: (id) => call("show", id),
+    setAside: (item) => call("setAside", item),
+  };
+}

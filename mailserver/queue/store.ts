@@ -1,0 +1,295 @@
+/**
+ * The queue's database. Synchronous: it runs in the worker thread, and nothing else writes to the file.
+ * Every method is one step of a transaction that the caller begins and commits (`transaction`).
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import {
+  type DueItem,
+  type DueRecipient,
+  ItemRow,
+  type ItemView,
+  type NewItem,
+  RecipientRow,
+  type Settlement,
+  type Unreported,
+} from "./item.ts";
+import { PRAGMAS, SCHEMA } from "./schema.ts";
+
+/** An item that could not be read and lies in the table `unreadable` now. */
+export interface SetAside {
+  readonly id: string;
+  readonly cause: string;
+}
+
+export interface ClaimQuery {
+  readonly now: number;
+  /** Recipients at most. */
+  readonly limit: number;
+  /** Destinations that are busy enough. */
+  readonly except: readonly string[];
+}
+
+export interface StoreOptions {
+  readonly dir: string;
+  /** An upper bound in pages of 4 KiB, for tests of the full disk. */
+  readonly maxPages?: number;
+}
+
+export class Store {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(options: StoreOptions) {
+    mkdirSync(options.dir, { recursive: true });
+    this.#db = new DatabaseSync(join(options.dir, "queue.sqlite"));
+    this.#db.exec(PRAGMAS);
+    this.#db.exec(SCHEMA);
+    if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
+    syncFolder(options.dir);
+  }
+
+  /** Runs `work` in one transaction: durable when this returns, undone when it throws. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // SQLite may have rolled back by itself, e.g. when the disk is full.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  enqueue(item: NewItem): void {
+    const { id, created } = item;
+    this.#run("INSERT INTO item (id, created, envelope) VALUES (?, ?, ?)", id, created, json(item.envelope));
+    this.#run("INSERT INTO body (id, content) VALUES (?, ?)", id, item.body);
+    for (const [seq, { address, destination }] of item.recipients.entries()) {
+      this.#run(
+        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt)
+         VALUES (?, ?, ?, ?, 'pending', 0, ?)`,
+        ...[id, seq, address, destination, created],
+      );
+    }
+  }
+
+  /** Due recipients, grouped by item; they are not given out again until settled or released. */
+  claimDue(query: ClaimQuery): { items: DueItem[]; setAside: SetAside[] } {
+    const due = this.#all(
+      `SELECT item, seq FROM recipient r INDEXED BY due WHERE state = 'pending' AND next_attempt <= ?
+       AND destination NOT IN (SELECT value FROM json_each(?))
+       AND NOT EXISTS (SELECT 1 FROM claimed c WHERE c.item = r.item AND c.seq = r.seq)
+       ORDER BY next_attempt LIMIT ?`,
+      ...[query.now, json(query.except), query.limit],
+    );
+    const items: DueItem[] = [];
+    const setAside: SetAside[] = [];
+    for (const [id, rows] of Map.groupBy(due, (row) => String(row.item))) {
+      try {
+        items.push(this.#readDue(id, new Set(rows.map((row) => Number(row.seq)))));
+        for (const { seq } of rows)
+          this.#run("INSERT INTO claimed (item, seq) VALUES (?, ?)", id, Number(seq));
+      } catch (error) {
+        setAside.push(this.setAside({ id, cause: message(error), at: query.now }));
+      }
+    }
+    return { items, setAside };
+  }
+
+  /** The message of an item; throws when it can't be read. */
+  body(id: string): Uint8Array {
+    const content = this.#get("SELECT content FROM body WHERE id = ?", id)?.content;
+    if (!(content instanceof Uint8Array)) throw new Error(`the body of ${id} is missing`);
+    return content;
+  }
+
+  /** Stores what an attempt found. Gives back whether nobody works on the item any more. */
+  settle(change: { id: string; at: number; settlements: readonly Settlement[] }): { idle: boolean } {
+    for (const { seq, state, attempts, nextAttempt, answer } of change.settlements) {
+      this.#run(
+        "UPDATE recipient SET state = ?, attempts = ?, next_attempt = ?, answer = ? WHERE item = ? AND seq = ?",
+        ...[state, attempts, nextAttempt ?? 0, json(answer), change.id, seq],
+      );
+      const entry = json({ at: change.at, seq, state, answer });
+      this.#run(
+        "UPDATE item SET history = json_insert(history, '$[#]', json(?)) WHERE id = ?",
+        entry,
+        change.id,
+      );
+    }
+    return this.release({ id: change.id, seqs: change.settlements.map(({ seq }) => seq) });
+  }
+
+  /** Gives claimed recipients back unchanged. */
+  release(claim: { id: string; seqs: readonly number[] }): { idle: boolean } {
+    for (const seq of claim.seqs) this.#run("DELETE FROM claimed WHERE item = ? AND seq = ?", claim.id, seq);
+    this.#forgetIfDone(claim.id);
+    return { idle: this.#get("SELECT 1 FROM claimed WHERE item = ? LIMIT 1", claim.id) === undefined };
+  }
+
+  /** Items with failures that the sender has not been told of; of one item, or of all (at start). */
+  unreported(query: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
+    const rows = this.#all(
+      `SELECT DISTINCT item FROM recipient WHERE state IN ('failed', 'expired') AND reported = 0
+       AND item = coalesce(?, item)`,
+      query.id,
+    );
+    const items: Unreported[] = [];
+    const setAside: SetAside[] = [];
+    for (const row of rows) {
+      try {
+        items.push(this.#readUnreported(String(row.item)));
+      } catch (error) {
+        setAside.push(this.setAside({ id: String(row.item), cause: message(error), at: query.at }));
+      }
+    }
+    return { items, setAside };
+  }
+
+  /** Marks failures as reported and queues the report, both or neither. */
+  report(change: { id: string; seqs: readonly number[]; dsn?: NewItem }): void {
+    if (change.dsn !== undefined) this.enqueue(change.dsn);
+    for (const seq of change.seqs) {
+      this.#run("UPDATE recipient SET reported = 1 WHERE item = ? AND seq = ?", change.id, seq);
+    }
+    this.#forgetIfDone(change.id);
+  }
+
+  /** When the next unclaimed recipient is due. */
+  nextDue(except: readonly string[]): number | undefined {
+    const row = this.#get(
+      `SELECT next_attempt FROM recipient r INDEXED BY due WHERE state = 'pending'
+       AND destination NOT IN (SELECT value FROM json_each(?))
+       AND NOT EXISTS (SELECT 1 FROM claimed c WHERE c.item = r.item AND c.seq = r.seq)
+       ORDER BY next_attempt LIMIT 1`,
+      json(except),
+    );
+    return row === undefined ? undefined : Number(row.next_attempt);
+  }
+
+  /** Items in the queue, and set aside. */
+  counts(): { items: number; unreadable: number } {
+    const row = this.#get(
+      "SELECT (SELECT count(*) FROM item) AS items, (SELECT count(*) FROM unreadable) AS unreadable",
+    );
+    return { items: Number(row?.items), unreadable: Number(row?.unreadable) };
+  }
+
+  /** Everything that is known of one item but its body. */
+  show(id: string): ItemView | undefined {
+    const row = this.#get("SELECT * FROM item WHERE id = ?", id);
+    if (row === undefined) return undefined;
+    return {
+      ...ItemRow.parse(row),
+      recipients: this.#readRecipients(id).map(({ next_attempt, answer, seq: _, ...rest }) => ({
+        ...rest,
+        nextAttempt: next_attempt,
+        ...(answer === null ? {} : { lastAnswer: answer }),
+      })),
+    };
+  }
+
+  /** Moves an item out of the way of the others, with everything that can still be read of it. */
+  setAside(item: { id: string; cause: string; at: number }): SetAside {
+    const { id, cause, at } = item;
+    const row = (sql: string) => json(attempt(() => this.#all(sql, id)) ?? []);
+    const values = [row("SELECT * FROM item WHERE id = ?"), row("SELECT * FROM recipient WHERE item = ?")];
+    const body = attempt(() => this.body(id)) ?? null;
+    const sql = "INSERT INTO unreadable (id, at, cause, item, recipients, body) VALUES (?, ?, ?, ?, ?, ?)";
+    this.#run(sql, id, at, cause, ...values, body);
+    this.#forget(id);
+    return { id, cause };
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #readDue(id: string, seqs: ReadonlySet<number>): DueItem {
+    const { history: _, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
+    const recipients: DueRecipient[] = this.#readRecipients(id)
+      .filter(({ seq }) => seqs.has(seq))
+      .map(({ seq, address, destination, attempts }) => ({ seq, address, destination, attempts }));
+    return { ...item, recipients };
+  }
+
+  #readUnreported(id: string): Unreported {
+    const { history: _, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
+    const sql = `SELECT * FROM recipient WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 ORDER BY seq`;
+    const recipients = this.#all(sql, id).map((row) => {
+      const { seq, address, state, answer } = RecipientRow.parse(row);
+      if ((state !== "failed" && state !== "expired") || answer === null)
+        throw new Error("no reason for a failure");
+      return { seq, address, state, answer };
+    });
+    return { ...item, recipients };
+  }
+
+  #readRecipients(id: string): RecipientRow[] {
+    return this.#all("SELECT * FROM recipient WHERE item = ? ORDER BY seq", id).map((row) =>
+      RecipientRow.parse(row),
+    );
+  }
+
+  #forgetIfDone(id: string): void {
+    const open = this.#get(
+      `SELECT 1 FROM recipient WHERE item = ? AND (state = 'pending'
+       OR (state IN ('failed', 'expired') AND reported = 0)) LIMIT 1`,
+      id,
+    );
+    if (open === undefined) this.#forget(id);
+  }
+
+  #forget(id: string): void {
+    this.#run("DELETE FROM recipient WHERE item = ?", id);
+    this.#run("DELETE FROM claimed WHERE item = ?", id);
+    this.#run("DELETE FROM body WHERE id = ?", id);
+    this.#run("DELETE FROM item WHERE id = ?", id);
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): void {
+    this.#prepare(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
+    return this.#prepare(sql).all(...values);
+  }
+}
+
+/** The file's name must survive a power cut as well as its content. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The worker thread that owns the queue's database. What arrives while a commit waits for the disk goes into the
+ * next transaction together (group commit): one fsync serves all.
+ */
+import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
+import { Store } from "./store.ts";
+
+/** Whether this thread was started as the queue's worker. */
+export function isQueueWorker(): boolean {
+  return !isMainThread && typeof workerData === "object" && workerData !== null && "queueStore" in workerData;
+}
+
+/** Serves the store to the thread that started this one. */
+export function runQueueWorker(): void {
+  if (parentPort === null) throw new Error("not in a worker thread");
+  const port = parentPort;
+  const store = new Store((workerData as QueueWorkerData).queueStore);
+  let waiting: Request[] = [];
+  port.on("message", (request: Request | "close") => {
+    if (request === "close") {
+      flush(store, waiting.splice(0), port);
+      store.close();
+      port.close();
+      return;
+    }
+    waiting.push(request);
+    if (waiting.length > 1) return;
+    setImmediate(() => {
+      const batch = waiting;
+      waiting = [];
+      flush(store, batch, port);
+    });
+  });
+  port.postMessage({ kind: "open" } satisfies Response);
+}
+
+function flush(store: Store, batch: readonly Request[], port: MessagePort): void {
+  if (batch.length === 0) return;
+  try {
+    const values = store.transaction(() => batch.map((request) => perform(store, request)));
+    for (const [index, { number }] of batch.entries()) {
+      port.postMessage({ kind: "result", number, value: values[index] } satisfies Response);
+    }
+  } catch (error) {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) {
+      port.postMessage({
+        kind: "failure",
+        number: only.number,
+        failure: toFailure(error),
+      } satisfies Response);
+      return;
+    }
+    // One of them failed: each alone, so that a message too large for the disk doesn't take the others along.
+    for (const request of batch) flush(store, [request], port);
+  }
+}
+
+function perform(store: Store, request: Request): unknown {
+  // The sender's types tie argument to operation (queue.ts); a message port can't carry that over.
+  const method = store[request.operation] as (argument: unknown) => unknown;
+  return method.call(store, request.argument);
+}
+
+/** https://sqlite.org/rescode.html: SQLITE_FULL, and the I/O errors that a full disk ends in under WAL. */
+const SQLITE_FULL = 13;
+const SQLITE_IOERR_WRITE = 778;
+const SQLITE_IOERR_SHMSIZE = 4874;
+
+function toFailure(error: unknown): Failure {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+  const full = code === SQLITE_FULL || code === SQLITE_IOERR_WRITE || code === SQLITE_IOERR_SHMSIZE;
+  return { kind: full ? "full" : "other", message: text };
+}
+
+if (isQueueWorker()) runQueueWorker();
