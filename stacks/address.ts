@@ -1,6 +1,6 @@
 /** Mail addresses as the stack config writes them: dot-string local part, lower-case ASCII domain. */
 
-const LOCAL_PART = /^(?=.{1,64}@)[a-z0-9!#$%&'*/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*/=?^_`{|}~-]+)*@/;
+const LOCAL_PART = /^(?=.{1,64}$)[a-z0-9!#$%&'*/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*/=?^_`{|}~-]+)*$/;
 const LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
 const DOMAIN = new RegExp(`^(?=.{1,253}$)(${LABEL}\\.)+${LABEL}$`);
 
@@ -14,7 +14,8 @@ export function isDomain(text: string): boolean {
  * `+` is kept for tags (`alice+shop@…`), so no address may carry it.
  */
 export function isAddress(text: string): boolean {
-  return LOCAL_PART.test(text) && isDomain(domainOf(text));
+  const at = text.lastIndexOf("@");
+  return at > 0 && LOCAL_PART.test(text.slice(0, at)) && isDomain(domainOf(text));
 }
 
 /** The part behind the last `@`. */

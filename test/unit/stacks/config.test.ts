@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { describeProblems, parseConfig, rawConfig } from "../../../stacks/config.ts";
+
+const alice = { name: "Alice Martin" };
+const base = { domain: "example.org", users: { alice } };
+
+/** What is wrong with a config, as `path: message`. */
+function problemsOf(raw: Record<string, unknown>): string[] {
+  return parseConfig(raw).problems.map(({ path, message }) => `${path}: ${message}`);
+}
+
+describe("a stack config is refused, before any resource, with", () => {
+  const cases: Record<string, { raw: Record<string, unknown>; problem: RegExp }> = {
+    "no domain": { raw: { users: { alice } }, problem: /^domain: is missing$/ },
+    "a domain of one label": {
+      raw: { ...base, domain: "localhost" },
+      problem: /^domain: must be a domain name/,
+    },
+    "an unknown key": { raw: { ...base, user: {} }, problem: /^user: is not a known key$/ },
+    "an unknown key of a user": {
+      raw: { ...base, users: { alice: { ...alice, nmae: "x" } } },
+      problem: /^users\.alice\.nmae: is not a known key$/,
+    },
+    "a user without a name": {
+      raw: { ...base, users: { alice: {} } },
+      problem: /^users\.alice\.name: is missing$/,
+    },
+    "an address claimed twice": {
+      raw: { ...base, users: { alice, bob: { name: "Bob", aliases: ["alice@example.org"] } } },
+      problem: /^users\.bob\.aliases\.0: alice@example\.org is claimed twice: it is also at users\.alice$/,
+    },
+    "an address that differs from another by case alone": {
+      raw: { ...base, users: { alice, bob: { name: "Bob", addresses: ["Alice@Example.org"] } } },
+      problem: /^users\.bob\.addresses\.0: alice@example\.org is claimed twice/,
+    },
+    "an address claimed twice by one person": {
+      raw: { ...base, users: { alice: { ...alice, aliases: ["a@example.org", "a@example.org"] } } },
+      problem: /^users\.alice\.aliases\.1: a@example\.org is claimed twice/,
+    },
+    "an address outside the domain": {
+      raw: { ...base, users: { alice: { ...alice, addresses: ["alice@example.com"] } } },
+      problem: /^users\.alice\.addresses\.0: alice@example\.com is outside the domain example\.org$/,
+    },
+    "an address of a subdomain": {
+      raw: { ...base, users: { alice: { ...alice, addresses: ["alice@sub.example.org"] } } },
+      problem: /outside the domain/,
+    },
+    "an address with a tag": {
+      raw: { ...base, users: { alice: { ...alice, addresses: ["alice+x@example.org"] } } },
+      problem: /^users\.alice\.addresses\.0: must be a mail address/,
+    },
+    "a forward to oneself": {
+      raw: { ...base, users: { alice: { ...alice, forward: "alice@example.org" } } },
+      problem: /^users\.alice\.forward: is one of the person's own addresses/,
+    },
+    "a uid in capitals": { raw: { ...base, users: { Alice: alice } }, problem: /^users\.Alice: uid must be/ },
+    "a uid with a blank": { raw: { ...base, users: { "a b": alice } }, problem: /^users\.a b: uid must be/ },
+    "a uid with an LDAP sign": { raw: { ...base, users: { "a,b": alice } }, problem: /uid must be/ },
+    "a uid that begins with a dot": { raw: { ...base, users: { ".a": alice } }, problem: /uid must be/ },
+    "a uid of two dots in a row": { raw: { ...base, users: { "a..b": alice } }, problem: /uid must be/ },
+    "an overlong uid": { raw: { ...base, users: { ["a".repeat(33)]: alice } }, problem: /uid must be/ },
+    "a quota without a unit": {
+      raw: { ...base, users: { alice: { ...alice, quota: "100" } } },
+      problem: /^users\.alice\.quota: must be a size of 1MB or more/,
+    },
+    "too little memory": {
+      raw: { ...base, users: { alice: { ...alice, memory: "1MB" } } },
+      problem: /^users\.alice\.memory: must be a size of 16MB or more/,
+    },
+    "a postmaster who isn't there": {
+      raw: { ...base, postmaster: "zoe" },
+      problem: /^postmaster: there is no user zoe/,
+    },
+    "a port used twice": {
+      raw: { ...base, ports: { smtp: 587 } },
+      problem: /^ports\.submission: 587 is already ports\.smtp$/,
+    },
+    "a port out of range": { raw: { ...base, ports: { smtp: 70_000 } }, problem: /^ports\.smtp: / },
+    "a network that isn't one": {
+      raw: { ...base, network: "10.300.0.0/16" },
+      problem: /^network: must be a network/,
+    },
+    "a TTL below Gandi's least": { raw: { ...base, dns: { ttl: 60 } }, problem: /^dns\.ttl: / },
+    "a host kind that isn't there": { raw: { ...base, host: { kind: "cloud" } }, problem: /^host\.kind: / },
+  };
+  for (const [name, { raw, problem }] of Object.entries(cases)) {
+    it(name, () => {
+      const problems = problemsOf(raw);
+      assert.ok(
+        problems.some((text) => problem.test(text)),
+        `${problem} not among ${JSON.stringify(problems)}`,
+      );
+    });
+  }
+});
+
+describe("a stack config", () => {
+  it("passes when it is right, with defaults filled in", () => {
+    const { config, problems } = parseConfig(base);
+    assert.deepEqual(problems, []);
+    assert.equal(config?.host.bind, "127.0.0.1");
+    assert.equal(config?.ports.smtp, 25);
+    assert.equal(config?.protect, true);
+  });
+
+  it("shows every wrong path at once, of form and of meaning", () => {
+    const problems = problemsOf({
+      domain: "example.org",
+      typo: 1,
+      ports: { smtp: 0 },
+      users: { Alice: {}, bob: { name: "Bob", addresses: ["x@example.com"] } },
+    });
+    const paths = problems.map((text) => text.slice(0, text.indexOf(":")));
+    assert.deepEqual(paths.sort(), [
+      "ports.smtp",
+      "typo",
+      "users.Alice",
+      "users.Alice.name",
+      "users.bob.addresses.0",
+    ]);
+  });
+
+  it("is read from its own namespace only, JSON or plain, without secrets", () => {
+    const raw = rawConfig({
+      "semail:domain": "example.org",
+      "semail:protect": "false",
+      "semail:users": '{"alice":{"name":"Alice"}}',
+      "semail:gandiToken": "secret",
+      "aws:region": "eu-west-3",
+    });
+    assert.deepEqual(raw, { domain: "example.org", protect: false, users: { alice: { name: "Alice" } } });
+  });
+
+  it("has its problems told with file, path and where to look", () => {
+    const text = describeProblems("Pulumi.dev.yaml", [{ path: "domain", message: "is missing" }]);
+    assert.match(
+      text,
+      /^Pulumi\.dev\.yaml has 1 problem; nothing was changed:\n {2}semail:domain: is missing\n/,
+    );
+    assert.match(text, /docs\/configuration\.md/);
+  });
+});
