@@ -1,0 +1,89 @@
+/** What can go wrong with LiveDNS, and what to do about it. */
+import { z } from "zod";
+
+// Two forms are in use: {code, message, object, cause} and, for bodies that don't fit the schema, {status, errors}.
+const Body = z.object({
+  message: z.string().optional(),
+  object: z.string().optional(),
+  cause: z.string().optional(),
+  errors: z.array(z.object({ name: z.string().optional(), description: z.string().optional() })).optional(),
+});
+
+/** An answer of the API that is not a success. */
+export class ApiError extends Error {
+  /** HTTP status. */
+  readonly status: number;
+  /** What kind of thing the API says it is about, e.g. `dns-record`. */
+  readonly object: string | undefined;
+  /** How many times the request was sent. */
+  readonly attempts: number;
+
+  constructor(status: number, body: string, attempts: number) {
+    super(reasonOf(body));
+    this.name = "ApiError";
+    this.status = status;
+    this.object = parseBody(body)?.object;
+    this.attempts = attempts;
+  }
+}
+
+/** No answer at all. */
+export class UnreachableError extends Error {
+  constructor(apiUrl: string, attempts: number, cause: unknown) {
+    super(`no answer from ${apiUrl} after ${attempts} attempts: ${rootMessage(cause)}`, { cause });
+    this.name = "UnreachableError";
+  }
+}
+
+function parseBody(body: string) {
+  try {
+    return Body.parse(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(body: string): string {
+  const parsed = parseBody(body);
+  const details = (parsed?.errors ?? []).map((e) => [e.name, e.description].filter(Boolean).join(": "));
+  const reason = [parsed?.message ?? parsed?.cause, ...details].filter(Boolean).join("; ");
+  return reason || body.replace(/\s+/g, " ").trim().slice(0, 200) || "no reason given";
+}
+
+/** fetch wraps what went wrong: the innermost cause is what helps. */
+function rootMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? rootMessage(error.cause) : error.message || error.name;
+}
+
+const TOKEN = "auth.token or GANDI_PERSONAL_ACCESS_TOKEN";
+const remedies: { [status: number]: (zone: string) => string } = {
+  400: () => "LiveDNS refused the record: correct its ttl or values",
+  401: () =>
+    `LiveDNS refused the token: set ${TOKEN} to a valid personal access token; after a rotation run pulumi up first`,
+  403: (zone) => `the token may not do this: let it manage the technical configuration of ${zone}`,
+  404: (zone) =>
+    `LiveDNS has no zone ${zone} that this token can see: add the domain to LiveDNS, or correct the name`,
+  409: () =>
+    "it exists already, or clashes with another type of this name: remove that one, or set adoptExisting: true to overwrite it",
+  422: () => "LiveDNS refused the record: correct its ttl or values",
+  429: () => "LiveDNS asks for fewer requests: try again in a minute, or with a lower --parallel",
+};
+
+/** An error that names the object, the cause and the remedy. The token is in none of its parts. */
+export function explain(error: unknown, subject: string, zone: string): Error {
+  if (error instanceof UnreachableError) {
+    return new Error(`${subject}: ${error.message}. Check auth.apiUrl and the network`, { cause: error });
+  }
+  if (!(error instanceof ApiError)) {
+    return new Error(`${subject}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  const unexpected =
+    error.status >= 500
+      ? `LiveDNS has a fault (${error.attempts} attempts): try again later`
+      : "an answer that was not expected";
+  const remedy = remedies[error.status]?.(zone) ?? unexpected;
+  return new Error(`${subject}: ${remedy} (${error.status}: ${error.message})`, { cause: error });
+}
