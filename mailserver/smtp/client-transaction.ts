@@ -1,0 +1,213 @@
+/** One message from the client's side: MAIL, RCPT (pipelined when the peer can), DATA, and what became of each recipient. */
+import * as replies from "./replies.ts";
+import type { Address, ClientAction, ClientOptions, Envelope, Outcome, Reply, ReversePath } from "./types.ts";
+
+/** What a reply means for a recipient. RFC 5321 section 4.2.1: the first digit decides. */
+export function outcomeOf(reply: Reply): Outcome {
+  if (reply.code >= 200 && reply.code < 300) return { kind: "delivered", reply };
+  // RFC 5321 section 4.5.3.1.10: an old server's 552 for too many recipients is temporary.
+  const tooMany = reply.code === 552 && reply.enhanced === "5.5.3";
+  if (reply.code >= 500 && !tooMany) return { kind: "permanent", reply };
+  if (reply.code >= 400) return { kind: "temporary", reply };
+  return { kind: "temporary", reply: replies.badPeerReply };
+}
+
+/** Why this peer can't take this message at all, before anything is sent. */
+function impossible(
+  envelope: Envelope,
+  extensions: ReadonlyMap<string, readonly string[]>,
+): Reply | undefined {
+  // RFC 6531 section 3.2 and RFC 6152 section 3: not without the peer's consent.
+  if (envelope.smtputf8 && !extensions.has("SMTPUTF8")) return replies.peerLacksUtf8;
+  if (envelope.eightBit && !extensions.has("8BITMIME")) return replies.peerLacksEightBit;
+  // RFC 1870 section 4: no number, or 0, is no limit.
+  const limit = Number(extensions.get("SIZE")?.[0] ?? 0);
+  return limit > 0 && envelope.size > limit ? replies.peerSizeLimit(limit) : undefined;
+}
+
+/** The path as written. An address never comes from a parser with these characters; a line break would be a command. */
+function path(address: ReversePath): string {
+  const text = address?.text ?? "";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new Error("control characters in an address");
+  return `<${text}>`;
+}
+
+function mailLine(envelope: Envelope, extensions: ReadonlyMap<string, readonly string[]>): string {
+  const parameters = [
+    ...(extensions.has("SIZE") ? [` SIZE=${envelope.size}`] : []),
+    ...(envelope.eightBit ? [" BODY=8BITMIME"] : []),
+    ...(envelope.smtputf8 ? [" SMTPUTF8"] : []),
+  ];
+  return `MAIL FROM:${path(envelope.from)}${parameters.join("")}`;
+}
+
+/** A command that was sent, or will be. */
+type Expected =
+  | { readonly kind: "mail" | "data" | "final" | "rset" }
+  | { readonly kind: "rcpt" | "lmtp"; readonly index: number };
+
+export class ClientTransaction {
+  readonly #envelope: Envelope;
+  readonly #protocol: ClientOptions["protocol"];
+  readonly #extensions: ReadonlyMap<string, readonly string[]>;
+  readonly #outcomes: (Outcome | undefined)[];
+  readonly #accepted: number[] = [];
+  /** Commands not yet written. */
+  readonly #waiting: { readonly line: string; readonly expected: Expected }[] = [];
+  /** Replies that are to come, in their order. */
+  #expected: Expected[] = [];
+  #actions: ClientAction[] = [];
+  #bodyOpen = false;
+  #finished = false;
+  #usable = true;
+
+  constructor(
+    envelope: Envelope,
+    protocol: ClientOptions["protocol"],
+    extensions: ReadonlyMap<string, readonly string[]>,
+  ) {
+    if (envelope.recipients.length === 0) throw new Error("an envelope without recipients");
+    this.#envelope = envelope;
+    this.#protocol = protocol;
+    this.#extensions = extensions;
+    this.#outcomes = envelope.recipients.map(() => undefined);
+  }
+
+  /** The outcomes have been given out. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** The session can carry another message. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  begin(): ClientAction[] {
+    const refusal = impossible(this.#envelope, this.#extensions);
+    if (refusal) {
+      this.#decideRest(outcomeOf(refusal));
+      this.#finish();
+      return this.#take();
+    }
+    this.#waiting.push({ line: mailLine(this.#envelope, this.#extensions), expected: { kind: "mail" } });
+    this.#envelope.recipients.forEach((recipient: Address, index) => {
+      this.#waiting.push({ line: `RCPT TO:${path(recipient)}`, expected: { kind: "rcpt", index } });
+    });
+    this.#write();
+    return this.#take();
+  }
+
+  reply(reply: Reply): ClientAction[] {
+    const expected = this.#expected.shift();
+    if (reply.code === 421) {
+      // RFC 5321 section 3.8: the peer closes; who has no answer yet is tried again.
+      if (expected?.kind === "lmtp" || expected?.kind === "rcpt")
+        this.#outcomes[expected.index] ??= outcomeOf(reply);
+      return this.lost(reply);
+    }
+    // An answer in the middle of the body, or to nothing: the dialogue is out of step.
+    if (!expected) return this.lost(this.#bodyOpen && reply.code >= 400 ? reply : replies.badPeerReply);
+    this.#step(expected, reply);
+    return this.#take();
+  }
+
+  bodySent(): ClientAction[] {
+    if (this.#finished) return [];
+    this.#bodyOpen = false;
+    // RFC 2033 section 4.2: one reply for each accepted recipient.
+    this.#expected =
+      this.#protocol === "lmtp"
+        ? this.#accepted.map((index) => ({ kind: "lmtp", index }))
+        : [{ kind: "final" }];
+    return this.#take();
+  }
+
+  /** The connection is lost: recipients without an answer get this one. */
+  lost(reply: Reply): ClientAction[] {
+    if (this.#finished) return [];
+    this.#decideRest(outcomeOf(reply));
+    this.#usable = false;
+    this.#finish();
+    return this.#take();
+  }
+
+  #step(expected: Expected, reply: Reply) {
+    switch (expected.kind) {
+      case "mail":
+        if (reply.code >= 300 || reply.code < 200) this.#decideRest(outcomeOf(reply));
+        break;
+      case "rcpt":
+        this.#recipient(expected.index, reply);
+        break;
+      case "data":
+        return this.#data(reply);
+      case "lmtp":
+        this.#outcomes[expected.index] ??= outcomeOf(reply);
+        if (this.#expected.length === 0) this.#finish();
+        return;
+      case "final":
+        this.#decideRest(outcomeOf(reply));
+        return this.#finish();
+      case "rset":
+        return this.#finish();
+    }
+    this.#next();
+  }
+
+  #recipient(index: number, reply: Reply): void {
+    if (this.#outcomes[index]) return;
+    if (reply.code >= 200 && reply.code < 300) this.#accepted.push(index);
+    else this.#outcomes[index] = outcomeOf(reply);
+  }
+
+  /** After MAIL and after each RCPT. */
+  #next() {
+    const undecided = this.#outcomes.some((outcome) => outcome === undefined);
+    // MAIL was refused, or the last RCPT: what was not written need not be.
+    if (!undecided) this.#waiting.length = 0;
+    if (this.#expected.length > 0) return;
+    if (this.#waiting.length > 0) return this.#write();
+    // DATA is never pipelined behind RCPT: with all recipients refused there must be no body.
+    if (this.#accepted.length > 0) this.#send("DATA", { kind: "data" });
+    else this.#send("RSET", { kind: "rset" });
+  }
+
+  #data(reply: Reply): void {
+    if (reply.code === 354) {
+      this.#bodyOpen = true;
+      this.#actions.push({ kind: "body" });
+      return;
+    }
+    this.#decideRest(outcomeOf(reply));
+    this.#send("RSET", { kind: "rset" });
+  }
+
+  #write(): void {
+    const portion = this.#extensions.has("PIPELINING") ? this.#waiting.length : 1;
+    for (const { line, expected } of this.#waiting.splice(0, portion)) this.#send(line, expected);
+  }
+
+  #send(line: string, expected: Expected): void {
+    this.#expected.push(expected);
+    this.#actions.push({ kind: "write", bytes: Buffer.from(`${line}\r\n`, "utf8") });
+  }
+
+  #decideRest(outcome: Outcome): void {
+    // Never "delivered" for someone whose RCPT was not accepted.
+    this.#envelope.recipients.forEach((_, index) => {
+      this.#outcomes[index] ??= outcome;
+    });
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    const outcomes = this.#outcomes.map((outcome) => outcome ?? outcomeOf(replies.connectionLost));
+    this.#actions.push({ kind: "outcomes", outcomes });
+  }
+
+  #take(): ClientAction[] {
+    return this.#actions.splice(0);
+  }
+}

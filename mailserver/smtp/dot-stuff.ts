@@ -1,0 +1,40 @@
+/** A message made ready for DATA, RFC 5321 section 4.5.2. */
+const CR = 13;
+const LF = 10;
+const DOT = 46;
+
+/**
+ * Doubles dots at line starts over any portions. Line ends are made CRLF: what leaves us never has a bare CR or
+ * LF, whatever it was made of.
+ */
+export class DotStuffer {
+  // The start of the message is the start of a line.
+  #last = LF;
+
+  /** The bytes to send for a piece of the message. */
+  push(chunk: Uint8Array): Uint8Array {
+    const pieces: Uint8Array[] = [];
+    let from = 0;
+    const insert = (at: number, byte: number): void => {
+      pieces.push(chunk.subarray(from, at), Uint8Array.of(byte));
+      from = at;
+      this.#last = byte;
+    };
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at] ?? 0;
+      if (this.#last === CR && byte !== LF) insert(at, LF);
+      else if (byte === LF && this.#last !== CR) insert(at, CR);
+      if (byte === DOT && this.#last === LF) insert(at, DOT);
+      this.#last = byte;
+    }
+    if (pieces.length === 0) return chunk;
+    pieces.push(chunk.subarray(from));
+    return Buffer.concat(pieces);
+  }
+
+  /** The end of the message: a missing last CRLF, then the dot. */
+  end(): Uint8Array {
+    if (this.#last === CR) return Buffer.from("\n.\r\n");
+    return Buffer.from(this.#last === LF ? ".\r\n" : "\r\n.\r\n");
+  }
+}
