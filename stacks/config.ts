@@ -16,9 +16,11 @@ export interface LoadedConfig {
 
 /** Reads the stack's config. Throws a `pulumi.RunError` that lists every bad path with its remedy. */
 export function loadConfig(): LoadedConfig {
-  const raw = rawConfig(allConfig());
-  const result = parseConfig(raw);
-  const gandiToken = new pulumi.Config(NAMESPACE).getSecret("gandiToken");
+  const all = allConfig();
+  const result = parseConfig(rawConfig(all));
+  const gandiToken = all[`${NAMESPACE}:gandiToken`]
+    ? new pulumi.Config(NAMESPACE).requireSecret("gandiToken")
+    : undefined;
   if (result.config?.dns.provider === "gandi" && !gandiToken && !process.env.GANDI_PERSONAL_ACCESS_TOKEN) {
     result.problems.push({
       path: "gandiToken",
@@ -37,7 +39,8 @@ export function rawConfig(all: Readonly<Record<string, string>>): Record<string,
   for (const [key, text] of Object.entries(all)) {
     if (!key.startsWith(`${NAMESPACE}:`)) continue;
     const name = key.slice(NAMESPACE.length + 1);
-    if (!SECRET_KEYS.some((secret) => secret === name)) raw[name] = parseValue(text);
+    // Pulumi.yaml has to give every key a default; an empty one stands for none.
+    if (text !== "" && !SECRET_KEYS.some((secret) => secret === name)) raw[name] = parseValue(text);
   }
   return raw;
 }

@@ -122,6 +122,7 @@ export const StackConfig = z.strictObject({
   domain: domain.describe("The mail domain."),
   users: z
     .record(z.string(), User)
+    .default({})
     .describe("The people, by uid. The uid is the login name and names the container."),
   postmaster: z
     .string()

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   type Attributes,
   compare,
+  type Modification,
   managed,
   modifications,
 } from "../../../components/providers/ldap-entry/diff.ts";

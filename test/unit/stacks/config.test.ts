@@ -125,6 +125,7 @@ describe("a stack config", () => {
     const raw = rawConfig({
       "semail:domain": "example.org",
       "semail:protect": "false",
+      "semail:postmaster": "",
       "semail:users": '{"alice":{"name":"Alice"}}',
       "semail:gandiToken": "secret",
       "aws:region": "eu-west-3",

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
+import { waitForRPCs } from "@pulumi/pulumi/runtime/settings.js";
+import type { ImagePlans } from "../../components/mail-images.ts";
+import { parseConfig } from "../../stacks/config.ts";
+import { mailStack } from "../../stacks/mail-stack.ts";
+import { buildModel } from "../../stacks/model.ts";
+import type { Summary } from "../../stacks/summary.ts";
+
+interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+const registered: Registered[] = [];
+
+const plans: ImagePlans = {
+  node: { tag: "semail/node:1", context: "x/node", buildArgs: {} },
+  directory: { tag: "semail/directory:1", context: "x/directory", buildArgs: {} },
+  box: { tag: "semail/box:1", context: "x/box", buildArgs: {} },
+  access: { tag: "semail/access:1", context: "x/access", buildArgs: {} },
+  resolver: { tag: "pinned/resolver:7" },
+  "smtp-in": { tag: "semail/smtp-in:1", context: "x/smtp-in", buildArgs: {}, on: "node" },
+  "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
+  livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
+};
+
+/** What a real provider would answer, as far as other resources use it. */
+function outputs(type: string, inputs: Record<string, unknown>): Record<string, unknown> {
+  const pem = {
+    certificatePem: "-----BEGIN CERTIFICATE-----\n",
+    privateKeyPem: "-----BEGIN PRIVATE KEY-----\n",
+  };
+  if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
+  if (type.includes("Certificate")) return { ...inputs, ...pem };
+  if (type.includes("KeyPair")) return { ...inputs, ...pem, publicKeyBase64: "MIIB" };
+  return inputs;
+}
+
+/** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
+async function declare(raw: Record<string, unknown>): Promise<Summary> {
+  registered.length = 0;
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        registered.push({ type, name, inputs });
+        return { id: `${name}-id`, state: outputs(type, inputs) };
+      },
+      call: () => ({}),
+    },
+    "semail",
+    "dev",
+  );
+  const { config, problems } = parseConfig(raw);
+  assert.ok(config, JSON.stringify(problems));
+  const { summary } = mailStack({
+    model: buildModel(config, { project: "semail", stack: "dev" }),
+    plans,
+    gandiToken: undefined,
+  });
+  const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
+  await waitForRPCs();
+  return result;
+}
+
+const byType = (suffix: string) => registered.filter(({ type }) => type.endsWith(suffix));
+const named = (name: string): Registered => {
+  const found = registered.find((entry) => entry.name === name);
+  assert.ok(found, `no resource ${name} among ${registered.map((entry) => entry.name)}`);
+  return found;
+};
+const plain = <T>(value: unknown): T => (isSecret(value) ? value.value : value) as T;
+const isSecret = (value: unknown): value is { value: unknown } =>
+  typeof value === "object" && value !== null && "value" in value && Object.keys(value).length === 2;
+
+describe("the declared stack", () => {
+  let summary: Summary;
+  before(async () => {
+    summary = await declare({
+      domain: "example.test",
+      dns: { provider: "dev" },
+      users: {
+        alice: { name: "Alice Martin" },
+        bob: { name: "Bob", forward: "bob@example.net", memory: "48MB" },
+      },
+    });
+  });
+
+  it("has three resources and a component per person, and no more", () => {
+    const alice = registered.filter(({ name }) => name.startsWith("person-alice"));
+    assert.deepEqual(alice.map(({ name, type }) => `${name} ${type}`).sort(), [
+      "person-alice semail:index:Mailbox",
+      "person-alice-box docker:index/container:Container",
+      "person-alice-entry pulumi-nodejs:dynamic/semail:LdapEntry",
+      "person-alice-mail docker:index/volume:Volume",
+    ]);
+  });
+
+  it("runs every container hardened", () => {
+    const containers = byType("container:Container");
+    assert.equal(containers.length, 8);
+    for (const { name, inputs } of containers) {
+      assert.equal(inputs.readOnly, true, name);
+      assert.deepEqual(inputs.capabilities, { drops: ["ALL"] }, name);
+      assert.deepEqual(inputs.securityOpts, ["no-new-privileges:true"], name);
+      assert.match(String(inputs.user), /^[1-9]\d*:[1-9]\d*$/, name);
+      assert.ok(Number(inputs.memory) > 0, name);
+      assert.equal(inputs.memory, inputs.memorySwap, name);
+      assert.ok(inputs.healthcheck, name);
+      assert.equal(inputs.privileged, undefined, name);
+    }
+  });
+
+  it("publishes on loopback only, and nothing of a box", () => {
+    const ports = byType("container:Container").flatMap(
+      ({ inputs }) => plain<{ ip: string }[]>(inputs.ports) ?? [],
+    );
+    assert.ok(ports.length > 0);
+    assert.deepEqual([...new Set(ports.map(({ ip }) => ip))], ["127.0.0.1"]);
+    assert.deepEqual(named("person-alice-box").inputs.ports, []);
+  });
+
+  it("keeps boxes on an internal network and off the services' one", () => {
+    assert.equal(named("host-boxes").inputs.internal, true);
+    const networks = named("person-alice-box").inputs.networksAdvanced as { name: string }[];
+    assert.deepEqual(
+      networks.map(({ name }) => name),
+      ["semail-dev-boxes"],
+    );
+  });
+
+  it("names everything on the host by the stack", () => {
+    const things = registered.filter(({ type }) => /docker:index\/(container|network|volume)/.test(type));
+    for (const { name, inputs } of things) assert.match(String(inputs.name), /^semail-dev-/, name);
+  });
+
+  it("puts secrets into files, never into the environment or arguments", () => {
+    for (const { name, inputs } of byType("container:Container")) {
+      const visible = JSON.stringify([inputs.envs, inputs.command, inputs.labels, inputs.entrypoints]);
+      assert.doesNotMatch(visible, /PRIVATE KEY|0123456789abcdef0123456789abcdef/, name);
+    }
+  });
+
+  it("writes a person's entry with their addresses, box and forward", () => {
+    const attributes = named("person-bob-entry").inputs.attributes as Record<string, string[]>;
+    assert.deepEqual(attributes.mailHost, ["box-bob"]);
+    assert.deepEqual(attributes.mailRoutingAddress, ["bob@example.net"]);
+    const alice = named("person-alice-entry").inputs.attributes as Record<string, string[]>;
+    assert.deepEqual(alice.mailRoutingAddress, []);
+    assert.deepEqual(alice.mailLocalAddress, [
+      "alice@example.test",
+      "postmaster@example.test",
+      "abuse@example.test",
+    ]);
+  });
+
+  it("declares each record once, MX and DKIM among them", () => {
+    const records = registered.filter(({ type }) => type.endsWith("gandi:Record"));
+    assert.deepEqual(records.map(({ name }) => name).sort(), [
+      "_dmarc.example.test-TXT",
+      "example.test-MX",
+      "example.test-TXT",
+      "imap.example.test-A",
+      "mx.example.test-A",
+      "semail1._domainkey.example.test-TXT",
+      "smtp.example.test-A",
+      "smtp.example.test-TXT",
+    ]);
+  });
+
+  it("takes a pinned image as it is, and builds the others", () => {
+    assert.equal(named("mail-resolver").inputs.image, "pinned/resolver:7");
+    assert.ok(!registered.some(({ name }) => name === "image-resolver"));
+    assert.equal(named("image-smtp-in").inputs.imageName, "semail/smtp-in:1");
+    assert.equal(byType("image:Image").length, 7);
+  });
+
+  it("tells who has a mailbox, with a different password each", () => {
+    const [alice, bob] = plain<Summary>(summary).people;
+    assert.equal(alice?.address, "alice@example.test");
+    assert.match(alice?.initialPassword ?? "", /^([a-z2-9]{5}-){3}[a-z2-9]{5}$/);
+    assert.notEqual(alice?.initialPassword, bob?.initialPassword);
+  });
+});
+
+describe("without a DNS provider", () => {
+  before(() => declare({ domain: "example.test", users: {} }));
+
+  it("no record and no name server is declared", () => {
+    assert.ok(!registered.some(({ type, name }) => type.endsWith("gandi:Record") || name.startsWith("dns")));
+  });
+  it("a system without people still stands", () => assert.equal(byType("container:Container").length, 5));
+});
