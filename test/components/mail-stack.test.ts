@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
-import { waitForRPCs } from "@pulumi/pulumi/runtime/settings.js";
+import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
 import { parseConfig } from "../../stacks/config.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
@@ -61,7 +61,7 @@ async function declare(raw: Record<string, unknown>): Promise<Summary> {
     gandiToken: undefined,
   });
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
-  await waitForRPCs();
+  await disconnect();
   return result;
 }
 
