@@ -1,0 +1,49 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ensureBaseImage } from "../base-image.ts";
+import type { Context } from "../context.ts";
+import { ensureEngine } from "../engine.ts";
+import { Fault } from "../fault.ts";
+import { run } from "../run.ts";
+import { ensurePulumi } from "../session.ts";
+import { pulumiHome } from "../stack.ts";
+
+const NODE = ["--disable-warning=ExperimentalWarning"];
+
+/** Runs all checks; answers the exit code. */
+export async function check(context: Context): Promise<number> {
+  const { code } = await run(context, { file: "node", args: [...NODE, "tools/check.ts"], show: true });
+  return code;
+}
+
+/** Writes or checks the generated pages. */
+export async function docs(context: Context, options: { check: boolean }): Promise<number> {
+  const args = [...NODE, "tools/docs.ts", ...(options.check ? ["--check"] : [])];
+  const { code } = await run(context, { file: "node", args, show: true });
+  return code;
+}
+
+/** Runs one benchmark with all that it may need. */
+export async function bench(context: Context, [name, ...rest]: readonly string[]): Promise<number> {
+  const folder = join(context.root, "bench");
+  const names = readdirSync(folder).flatMap((file) => /^([a-z][a-z0-9-]*)\.ts$/.exec(file)?.[1] ?? []);
+  if (name === undefined || !existsSync(join(folder, `${name}.ts`)) || !names.includes(name)) {
+    throw new Fault(
+      name ? `There is no benchmark "${name}".` : "Which benchmark?",
+      `Name one of: ${names.join(", ") || "none yet"}.`,
+    );
+  }
+  const env = {
+    ...(await ensurePulumi(context)),
+    PULUMI_HOME: context.env.PULUMI_HOME || pulumiHome(context.root),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
+  await ensureBaseImage(context, await ensureEngine(context));
+  const { code } = await run(context, {
+    file: "node",
+    args: [...NODE, join("bench", `${name}.ts`), ...rest],
+    env,
+    show: true,
+  });
+  return code;
+}

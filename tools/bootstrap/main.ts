@@ -1,0 +1,108 @@
+/** Runs one command: reads its options, wires signals, and says what went wrong. */
+import { dirname } from "node:path";
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { down } from "./commands/down.ts";
+import { preview } from "./commands/preview.ts";
+import { bench, check, docs } from "./commands/scripts.ts";
+import { test } from "./commands/test.ts";
+import { up } from "./commands/up.ts";
+import commands from "./commands.json" with { type: "json" };
+import { type Context, sayWith } from "./context.ts";
+import { exitCodeOf, Fault, messageOf, renderFault, Stopped } from "./fault.ts";
+
+type Name = keyof typeof commands;
+
+/** One Ctrl-C arrives up to three times: from the terminal, from npm and from the entry script. */
+const SAME_SIGNAL_MS = 1_000;
+
+function watchSignals(): { signal: AbortSignal; hurry: AbortSignal } {
+  const first = new AbortController();
+  const second = new AbortController();
+  let since = 0;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (!first.signal.aborted) {
+        since = Date.now();
+        first.abort(new Stopped(name));
+      } else if (Date.now() - since > SAME_SIGNAL_MS) {
+        second.abort(new Stopped(name));
+      }
+    });
+  }
+  return { signal: first.signal, hurry: second.signal };
+}
+
+function readOptions(name: Name, args: string[]): { values: Record<string, unknown>; positionals: string[] } {
+  const { options, usage } = commands[name];
+  try {
+    const known = options as unknown as ParseArgsOptionsConfig;
+    return parseArgs({
+      args,
+      options: known,
+      allowPositionals: "positionals" in commands[name],
+      strict: true,
+    });
+  } catch (error) {
+    throw new Fault(messageOf(error), `Usage: ${usage}`);
+  }
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new Fault(`${String(value)} is no number of test files.`, "Give a whole number from 1 on.");
+}
+
+async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
+  const { values, positionals } = readOptions(name, args);
+  const flag = (key: string): boolean => values[key] === true;
+  const session = {
+    stack: String(values.stack ?? "dev"),
+    unlock: flag("unlock"),
+    color: process.stdout.isTTY === true,
+  };
+  switch (name) {
+    case "up":
+      await up(context, session);
+      return 0;
+    case "preview":
+      await preview(context, { ...session, diff: flag("diff") });
+      return 0;
+    case "down":
+      await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
+      return 0;
+    case "check":
+      return check(context);
+    case "docs":
+      return docs(context, { check: flag("check") });
+    case "test":
+      return test(context, {
+        paths: positionals,
+        concurrency: wholeNumber(values.concurrency),
+        unit: flag("unit"),
+      });
+    case "bench":
+      return bench(context, positionals);
+  }
+}
+
+async function main([name = "", ...args]: string[]): Promise<number> {
+  const signals = watchSignals();
+  const root = dirname(dirname(import.meta.dirname));
+  const context: Context = { root, env: { ...process.env }, say: sayWith(console.log), ...signals };
+  try {
+    return await dispatch(context, name as Name, args);
+  } catch (error) {
+    const stopped = signals.signal.aborted ? signals.signal.reason : error;
+    if (stopped instanceof Stopped) {
+      console.error("✗ Stopped. Run it again: it goes on from where it stopped.");
+      return exitCodeOf(stopped.signal);
+    }
+    if (!(error instanceof Fault)) throw error;
+    console.error(renderFault(error));
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

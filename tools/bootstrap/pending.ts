@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { z } from "zod";
+import type { Stack } from "./stack.ts";
+
+const Resource = z.object({
+  urn: z.string(),
+  type: z.string(),
+  id: z.string().optional(),
+  inputs: z.record(z.string(), z.unknown()).optional(),
+});
+const Checkpoint = z.object({
+  checkpoint: z.object({
+    latest: z
+      .object({
+        resources: z.array(Resource).optional(),
+        pending_operations: z.array(z.object({ type: z.string(), resource: Resource })).optional(),
+      })
+      .nullish(),
+  }),
+});
+
+/** Something whose creation was begun, and of which Pulumi doesn't know whether it exists. */
+export interface Leftover {
+  readonly kind: "container" | "network";
+  readonly name: string;
+}
+
+/** What an interrupted update left open. */
+export interface Pending {
+  readonly operations: number;
+  readonly leftovers: readonly Leftover[];
+  /** Ids of what the state knows: never to be removed. */
+  readonly known: ReadonlySet<string>;
+}
+
+const KINDS = new Map<string, Leftover["kind"]>([
+  ["docker:index/container:Container", "container"],
+  ["docker:index/network:Network", "network"],
+]);
+
+/** Reads the open operations out of a checkpoint. Volumes and images aren't listed: making them again is harmless. */
+export function pendingOf(checkpoint: unknown): Pending {
+  const { latest } = Checkpoint.parse(checkpoint).checkpoint;
+  const operations = latest?.pending_operations ?? [];
+  const leftovers = operations.flatMap(({ type, resource }) => {
+    const kind = KINDS.get(resource.type);
+    const name = resource.inputs?.name;
+    return type === "creating" && kind && typeof name === "string" ? [{ kind, name }] : [];
+  });
+  const known = new Set((latest?.resources ?? []).flatMap(({ id }) => id ?? []));
+  return { operations: operations.length, leftovers, known };
+}
+
+/** The open operations of a stack; none for a backend that isn't the checkout's own. */
+export function readPending(stack: Stack): Pending {
+  const none = { operations: 0, leftovers: [], known: new Set<string>() };
+  if (!stack.backend) return none;
+  const path = join(stack.backend, ".pulumi", "stacks", stack.project, `${stack.name}.json`);
+  return existsSync(path) ? pendingOf(JSON.parse(readFileSync(path, "utf8"))) : none;
+}
+
+interface Found {
+  id: string;
+  labels: Record<string, string>;
+  remove(): Promise<unknown>;
+}
+
+async function find(docker: Docker, { kind, name }: Leftover): Promise<Found | undefined> {
+  try {
+    if (kind === "container") {
+      const container = docker.getContainer(name);
+      const { Id, Config } = await container.inspect();
+      return { id: Id, labels: Config.Labels, remove: () => container.remove({ force: true, v: true }) };
+    }
+    const network = docker.getNetwork(name);
+    const { Id, Labels } = await network.inspect();
+    return { id: Id, labels: Labels ?? {}, remove: () => network.remove() };
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Removes the half-made things of this stack (by their label) that no state knows; answers their names. */
+export async function removeLeftovers(docker: Docker, stack: Stack, pending: Pending): Promise<string[]> {
+  const removed: string[] = [];
+  // Containers before the networks that they hang on.
+  for (const leftover of pending.leftovers.toSorted((a, b) => a.kind.localeCompare(b.kind))) {
+    const found = await find(docker, leftover);
+    if (!found || pending.known.has(found.id) || found.labels["io.semail.stack"] !== stack.prefix) continue;
+    await found.remove();
+    removed.push(leftover.name);
+  }
+  return removed;
+}

@@ -1,0 +1,108 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { execa } from "execa";
+import type { Context, Env } from "./context.ts";
+import { Fault, tail } from "./fault.ts";
+import { progressFilter } from "./progress.ts";
+import type { Stack } from "./stack.ts";
+
+/** Runs pulumi commands on one stack. */
+export interface Pulumi {
+  /** A command on the program and its resources, shown as it goes; `remedy` is for when it fails. */
+  deploy(args: readonly string[], remedy: string): Promise<void>;
+  /** A command on the stack alone; its standard output. */
+  query(args: readonly string[], input?: string): Promise<string>;
+  /** True when the command succeeds. */
+  succeeds(args: readonly string[]): Promise<boolean>;
+}
+
+const LOCKED = "the stack is currently locked";
+
+/** What pulumi's own words mean for the user of these commands. */
+export function explainFailure(what: string, output: string, remedy: string): Fault {
+  if (output.includes(LOCKED)) {
+    const holder = /created by .*$/m.exec(output)?.[0] ?? "";
+    return new Fault(
+      `Another run works on this stack (${holder}).`,
+      "Wait until it is done. If it is no more, run this again with `-- --unlock`.",
+    );
+  }
+  if (output.includes("incorrect passphrase")) {
+    return new Fault(
+      "The passphrase does not fit the stack's state.",
+      "Give the right one in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; the checkout's own is .semail/passphrase.",
+    );
+  }
+  return new Fault(`${what} failed; the lines above name the cause.`, remedy);
+}
+
+/** Shows a stream line by line through the filter; answers all of it. */
+async function show(stream: Readable, context: Context, keep: (line: string) => boolean): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+    lines.push(line);
+    if (keep(line)) context.say.line(line);
+  }
+  return lines.join("\n");
+}
+
+/** Pulumi for `stack`, in the environment that {@link pulumiEnv} made. */
+export function pulumiFor(context: Context, stack: Stack, options: { env: Env; color: boolean }): Pulumi {
+  const { env, color } = options;
+  const common = ["--non-interactive", "--color", color ? "always" : "never"];
+  // A terminal's Ctrl-C goes to a whole process group; in a group of its own, pulumi hears it once, from us, and
+  // has the time to finish what it is at and to save its state.
+  const base = { env, extendEnv: false, reject: false, detached: true } as const;
+
+  const deploy: Pulumi["deploy"] = async ([verb = "", ...args], remedy) => {
+    const target = ["--stack", stack.name, "--config-file", stack.configFile, "--suppress-progress"];
+    const child = execa("pulumi", [verb, ...common, ...target, ...args], {
+      ...base,
+      cwd: context.root,
+      stdin: "ignore",
+      buffer: false,
+    });
+    const stop = (): void => {
+      context.say.line(
+        "… stopping: Pulumi finishes what it is at and saves its state (again to stop at once)",
+      );
+      child.kill("SIGINT");
+    };
+    const kill = (): void => void child.kill("SIGINT");
+    context.signal.addEventListener("abort", stop);
+    context.hurry.addEventListener("abort", kill);
+    const keep = progressFilter();
+    const [out, err, result] = await Promise.all([
+      show(child.stdout, context, keep),
+      show(child.stderr, context, keep),
+      child,
+    ]);
+    context.signal.removeEventListener("abort", stop);
+    context.hurry.removeEventListener("abort", kill);
+    context.signal.throwIfAborted();
+    if (result.failed) throw explainFailure(`pulumi ${verb}`, `${out}\n${err}`, remedy);
+  };
+
+  const ask = (args: readonly string[], input?: string) =>
+    execa("pulumi", [...args, ...common], {
+      ...base,
+      cwd: stack.shadow,
+      ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    });
+
+  return {
+    deploy,
+    succeeds: async (args) => !(await ask(args)).failed,
+    query: async (args, input) => {
+      const result = await ask(args, input);
+      context.signal.throwIfAborted();
+      if (!result.failed) return result.stdout;
+      const fault = explainFailure(
+        `pulumi ${args.slice(0, 2).join(" ")}`,
+        result.stderr,
+        "Then run this again.",
+      );
+      throw new Fault(fault.message, [tail(result.stderr, 10), fault.remedy].join("\n"));
+    },
+  };
+}

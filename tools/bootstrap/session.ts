@@ -1,0 +1,69 @@
+import { ensureBaseImage } from "./base-image.ts";
+import type { Context, Env } from "./context.ts";
+import { ensureDockerPlugin } from "./docker-plugin.ts";
+import { type Engine, ensureEngine } from "./engine.ts";
+import { readPending, removeLeftovers } from "./pending.ts";
+import { type Pulumi, pulumiFor } from "./pulumi.ts";
+import { clearLocks } from "./pulumi-lock.ts";
+import { keepStackKeys, openStack, pulumiEnv, type Stack } from "./stack.ts";
+import { ensureToolchain, withToolchain } from "./toolchain.ts";
+
+/** Everything that a command on a stack works with. */
+export interface Session {
+  readonly engine: Engine;
+  readonly stack: Stack;
+  readonly pulumi: Pulumi;
+}
+
+/** Options that all stack commands share. */
+export interface SessionOptions {
+  readonly stack: string;
+  readonly unlock: boolean;
+  readonly color: boolean;
+}
+
+/** The toolchain and the environment that finds it, without any stack. */
+export async function ensurePulumi(context: Context): Promise<Env> {
+  const toolchain = await ensureToolchain(context);
+  ensureDockerPlugin(context, toolchain);
+  return withToolchain(context.env, toolchain);
+}
+
+/** Brings all that Pulumi needs, and makes or opens the stack. */
+export async function openSession(context: Context, options: SessionOptions): Promise<Session> {
+  // First what costs nothing to find wrong.
+  const stack = openStack(context, options.stack);
+  const path = await ensurePulumi(context);
+  const engine = await ensureEngine(context);
+  await ensureBaseImage(context, engine);
+  const env = pulumiEnv({ ...context, env: path }, stack);
+  const pulumi = pulumiFor(context, stack, { env, color: options.color });
+  await selectStack(context, stack, pulumi);
+  if (options.unlock && !stack.backend) await pulumi.query(["cancel", "--yes", "--stack", stack.name]);
+  clearLocks(context, stack, options.unlock);
+  await settlePending(context, { engine, stack, pulumi });
+  return { engine, stack, pulumi };
+}
+
+/** Initialises the stack when it isn't there, in the shadow project: the checkout's stack file stays untouched. */
+async function selectStack(context: Context, stack: Stack, pulumi: Pulumi): Promise<void> {
+  const select = ["stack", "select", "--stack", stack.name];
+  if (await pulumi.succeeds(select)) return context.say.done(`stack ${stack.name}`, "there");
+  await pulumi.query(["stack", "init", stack.name]);
+  keepStackKeys(context, stack);
+  context.say.done(`stack ${stack.name}`, "made");
+}
+
+/**
+ * An update that was killed leaves operations open. What it half made is removed (it would be in the way of its own
+ * name), and the open operations are cleared, which `stack import` does.
+ */
+async function settlePending(context: Context, { engine, stack, pulumi }: Session): Promise<void> {
+  const pending = readPending(stack);
+  if (pending.operations === 0) return;
+  const removed = await removeLeftovers(engine.docker, stack, pending);
+  const state = await pulumi.query(["stack", "export", "--stack", stack.name]);
+  await pulumi.query(["stack", "import", "--stack", stack.name], state);
+  const names = removed.length > 0 ? `, half-made ${removed.join(", ")} removed` : "";
+  context.say.done("interrupted update", `${pending.operations} open operations cleared${names}`);
+}

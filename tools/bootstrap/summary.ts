@@ -1,0 +1,104 @@
+import { z } from "zod";
+
+/** The stack output `summary`; what else is in it is not shown. */
+export const Summary = z.object({
+  domain: z.string(),
+  bind: z.string(),
+  ports: z.record(z.string(), z.number().optional()),
+  people: z.array(
+    z.object({
+      uid: z.string(),
+      name: z.string(),
+      address: z.string(),
+      initialPassword: z.string().optional(),
+    }),
+  ),
+  records: z.array(z.unknown()).default([]),
+  /** Certificate of the stack's own authority, PEM. */
+  ca: z.string().optional(),
+  showPasswords: z.boolean().default(false),
+});
+export type Summary = z.infer<typeof Summary>;
+type Person = Summary["people"][number];
+
+/** Quotes for a POSIX shell, only where it must. */
+export function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The address to connect to for what listens on `bind`. */
+function reachable(bind: string): string {
+  if (bind === "" || bind === "0.0.0.0" || bind === "::") return "127.0.0.1";
+  return bind;
+}
+
+const PASSWORD = "PASSWORD";
+const passwordOf = (summary: Summary, person: Person): string =>
+  (summary.showPasswords && person.initialPassword) || PASSWORD;
+
+/** A mail from the first person to the second (or to themselves) through submission with STARTTLS and AUTH. */
+export function swaksLine(summary: Summary, caFile: string): string | undefined {
+  const [from, to = from] = summary.people;
+  const port = summary.ports.submission;
+  if (!from || !to || port === undefined) return undefined;
+  const login = [
+    "--auth",
+    "PLAIN",
+    "--auth-user",
+    from.address,
+    "--auth-password",
+    passwordOf(summary, from),
+  ];
+  const tls = summary.ca === undefined ? ["--tls"] : ["--tls", "--tls-verify", "--tls-ca-path", caFile];
+  const server = ["--server", reachable(summary.bind), "--port", String(port)];
+  return ["swaks", ...server, ...tls, ...login, "--from", from.address, "--to", to.address]
+    .map(shellQuote)
+    .join(" ");
+}
+
+/** The newest message of the person whom {@link swaksLine} writes to. */
+export function imapLine(summary: Summary, caFile: string): string | undefined {
+  const [first, reader = first] = summary.people;
+  const port = summary.ports.imaps;
+  if (!reader || port === undefined) return undefined;
+  const host = reachable(summary.bind);
+  const url = `imaps://${host.includes(":") ? `[${host}]` : host}:${port}/INBOX;MAILINDEX=*`;
+  const ca = summary.ca === undefined ? [] : ["--cacert", caFile];
+  const login = ["--user", `${reader.address}:${passwordOf(summary, reader)}`];
+  return ["curl", "--silent", "--show-error", ...ca, ...login, url].map(shellQuote).join(" ");
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    `    ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
+  );
+}
+
+/** What `npm run up` ends with. */
+export function renderSummary(summary: Summary, caFile: string): string {
+  const { domain, bind, ports, people, records, showPasswords } = summary;
+  const services = Object.entries(ports).flatMap(([name, port]) =>
+    port === undefined ? [] : [`${name} ${port}`],
+  );
+  const rows = people.map((person) => [
+    person.address,
+    person.name,
+    ...(showPasswords && person.initialPassword ? [person.initialPassword] : []),
+  ]);
+  const send = swaksLine(summary, caFile);
+  const read = imapLine(summary, caFile);
+  return [
+    "",
+    `  ${domain} is up: ${people.length} ${people.length === 1 ? "person" : "people"}, ${records.length} DNS records.`,
+    "",
+    ...(rows.length > 0
+      ? [showPasswords ? "  People and their initial passwords" : "  People", ...table(rows), ""]
+      : []),
+    `  Ports on ${bind}`,
+    `    ${services.join(" · ")}`,
+    ...(send ? ["", "  Send a mail", `    ${send}`] : []),
+    ...(read ? ["", "  Read it", `    ${read}`] : []),
+    "",
+  ].join("\n");
+}
