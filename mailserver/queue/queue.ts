@@ -1,7 +1,7 @@
 /** The durable queue as the daemon sees it: promises that settle when the disk has it. */
 import { Worker } from "node:worker_threads";
 import type { Argument, Operation, QueueWorkerData, Request, Response, Result } from "./protocol.ts";
-import type { StoreOptions } from "./store.ts";
+import type { Store, StoreOptions } from "./store.ts";
 
 /** There is no room for the message: 452 4.3.1, and the client tries again (RFC 3463 X.3.1). */
 export class QueueFull extends Error {
@@ -15,7 +15,7 @@ export class QueueError extends Error {
 
 /** Every operation of the store, answered after the commit that holds it. */
 export type Queue = {
-  readonly [O in Operation]: (argument: Argument<O>) => Promise<Result<O>>;
+  readonly [O in Operation]: (...argument: Parameters<Store[O]>) => Promise<Result<O>>;
 } & {
   /** Calls `listener` after each item that became durable. */
   onEnqueued(listener: () => void): void;
@@ -25,7 +25,7 @@ export type Queue = {
 };
 
 export interface QueueOptions extends StoreOptions {
-  /** The worker's entry: `worker.ts`, or the bundle that holds it and calls `runQueueWorker` when `isQueueWorker`. */
+  /** The worker's entry: `worker-entry.ts`, or a bundle that calls `runQueueWorker` when `isQueueWorker`. */
   readonly worker: URL;
 }
 

@@ -74,5 +74,3 @@ function toFailure(error: unknown): Failure {
   const full = code === SQLITE_FULL || code === SQLITE_IOERR_WRITE || code === SQLITE_IOERR_SHMSIZE;
   return { kind: full ? "full" : "other", message: text };
 }
-
-if (isQueueWorker()) runQueueWorker();

@@ -1,0 +1,74 @@
+/**
+ * Who may send what through smtp-out. Pure: everything is decided from facts, so that one table can show that no
+ * combination of them makes an open relay.
+ */
+import { reply } from "../smtp/replies.ts";
+import type { Reply } from "../smtp/types.ts";
+import { ownAddress } from "./own-address.ts";
+
+/** `submission` is public; `relay` is for our own services, on the internal network. */
+export type Listener = "submission" | "relay";
+
+/** Who has authenticated. */
+export type Identity =
+  | { readonly kind: "nobody" }
+  | { readonly kind: "person"; readonly uid: string; readonly addresses: readonly string[] }
+  /** Another daemon of ours, with the relay password. */
+  | { readonly kind: "service" };
+
+export interface SenderFacts {
+  readonly listener: Listener;
+  readonly tls: boolean;
+  readonly identity: Identity;
+  /** The reverse-path, lower case; null is `<>`. */
+  readonly from: string | null;
+}
+
+export interface RecipientFacts extends SenderFacts {
+  readonly recipient: "foreign" | "box" | "absent";
+}
+
+export type Verdict = { readonly kind: "accept" } | { readonly kind: "refuse"; readonly reply: Reply };
+
+const ACCEPT: Verdict = { kind: "accept" };
+const refuse = (of: Reply): Verdict => ({ kind: "refuse", reply: of });
+
+const NEED_TLS = reply(530, "5.7.0", "Use STARTTLS first: this server takes no mail in clear text");
+const NEED_AUTH = reply(530, "5.7.0", "Log in first: this server takes mail from its own people only");
+const WRONG_SENDER = reply(
+  553,
+  "5.7.1",
+  "This sender address is not yours: send from one of your own addresses",
+);
+const NO_SUCH_PERSON = reply(550, "5.1.1", "No mailbox with this address here: check the spelling");
+const WRONG_FROM = reply(550, "5.7.1", "The From address is not yours: send from one of your own addresses");
+const NO_FROM = reply(550, "5.6.0", "The message needs exactly one From field with an address");
+
+/** May this reverse-path be used? */
+export function decideSender({ listener, tls, identity, from }: SenderFacts): Verdict {
+  if (listener === "submission" && !tls) return refuse(NEED_TLS);
+  if (identity.kind === "nobody") return refuse(NEED_AUTH);
+  // Each listener has its own kind of users; a relay password is worth nothing in public, and a person's not inside.
+  if ((listener === "submission") !== (identity.kind === "person")) return refuse(NEED_AUTH);
+  if (identity.kind === "service") return ACCEPT;
+  // The null reverse-path is what a read receipt has (RFC 8098 section 3); its From is checked all the same.
+  if (from === null) return ACCEPT;
+  return ownAddress(from, identity.addresses) ? ACCEPT : refuse(WRONG_SENDER);
+}
+
+/** May mail go to this recipient? Only where the sender may send at all. */
+export function decideRecipient(facts: RecipientFacts): Verdict {
+  const sender = decideSender(facts);
+  if (sender.kind === "refuse") return sender;
+  return facts.recipient === "absent" ? refuse(NO_SUCH_PERSON) : ACCEPT;
+}
+
+/** May a message with these From addresses go out? `fromAddresses` is undefined when there is not exactly one field. */
+export function decideHeader(identity: Identity, fromAddresses: readonly string[] | undefined): Verdict {
+  if (identity.kind === "nobody") return refuse(NEED_AUTH);
+  // Forwarded mail keeps its author.
+  if (identity.kind === "service") return ACCEPT;
+  if (fromAddresses === undefined || fromAddresses.length === 0) return refuse(NO_FROM);
+  const own = fromAddresses.every((address) => ownAddress(address.toLowerCase(), identity.addresses));
+  return own ? ACCEPT : refuse(WRONG_FROM);
+}

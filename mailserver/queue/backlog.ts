@@ -1,0 +1,82 @@
+/** What the runner has claimed: which deliveries may start now, within the limits. No I/O. */
+import type { DueItem, DueRecipient } from "./item.ts";
+
+/** Recipients of one item that go to one destination. */
+export interface Group {
+  readonly item: DueItem;
+  readonly destination: string;
+  readonly recipients: readonly DueRecipient[];
+}
+
+/** Deliveries at the same time, in all and per destination. */
+const MAX_ACTIVE = 20;
+const MAX_PER_DESTINATION = 2;
+/** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
+const MAX_WAITING = 200;
+const MAX_WAITING_PER_DESTINATION = 20;
+/** RFC 5321 section 4.5.3.1.8: a server must take 100 recipients, and need not take more. */
+const MAX_RECIPIENTS = 100;
+
+export class Backlog {
+  readonly #waiting = new Map<string, Group[]>();
+  readonly #active = new Map<string, number>();
+  #activeTotal = 0;
+  #waitingRecipients = 0;
+
+  /** How many more recipients may be claimed. */
+  room(): number {
+    return MAX_WAITING - this.#waitingRecipients;
+  }
+
+  /** Destinations of which enough is claimed already. */
+  busyDestinations(): string[] {
+    return [...this.#waiting]
+      .filter(([, groups]) => groups.length >= MAX_WAITING_PER_DESTINATION)
+      .map(([name]) => name);
+  }
+
+  add(item: DueItem): void {
+    for (const [destination, all] of Map.groupBy(item.recipients, (recipient) => recipient.destination)) {
+      const groups = this.#waiting.get(destination) ?? [];
+      for (let start = 0; start < all.length; start += MAX_RECIPIENTS) {
+        groups.push({ item, destination, recipients: all.slice(start, start + MAX_RECIPIENTS) });
+      }
+      this.#waiting.set(destination, groups);
+      this.#waitingRecipients += all.length;
+    }
+  }
+
+  /** The next group that may start; the caller must call `finished` with it. */
+  take(): Group | undefined {
+    if (this.#activeTotal >= MAX_ACTIVE) return undefined;
+    for (const [destination, groups] of this.#waiting) {
+      const active = this.#active.get(destination) ?? 0;
+      if (active >= MAX_PER_DESTINATION) continue;
+      const group = groups.shift();
+      // Taken out and put back at the end: destinations take turns.
+      this.#waiting.delete(destination);
+      if (groups.length > 0) this.#waiting.set(destination, groups);
+      if (group === undefined) continue;
+      this.#active.set(destination, active + 1);
+      this.#activeTotal += 1;
+      this.#waitingRecipients -= group.recipients.length;
+      return group;
+    }
+    return undefined;
+  }
+
+  finished({ destination }: Group): void {
+    const left = (this.#active.get(destination) ?? 1) - 1;
+    if (left > 0) this.#active.set(destination, left);
+    else this.#active.delete(destination);
+    this.#activeTotal -= 1;
+  }
+
+  /** Takes out everything that has not started. */
+  drain(): Group[] {
+    const all = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    this.#waitingRecipients = 0;
+    return all;
+  }
+}

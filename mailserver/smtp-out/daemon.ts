@@ -1,0 +1,145 @@
+/** Puts smtp-out together: listeners, queue, couriers. `main.ts` runs it; tests run it in their own process. */
+import type { SmtpOutSettings } from "../contract.ts";
+import { createBoxCourier } from "../courier/lmtp.ts";
+import { createDns, type Dns } from "../courier/mx.ts";
+import { createSmtpCourier } from "../courier/smtp.ts";
+import { createDirectory, type Directory } from "../directory/directory.ts";
+import type { Log } from "../net/log.ts";
+import { serve } from "../net/serve.ts";
+import type { ClientTimeouts, MailListener } from "../net/types.ts";
+import { createLoginGuard } from "../policy/login-guard.ts";
+import type { Clock } from "../queue/clock.ts";
+import { openQueue, type Queue } from "../queue/queue.ts";
+import { type Runner, startRunner } from "../queue/runner.ts";
+import { createDeliver } from "./deliver.ts";
+import { createDkimSigner } from "./dkim.ts";
+import { createHandler, type HandlerDeps } from "./handler.ts";
+import { createNotifier } from "./notify.ts";
+
+/** What differs between the container and a test. */
+export interface DaemonDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** Entry of the queue's worker thread. */
+  readonly queueWorker: URL;
+  readonly dns?: Dns;
+  readonly directory?: Directory;
+  readonly timeouts?: Partial<ClientTimeouts>;
+  /** Milliseconds that each wrong password adds to its answer. */
+  readonly loginStepMs?: number;
+}
+
+export interface SmtpOut {
+  readonly ports: { readonly submission: number; readonly submissions: number; readonly relay: number };
+  readonly queue: Queue;
+  /** Rejects when the daemon can't go on. */
+  readonly failed: Promise<never>;
+  /** Drains within three seconds. */
+  close(): Promise<void>;
+}
+
+/** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
+export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
+  const { log, clock } = deps;
+  const { hostname, domains } = settings;
+  const signers = settings.dkim.map(createDkimSigner);
+  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
+  const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
+  log.info("queue.started", await queue.counts());
+  const guard = createLoginGuard({
+    now: clock.now,
+    ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
+  });
+  const handlerDeps = { ...deps, hostname, domains, directory, guard, queue, signers, relay: settings.relay };
+  const listeners = await listenAll(settings, handlerDeps).catch(async (error: unknown) => {
+    await queue.close();
+    throw error;
+  });
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps });
+  const [submission, submissions, relay] = listeners;
+  return {
+    ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
+    queue,
+    failed: queue.failed,
+    close: async () => {
+      // The queue closes last: a message that is being taken in may still become durable.
+      await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
+      await queue.close();
+      await directory.close();
+    },
+  };
+}
+
+function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps): Runner {
+  const { hostname, log, clock, queue, random, directory } = deps;
+  const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
+  const dns = deps.dns ?? createDns(settings.resolvers);
+  const smtpDeps = {
+    dns,
+    random,
+    ownNames: [hostname],
+    hostname,
+    port: settings.remotePort,
+    log,
+    ...timeouts,
+  };
+  const smtp = createSmtpCourier(smtpDeps);
+  const box = createBoxCourier({ hostname, port: settings.lmtpPort, log, ...timeouts });
+  return startRunner({
+    queue,
+    deliver: createDeliver({ directory, smtp, box }),
+    composeDsn: createNotifier(deps),
+    retry: settings.retry,
+    clock,
+    random,
+    log,
+  });
+}
+
+type Listeners = [MailListener, MailListener, MailListener];
+
+/** All three, or none. */
+async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<Listeners> {
+  const { hostname, limits, tls } = settings;
+  const session = { protocol: "smtp", hostname, limits, authRequired: true } as const;
+  const submission = createHandler("submission", deps);
+  const common = { limits, log: deps.log };
+  const opened: MailListener[] = [];
+  const open = async (options: Parameters<typeof serve>[0]): Promise<MailListener> => {
+    const listener = await serve(options);
+    opened.push(listener);
+    return listener;
+  };
+  try {
+    return [
+      // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
+      await open({
+        ...common,
+        listen: { port: settings.submissionPort },
+        tls,
+        session: { ...session, startTls: true, auth: "tls" },
+        handler: submission,
+      }),
+      // RFC 8314 section 3.3
+      await open({
+        ...common,
+        listen: { port: settings.submissionsPort },
+        tls: { ...tls, implicit: true },
+        session: { ...session, startTls: false, auth: "tls" },
+        handler: submission,
+      }),
+      // The internal network carries it; it is never published.
+      await open({
+        ...common,
+        listen: { port: settings.relayPort },
+        session: { ...session, startTls: false, auth: "always" },
+        handler: createHandler("relay", deps),
+      }),
+    ];
+  } catch (error) {
+    await Promise.all(opened.map((listener) => listener.close()));
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+/** Hands queued mail to the courier that its destination asks for. */
+import type { BoxCourier } from "../courier/lmtp.ts";
+import type { SmtpCourier } from "../courier/smtp.ts";
+import { type Delivery, forAll, type Result } from "../courier/types.ts";
+import type { Directory } from "../directory/directory.ts";
+import { withoutDetail } from "../policy/own-address.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
+import { parseDestination } from "../queue/route.ts";
+import type { Deliver } from "../queue/runner.ts";
+import { reply } from "../smtp/replies.ts";
+import type { Reply } from "../smtp/types.ts";
+
+export interface DeliverDeps {
+  readonly directory: Directory;
+  readonly smtp: SmtpCourier;
+  readonly box: BoxCourier;
+}
+
+const GONE = reply(550, "5.1.1", "No mailbox with this address here any more");
+const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the moment");
+const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
+
+/** The courier of all destinations. */
+export function createDeliver({ directory, smtp, box }: DeliverDeps): Deliver {
+  async function toBox(address: string, delivery: Delivery, signal: AbortSignal): Promise<Result[]> {
+    const all = (kind: Result["kind"], of: Reply) => forAll(delivery.recipients, { kind, reply: of });
+    let answer: RecipientAnswer;
+    try {
+      // Looked up again: since it was queued the person may have moved to another box, or gone.
+      answer = await directory.findRecipient(withoutDetail(address));
+    } catch (error) {
+      if (!(error instanceof DirectoryUnavailable)) throw error;
+      return all("temporary", UNAVAILABLE);
+    }
+    return answer.kind === "absent" ? all("permanent", GONE) : box(answer.host, delivery, signal);
+  }
+
+  return async (destination, delivery, signal) => {
+    const route = parseDestination(destination);
+    if (route === undefined) return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
+    return route.kind === "mx"
+      ? smtp(route.domain, delivery, signal)
+      : toBox(route.address, delivery, signal);
+  };
+}

@@ -1,0 +1,201 @@
+/** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
+import type { Log } from "../net/log.ts";
+import type { SessionHandler } from "../net/types.ts";
+import { withoutDetail } from "../policy/own-address.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
+import {
+  decideHeader,
+  decideRecipient,
+  decideSender,
+  type Identity,
+  type Listener,
+  type SenderFacts,
+  type Verdict,
+} from "../policy/relay.ts";
+import type { NewRecipient } from "../queue/item.ts";
+import { type Queue, QueueFull } from "../queue/queue.ts";
+import { destinationOf } from "../queue/route.ts";
+import { parseAddress } from "../smtp/address.ts";
+import { SmtpError } from "../smtp/error.ts";
+import { reply } from "../smtp/replies.ts";
+import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { DkimSigner } from "./dkim.ts";
+import { formatMessage, fromAddresses, type Message, parseMessage } from "./header.ts";
+import { type LoginDeps, logIn } from "./login.ts";
+import { isLooping, prepare } from "./prepare.ts";
+
+export interface HandlerDeps extends LoginDeps {
+  readonly hostname: string;
+  readonly domains: readonly string[];
+  readonly queue: Queue;
+  readonly signers: readonly DkimSigner[];
+  readonly newId: () => string;
+  readonly log: Log;
+}
+
+const LOOP = reply(554, "5.4.6", "The message has passed too many servers: it runs in a circle");
+const FULL = reply(452, "4.3.1", "There is no room for the message at the moment: try again later");
+const QUEUE_FAILED = reply(451, "4.3.0", "The message could not be stored: try again later");
+const LOOKUP_FAILED = reply(451, "4.4.3", "The recipient can't be looked up at the moment: try again later");
+
+/** Makes the handlers of one listener's sessions. */
+export function createHandler(
+  listener: Listener,
+  deps: HandlerDeps,
+): (session: SessionInfo) => SessionHandler {
+  return (session) => new Submission(listener, session, deps);
+}
+
+/** What is collected of one transaction. */
+interface Draft {
+  readonly chunks: Buffer[];
+  readonly recipients: Map<string, NewRecipient>;
+}
+
+class Submission implements SessionHandler {
+  readonly #listener: Listener;
+  readonly #session: SessionInfo;
+  readonly #deps: HandlerDeps;
+  readonly #drafts = new WeakMap<Transaction, Draft>();
+  #identity: Identity = { kind: "nobody" };
+
+  constructor(listener: Listener, session: SessionInfo, deps: HandlerDeps) {
+    this.#listener = listener;
+    this.#session = session;
+    this.#deps = deps;
+  }
+
+  async auth(credentials: Parameters<typeof logIn>[0]): Promise<Decision> {
+    const where = { listener: this.#listener, client: this.#session.clientAddress };
+    const identity = await logIn(credentials, where, this.#deps);
+    this.#identity = identity;
+    return { kind: "authenticated", user: identity.kind === "person" ? identity.uid : credentials.user };
+  }
+
+  mail(transaction: Transaction): Decision {
+    return decideSender(this.#facts(transaction));
+  }
+
+  async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
+    const facts = this.#facts(transaction);
+    // Nobody learns who lives here before they may send.
+    const sender = decideSender(facts);
+    if (sender.kind === "refuse") return sender;
+    const mailbox = this.#complete(address);
+    const answer = await this.#find(mailbox);
+    const recipient = answer === "foreign" ? answer : answer.kind;
+    const verdict = decideRecipient({ ...facts, recipient });
+    if (verdict.kind === "accept") this.#add(transaction, mailbox, answer);
+    return verdict;
+  }
+
+  chunk(transaction: Transaction, bytes: Uint8Array): void {
+    this.#draft(transaction).chunks.push(Buffer.from(bytes));
+  }
+
+  async message(transaction: Transaction): Promise<Decision> {
+    const { clock, newId, queue, log } = this.#deps;
+    const draft = this.#draft(transaction);
+    const message = parseMessage(Buffer.concat(draft.chunks));
+    const verdict = this.#judge(message);
+    if (verdict.kind === "refuse") return verdict;
+    const id = newId();
+    const body = await this.#finish(message, id);
+    const header = body.subarray(0, body.length - message.body.length);
+    const { from, parameters } = transaction;
+    const recipients = [...draft.recipients.values()];
+    const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)];
+    const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
+    const envelope = {
+      from: from?.text ?? "",
+      eightBit: !isAscii(message.body),
+      smtputf8: parameters.smtputf8 === true && wide,
+    };
+    try {
+      await queue.enqueue({ id, created: clock.now(), envelope, recipients, body });
+    } catch (error) {
+      throw new SmtpError(error instanceof QueueFull ? FULL : QUEUE_FAILED, error);
+    }
+    const { id: session, user } = this.#session;
+    log.info("queue.accepted", {
+      item: id,
+      session,
+      user,
+      from: envelope.from,
+      to: texts.slice(1),
+      size: body.length,
+    });
+    return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
+  }
+
+  dropped(transaction: Transaction): void {
+    this.#drafts.delete(transaction);
+  }
+
+  #judge(message: Message): Verdict {
+    if (isLooping(message)) return { kind: "refuse", reply: LOOP };
+    return decideHeader(this.#identity, fromAddresses(message.fields));
+  }
+
+  async #finish(message: Message, queueId: string): Promise<Buffer> {
+    const { hostname, clock, signers } = this.#deps;
+    const now = new Date(clock.now());
+    const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
+    const prepared = prepare(message, { hostname, queueId, now, session: this.#session, kind });
+    if (kind === "forwarded") return formatMessage(prepared);
+    const domain = fromAddresses(message.fields)?.[0]?.split("@").at(-1)?.toLowerCase();
+    const signer = signers.find((candidate) => candidate.domain === domain);
+    const signature = signer === undefined ? [] : [await signer.sign(prepared, now)];
+    return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });
+  }
+
+  #facts({ from }: Transaction): SenderFacts {
+    const path = from === null ? null : mailboxOf(from);
+    const tls = this.#session.tls !== undefined;
+    return { listener: this.#listener, tls, identity: this.#identity, from: path };
+  }
+
+  async #find(address: Address): Promise<RecipientAnswer | "foreign"> {
+    if (!this.#deps.domains.includes(address.domain)) return "foreign";
+    try {
+      return await this.#deps.directory.findRecipient(withoutDetail(mailboxOf(address)));
+    } catch (error) {
+      throw error instanceof DirectoryUnavailable ? new SmtpError(LOOKUP_FAILED, error) : error;
+    }
+  }
+
+  /** RFC 5321 section 4.5.1: `<postmaster>` alone is ours. */
+  #complete(address: Address): Address {
+    const domain = this.#deps.domains[0];
+    if (address.domain !== "" || domain === undefined) return address;
+    return { local: address.local, domain, text: `${address.text}@${domain}` };
+  }
+
+  #add(transaction: Transaction, address: Address, answer: RecipientAnswer | "foreign"): void {
+    const { recipients } = this.#draft(transaction);
+    const add = (to: Address) => {
+      const destination = destinationOf(to, this.#deps.domains);
+      recipients.set(`${destination} ${mailboxOf(to)}`, { address: to.text, destination });
+    };
+    add(address);
+    if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return;
+    const forward = parseAddress(answer.forward, { utf8: true });
+    if (forward === undefined) this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
+    else add(forward);
+  }
+
+  #draft(transaction: Transaction): Draft {
+    const known = this.#drafts.get(transaction) ?? { chunks: [], recipients: new Map() };
+    this.#drafts.set(transaction, known);
+    return known;
+  }
+}
+
+/** As LDAP and people write it: lower case, not quoted. */
+function mailboxOf({ local, domain }: Address): string {
+  return `${local.toLowerCase()}@${domain}`;
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte < 0x80);
+}

@@ -1,0 +1,75 @@
+/** The header section of a message as bytes (RFC 5322 section 2.2). Pure. */
+import addressparser from "nodemailer/lib/addressparser";
+
+/** One field with its folded lines. */
+export interface Field {
+  /** Lower case. */
+  readonly name: string;
+  /** Name, colon, value and the line break at the end. */
+  readonly raw: Buffer;
+}
+
+export interface Message {
+  readonly fields: readonly Field[];
+  /** Without the empty line before it. */
+  readonly body: Buffer;
+}
+
+const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
+const CRLF = "\r\n";
+
+/** Lines end with CRLF. A line that is no field ends the header, as an empty line does. */
+export function parseMessage(bytes: Buffer): Message {
+  const fields: { name: string; start: number; end: number }[] = [];
+  let position = 0;
+  while (position < bytes.length) {
+    const found = bytes.indexOf(CRLF, position);
+    const end = found < 0 ? bytes.length : found + 2;
+    if (found === position) {
+      position = end;
+      break;
+    }
+    const line = bytes.toString("latin1", position, end);
+    const last = fields.at(-1);
+    const name = FIELD.exec(line)?.[1];
+    if (/^[ \t]/.test(line) && last !== undefined) last.end = end;
+    else if (name !== undefined) fields.push({ name: name.toLowerCase(), start: position, end });
+    else break;
+    position = end;
+  }
+  const raw = ({ name, start, end }: { name: string; start: number; end: number }): Field => ({
+    name,
+    raw: withLineBreak(bytes.subarray(start, end)),
+  });
+  return { fields: fields.map(raw), body: bytes.subarray(position) };
+}
+
+/** The message as it goes out. */
+export function formatMessage({ fields, body }: Message): Buffer {
+  return Buffer.concat([...fields.map(({ raw }) => raw), Buffer.from(CRLF), body]);
+}
+
+/** A field from ASCII text; long values are given folded. */
+export function makeField(name: string, value: string): Field {
+  return { name: name.toLowerCase(), raw: Buffer.from(`${name}: ${value}${CRLF}`) };
+}
+
+/** The unfolded value. */
+export function fieldValue(field: Field): string {
+  const text = field.raw.toString("utf8");
+  return text
+    .slice(text.indexOf(":") + 1)
+    .replace(/\r\n/g, "")
+    .trim();
+}
+
+/** The addresses of the From field; undefined when there is not exactly one field. */
+export function fromAddresses(fields: readonly Field[]): string[] | undefined {
+  const [field, ...more] = fields.filter(({ name }) => name === "from");
+  if (field === undefined || more.length > 0) return undefined;
+  return addressparser(fieldValue(field), { flatten: true }).map(({ address }) => address ?? "");
+}
+
+function withLineBreak(raw: Buffer): Buffer {
+  return raw.subarray(-2).toString("latin1") === CRLF ? raw : Buffer.concat([raw, Buffer.from(CRLF)]);
+}

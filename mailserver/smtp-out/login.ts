@@ -1,0 +1,72 @@
+/** Who a client is, by AUTH. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Directory } from "../directory/directory.ts";
+import type { Log } from "../net/log.ts";
+import type { LoginGuard } from "../policy/login-guard.ts";
+import { DirectoryUnavailable } from "../policy/recipient.ts";
+import type { Identity, Listener } from "../policy/relay.ts";
+import type { Clock } from "../queue/clock.ts";
+import { SmtpError } from "../smtp/error.ts";
+import { reply } from "../smtp/replies.ts";
+import type { Credentials } from "../smtp/types.ts";
+
+export interface LoginDeps {
+  readonly directory: Directory;
+  readonly guard: LoginGuard;
+  readonly relay: { readonly user: string; readonly password: string };
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type Known = Exclude<Identity, { kind: "nobody" }>;
+
+const WRONG = reply(535, "5.7.8", "Login or password is wrong");
+const LOCKED = reply(454, "4.7.0", "Too many wrong passwords: wait five minutes, then try again");
+const UNAVAILABLE = reply(454, "4.7.0", "Passwords can't be checked at the moment: try again later");
+
+/** Checks credentials; throws SmtpError when they don't hold. */
+export async function logIn(
+  credentials: Credentials,
+  where: { readonly listener: Listener; readonly client: string },
+  deps: LoginDeps,
+): Promise<Known> {
+  const { user } = credentials;
+  const { client } = where;
+  if (deps.guard.locked(user, client)) throw new SmtpError(LOCKED);
+  const identity =
+    where.listener === "relay" ? checkService(credentials, deps) : await checkPerson(credentials, deps);
+  if (identity !== undefined) {
+    deps.guard.succeeded(user, client);
+    return identity;
+  }
+  const delay = deps.guard.failed(user, client);
+  await new Promise<void>((resolve) => {
+    deps.clock.after(delay, resolve);
+  });
+  throw new SmtpError(WRONG);
+}
+
+async function checkPerson(credentials: Credentials, { directory }: LoginDeps): Promise<Known | undefined> {
+  const person = await directory
+    .authenticate(credentials.user, credentials.password)
+    .catch((error: unknown) => {
+      throw error instanceof DirectoryUnavailable ? new SmtpError(UNAVAILABLE, error) : error;
+    });
+  if (person === "refused") return undefined;
+  // RFC 4616 section 2: acting as somebody else is not allowed to anybody here.
+  const { authorization } = credentials;
+  const names = ["", person.uid, ...person.addresses];
+  return names.includes(authorization.toLowerCase()) ? { kind: "person", ...person } : undefined;
+}
+
+function checkService({ user, password }: Credentials, { relay }: LoginDeps): Known | undefined {
+  // Both always compared, and hashes because timingSafeEqual wants equal lengths.
+  const rightUser = equal(user, relay.user);
+  const rightPassword = equal(password, relay.password);
+  return rightUser && rightPassword ? { kind: "service" } : undefined;
+}
+
+function equal(a: string, b: string): boolean {
+  const hash = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(hash(a), hash(b));
+}

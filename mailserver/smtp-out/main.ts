@@ -1,0 +1,46 @@
+/** smtp-out, the submission and relay daemon: reads its settings, runs, ends on SIGTERM. */
+import { randomBytes } from "node:crypto";
+import { SETTINGS_FILE, SmtpOutSettings } from "../contract.ts";
+import { serveHealth } from "../net/health.ts";
+import { createLog } from "../net/log.ts";
+import { readSettings } from "../net/settings.ts";
+import { systemClock } from "../queue/clock.ts";
+import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
+import { startSmtpOut } from "./daemon.ts";
+
+async function main(): Promise<void> {
+  const log = createLog({ daemon: "smtp-out" });
+  try {
+    const settings = await readSettings(SmtpOutSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
+    const daemon = await startSmtpOut(settings, {
+      log,
+      clock: systemClock,
+      random: Math.random,
+      newId: () => randomBytes(8).toString("hex"),
+      // The bundle is one file, which serves as the worker's entry too.
+      queueWorker: new URL(import.meta.url),
+    });
+    let alive = true;
+    const health = await serveHealth({ port: settings.healthPort, healthy: () => alive });
+    log.info("daemon.ready", { ports: daemon.ports });
+    const signal = await Promise.race([daemon.failed, signalled()]);
+    alive = false;
+    log.info("daemon.stopping", { signal });
+    await daemon.close();
+    await health.close();
+    log.info("daemon.stopped");
+    process.exit(0);
+  } catch (error) {
+    log.error("daemon.failed", { error });
+    process.exit(1);
+  }
+}
+
+function signalled(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+  });
+}
+
+if (isQueueWorker()) runQueueWorker();
+else await main();

@@ -1,0 +1,57 @@
+/** What smtp-out changes in a message before it is queued. Pure. */
+import type { SessionInfo } from "../smtp/types.ts";
+import { type Field, type Message, makeField } from "./header.ts";
+
+export interface PrepareFacts {
+  /** Ours. */
+  readonly hostname: string;
+  readonly queueId: string;
+  readonly now: Date;
+  readonly session: Pick<SessionInfo, "protocol" | "helo" | "clientAddress">;
+  /** Submitted by a person, or forwarded by a daemon of ours. */
+  readonly kind: "submitted" | "forwarded";
+}
+
+/** Trace fields beyond this are a loop (RFC 5321 section 6.3 asks for 100 at least). */
+const MAX_RECEIVED = 100;
+
+export function isLooping(message: Message): boolean {
+  return message.fields.filter(({ name }) => name === "received").length >= MAX_RECEIVED;
+}
+
+/** With our Received field; a submission is also completed (RFC 6409 section 8) and loses its Bcc. */
+export function prepare(message: Message, facts: PrepareFacts): Message {
+  const received = makeField("Received", receivedValue(facts));
+  if (facts.kind === "forwarded") return { ...message, fields: [received, ...message.fields] };
+  return { ...message, fields: [received, ...complete(message.fields, facts)] };
+}
+
+/** RFC 5322 section 3.6.3: the Bcc must not reach the recipients. Return-Path is for the last server to add. */
+const REMOVED = new Set(["bcc", "resent-bcc", "return-path"]);
+
+function complete(fields: readonly Field[], { now, queueId, hostname }: PrepareFacts): Field[] {
+  const kept = fields.filter(({ name }) => !REMOVED.has(name));
+  const has = (wanted: string) => kept.some(({ name }) => name === wanted);
+  if (!has("date")) kept.push(makeField("Date", rfc5322Date(now)));
+  if (!has("message-id")) kept.push(makeField("Message-ID", `<${queueId}@${hostname}>`));
+  return kept;
+}
+
+/**
+ * RFC 5321 section 4.4. Where and with which machine a person writes is nobody's business: no `from` in
+ * submissions. And no `for`, which would show a Bcc recipient to the others.
+ */
+function receivedValue({ kind, session, hostname, queueId, now }: PrepareFacts): string {
+  const from = kind === "forwarded" ? `from ${clean(session.helo)} ([${session.clientAddress}])\r\n\t` : "";
+  return `${from}by ${hostname} with ${session.protocol} id ${queueId};\r\n\t${rfc5322Date(now)}`;
+}
+
+/** What a client called itself never breaks out of its place. */
+function clean(helo: string | undefined): string {
+  return helo === undefined || !/^[\w.:[\]-]{1,255}$/.test(helo) ? "unknown" : helo;
+}
+
+/** RFC 5322 section 3.3 */
+function rfc5322Date(date: Date): string {
+  return date.toUTCString().replace("GMT", "+0000");
+}
