@@ -34,15 +34,15 @@ export interface ServiceArgs {
   name: string;
   kind: "service" | "box";
   image: ImageRef;
-  /** Numeric uid:gid. */
-  user: string;
+  /** Fixed uid and gid of the image. */
+  user: number;
   memoryMb: number;
   networks: Attachment[];
   envs?: pulumi.Input<string>[];
   /** Files of /settings by name. Secret. */
   files?: Record<string, pulumi.Input<string>>;
-  /** Writable folders in memory, with mount options. */
-  tmpfs?: Record<string, string>;
+  /** Sizes of the writable folders in memory, such as `16m`. */
+  tmpfs?: { run?: string; tmp?: string };
   volumes?: { volume: docker.Volume; path: string }[];
   ports?: PublishedPort[];
   /** Seconds between health checks. */
@@ -52,6 +52,7 @@ export interface ServiceArgs {
 }
 
 const SETTINGS = "/settings";
+const MOUNT = "rw,noexec,nosuid,nodev";
 
 /** Makes the container: read-only root, no capabilities, no new privileges, a fixed user, a memory limit. */
 export function serviceContainer(
@@ -79,7 +80,7 @@ function containerArgs(args: ServiceArgs): docker.ContainerArgs {
     name: `${args.host.prefix}-${args.name}`,
     hostname: args.name,
     image: args.image.tag,
-    user: args.user,
+    user: `${args.user}:${args.user}`,
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
@@ -87,7 +88,10 @@ function containerArgs(args: ServiceArgs): docker.ContainerArgs {
     memorySwap: args.memoryMb,
     restart: "unless-stopped",
     envs: args.envs ?? [],
-    tmpfs: args.tmpfs ?? {},
+    tmpfs: {
+      "/run": `${MOUNT},size=${args.tmpfs?.run ?? "8m"},uid=${args.user},gid=${args.user},mode=0750`,
+      "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
+    },
     labels: labels(args.host.prefix, args.kind),
     networksAdvanced: args.networks.map(({ network, alias, ipv4 }) => ({
       name: network.name,

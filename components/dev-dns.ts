@@ -4,6 +4,7 @@ import { serviceContainer } from "./container.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 import { TYPES } from "./types.ts";
+import { dataVolume } from "./volume.ts";
 
 export interface DevDnsArgs {
   host: MailHost;
@@ -17,9 +18,12 @@ export interface DevDnsArgs {
   apiPort: number;
 }
 
+const USER = 5053;
+
 /** A name server for development: Knot DNS with an API compatible with Gandi's LiveDNS. */
 export class DevDns extends pulumi.ComponentResource {
   readonly container: docker.Container;
+  readonly volume: docker.Volume;
   /** Base URL of the API, for the machine that runs Pulumi. */
   readonly apiUrl: string;
   /** Secret. */
@@ -29,6 +33,11 @@ export class DevDns extends pulumi.ComponentResource {
     super(TYPES.devDns, name, {}, opts);
     this.apiUrl = `http://127.0.0.1:${args.apiPort}/v5/livedns`;
     this.token = args.token;
+    this.volume = dataVolume(
+      `${name}-zones`,
+      { host: args.host, name: "livedns", kind: "zone", policy: { protect: false, keepVolumes: false } },
+      { parent: this },
+    );
     this.container = serviceContainer(
       `${name}-server`,
       {
@@ -36,12 +45,12 @@ export class DevDns extends pulumi.ComponentResource {
         name: "livedns",
         kind: "service",
         image: args.image,
-        user: "5053:5053",
+        user: USER,
         memoryMb: 256,
         networks: [{ network: args.host.front, alias: "livedns", ipv4: args.address }],
         envs: [`LIVEDNS_ZONES=${args.zones.join(" ")}`, `LIVEDNS_NS_ADDRESS=${args.address}`],
         files: { token: args.token },
-        tmpfs: { "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777" },
+        volumes: [{ volume: this.volume, path: "/var/lib/knot" }],
         ports: [{ internal: 8080, external: args.apiPort, ip: "127.0.0.1" }],
         wait: true,
       },

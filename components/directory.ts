@@ -32,7 +32,7 @@ export interface ServiceLogin {
   peopleDn: string;
 }
 
-const USER = "5001:5001";
+const USER = 5001;
 const MEMORY_MB = 128;
 
 /** The LDAP server with the people, and the accounts of the services that read it. */
@@ -89,10 +89,6 @@ export class Directory extends pulumi.ComponentResource {
         networks: [{ network: args.host.front, alias: "directory" }],
         envs: [`SLAPD_SUFFIX=${args.suffix}`, `SLAPD_DOMAIN=${args.domain}`],
         files: { "admin-password": args.adminPassword },
-        tmpfs: {
-          "/run": "rw,noexec,nosuid,nodev,size=4m,uid=5001,gid=5001,mode=0750",
-          "/tmp": "rw,noexec,nosuid,nodev,size=4m,mode=1777",
-        },
         volumes: [{ volume: this.volume, path: "/var/lib/ldap" }],
         ports: [{ internal: 389, external: args.port, ip: "127.0.0.1" }],
       },

@@ -34,7 +34,8 @@ export interface MailServerArgs {
   policy: DataPolicy;
 }
 
-const TMP = { "/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777" };
+/** The uids that the images run as. */
+const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
 const LMTP_PORT = 24;
 const RELAY_PORT = 10_025;
 const RELAY_USER = "smtp-in";
@@ -79,11 +80,10 @@ export class MailServer extends pulumi.ComponentResource {
         name: "resolver",
         kind: "service",
         image: images.image("resolver"),
-        user: "5053:5053",
+        user: USERS.resolver,
         memoryMb: 128,
         networks: [{ network: host.front, alias: "resolver", ipv4: addresses.resolver }],
         envs: [`RESOLVER_ALLOW=${subnets.front}`, `RESOLVER_STUBS=${served.join(" ")}`],
-        tmpfs: TMP,
       },
       { parent: this },
     );
@@ -113,14 +113,13 @@ export class MailServer extends pulumi.ComponentResource {
         name: "smtp-out",
         kind: "service",
         image: images.image("smtp-out"),
-        user: "5026:5026",
+        user: USERS.smtpOut,
         memoryMb: 384,
         networks: [
           { network: host.front, alias: "smtp-out", ipv4: addresses.smtpOut },
           { network: host.boxes, alias: "smtp-out" },
         ],
         files: { "settings.json": settings },
-        tmpfs: TMP,
         volumes: [{ volume: this.queue, path: "/var/spool/semail" }],
         ports: [this.published(587, ports.submission), this.published(465, ports.submissions)],
         wait: true,
@@ -145,14 +144,13 @@ export class MailServer extends pulumi.ComponentResource {
         name: "smtp-in",
         kind: "service",
         image: images.image("smtp-in"),
-        user: "5025:5025",
+        user: USERS.smtpIn,
         memoryMb: 384,
         networks: [
           { network: host.front, alias: "smtp-in", ipv4: addresses.smtpIn },
           { network: host.boxes, alias: "smtp-in" },
         ],
         files: { "settings.json": settings },
-        tmpfs: TMP,
         ports: [this.published(25, ports.smtp)],
         wait: true,
       },
@@ -170,7 +168,7 @@ export class MailServer extends pulumi.ComponentResource {
         name: "access",
         kind: "service",
         image: images.image("access"),
-        user: "5004:5004",
+        user: USERS.access,
         memoryMb: 256,
         networks: [
           { network: host.front, alias: "access", ipv4: addresses.access },
@@ -183,7 +181,6 @@ export class MailServer extends pulumi.ComponentResource {
           "tls.crt": keys.tls.certificate,
           "tls.key": keys.tls.key,
         },
-        tmpfs: TMP,
         ports: [
           this.published(143, ports.imap),
           this.published(993, ports.imaps),

@@ -32,7 +32,7 @@ export interface MailboxArgs {
   policy: DataPolicy;
 }
 
-const USER = "5000:5000";
+const USER = 5000;
 
 /** A person: their entry in the directory, their mail volume, and the container that serves it. */
 export class Mailbox extends pulumi.ComponentResource {
@@ -69,10 +69,8 @@ export class Mailbox extends pulumi.ComponentResource {
           `BOX_QUOTA_BYTES=${args.quotaBytes}`,
           pulumi.interpolate`BOX_SECRET_SHA256=${args.keys.boxPasswordHash(args.uid)}`,
         ],
-        tmpfs: {
-          "/run": "rw,noexec,nosuid,nodev,size=4m,uid=5000,gid=5000,mode=0750",
-          "/tmp": "rw,noexec,nosuid,nodev,size=16m,mode=1777",
-        },
+        // Large messages pass through it.
+        tmpfs: { tmp: "64m" },
         volumes: [{ volume: this.volume, path: "/srv/mail" }],
         // A check starts a process, and there may be a thousand boxes on a host.
         healthEvery: 300,

@@ -77,6 +77,7 @@ async function stage(source: string, target: string, extras: readonly Extra[]): 
   const ready = join(target, ".dockerignore");
   if (await stat(ready).catch(() => undefined)) return target;
   await rm(target, { recursive: true, force: true });
+  await mkdir(target, { recursive: true });
   for (const file of await filesOf(source)) {
     await mkdir(dirname(join(target, file)), { recursive: true });
     await copyFile(join(source, file), join(target, file));
