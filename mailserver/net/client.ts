@@ -1,12 +1,215 @@
-import type { Envelope } from "../smtp/types.ts";
-import type { Body, ClientConnection, ConnectOptions, DeliveryReport } from "./types.ts";
+/** The client's side of a connection: performs what a client session says. */
+import { ClientSession } from "../smtp/client-session.ts";
+import { DotStuffer } from "../smtp/dot-stuff.ts";
+import * as replies from "../smtp/replies.ts";
+import type { ClientAction, ClientStage, Envelope, Outcome, Reply, TlsInfo } from "../smtp/types.ts";
+import { ClientSocket } from "./client-socket.ts";
+import {
+  type Body,
+  type ClientConnection,
+  type ClientTimeouts,
+  ConnectFailed,
+  type ConnectOptions,
+  type DeliveryReport,
+} from "./types.ts";
+
+/** RFC 5321 section 4.5.3.2 */
+const TIMEOUTS: ClientTimeouts = { connectMs: 30_000, replyMs: 300_000, messageMs: 600_000 };
+/** How long QUIT may take. */
+const QUIT_MS = 1_000;
+
+class Client implements ClientConnection {
+  readonly #options: ConnectOptions;
+  readonly #timeouts: ClientTimeouts;
+  readonly #session: ClientSession;
+  readonly #socket: ClientSocket;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
+  #message: { readonly body: Body; readonly outcomes: PromiseWithResolvers<readonly Outcome[]> } | undefined;
+  #tls: TlsInfo | undefined;
+  #cause: unknown;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ConnectOptions, socket: ClientSocket) {
+    this.#options = options;
+    this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
+    this.#session = new ClientSession(options.session);
+    this.#socket = socket;
+    socket.attach({
+      data: (chunk) => this.#perform(this.#session.receive(chunk)),
+      closed: (error) => {
+        this.#cause ??= error;
+        this.#perform(this.#session.failed(replies.connectionLost));
+        this.#end();
+      },
+    });
+    options.signal?.addEventListener("abort", this.#aborted, { once: true });
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#tls;
+  }
+
+  /** Greeting to AUTH. */
+  start(): Promise<void> {
+    this.#expect(this.#timeouts.replyMs);
+    if (this.#options.signal?.aborted === true) this.#aborted();
+    return this.#ready.promise;
+  }
+
+  usable = (): boolean => this.#session.state.ready;
+
+  async send(envelope: Envelope, body: Body): Promise<readonly Outcome[]> {
+    if (!this.usable()) {
+      return envelope.recipients.map(() => ({ kind: "temporary", reply: replies.connectionLost }));
+    }
+    const outcomes = Promise.withResolvers<readonly Outcome[]>();
+    this.#message = { body, outcomes };
+    this.#expect(this.#timeouts.replyMs);
+    this.#perform(this.#session.begin(envelope));
+    return outcomes.promise;
+  }
+
+  async close(): Promise<void> {
+    this.#perform(this.#session.quit());
+    const timer = setTimeout(() => this.#end(), QUIT_MS);
+    await this.#closed.promise;
+    clearTimeout(timer);
+  }
+
+  readonly #aborted = (): void => {
+    this.#perform(this.#session.failed(replies.connectionLost));
+    this.#end();
+  };
+
+  /** The peer must answer within this time. */
+  #expect(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#perform(this.#session.failed(replies.peerTimeout)), milliseconds);
+  }
+
+  #perform(actions: readonly ClientAction[]): void {
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: ClientAction): void {
+    switch (action.kind) {
+      case "write":
+        this.#expect(this.#timeouts.replyMs);
+        void this.#socket.write(action.bytes);
+        break;
+      case "startTls":
+        void this.#startTls();
+        break;
+      case "ready":
+        clearTimeout(this.#timer);
+        this.#ready.resolve();
+        break;
+      case "body":
+        void this.#writeBody();
+        break;
+      case "outcomes":
+        this.#message?.outcomes.resolve(action.outcomes);
+        this.#message = undefined;
+        break;
+      case "unusable":
+        this.#ready.reject(failure(action.stage, action.reply, this.#cause));
+        break;
+      case "close":
+        this.#end();
+        break;
+    }
+  }
+
+  async #writeBody(): Promise<void> {
+    const message = this.#message;
+    if (!message) return;
+    const stuffer = new DotStuffer();
+    try {
+      for await (const chunk of pieces(message.body)) {
+        if (this.#message !== message) return;
+        this.#expect(this.#timeouts.replyMs);
+        await this.#socket.write(stuffer.push(chunk));
+      }
+    } catch (error) {
+      // Our own source failed. Half a message must never be ended with a dot: the connection is cut.
+      message.outcomes.reject(error);
+      this.#aborted();
+      return;
+    }
+    if (this.#message !== message) return;
+    this.#expect(this.#timeouts.messageMs);
+    const actions = this.#session.bodySent();
+    void this.#socket.write(stuffer.end());
+    this.#perform(actions);
+  }
+
+  async #startTls(): Promise<void> {
+    const { host, verify, serverName } = this.#options;
+    try {
+      this.#tls = await this.#socket.secure({ host, verify, serverName });
+    } catch (error) {
+      this.#cause = error;
+      this.#perform(this.#session.failed(replies.tlsFailed));
+      this.#end();
+      return;
+    }
+    this.#perform(this.#session.secured());
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#aborted);
+    this.#socket.destroy();
+    this.#closed.resolve();
+  }
+}
+
+function failure(stage: ClientStage, reply: Reply, cause: unknown): ConnectFailed {
+  return new ConnectFailed(stage, reply, cause);
+}
+
+/** The body in pieces that keep memory and deadlines even. */
+async function* pieces(body: Body): AsyncGenerator<Uint8Array> {
+  if (!(body instanceof Uint8Array)) {
+    yield* body;
+    return;
+  }
+  for (let at = 0; at < body.length; at += 65_536) yield body.subarray(at, at + 65_536);
+}
 
 /** Connects, greets, secures and authenticates. Rejects with ConnectFailed. */
-export function connect(_options: ConnectOptions): Promise<ClientConnection> {
-  throw new Error("not yet");
+export async function connect(options: ConnectOptions): Promise<ClientConnection> {
+  const connectMs = options.timeouts?.connectMs ?? TIMEOUTS.connectMs;
+  let socket: ClientSocket;
+  try {
+    socket = await ClientSocket.open(options, connectMs);
+  } catch (error) {
+    throw new ConnectFailed("connect", replies.noAnswer, error);
+  }
+  const client = new Client(options, socket);
+  await client.start();
+  return client;
 }
 
 /** Connects, sends one message and closes. Rejects only for our own faults (a body stream that fails). */
-export function deliver(_options: ConnectOptions, _envelope: Envelope, _body: Body): Promise<DeliveryReport> {
-  throw new Error("not yet");
+export async function deliver(
+  options: ConnectOptions,
+  envelope: Envelope,
+  body: Body,
+): Promise<DeliveryReport> {
+  let connection: ClientConnection;
+  try {
+    connection = await connect(options);
+  } catch (error) {
+    if (error instanceof ConnectFailed) return { kind: "failed", failure: error };
+    throw error;
+  }
+  try {
+    const outcomes = await connection.send(envelope, body);
+    return { kind: "done", outcomes, tls: connection.tls };
+  } finally {
+    // The outcome does not wait for the peer's goodbye.
+    void connection.close();
+  }
 }

@@ -1,4 +1,5 @@
 /** Reads a daemon's settings file. */
+import { readFile } from "node:fs/promises";
 import type { z } from "zod";
 
 /** The settings are missing or wrong; the message names the file and every bad path, one line. */
@@ -6,7 +7,27 @@ export class SettingsError extends Error {
   override readonly name = "SettingsError";
 }
 
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new SettingsError(`can't read the settings: ${(error as Error).message}`);
+  }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message would quote the text, and with it secrets.
+    throw new SettingsError(`${file}: not valid JSON`);
+  }
+}
+
 /** Reads and validates; throws SettingsError. Values never appear in the message. */
-export function readSettings<T extends z.ZodType>(_schema: T, _file: string): Promise<z.output<T>> {
-  throw new Error("not yet");
+export async function readSettings<T extends z.ZodType>(schema: T, file: string): Promise<z.output<T>> {
+  const result = schema.safeParse(parseJson(await readText(file), file));
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`);
+  throw new SettingsError(`${file}: ${faults.join("; ").replaceAll("\n", " ")}`);
 }

@@ -3,6 +3,12 @@
 /** The longest line that any command may have: AUTH, RFC 4954 section 4.1 (12288 octets with CRLF). */
 export const LINE_MAX = 12_288;
 
+/**
+ * RFC 5321 section 4.5.3.1.4 (512) and what the extensions add to MAIL: RFC 1870 (26), RFC 6152 (16), RFC 4954
+ * (500), RFC 6531 (10).
+ */
+export const COMMAND_MAX = 512 + 26 + 16 + 500 + 10;
+
 const CR = 13;
 const LF = 10;
 

@@ -4,7 +4,7 @@
  */
 import type { AuthStep } from "./auth.ts";
 import { DataReader } from "./data-reader.ts";
-import { decodeLine, LINE_MAX, type LineEvent, LineReader } from "./line-reader.ts";
+import { COMMAND_MAX, decodeLine, LINE_MAX, type LineEvent, LineReader } from "./line-reader.ts";
 import * as replies from "./replies.ts";
 import { faultReply, lmtpReplies, protocolName } from "./server-words.ts";
 import { OpenTransaction } from "./transaction.ts";
@@ -18,12 +18,6 @@ import type {
   TlsInfo,
 } from "./types.ts";
 import { type Control, VERBS, type View } from "./verbs.ts";
-
-/**
- * RFC 5321 section 4.5.3.1.4 (512) and what the extensions add to MAIL: RFC 1870 (26), RFC 6152 (16), RFC 4954
- * (500), RFC 6531 (10).
- */
-const COMMAND_MAX = 512 + 26 + 16 + 500 + 10;
 
 /** What the next bytes are. */
 type Mode =

@@ -1,0 +1,276 @@
+/** One connection of a server: performs what its session says, asks the handler, keeps the deadlines. */
+import type { Socket } from "node:net";
+import type { SecureContext } from "node:tls";
+import { SmtpError } from "../smtp/error.ts";
+import * as replies from "../smtp/replies.ts";
+import { formatReply } from "../smtp/reply-format.ts";
+import { ServerSession } from "../smtp/server-session.ts";
+import type { Decision, Question, Reply, ServerAction } from "../smtp/types.ts";
+import { consult, describeReply } from "./consult.ts";
+import { serverHandshake, tlsInfo } from "./tls.ts";
+import type { ServeOptions, SessionHandler } from "./types.ts";
+
+/** How long a client may take to read our last reply before the connection is cut. */
+const LINGER_MS = 1_000;
+/** A hand-shake that takes longer than this will not succeed. */
+const HANDSHAKE_MS = 60_000;
+
+export class ServerConnection {
+  readonly #options: ServeOptions;
+  readonly #context: SecureContext | undefined;
+  readonly #done = Promise.withResolvers<void>();
+  #socket: Socket;
+  #session: ServerSession;
+  #handler: SessionHandler;
+  #output = "";
+  #gone = false;
+  #idle: NodeJS.Timeout | undefined;
+  #total: NodeJS.Timeout | undefined;
+  /** Everything that touches the session runs in this order, one after the other. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(socket: Socket, id: string, options: ServeOptions, context: SecureContext | undefined) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#context = context;
+    const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/i, "");
+    this.#session = new ServerSession(options.session, { id, clientAddress });
+    this.#handler = options.handler(this.#session.info);
+  }
+
+  /** Settles when the connection is closed. */
+  run(): Promise<void> {
+    const { log, limits, tls } = this.#options;
+    log.info("smtp.session.open", this.#facts());
+    const tooLong = (): void => this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
+    this.#total = setTimeout(tooLong, limits.sessionMs);
+    this.#enqueue(async () => {
+      if (tls?.implicit === true && !(await this.#secure())) return [];
+      if (tls?.implicit !== true) this.#listen();
+      return this.#session.start();
+    });
+    return this.#done.promise;
+  }
+
+  /** Lets a transaction finish, then 421. */
+  shutdown(): void {
+    this.#enqueue(() => this.#session.shutdown());
+  }
+
+  /** The end, whatever is going on. */
+  destroy(): void {
+    this.#socket.destroy();
+    this.#closed();
+  }
+
+  #facts(): Record<string, unknown> {
+    const { id, clientAddress } = this.#session.info;
+    return { session: id, client: clientAddress };
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => {
+      // Back-pressure: nothing is read while this is worked on.
+      socket.pause();
+      this.#enqueue(() => this.#session.receive(chunk));
+    });
+    socket.on("end", () => this.#enqueue(() => this.#left()));
+    socket.on("error", (error) => this.#options.log.debug("net.socket.error", { ...this.#facts(), error }));
+    socket.on("close", () => {
+      if (socket === this.#socket) this.#closed();
+    });
+  }
+
+  /** The client closed its side: it has said everything. */
+  #left(): ServerAction[] {
+    const actions = this.#session.disconnected();
+    this.#hangUp();
+    return actions;
+  }
+
+  #closed(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#idle);
+    clearTimeout(this.#total);
+    this.#enqueue(() => this.#session.disconnected());
+    this.#options.log.info("smtp.session.close", this.#facts());
+    this.#done.resolve();
+  }
+
+  #enqueue(task: () => ServerAction[] | Promise<ServerAction[]>): void {
+    this.#work = this.#work
+      .then(async () => {
+        clearTimeout(this.#idle);
+        await this.#perform(await task());
+        await this.#flush();
+        this.#wait();
+      })
+      .catch((error: unknown) => {
+        this.#options.log.error("smtp.policy.error", { ...this.#facts(), error });
+        this.destroy();
+      });
+  }
+
+  /** Waits for the client again. */
+  #wait(): void {
+    if (this.#gone) return;
+    const idle = (): void => this.#enqueue(() => this.#session.abort(replies.idleTooLong));
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(idle, this.#options.limits.idleMs);
+    this.#socket.resume();
+  }
+
+  async #perform(actions: readonly ServerAction[]): Promise<void> {
+    for (let next: readonly ServerAction[] = actions; next.length > 0; ) {
+      const batch = next;
+      next = [];
+      for (const action of batch) next = (await this.#act(action)) ?? next;
+    }
+  }
+
+  /** Performs one action; an answered question gives further ones. */
+  async #act(action: ServerAction): Promise<ServerAction[] | undefined> {
+    switch (action.kind) {
+      case "reply":
+        this.#say(action.reply);
+        return undefined;
+      case "ask":
+        return this.#answer(action.question);
+      case "chunk": {
+        await this.#handler.chunk(action.transaction, action.bytes);
+        return undefined;
+      }
+      case "dropped":
+        this.#handler.dropped?.(action.transaction);
+        return undefined;
+      case "startTls":
+        await this.#startTls();
+        return undefined;
+      case "close":
+        await this.#flush();
+        this.#hangUp();
+        return undefined;
+    }
+  }
+
+  async #answer(question: Question): Promise<ServerAction[]> {
+    const answer = this.#consult(question);
+    // Replies of earlier commands don't wait for a slow policy.
+    if (answer instanceof Promise) await this.#flush();
+    const decision = await answer;
+    this.#note(question, decision);
+    if (this.#gone) this.#session.disconnected();
+    return this.#session.answer(decision);
+  }
+
+  #consult(question: Question): Decision | Promise<Decision> {
+    try {
+      const answer = consult(this.#handler, question);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#fault(error)) : answer;
+    } catch (error) {
+      return this.#fault(error);
+    }
+  }
+
+  /** The one place where an error of a policy becomes a reply. */
+  #fault(error: unknown): Decision {
+    if (error instanceof SmtpError) {
+      if (error.cause !== undefined) {
+        this.#options.log.warn("smtp.policy.error", { ...this.#facts(), error: error.cause });
+      }
+      return { kind: "refuse", reply: error.reply };
+    }
+    this.#options.log.error("smtp.policy.error", { ...this.#facts(), error });
+    return { kind: "refuse", reply: replies.localError };
+  }
+
+  /** What mail and logins came to, for the log. A refused user name may be a mistyped password: it is left out. */
+  #note(question: Question, decision: Decision): void {
+    const { log } = this.#options;
+    if (question.kind === "auth") {
+      if (decision.kind === "authenticated")
+        log.info("smtp.auth.ok", { ...this.#facts(), user: decision.user });
+      else log.warn("smtp.auth.failed", this.#facts());
+    }
+    if (question.kind !== "message") return;
+    const { number, from, recipients } = question.transaction;
+    const facts = {
+      ...this.#facts(),
+      transaction: number,
+      from: from?.text ?? "",
+      recipients: recipients.map(({ address }) => address.text),
+      bytes: question.size,
+    };
+    if (decision.kind === "refuse")
+      log.info("smtp.message.refused", { ...facts, ...describeReply(decision.reply) });
+    else log.info("smtp.message.accepted", facts);
+  }
+
+  #say(reply: Reply): void {
+    if (reply.code >= 400) {
+      this.#options.log.info("smtp.command.refused", { ...this.#facts(), ...describeReply(reply) });
+    }
+    this.#output += formatReply(reply);
+  }
+
+  /** Writes what was said; waits while the client does not read. */
+  async #flush(): Promise<void> {
+    const text = this.#output;
+    this.#output = "";
+    const socket = this.#socket;
+    if (text === "" || this.#gone || socket.destroyed || socket.writableEnded || socket.write(text)) return;
+    await new Promise<void>((resolve) => {
+      const over = (): void => {
+        clearTimeout(timer);
+        socket.off("drain", over).off("close", over);
+        resolve();
+      };
+      const timer = setTimeout(() => socket.destroy(), this.#options.limits.idleMs);
+      socket.once("drain", over).once("close", over);
+    });
+  }
+
+  #hangUp(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.end();
+    // What the client still sends is read away: closing on unread bytes would reset the connection and with it
+    // take our last reply from the client.
+    socket.removeAllListeners("data").removeAllListeners("end").resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("end", () => socket.destroy()).once("close", () => clearTimeout(timer));
+  }
+
+  async #startTls(): Promise<void> {
+    // RFC 3207 section 4.2: bytes that came ahead of the hand-shake are dropped with the old session.
+    this.#socket.removeAllListeners("data").removeAllListeners("end").pause();
+    while (this.#socket.read() !== null);
+    await this.#flush();
+    await this.#secure();
+  }
+
+  /** Hand-shake; afterwards a fresh session and a fresh handler. False when it failed. */
+  async #secure(): Promise<boolean> {
+    const context = this.#context;
+    if (!context) throw new Error("TLS without an identity");
+    const raw = this.#socket;
+    try {
+      const timeout = Math.min(HANDSHAKE_MS, this.#options.limits.idleMs);
+      const secured = await serverHandshake(raw, context, timeout);
+      this.#socket = secured;
+      this.#session = this.#session.secured(tlsInfo(secured));
+      this.#handler = this.#options.handler(this.#session.info);
+      this.#listen();
+      this.#options.log.debug("smtp.session.tls", { ...this.#facts(), ...this.#session.info.tls });
+      return true;
+    } catch (error) {
+      this.#options.log.info("net.tls.failed", { ...this.#facts(), error });
+      raw.destroy();
+      this.#closed();
+      return false;
+    }
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Dialogues as data. In `test/dialogues/*.txt` every `=== name` begins one; its first line may be `with: …`
+ * (words of `PROFILES` and limits such as `messageBytes=100`). Then, line by line:
+ *
+ *   C: text      the client sends text and CRLF; escapes \r \n \t \0 \\ \xHH and {text*N} for repetition
+ *   C~ text      the same without CRLF
+ *   S: 250 2.1.0 the server says a line that begins so;  `S: 250-...` a whole reply of several lines
+ *   M: <from> -> <to>,<to> "text"   a message reaches the policy
+ *   D:           a transaction is dropped
+ *   TLS          the hand-shake of STARTTLS takes place
+ *   CLOSE        the server closes
+ */
+import * as replies from "../../../mailserver/smtp/replies.ts";
+import { formatReply } from "../../../mailserver/smtp/reply-format.ts";
+import { ServerSession } from "../../../mailserver/smtp/server-session.ts";
+import type {
+  Decision,
+  Question,
+  Recipient,
+  ServerAction,
+  ServerOptions,
+} from "../../../mailserver/smtp/types.ts";
+
+export interface Dialogue {
+  readonly name: string;
+  readonly options: ServerOptions;
+  readonly implicitTls: boolean;
+  readonly steps: readonly Step[];
+}
+
+type Step =
+  | { readonly kind: "client"; readonly bytes: Buffer }
+  | { readonly kind: "tls" }
+  | { readonly kind: "expect"; readonly event: string };
+
+const LIMITS = { messageBytes: 1000, recipients: 3, errors: 20 };
+const BASE: ServerOptions = {
+  protocol: "smtp",
+  hostname: "mx.semail.test",
+  startTls: true,
+  auth: "never",
+  authRequired: false,
+  limits: LIMITS,
+};
+const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
+  mx: {},
+  submission: { auth: "tls", authRequired: true },
+  relay: { auth: "always", authRequired: true, startTls: false },
+  lmtp: { protocol: "lmtp", startTls: false },
+  plain: { startTls: false },
+};
+
+const ESCAPES: Readonly<Record<string, string>> = { r: "\r", n: "\n", t: "\t", 0: "\0", "\\": "\\" };
+
+/** Text with escapes → bytes. */
+function unescape(text: string): Buffer {
+  const repeated = text.replace(/\{(.+?)\*([0-9]+)\}/g, (_, what: string, count: string) =>
+    what.repeat(Number(count)),
+  );
+  const parts = repeated.split(/(\\x[0-9a-f]{2}|\\.)/i);
+  return Buffer.concat(
+    parts.map((part) => {
+      const hex = /^\\x([0-9a-f]{2})$/i.exec(part);
+      if (hex) return Buffer.from(hex[1] ?? "", "hex");
+      return Buffer.from(/^\\.$/.test(part) ? (ESCAPES[part.slice(1)] ?? part) : part, "utf8");
+    }),
+  );
+}
+
+function readStep(line: string): Step {
+  if (line.startsWith("C: ") || line === "C:") {
+    return { kind: "client", bytes: Buffer.concat([unescape(line.slice(3)), Buffer.from("\r\n")]) };
+  }
+  if (line.startsWith("C~ ")) return { kind: "client", bytes: unescape(line.slice(3)) };
+  if (line === "TLS") return { kind: "tls" };
+  if (/^(S: |M: |D:$|CLOSE$)/.test(line)) return { kind: "expect", event: line };
+  throw new Error(`not a dialogue line: ${line}`);
+}
+
+function readOptions(words: readonly string[]): ServerOptions {
+  let options = BASE;
+  for (const word of words) {
+    const [key = "", value] = word.split("=");
+    if (value !== undefined) options = { ...options, limits: { ...options.limits, [key]: Number(value) } };
+    else options = { ...options, ...PROFILES[key] };
+  }
+  return options;
+}
+
+/** Reads a file of dialogues. */
+export function readDialogues(text: string): Dialogue[] {
+  return text
+    .split(/^=== /m)
+    .slice(1)
+    .map((section) => {
+      const [name = "", ...rest] = section.split("\n");
+      const lines = rest.filter((line) => line.trim() !== "" && !line.startsWith("#"));
+      const words = lines[0]?.startsWith("with: ") ? (lines.shift() ?? "").slice(6).split(" ") : [];
+      return {
+        name: name.trim(),
+        options: readOptions(words),
+        implicitTls: words.includes("implicit"),
+        steps: lines.map(readStep),
+      };
+    });
+}
+
+/** The policy of the dialogues: the local part says what happens. */
+function decide(question: Question, text: string): Decision {
+  const refuse = (reply: typeof replies.done): Decision => ({ kind: "refuse", reply });
+  switch (question.kind) {
+    case "rcpt": {
+      const { local, domain } = question.recipient.address;
+      if (local === "absent") return refuse(replies.noSuchRecipient);
+      if (local === "unavailable") return refuse(replies.directoryUnavailable);
+      if (domain === "foreign.example") return refuse(replies.relayDenied);
+      break;
+    }
+    case "mail":
+      if (question.transaction.from?.local === "spammer") return refuse(replies.reply(550, "5.7.1", "No"));
+      break;
+    case "auth":
+      if (question.user === "down") return refuse(replies.authUnavailable);
+      if (question.user === "alice" && question.password === "secret") {
+        return { kind: "authenticated", user: "alice" };
+      }
+      return refuse(replies.authFailed);
+    case "message": {
+      if (text.includes("LOOP")) return refuse(replies.mailLoop);
+      if (text.includes("EACH")) {
+        const each = ({ address }: Recipient): typeof replies.done =>
+          address.local === "full" ? replies.reply(452, "4.2.2", "Mailbox full") : replies.accepted;
+        return { kind: "perRecipient", replies: question.transaction.recipients.map(each) };
+      }
+      break;
+    }
+  }
+  return { kind: "accept" };
+}
+
+/** Runs a session as `net` does and keeps what happens as lines of the dialogue language. */
+export class Stage {
+  readonly events: string[] = [];
+  #session: ServerSession;
+  #text = "";
+  #held: Question | undefined;
+  readonly #eager: boolean;
+
+  /** `eager` answers questions at once; otherwise `release()` answers them after all bytes have arrived. */
+  constructor(dialogue: Dialogue, eager: boolean) {
+    const tls = dialogue.implicitTls ? { tls: { version: "TLSv1.3", cipher: "X" } } : {};
+    this.#session = new ServerSession(dialogue.options, { id: "s", clientAddress: "192.0.2.1", ...tls });
+    this.#eager = eager;
+    this.#perform(this.#session.start());
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#perform(this.#session.receive(bytes));
+  }
+
+  release(): void {
+    while (this.#held) {
+      const question = this.#held;
+      this.#held = undefined;
+      this.#perform(this.#session.answer(decide(question, this.#text)));
+    }
+  }
+
+  secure(): void {
+    if (this.events.at(-1) !== "(starttls)") throw new Error("no STARTTLS took place");
+    this.#session = this.#session.secured({ version: "TLSv1.3", cipher: "X" });
+  }
+
+  #perform(actions: readonly ServerAction[]): void {
+    for (const action of actions) this.#act(action);
+    if (this.#eager) this.release();
+  }
+
+  #act(action: ServerAction): void {
+    switch (action.kind) {
+      case "reply":
+        this.events.push(
+          ...formatReply(action.reply)
+            .trimEnd()
+            .split("\r\n")
+            .map((line) => `S: ${line}`),
+        );
+        break;
+      case "ask":
+        this.#held = action.question;
+        if (action.question.kind === "message") this.#message(action.question);
+        break;
+      case "chunk":
+        this.#text += Buffer.from(action.bytes).toString("latin1");
+        break;
+      case "dropped":
+        this.#text = "";
+        this.events.push("D:");
+        break;
+      case "startTls":
+        this.events.push("(starttls)");
+        break;
+      case "close":
+        this.events.push("CLOSE");
+        break;
+    }
+    if (action.kind === "reply" && action.reply.code === 354) this.#text = "";
+  }
+
+  #message({ transaction, size }: Question & { kind: "message" }): void {
+    const to = transaction.recipients.map(({ address }) => `<${address.text}>`).join(",");
+    if (size !== this.#text.length) throw new Error(`size ${size}, got ${this.#text.length}`);
+    this.events.push(`M: <${transaction.from?.text ?? ""}> -> ${to} ${JSON.stringify(this.#text)}`);
+  }
+}
+
+/** Why the events differ from what is expected; undefined when they match. */
+export function mismatch(expected: readonly string[], events: readonly string[]): string | undefined {
+  let at = 0;
+  for (const line of expected) {
+    const whole = /^S: ([0-9]{3})-\.\.\.$/.exec(line);
+    if (whole) {
+      while (events[at]?.startsWith(`S: ${whole[1]}-`)) at += 1;
+      if (!events[at]?.startsWith(`S: ${whole[1]} `)) return `wanted ${line}, got ${events[at]}`;
+    } else if (!events[at]?.startsWith(line)) return `wanted ${line}, got ${events[at]}`;
+    at += 1;
+  }
+  return events.length > at ? `not expected: ${events[at]}` : undefined;
+}
