@@ -10,7 +10,7 @@ export interface FailedDelivery {
     readonly code: number;
     readonly status: string;
     readonly text: string;
-    readonly host?: string;
+    readonly host?: string | undefined;
   };
 }
 

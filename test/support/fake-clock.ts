@@ -1,0 +1,46 @@
+/** A clock that a test moves. */
+import type { Clock } from "../../mailserver/queue/clock.ts";
+
+interface Timer {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+export class FakeClock implements Clock {
+  #now: number;
+  readonly #timers = new Set<Timer>();
+  #armed = Promise.withResolvers<void>();
+
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, wake: () => void): () => void {
+    const timer = { at: this.#now + ms, wake };
+    this.#timers.add(timer);
+    this.#armed.resolve();
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Moves time forward without firing anything. */
+  pass(ms: number): void {
+    this.#now += ms;
+  }
+
+  /** Waits until a timer is set, moves to the earliest, and fires it. */
+  async jump(): Promise<number> {
+    while (this.#timers.size === 0) {
+      this.#armed = Promise.withResolvers<void>();
+      await this.#armed.promise;
+    }
+    const next = [...this.#timers].reduce((a, b) => (b.at < a.at ? b : a));
+    this.#timers.delete(next);
+    this.#now = Math.max(this.#now, next.at);
+    next.wake();
+    return this.#now;
+  }
+}

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RetrySettings } from "../../../mailserver/contract.ts";
+import type { Delivery, Result } from "../../../mailserver/courier/types.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import type { Unreported } from "../../../mailserver/queue/item.ts";
+import type { Queue } from "../../../mailserver/queue/queue.ts";
+import { type RunnerOptions, startRunner } from "../../../mailserver/queue/runner.ts";
+import { reply } from "../../../mailserver/smtp/replies.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
+
+const DAY = 86_400_000;
+const delivered: Result = { kind: "delivered", reply: reply(250, "2.0.0", "ok") };
+const temporary: Result = { kind: "temporary", reply: reply(451, "4.7.1", "later"), host: "mx.one.test" };
+const permanent: Result = { kind: "permanent", reply: reply(550, "5.1.1", "nobody"), host: "mx.one.test" };
+
+/** Runs a queue whose deliveries end as `answer` says; `seen` grows with each attempt. */
+function run(
+  queue: Queue,
+  answer: (address: string) => Result | Promise<Result>,
+  rest: Partial<RunnerOptions> = {},
+) {
+  const seen: { at: number; destination: string; delivery: Delivery }[] = [];
+  const reports: Unreported[] = [];
+  const clock = new FakeClock(0);
+  const ended = Promise.withResolvers<void>();
+  const runner = startRunner({
+    queue,
+    clock,
+    retry: RetrySettings.parse({}),
+    random: () => 0.5,
+    log: silentLog,
+    deliver: async (destination, delivery) => {
+      seen.push({ at: clock.now(), destination, delivery });
+      if (destination === "mx:semail.test") queueMicrotask(ended.resolve);
+      return Promise.all(delivery.recipients.map(({ text }) => answer(text)));
+    },
+    composeDsn: async (failed) => {
+      reports.push(failed);
+      const envelope = { from: "", eightBit: false, smtputf8: false };
+      return item(`dsn-${failed.id}`, [failed.envelope.from], { envelope, created: clock.now() });
+    },
+    ...rest,
+  });
+  /** A notification reached its courier. */
+  return { seen, reports, clock, runner, notified: ended.promise };
+}
+
+test("one bad recipient of several fails alone and is reported once", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const { reports, runner, notified, seen } = run(queue, (to) =>
+    to === "eve@two.test" ? permanent : delivered,
+  );
+  await queue.enqueue(item("a", ["bob@one.test", "eve@two.test", "kim@three.test"]));
+  await notified;
+  await runner.stop();
+  assert.deepEqual(
+    reports.map(({ id, recipients }) => [id, recipients.map(({ address }) => address)]),
+    [["a", ["eve@two.test"]]],
+  );
+  assert.equal(seen.at(-1)?.delivery.from, null);
+  assert.equal(seen.length, 4);
+  assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+});
+
+test("several failures of one message make one notification", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const { reports, runner, notified } = run(queue, (to) => (to.startsWith("alice") ? delivered : permanent));
+  await queue.enqueue(item("a", ["bob@one.test", "eve@two.test", "kim@one.test"]));
+  await notified;
+  await runner.stop();
+  assert.deepEqual(
+    reports.map(({ recipients }) => recipients.length),
+    [3],
+  );
+});
+
+test("over five days a deferred message is tried ever more seldom, then given up with one notification", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const { seen, reports, clock, runner, notified } = run(queue, (to) =>
+    to.startsWith("alice") ? delivered : temporary,
+  );
+  await queue.enqueue(item("a", ["bob@one.test"]));
+  let over = false;
+  void notified.then(() => {
+    over = true;
+  });
+  while (!over && clock.now() < 5 * DAY) await clock.jump();
+  await notified;
+  await runner.stop();
+  const attempts = seen.filter(({ destination }) => destination === "mx:one.test").map(({ at }) => at);
+  assert.deepEqual(
+    attempts.slice(0, 7).map((at) => at / 60_000),
+    [0, 5, 15, 35, 75, 155, 315],
+  );
+  assert.equal(attempts.at(-1), 5 * DAY);
+  assert.equal(attempts.length, 7 + 29);
+  assert.deepEqual(
+    reports.map(({ recipients }) => recipients.map(({ state }) => state)),
+    [["expired"]],
+  );
+  assert.equal((await queue.counts()).items, 0);
+});
+
+test("no notification about a notification", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const suppressed = Promise.withResolvers<void>();
+  const log = { ...silentLog, info: (event: string) => event === "dsn.suppressed" && suppressed.resolve() };
+  const { reports, runner } = run(queue, () => permanent, { log });
+  await queue.enqueue(
+    item("a", ["bob@one.test"], { envelope: { from: "", eightBit: false, smtputf8: false } }),
+  );
+  await suppressed.promise;
+  await runner.stop();
+  assert.deepEqual(reports, []);
+  assert.equal((await queue.counts()).items, 0);
+});
+
+test("a courier that throws or answers too little defers, and the queue goes on", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const third = Promise.withResolvers<void>();
+  const { runner } = run(queue, () => delivered, {
+    deliver: async (destination) => {
+      if (destination === "mx:one.test") throw new Error("a bug");
+      if (destination === "mx:two.test") return [];
+      third.resolve();
+      return [delivered];
+    },
+  });
+  await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+  await queue.enqueue(item("b", ["kim@three.test"]));
+  await third.promise;
+  await runner.stop();
+  const view = await queue.show("a");
+  assert.deepEqual(
+    view?.recipients.map(({ state, attempts }) => [state, attempts]),
+    [
+      ["pending", 1],
+      ["pending", 1],
+    ],
+  );
+});
+
+test("at most two deliveries to one destination and twenty in all", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const active = new Map<string, number>();
+  let most = 0;
+  let mostInOne = 0;
+  let left = 60;
+  const done = Promise.withResolvers<void>();
+  const { runner } = run(queue, () => delivered, {
+    deliver: async (destination) => {
+      active.set(destination, (active.get(destination) ?? 0) + 1);
+      mostInOne = Math.max(mostInOne, active.get(destination) ?? 0);
+      most = Math.max(
+        most,
+        [...active.values()].reduce((a, b) => a + b),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      active.set(destination, (active.get(destination) ?? 0) - 1);
+      if (--left === 0) done.resolve();
+      return [delivered];
+    },
+  });
+  for (let count = 0; count < 60; count++) void queue.enqueue(item(`m${count}`, [`bob@d${count % 15}.test`]));
+  await done.promise;
+  await runner.stop();
+  assert.equal(mostInOne, 2);
+  assert.ok(most <= 20, `${most} at once`);
+});
+
+test("stopping gives back what is in flight, uncounted", async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using queue = await testQueue(folder.path);
+    const started = Promise.withResolvers<void>();
+    const { runner, clock } = run(queue, () => delivered, {
+      deliver: async (_destination, _delivery, signal) => {
+        started.resolve();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        return [temporary];
+      },
+    });
+    await queue.enqueue(item("a", ["bob@one.test"]));
+    await started.promise;
+    const stopped = runner.stop();
+    assert.equal(await clock.jump(), 1_500);
+    await stopped;
+  }
+  await using queue = await testQueue(folder.path);
+  const { items } = await queue.claimDue({ now: 0, limit: 10, except: [] });
+  assert.deepEqual(
+    items[0]?.recipients.map(({ attempts }) => attempts),
+    [0],
+  );
+});
+
+test("a failure that a crash left unreported is reported at start, and not tried again", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  await queue.enqueue(item("a", ["bob@one.test"]));
+  await queue.claimDue({ now: 0, limit: 1, except: [] });
+  const answer = { code: 550, status: "5.1.1", text: "nobody" };
+  await queue.settle({ id: "a", at: 0, settlements: [{ seq: 0, state: "failed", attempts: 1, answer }] });
+  const { seen, reports, runner, notified } = run(queue, () => delivered);
+  await notified;
+  await runner.stop();
+  assert.equal(reports.length, 1);
+  assert.deepEqual(
+    seen.map(({ destination }) => destination),
+    ["mx:semail.test"],
+  );
+});
