@@ -24,7 +24,7 @@ export async function up(context: Context, options: SessionOptions): Promise<voi
   if (!parsed.success) {
     throw new Fault(
       "The stack is up, but its output `summary` is not what this command knows.",
-      parsed.error.message,
+      z.prettifyError(parsed.error),
     );
   }
   const caFile = join(stack.folder, "ca.pem");

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { progressFilter } from "../../../tools/bootstrap/progress.ts";
+import { explainFailure } from "../../../tools/bootstrap/pulumi.ts";
+
+/** The line, and whether it is shown. */
+const display: [line: string, shown: boolean][] = [
+  ["Updating (dev):", true],
+  ["", true],
+  ["", false],
+  [" +  docker:index:Image box creating (0s) ", true],
+  [" +  docker:index:Image box creating (0s) Step 1/9 : FROM debian", false],
+  [" +  docker:index:Image box creating (4s) Step 2/9 : RUN apt-get", false],
+  ["@ updating....", false],
+  [" +  docker:index:Network front creating (0s) ", true],
+  [" +  docker:index:Image box creating (11s) Step 3/9", true],
+  [" +  docker:index:Image box creating (13s) Step 4/9", false],
+  [" +  docker:index:Image box created (14s) ", true],
+  [" +  docker:index:Network front **creating failed** error: port is already allocated", true],
+  [" ~  semail:index:LdapEntry alice updating (0s) [diff: ~mail]", true],
+  [" ~  semail:index:LdapEntry alice updated (0.02s) [diff: ~mail]", true],
+  ["\u001b[38;5;2m + \u001b[0m docker:index:Volume v creating (0s)", true],
+  ["\u001b[38;5;2m + \u001b[0m docker:index:Volume v creating (2s) again", false],
+  ["    error: alice@x: outside the domain", true],
+];
+
+test("of the display remain starts, ends, signs of life and everything else", () => {
+  const keep = progressFilter();
+  const shown = display.map(([line]) => keep(line));
+  assert.deepEqual(
+    display.filter((_, index) => shown[index]),
+    display.filter(([, wanted]) => wanted),
+  );
+});
+
+const failures: [name: string, output: string, cause: RegExp, remedy: RegExp][] = [
+  [
+    "a locked stack",
+    "error: the stack is currently locked by 1 lock(s). Either wait ...\n  file:///x: created by root@h (pid 9) at 2026",
+    /created by root@h \(pid 9\)/,
+    /--unlock/,
+  ],
+  [
+    "a wrong passphrase",
+    "error: incorrect passphrase",
+    /passphrase does not fit/,
+    /PULUMI_CONFIG_PASSPHRASE/,
+  ],
+  [
+    "anything else",
+    "error: Bind for 127.0.0.1:25 failed: port is already allocated",
+    /pulumi up failed/,
+    /run it again/,
+  ],
+];
+for (const [name, output, cause, remedy] of failures) {
+  test(`pulumi's failure is explained: ${name}`, () => {
+    const fault = explainFailure("pulumi up", output, "Correct it and run it again.");
+    assert.match(fault.message, cause);
+    assert.match(fault.remedy, remedy);
+  });
+}

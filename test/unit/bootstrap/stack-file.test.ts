@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { checkStackName, hasSecretsKeys, mergeStackFile } from "../../../tools/bootstrap/stack-file.ts";
+
+const committed = (text: string) => ({ name: "Pulumi.dev.yaml", text });
+const salt = "encryptionsalt: v1:abc=:v1:def:ghi==\n";
+const plain = "# ours\nconfig:\n  semail:domain: a.test\n";
+
+const merges: [name: string, text: string, kept: string | undefined, merged: string][] = [
+  ["nothing kept: as committed", plain, undefined, plain],
+  ["the salt kept from before is added", plain, salt, `${plain}encryptionsalt: "v1:abc=:v1:def:ghi=="\n`],
+  [
+    "kept config is not taken over",
+    plain,
+    `config:\n  semail:domain: old.test\n${salt}`,
+    `${plain}encryptionsalt: "v1:abc=:v1:def:ghi=="\n`,
+  ],
+  [
+    "a missing last newline is made up for",
+    "config: {}",
+    salt,
+    `config: {}\nencryptionsalt: "v1:abc=:v1:def:ghi=="\n`,
+  ],
+  ["a committed salt wins", `${plain}encryptionsalt: v1:mine\n`, salt, `${plain}encryptionsalt: v1:mine\n`],
+  [
+    "a committed provider wins",
+    `secretsprovider: awskms://k\n${plain}`,
+    salt,
+    `secretsprovider: awskms://k\n${plain}`,
+  ],
+  ["an empty file is one too", "", salt, `encryptionsalt: "v1:abc=:v1:def:ghi=="\n`],
+];
+for (const [name, text, kept, merged] of merges) {
+  test(`stack file: ${name}`, () => {
+    assert.equal(mergeStackFile(committed(text), kept), merged);
+    assert.doesNotThrow(() => parse(merged));
+  });
+}
+
+test("stack file: keys of a provider are kept together", () => {
+  const merged = parse(mergeStackFile(committed(plain), "secretsprovider: gcpkms://k\nencryptedkey: QUJD\n"));
+  assert.deepEqual(merged, {
+    config: { "semail:domain": "a.test" },
+    secretsprovider: "gcpkms://k",
+    encryptedkey: "QUJD",
+  });
+});
+
+const broken: [name: string, text: string, message: RegExp][] = [
+  ["a key given twice", "config:\n  semail:users:\n    alice: {}\n    alice: {}\n", /unique.*line 4/is],
+  ["a tab", "config:\n\tsemail:domain: a\n", /Pulumi\.dev\.yaml is not valid YAML/],
+];
+for (const [name, text, message] of broken) {
+  test(`stack file: ${name} is refused with its place`, () => {
+    assert.throws(() => mergeStackFile(committed(text), salt), { name: "Fault", message });
+  });
+}
+
+test("a file has secrets keys only at its top", () => {
+  assert.equal(hasSecretsKeys(salt), true);
+  assert.equal(hasSecretsKeys(`config:\n  ${salt}`), false);
+});
+
+for (const name of ["dev", "pr-12", "0", "a".repeat(31)]) {
+  test(`${name} can be a stack`, () => assert.equal(checkStackName(name), name));
+}
+for (const name of ["", "-x", "Dev", "a b", "../x", "a".repeat(32), "a_b", "--yes"]) {
+  test(`"${name}" can't be a stack`, () => assert.throws(() => checkStackName(name), { name: "Fault" }));
+}

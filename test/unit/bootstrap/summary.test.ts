@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { imapLine, renderSummary, Summary, shellQuote, swaksLine } from "../../../tools/bootstrap/summary.ts";
+
+const output = {
+  prefix: "semail-dev",
+  domain: "semail.test",
+  bind: "127.0.0.1",
+  ports: { submission: 2587, imaps: 2993, smtp: 2525 },
+  people: [
+    { uid: "alice", name: "Alice Martin", address: "alice@semail.test", initialPassword: "s3cret-A" },
+    { uid: "bob", name: "Bob", address: "bob@semail.test", initialPassword: "it's b" },
+  ],
+  records: [{}, {}],
+  ca: "-----BEGIN CERTIFICATE-----",
+  showPasswords: true,
+};
+const summary = Summary.parse(output);
+const hidden = Summary.parse({ ...output, showPasswords: false });
+
+test("the swaks line submits from the first to the second person with TLS, the CA and AUTH", () => {
+  assert.equal(
+    swaksLine(summary, "/co/ca.pem"),
+    "swaks --server 127.0.0.1 --port 2587 --tls --tls-verify --tls-ca-path /co/ca.pem --auth PLAIN " +
+      "--auth-user alice@semail.test --auth-password s3cret-A --from alice@semail.test --to bob@semail.test",
+  );
+});
+
+test("the IMAP line reads the newest mail of the second person, quoted for a shell", () => {
+  assert.equal(
+    imapLine(summary, "/co/ca.pem"),
+    "curl --silent --show-error --cacert /co/ca.pem --user 'bob@semail.test:it'\\''s b' " +
+      "'imaps://127.0.0.1:2993/INBOX;MAILINDEX=*'",
+  );
+});
+
+test("one person writes to themselves; nobody leaves the lines out", () => {
+  const alone = { ...summary, people: summary.people.slice(0, 1) };
+  assert.match(swaksLine(alone, "c") ?? "", /--from alice@semail\.test --to alice@semail\.test$/);
+  const empty = { ...summary, people: [] };
+  assert.equal(swaksLine(empty, "c"), undefined);
+  assert.doesNotMatch(renderSummary(empty, "c"), /swaks|curl|People/);
+});
+
+test("services that listen everywhere are reached on the loopback address", () => {
+  for (const bind of ["0.0.0.0", "::", ""]) {
+    assert.match(swaksLine({ ...summary, bind }, "c") ?? "", /--server 127\.0\.0\.1 /);
+  }
+  assert.match(imapLine({ ...summary, bind: "fd00::1" }, "c") ?? "", /imaps:\/\/\[fd00::1\]:2993/);
+});
+
+test("passwords are shown only by a stack that says so", () => {
+  assert.match(renderSummary(summary, "c"), /alice@semail\.test\s+Alice Martin\s+s3cret-A/);
+  const text = renderSummary(hidden, "c");
+  assert.doesNotMatch(text, /s3cret-A|it's b|initial passwords/);
+  assert.match(text, /--auth-password PASSWORD/);
+});
+
+test("a summary that says nothing about passwords hides them", () => {
+  const { showPasswords: _, ...rest } = output;
+  assert.equal(Summary.parse(rest).showPasswords, false);
+});
+
+test("domain, people, ports and records are all there", () => {
+  const text = renderSummary(summary, "c");
+  for (const part of [
+    "semail.test is up: 2 people, 2 DNS records",
+    "submission 2587",
+    "imaps 2993",
+    "bob@semail.test",
+  ]) {
+    assert.ok(text.includes(part), part);
+  }
+});
+
+const quotes: [string, string][] = [
+  ["plain-1.2/x@y:z", "plain-1.2/x@y:z"],
+  ["a b", "'a b'"],
+  ["$HOME", "'$HOME'"],
+  ["it's", "'it'\\''s'"],
+  ["", "''"],
+  ["*;", "'*;'"],
+];
+for (const [text, quoted] of quotes) {
+  test(`shell word ${text}`, () => assert.equal(shellQuote(text), quoted));
+}
