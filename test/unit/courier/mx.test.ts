@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findAddresses, findHosts } from "../../../mailserver/courier/mx.ts";
+import { fakeDns } from "../../support/fake-dns.ts";
+
+const dns = fakeDns({
+  "pref.test": {
+    mx: [
+      [20, "b.test"],
+      [10, "A.test."],
+      [30, "c.test"],
+    ],
+  },
+  "equal.test": {
+    mx: [
+      [10, "a.test"],
+      [10, "b.test"],
+      [10, "c.test"],
+    ],
+  },
+  "null.test": { mx: [[0, ""]] },
+  "nomx.test": { a: ["192.0.2.1"] },
+  "nomx6.test": { aaaa: ["2001:db8::1"] },
+  "nothing.test": {},
+  "servfail.test": { mx: "ESERVFAIL" },
+  "timeout.test": { mx: "ETIMEOUT" },
+  "refused.test": { mx: "EREFUSED" },
+  "halfdead.test": { a: "ESERVFAIL" },
+  "ours.test": {
+    mx: [
+      [10, "a.test"],
+      [20, "mail.semail.test"],
+      [20, "b.test"],
+      [30, "c.test"],
+    ],
+  },
+  "loop.test": {
+    mx: [
+      [10, "mail.semail.test"],
+      [20, "b.test"],
+    ],
+  },
+  "mail.semail.test": { a: ["192.0.2.9"] },
+  "both.test": { a: ["192.0.2.1", "192.0.2.2"], aaaa: ["2001:db8::1"] },
+  "bad6.test": { a: ["192.0.2.1"], aaaa: "ESERVFAIL" },
+});
+const ownNames = ["mail.semail.test"];
+const random = () => 0.5;
+
+const routes = [
+  { domain: "pref.test", hosts: ["a.test", "b.test", "c.test"] },
+  { domain: "nomx.test", hosts: ["nomx.test"] },
+  { domain: "nomx6.test", hosts: ["nomx6.test"] },
+  { domain: "[192.0.2.7]", hosts: ["192.0.2.7"] },
+  { domain: "[IPv6:2001:db8::7]", hosts: ["2001:db8::7"] },
+  { domain: "ours.test", hosts: ["a.test"] },
+  { domain: "null.test", kind: "permanent", status: "5.1.10" },
+  { domain: "absent.test", kind: "permanent", status: "5.1.2" },
+  { domain: "nothing.test", kind: "permanent", status: "5.1.2" },
+  { domain: "loop.test", kind: "permanent", status: "5.4.6" },
+  { domain: "mail.semail.test", kind: "permanent", status: "5.4.6" },
+  { domain: "servfail.test", kind: "temporary", status: "4.4.3" },
+  { domain: "timeout.test", kind: "temporary", status: "4.4.3" },
+  { domain: "refused.test", kind: "temporary", status: "4.4.3" },
+  { domain: "halfdead.test", kind: "temporary", status: "4.4.3" },
+] as const;
+for (const { domain, ...want } of routes) {
+  test(`${domain}: ${"hosts" in want ? want.hosts.join(", ") : `${want.kind} ${want.status}`}`, async () => {
+    const route = await findHosts(domain, { dns, random, ownNames });
+    const found =
+      route.kind === "hosts"
+        ? { hosts: route.hosts }
+        : { kind: route.outcome.kind, status: route.outcome.reply.enhanced };
+    assert.deepEqual(found, want);
+  });
+}
+
+test("equal preferences are shuffled", async () => {
+  const draws = [0.9, 0.1, 0.5];
+  const route = await findHosts("equal.test", { dns, random: () => draws.shift() ?? 0, ownNames });
+  assert.deepEqual(route, { kind: "hosts", hosts: ["b.test", "c.test", "a.test"] });
+});
+
+const addresses = [
+  { host: "both.test", want: ["192.0.2.1", "192.0.2.2", "2001:db8::1"] },
+  { host: "bad6.test", want: ["192.0.2.1"] },
+  { host: "192.0.2.7", want: ["192.0.2.7"] },
+  { host: "absent.test", want: "4.4.4" },
+  { host: "halfdead.test", want: "4.4.3" },
+] as const;
+for (const { host, want } of addresses) {
+  test(`addresses of ${host}: ${want}`, async () => {
+    const found = await findAddresses(host, dns);
+    assert.deepEqual(found.kind === "addresses" ? found.addresses : found.outcome.reply.enhanced, want);
+  });
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatMessage, fromAddresses, parseMessage } from "../../../mailserver/smtp-out/header.ts";
+import { isLooping, type PrepareFacts, prepare } from "../../../mailserver/smtp-out/prepare.ts";
+
+const facts: PrepareFacts = {
+  hostname: "mail.semail.test",
+  queueId: "q1",
+  now: new Date("2026-01-02T03:04:05Z"),
+  session: { protocol: "ESMTPSA", helo: "laptop.home", clientAddress: "192.0.2.5" },
+  kind: "submitted",
+};
+const message = (...lines: string[]) => parseMessage(Buffer.from(lines.join("\r\n")));
+const prepared = (kind: PrepareFacts["kind"], ...lines: string[]) =>
+  formatMessage(prepare(message(...lines), { ...facts, kind })).toString();
+
+test("what is parsed is written back byte for byte", () => {
+  const bytes = Buffer.from("From: a\r\nSubject: x\r\n\ty\r\nX:\xff\r\n\r\nbody\r\n\r\nmore", "latin1");
+  assert.deepEqual(formatMessage(parseMessage(bytes)), bytes);
+});
+
+test("a submission gets Received, Date and Message-ID, and loses Bcc", () => {
+  assert.equal(
+    prepared(
+      "submitted",
+      "From: alice@semail.test",
+      "Bcc: bob@one.test,",
+      "\teve@two.test",
+      "Subject: x",
+      "",
+      "hi",
+      "",
+    ),
+    [
+      "Received: by mail.semail.test with ESMTPSA id q1;",
+      "\tFri, 02 Jan 2026 03:04:05 +0000",
+      "From: alice@semail.test",
+      "Subject: x",
+      "Date: Fri, 02 Jan 2026 03:04:05 +0000",
+      "Message-ID: <q1@mail.semail.test>",
+      "",
+      "hi",
+      "",
+    ].join("\r\n"),
+  );
+});
+
+test("Date and Message-ID that are there stay, and nothing tells where the person writes from", () => {
+  const text = prepared("submitted", "Date: then", "Message-Id: <m>", "From: a", "", "");
+  assert.equal(text.match(/^(date|message-id):/gim)?.length, 2);
+  assert.doesNotMatch(text, /192\.0\.2\.5|laptop/);
+});
+
+test("forwarded mail keeps its header and tells where it came from", () => {
+  const text = prepared("forwarded", "From: eve@evil.test", "Bcc: kept", "", "hi");
+  assert.equal(
+    text,
+    [
+      "Received: from laptop.home ([192.0.2.5])",
+      "\tby mail.semail.test with ESMTPSA id q1;",
+      "\tFri, 02 Jan 2026 03:04:05 +0000",
+      "From: eve@evil.test",
+      "Bcc: kept",
+      "",
+      "hi",
+    ].join("\r\n"),
+  );
+});
+
+test("a first line that is no field is body", () => {
+  assert.equal(prepared("forwarded", "hello world", "more").split("\r\n\r\n")[1], "hello world\r\nmore");
+});
+
+const froms = [
+  { lines: ["From: Alice <alice@semail.test>"], want: ["alice@semail.test"] },
+  { lines: ["From: a@x.test, b@y.test"], want: ["a@x.test", "b@y.test"] },
+  { lines: ["From: team: a@x.test, b@y.test;"], want: ["a@x.test", "b@y.test"] },
+  { lines: ['From: "bob@fake.test" <alice@semail.test>'], want: ["alice@semail.test"] },
+  { lines: ["From: a@x.test", "FROM : b@y.test"], want: undefined },
+  { lines: ["Subject: none"], want: undefined },
+];
+for (const { lines, want } of froms) {
+  test(`From addresses of ${lines.join(" / ")}`, () => {
+    assert.deepEqual(fromAddresses(message(...lines, "", "").fields), want);
+  });
+}
+
+test("a hundred trace fields are a loop", () => {
+  const received = (count: number) => message(...Array<string>(count).fill("Received: x"), "", "");
+  assert.equal(isLooping(received(99)), false);
+  assert.equal(isLooping(received(100)), true);
+});
