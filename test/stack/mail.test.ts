@@ -1,0 +1,245 @@
+/** The whole system, once: up, mail in both directions, a person more and one less, drift, down. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { OpMap } from "@pulumi/pulumi/automation/index.js";
+import { Attribute, Change, Client } from "ldapts";
+import { imapLine, swaksLine } from "../../tools/bootstrap/summary.ts";
+import { openLab } from "../support/docker.ts";
+import { type Foreign, startForeign } from "../support/foreign.ts";
+import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
+import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
+import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { secretsOf } from "../support/state.ts";
+
+const DOMAIN = "semail.test";
+const alice = { name: "Alice Martin" };
+const bob = { name: "Bob Durand", aliases: ["robert@semail.test"] };
+const carol = { name: "Carol Petit" };
+
+const lab = openLab();
+let project: TestProject;
+let base: StackKeys;
+let dns: LiveDns;
+let foreign: Foreign;
+const resolver = async () => {
+  const info = await lab.docker.getContainer(`${project.prefix}-resolver`).inspect();
+  return info.NetworkSettings.Networks[`${project.prefix}-front`]?.IPAddress ?? "";
+};
+
+/** What an update did, without what it left alone. */
+function changed(counts: OpMap | undefined): OpMap {
+  const { same: _, ...rest } = counts ?? {};
+  return rest;
+}
+
+/** Everything on the engine that carries the stack's name. */
+async function leftovers(): Promise<string[]> {
+  const filters = { label: [`io.semail.stack=${project.prefix}`] };
+  const [containers, networks, { Volumes }] = await Promise.all([
+    lab.docker.listContainers({ all: true, filters }),
+    lab.docker.listNetworks({ filters }),
+    lab.docker.listVolumes({ filters }),
+  ]);
+  return [
+    ...containers.flatMap(({ Names }) => Names),
+    ...networks.map(({ Name }) => Name),
+    ...Volumes.map(({ Name }) => Name),
+  ];
+}
+
+describe("a stack from nothing to nothing", () => {
+  before(async () => {
+    base = {
+      domain: DOMAIN,
+      dns: { provider: "dev", ttl: 300 },
+      ports: await freePorts(),
+      protect: false,
+      keepVolumes: false,
+      showPasswords: true,
+    };
+    project = await makeProject({ ...base, users: { alice, bob } });
+  });
+  after(async () => {
+    await lab.cleanup();
+    await project?.dispose();
+  });
+
+  it("comes up with two people", async () => {
+    const { summary } = await project.stack.up({ suppressOutputs: true });
+    assert.deepEqual(Object.keys(changed(summary.resourceChanges)), ["create"]);
+    const { people } = await project.summary();
+    assert.deepEqual(
+      people.map(({ uid }) => uid),
+      ["alice", "bob"],
+    );
+  });
+
+  it("keeps no secret in its state in clear", async () => {
+    const secrets = await secretsOf(project);
+    assert.ok(secrets.values.length > 5);
+    for (const secret of secrets.values) assert.ok(!secrets.state.includes(secret));
+  });
+
+  it("has a foreign Postfix find the MX by DNS and deliver to alice, who reads it over IMAP", async () => {
+    const { ports } = await project.summary();
+    dns = liveDns(
+      `http://127.0.0.1:${ports.dnsApi}/v5/livedns`,
+      await secretsOf(project).then(({ dnsToken }) => dnsToken),
+    );
+    foreign = await startForeign({
+      lab,
+      network: `${project.prefix}-front`,
+      resolver: await resolver(),
+      dns,
+      domain: "foreign.test",
+    });
+    assert.deepEqual(await lookUpMx(await resolver(), DOMAIN), [`mx.${DOMAIN}`]);
+    await foreign.send(`alice@${DOMAIN}`, "from afar");
+    const summary = await project.summary();
+    const source = await readMail(summary, loginOf(summary, "alice"), "from afar");
+    assert.match(source, /^Received: from mx\.foreign\.test/m);
+    assert.match(source, /Hello from foreign\.test/);
+  });
+
+  it("has alice's mail to the foreign site arrive in its Maildir, signed", async () => {
+    const summary = await project.summary();
+    await submit(summary, loginOf(summary, "alice"), {
+      from: `alice@${DOMAIN}`,
+      to: foreign.address,
+      subject: "to afar",
+    });
+    const source = await foreign.read("to afar");
+    assert.match(source, /^DKIM-Signature: .*d=semail\.test/m);
+    assert.match(source, /^Message-ID: /im);
+  });
+
+  it("delivers between its own people, by alias too, and lets them log in by address", async () => {
+    const summary = await project.summary();
+    await submit(summary, loginOf(summary, "alice"), {
+      from: `alice@${DOMAIN}`,
+      to: `robert@${DOMAIN}`,
+      subject: "hello bob",
+    });
+    const login = { ...loginOf(summary, "bob"), user: `robert@${DOMAIN}` };
+    assert.match(await readMail(summary, login, "hello bob"), /^From: alice@semail\.test/m);
+  });
+
+  it("sends and reads with the lines that `npm run up` prints", async () => {
+    const summary = await project.summary();
+    const folder = await mkdtemp(join(tmpdir(), "semail-ca-"));
+    await writeFile(join(folder, "ca.pem"), summary.ca, { mode: 0o644 });
+    const clients = await lab.run({
+      image: await lab.ensureImage("clients", join(import.meta.dirname, "../fixtures/images/clients")),
+      hostNetwork: true,
+    });
+    await clients.exec(["tee", "/tmp/ca.pem"], { input: summary.ca });
+    const shell = (line = "") => clients.exec(["sh", "-c", line]);
+    const sent = await shell(swaksLine(summary, "/tmp/ca.pem"));
+    assert.equal(sent.exitCode, 0, sent.stdout + sent.stderr);
+    await readMail(summary, loginOf(summary, "bob"), "test *");
+    const read = await shell(imapLine(summary, "/tmp/ca.pem"));
+    assert.equal(read.exitCode, 0, read.stderr);
+    assert.match(read.stdout, /This is a test mailing/);
+    await rm(folder, { recursive: true });
+  });
+
+  it("refuses what it must", async () => {
+    const summary = await project.summary();
+    const mail = { from: foreign.address, subject: "no" };
+    assert.match(await deliverAsStranger(summary, { ...mail, to: `nobody@${DOMAIN}` }), /^550 5\.1\.1 /);
+    assert.match(await deliverAsStranger(summary, { ...mail, to: foreign.address }), /^55\d 5\.7\.1 /);
+    await assert.rejects(openImap(summary, { user: "alice", pass: "wrong" }));
+    const wrong = { user: "alice", pass: "wrong" };
+    await assert.rejects(
+      submit(summary, wrong, { ...mail, from: `alice@${DOMAIN}`, to: foreign.address }),
+      /535/,
+    );
+    const login = loginOf(summary, "alice");
+    await assert.rejects(
+      submit(summary, login, { ...mail, from: `bob@${DOMAIN}`, to: foreign.address }),
+      /55\d/,
+    );
+  });
+
+  it("has nothing to do the second time", async () => {
+    const { summary } = await project.stack.up({ suppressOutputs: true });
+    assert.deepEqual(changed(summary.resourceChanges), {});
+  });
+
+  it("previews carol's resources and nothing else", async () => {
+    await project.configure({ ...base, users: { alice, bob, carol } });
+    const created: string[] = [];
+    const { changeSummary } = await project.stack.preview({
+      onEvent: ({ resourcePreEvent }) => {
+        const { op, urn } = resourcePreEvent?.metadata ?? {};
+        if (op && urn && op !== "same") created.push(`${op} ${urn.split("::").at(-1)}`);
+      },
+    });
+    assert.deepEqual(created.sort(), [
+      "create person-carol",
+      "create person-carol-box",
+      "create person-carol-entry",
+      "create person-carol-mail",
+    ]);
+    assert.deepEqual(changed(changeSummary as OpMap), { create: 4 });
+  });
+
+  it("takes carol's mail as soon as the update ends", async () => {
+    const { summary } = await project.stack.up({ suppressOutputs: true });
+    assert.deepEqual(changed(summary.resourceChanges), { create: 4 });
+    await foreign.send(`carol@${DOMAIN}`, "welcome");
+    const stack = await project.summary();
+    await readMail(stack, loginOf(stack, "carol"), "welcome");
+  });
+
+  it("shows a hand-edited entry and record as drift, and puts them right", async () => {
+    const secrets = await secretsOf(project);
+    const { ports } = await project.summary();
+    const client = new Client({ url: `ldap://127.0.0.1:${ports.ldap}` });
+    await client.bind("cn=admin,dc=semail,dc=test", secrets.directoryAdmin);
+    const dn = "uid=alice,ou=people,dc=semail,dc=test";
+    const forward = new Attribute({ type: "mailRoutingAddress", values: ["thief@foreign.test"] });
+    await client.modify(dn, new Change({ operation: "add", modification: forward }));
+    await dns.put(DOMAIN, "@", "MX", ["10 mx.foreign.test."]);
+
+    const { changeSummary } = await project.stack.preview({ refresh: true });
+    assert.deepEqual(changed(changeSummary as OpMap), { update: 2 });
+    await project.stack.up({ refresh: true, suppressOutputs: true });
+
+    const { searchEntries } = await client.search(dn, { scope: "base", attributes: ["mailRoutingAddress"] });
+    assert.deepEqual(searchEntries[0]?.mailRoutingAddress, []);
+    assert.deepEqual(await dns.get(DOMAIN, "@", "MX"), [`10 mx.${DOMAIN}.`]);
+    await client.unbind();
+  });
+
+  it("removes carol alone, and then refuses her mail", async () => {
+    await project.configure({ ...base, users: { alice, bob } });
+    const { summary } = await project.stack.up({ suppressOutputs: true });
+    assert.deepEqual(changed(summary.resourceChanges), { delete: 4 });
+    const answer = await deliverAsStranger(await project.summary(), {
+      from: foreign.address,
+      to: `carol@${DOMAIN}`,
+      subject: "gone",
+    });
+    assert.match(answer, /^550 5\.1\.1 /);
+  });
+
+  it("leaves nothing behind when destroyed, and takes the records back itself", async () => {
+    // The foreign site stands on the stack's network.
+    await lab.cleanup();
+    const deleted: string[] = [];
+    await project.stack.destroy({
+      suppressOutputs: true,
+      onEvent: ({ resOutputsEvent }) => {
+        const { op, type, urn } = resOutputsEvent?.metadata ?? {};
+        if (op === "delete" && type?.endsWith("gandi:Record")) deleted.push(urn?.split("::").at(-1) ?? "");
+      },
+    });
+    assert.equal(deleted.length, 8);
+    assert.equal(deleted[0], `${DOMAIN}-MX`);
+    assert.deepEqual(await leftovers(), []);
+  });
+});

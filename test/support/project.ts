@@ -1,0 +1,99 @@
+/** A copy of the project under a name of its own, so that a test's stack lives beside any other on the engine. */
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { parse, stringify } from "yaml";
+import type { Summary } from "../../stacks/summary.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const PROGRAM = ["index.ts", "package.json", "stacks", "components", "mailserver", "sdks", "tools"];
+const STACK = "test";
+
+/** The `semail:*` keys, without the namespace. */
+export type StackKeys = Record<string, unknown>;
+
+export interface TestProject {
+  readonly folder: string;
+  /** Begins the name of everything the stack has on the host. */
+  readonly prefix: string;
+  readonly stack: Stack;
+  /** Writes the stack's config file, as a person would edit it. */
+  configure(keys: StackKeys): Promise<void>;
+  summary(): Promise<Summary>;
+  /** Destroys what is left of the stack, and the folder. */
+  dispose(): Promise<void>;
+}
+
+/** Makes the project and selects its stack; state, PULUMI_HOME and passphrase are its own. */
+export async function makeProject(keys: StackKeys): Promise<TestProject> {
+  const name = `semail-t${randomBytes(3).toString("hex")}`;
+  const folder = await mkdtemp(join(tmpdir(), `${name}-`));
+  for (const path of PROGRAM) await cp(join(ROOT, path), join(folder, path), { recursive: true });
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  await mkdir(join(folder, ".state"));
+  const { config: _, ...project } = parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")) as Record<
+    string,
+    unknown
+  >;
+  // Only keys of the project's own name may be declared there.
+  await writeFile(join(folder, "Pulumi.yaml"), stringify({ ...project, name }));
+  const configFile = join(folder, `Pulumi.${STACK}.yaml`);
+  const configure = async (next: StackKeys) => {
+    const kept = parse(await readFile(configFile, "utf8").catch(() => "{}")) as Record<string, unknown>;
+    const config = Object.fromEntries(Object.entries(next).map(([key, value]) => [`semail:${key}`, value]));
+    await writeFile(configFile, stringify({ ...kept, config }));
+  };
+  await configure(keys);
+  const stack = await LocalWorkspace.createOrSelectStack(
+    { stackName: STACK, workDir: folder },
+    {
+      envVars: {
+        PULUMI_BACKEND_URL: `file://${join(folder, ".state")}`,
+        PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+      },
+    },
+  );
+  return {
+    folder,
+    prefix: `${name}-${STACK}`,
+    stack,
+    configure,
+    summary: async () => readSummary(await stack.outputs()),
+    dispose: async () => {
+      await stack
+        .destroy({ suppressOutputs: true })
+        .finally(() => rm(folder, { recursive: true, force: true }));
+    },
+  };
+}
+
+function readSummary(outputs: OutputMap): Summary {
+  return outputs.summary?.value as Summary;
+}
+
+/** Names for which a stack needs ports of its own. */
+const PORTS = ["smtp", "submission", "submissions", "imap", "imaps", "sieve", "ldap", "dnsApi"] as const;
+export type Ports = Record<(typeof PORTS)[number], number>;
+
+/** Ports that are free now: held open together, so that no two are the same. */
+export async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all(
+    PORTS.map(
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer().once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return Object.fromEntries(PORTS.map((name, index) => [name, ports[index] ?? 0])) as Ports;
+}
