@@ -53,7 +53,7 @@ const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
 const ESCAPES: Readonly<Record<string, string>> = { r: "\r", n: "\n", t: "\t", 0: "\0", "\\": "\\" };
 
 /** Text with escapes → bytes. */
-function unescape(text: string): Buffer {
+function unescaped(text: string): Buffer {
   const repeated = text.replace(/\{(.+?)\*([0-9]+)\}/g, (_, what: string, count: string) =>
     what.repeat(Number(count)),
   );
@@ -69,9 +69,9 @@ function unescape(text: string): Buffer {
 
 function readStep(line: string): Step {
   if (line.startsWith("C: ") || line === "C:") {
-    return { kind: "client", bytes: Buffer.concat([unescape(line.slice(3)), Buffer.from("\r\n")]) };
+    return { kind: "client", bytes: Buffer.concat([unescaped(line.slice(3)), Buffer.from("\r\n")]) };
   }
-  if (line.startsWith("C~ ")) return { kind: "client", bytes: unescape(line.slice(3)) };
+  if (line.startsWith("C~ ")) return { kind: "client", bytes: unescaped(line.slice(3)) };
   if (line === "TLS") return { kind: "tls" };
   if (/^(S: |M: |D:$|CLOSE$)/.test(line)) return { kind: "expect", event: line };
   throw new Error(`not a dialogue line: ${line}`);

@@ -1,0 +1,32 @@
+/** One-file bundles of the daemons, for images that hold no package manager. */
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** Paths in the bundle are relative to this folder, so that the same sources give the same bytes anywhere. */
+const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+
+// CommonJS dependencies inside an ESM bundle still call `require` for Node's own modules, and ask where they are.
+const BANNER = [
+  `import { createRequire as __createRequire } from "node:module";`,
+  `const require = __createRequire(import.meta.url);`,
+  `const __filename = import.meta.filename, __dirname = import.meta.dirname;`,
+].join("\n");
+
+/** Bundles `entry` (relative to the project's folder) for Node 24. The same sources give the same bytes. */
+export async function bundleDaemon(entry: string): Promise<Uint8Array> {
+  const result = await build({
+    absWorkingDir: PROJECT,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    banner: { js: BANNER },
+    legalComments: "none",
+    logLevel: "silent",
+  });
+  const [file] = result.outputFiles;
+  if (!file) throw new Error(`${entry} gave no bundle`);
+  return file.contents;
+}
