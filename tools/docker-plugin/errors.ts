@@ -27,7 +27,7 @@ const RULES: readonly Rule[] = [
       `${doing.host} can't be reached by ssh: ${lastLine(match[1])}. Check that \`ssh\` logs in there without a question and that \`docker\` works there.`,
   },
   {
-    pattern: /\b(EACCES|EPERM)\b.*connect|permission denied.*docker/i,
+    pattern: /\bconnect (EACCES|EPERM)\b|permission denied while trying to connect/i,
     says: (_, doing) =>
       `the Docker engine at ${doing.host} refuses this user. Run as root, or add the user to the group \`docker\`.`,
   },

@@ -25,6 +25,8 @@ interface Message {
   readonly errorDetail?: { readonly message?: string };
 }
 
+/** What the builder says of its own layers and containers. */
+const BOOKKEEPING = /^ ---> |^Removing intermediate container /;
 const TAIL = 20;
 /** Milliseconds between two status lines: a person reads no faster, and the engine has other work. */
 const PACE = 100;
@@ -59,7 +61,7 @@ function lines(message: Message): string[] {
   const said = message.stream ?? [message.status, message.id].filter((part) => part !== undefined).join(" ");
   return stripVTControlCharacters(said)
     .split(/[\r\n]+/)
-    .filter((line) => line.trim() !== "");
+    .filter((line) => line.trim() !== "" && !BOOKKEEPING.test(line));
 }
 
 function stepOf(line: string): { step?: string; from?: string } {

@@ -20,6 +20,8 @@ export async function waitUntilUp(context: Context, id: string, props: Container
   const container = context.docker.getContainer(id);
   const started = performance.now();
   const limit = props.wait === true ? (props.waitTimeout ?? 60) * 1000 : SETTLING;
+  if (props.wait === true)
+    context.log.status(`waiting up to ${limit / 1000} s for ${props.name} to become healthy`);
   for (;;) {
     context.signal.throwIfAborted();
     const info = await container.inspect();
@@ -30,7 +32,6 @@ export async function waitUntilUp(context: Context, id: string, props: Container
       if (props.wait !== true) return info;
       throw await failure(container, info, `${props.name} did not become healthy within ${limit / 1000} s`);
     }
-    if (props.wait === true) context.log.status(`waiting for ${props.name} to become healthy`);
     await sleep(INTERVAL, undefined, { signal: context.signal });
   }
 }
