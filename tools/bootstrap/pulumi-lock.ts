@@ -67,12 +67,14 @@ export function clearLocks(context: Context, stack: Stack, unlock: boolean): voi
   if (!stack.backend) return;
   const folder = join(stack.backend, ".pulumi", "locks", "organization", stack.project, stack.name);
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
+  // Beside each lock lies a file with its attributes, which nobody reads.
+  for (const name of readdirSync(folder).filter((file) => file.endsWith(".json"))) {
     const path = join(folder, name);
     const lock = readLock(path);
     if (lock && !unlock && !isDeadLock(lock, { hostname: hostname(), commandOf }))
       throw lockedFault(stack.name, lock);
     rmSync(path, { force: true });
+    rmSync(`${path}.attrs`, { force: true });
     context.say.done("lock removed", lock ? `process ${lock.pid} had left it` : "it was damaged");
   }
 }

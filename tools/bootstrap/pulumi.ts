@@ -80,6 +80,11 @@ export function pulumiFor(context: Context, stack: Stack, options: { env: Env; c
     context.signal.removeEventListener("abort", stop);
     context.hurry.removeEventListener("abort", kill);
     context.signal.throwIfAborted();
+    if (result.signal)
+      throw new Fault(
+        `pulumi ${verb} was killed (${result.signal}).`,
+        "Run this again: it goes on from there.",
+      );
     if (result.failed) throw explainFailure(`pulumi ${verb}`, `${out}\n${err}`, remedy);
   };
 

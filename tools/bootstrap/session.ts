@@ -5,7 +5,7 @@ import { type Engine, ensureEngine } from "./engine.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
-import { keepStackKeys, openStack, pulumiEnv, type Stack } from "./stack.ts";
+import { keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
 /** Everything that a command on a stack works with. */
@@ -22,8 +22,8 @@ export interface SessionOptions {
   readonly color: boolean;
 }
 
-/** The toolchain and the environment that finds it, without any stack. */
-export async function ensurePulumi(context: Context): Promise<Env> {
+/** The toolchain and the environment that finds it: PATH alone. */
+async function ensurePulumi(context: Context): Promise<Env> {
   const toolchain = await ensureToolchain(context);
   ensureDockerPlugin(context, toolchain);
   return withToolchain(context.env, toolchain);
@@ -33,9 +33,9 @@ export async function ensurePulumi(context: Context): Promise<Env> {
 export async function openSession(context: Context, options: SessionOptions): Promise<Session> {
   // First what costs nothing to find wrong.
   const stack = openStack(context, options.stack);
-  const path = await ensurePulumi(context);
   const engine = await ensureEngine(context);
   await ensureBaseImage(context, engine);
+  const path = await ensurePulumi(context);
   const env = pulumiEnv({ ...context, env: path }, stack);
   const pulumi = pulumiFor(context, stack, { env, color: options.color });
   await selectStack(context, stack, pulumi);
@@ -43,6 +43,16 @@ export async function openSession(context: Context, options: SessionOptions): Pr
   clearLocks(context, stack, options.unlock);
   await settlePending(context, { engine, stack, pulumi });
   return { engine, stack, pulumi };
+}
+
+/** What programs that start Pulumi themselves (tests, benchmarks) find in their environment; state is theirs. */
+export async function ensureProgramEnv(context: Context): Promise<Env> {
+  const env = await ensurePulumi(context);
+  return {
+    ...env,
+    PULUMI_HOME: env.PULUMI_HOME || pulumiHome(context.root),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
 }
 
 /** Initialises the stack when it isn't there, in the shadow project: the checkout's stack file stays untouched. */

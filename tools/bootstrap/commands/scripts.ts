@@ -5,8 +5,7 @@ import type { Context } from "../context.ts";
 import { ensureEngine } from "../engine.ts";
 import { Fault } from "../fault.ts";
 import { run } from "../run.ts";
-import { ensurePulumi } from "../session.ts";
-import { pulumiHome } from "../stack.ts";
+import { ensureProgramEnv } from "../session.ts";
 
 const NODE = ["--disable-warning=ExperimentalWarning"];
 
@@ -33,12 +32,8 @@ export async function bench(context: Context, [name, ...rest]: readonly string[]
       `Name one of: ${names.join(", ") || "none yet"}.`,
     );
   }
-  const env = {
-    ...(await ensurePulumi(context)),
-    PULUMI_HOME: context.env.PULUMI_HOME || pulumiHome(context.root),
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-  };
   await ensureBaseImage(context, await ensureEngine(context));
+  const env = await ensureProgramEnv(context);
   const { code } = await run(context, {
     file: "node",
     args: [...NODE, join("bench", `${name}.ts`), ...rest],

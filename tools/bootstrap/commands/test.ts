@@ -6,8 +6,7 @@ import type { Context, Env } from "../context.ts";
 import { type Engine, ensureEngine, stopEngine } from "../engine.ts";
 import { Fault } from "../fault.ts";
 import { run } from "../run.ts";
-import { ensurePulumi } from "../session.ts";
-import { pulumiHome } from "../stack.ts";
+import { ensureProgramEnv } from "../session.ts";
 import { selectTests, unitOnly } from "../test-files.ts";
 
 /** A file that hangs must not hang the run; the slowest stack test takes minutes. */
@@ -33,15 +32,10 @@ export async function test(context: Context, options: TestOptions): Promise<numb
       "Name a folder or a *.test.ts file below test/.",
     );
   if (unitOnly(files)) return runTests(context, files, options);
-  const env = {
-    ...(await ensurePulumi(context)),
-    PULUMI_HOME: context.env.PULUMI_HOME || pulumiHome(context.root),
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-  };
   const engine = await ensureEngine(context);
   try {
     await ensureBaseImage(context, engine);
-    return await runTests(context, files, { ...options, env });
+    return await runTests(context, files, { ...options, env: await ensureProgramEnv(context) });
   } finally {
     await stopOwn(context, engine);
   }
@@ -57,7 +51,7 @@ async function runTests(
   options: TestOptions & { env?: Env },
 ): Promise<number> {
   const { env = {} } = options;
-  const concurrency = options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2));
+  const concurrency = options.concurrency ?? Math.max(2, Math.floor(availableParallelism() / 2));
   const args = [
     "--disable-warning=ExperimentalWarning",
     "--test",
