@@ -7,7 +7,7 @@
 export interface LoginGuardOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Added to the answer for each failure so far. */
+  /** Each failure so far holds the answer back by this much. */
   readonly stepMs?: number;
 }
 

@@ -33,15 +33,17 @@ export async function logIn(
   const { user } = credentials;
   const { client } = where;
   if (deps.guard.locked(user, client)) throw new SmtpError(LOCKED);
+  const start = deps.clock.now();
   const identity =
     where.listener === "relay" ? checkService(credentials, deps) : await checkPerson(credentials, deps);
   if (identity !== undefined) {
     deps.guard.succeeded(user, client);
     return identity;
   }
-  const delay = deps.guard.failed(user, client);
+  // Counted from the start, so that the answer's time doesn't tell whether there is such a person.
+  const delay = deps.guard.failed(user, client) - (deps.clock.now() - start);
   await new Promise<void>((resolve) => {
-    deps.clock.after(delay, resolve);
+    deps.clock.after(Math.max(delay, 0), resolve);
   });
   throw new SmtpError(WRONG);
 }

@@ -10,6 +10,8 @@ import { startSmtpOut } from "./daemon.ts";
 
 async function main(): Promise<void> {
   const log = createLog({ daemon: "smtp-out" });
+  // Before anything else: process 1 of a container has no default for signals.
+  const ending = signalled();
   try {
     const settings = await readSettings(SmtpOutSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
     const daemon = await startSmtpOut(settings, {
@@ -23,7 +25,7 @@ async function main(): Promise<void> {
     let alive = true;
     const health = await serveHealth({ port: settings.healthPort, healthy: () => alive });
     log.info("daemon.ready", { ports: daemon.ports });
-    const signal = await Promise.race([daemon.failed, signalled()]);
+    const signal = await Promise.race([daemon.failed, ending]);
     alive = false;
     log.info("daemon.stopping", { signal });
     await daemon.close();

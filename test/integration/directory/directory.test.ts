@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { Client } from "ldapts";
+import { DirectorySettings } from "../../../mailserver/contract.ts";
+import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { type Handle, openLab } from "../../support/docker.ts";
+
+const lab = openLab();
+const suffix = "dc=semail,dc=test";
+const peopleDn = `ou=people,${suffix}`;
+let slapd: Handle;
+let settings: DirectorySettings;
+let directory: Directory;
+let now = 0;
+
+const deps = { now: () => now, log: silentLog };
+
+before(async () => {
+  slapd = await lab.run({
+    image: await lab.ensureImage("directory", "mailserver/images/directory"),
+    user: 5001,
+    hardened: true,
+    env: { SLAPD_SUFFIX: suffix, SLAPD_DOMAIN: "semail.test" },
+    settings: { "admin-password": "admin-secret" },
+    tmpfs: {
+      "/run": "rw,noexec,nosuid,nodev,size=4m,uid=5001,gid=5001,mode=0750",
+      "/tmp": "rw,size=4m",
+    },
+    volumes: { "/var/lib/ldap": await lab.volume() },
+    publish: ["389/tcp"],
+    health: true,
+  });
+  await slapd.waitHealthy();
+  const url = `ldap://127.0.0.1:${await slapd.port("389/tcp")}`;
+  settings = DirectorySettings.parse({
+    url,
+    bindDn: `cn=smtp-out,ou=services,${suffix}`,
+    password: "service-secret",
+    peopleDn,
+    timeoutMs: 2_000,
+  });
+  await fill(url);
+  directory = createDirectory(settings, deps);
+});
+
+after(async () => {
+  await directory?.close();
+  await lab.cleanup();
+});
+
+async function fill(url: string): Promise<void> {
+  const admin = new Client({ url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  await admin.add(settings.bindDn, {
+    objectClass: ["organizationalRole", "simpleSecurityObject"],
+    cn: "smtp-out",
+    userPassword: settings.password,
+  });
+  const person = (uid: string, more: Record<string, string | string[]>) =>
+    admin.add(`uid=${uid},${peopleDn}`, {
+      objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+      ...{ uid, cn: uid, sn: uid, mailHost: `box-${uid}`, userPassword: `${uid}-secret` },
+      ...more,
+    });
+  await person("alice", { mailLocalAddress: ["alice@semail.test", "post@semail.test"] });
+  await person("bob", { mailLocalAddress: "bob@semail.test", mailRoutingAddress: "bob@one.test" });
+  await person("odd", { mailLocalAddress: ["a*b@semail.test", "(c)\\@semail.test"] });
+  await admin.unbind();
+}
+
+const alice = { kind: "box", uid: "alice", host: "box-alice" };
+const recipients = {
+  "alice@semail.test": alice,
+  "Alice@Semail.Test": alice,
+  "post@semail.test": alice,
+  "bob@semail.test": { kind: "box", uid: "bob", host: "box-bob", forward: "bob@one.test" },
+  "eve@semail.test": { kind: "absent" },
+  alice: { kind: "absent" },
+  // Filter syntax in an address is text like any other.
+  "a*b@semail.test": { kind: "box", uid: "odd", host: "box-odd" },
+  "(c)\\@semail.test": { kind: "box", uid: "odd", host: "box-odd" },
+  "*": { kind: "absent" },
+  "a*": { kind: "absent" },
+  "*)(uid=alice": { kind: "absent" },
+  "alice@semail.test)(objectClass=*": { kind: "absent" },
+  "\\2a": { kind: "absent" },
+};
+for (const [address, want] of Object.entries(recipients)) {
+  test(`recipient ${address}: ${want.kind}`, async () => {
+    assert.deepEqual(await directory.findRecipient(address), want);
+  });
+}
+
+const aliceHerself = { uid: "alice", addresses: ["alice@semail.test", "post@semail.test"] };
+const logins = [
+  { name: "by uid", login: "alice", password: "alice-secret", want: aliceHerself },
+  { name: "by address", login: "Post@semail.test", password: "alice-secret", want: aliceHerself },
+  { name: "wrong password", login: "alice", password: "bob-secret", want: "refused" },
+  { name: "empty password", login: "alice", password: "", want: "refused" },
+  { name: "unknown", login: "eve", password: "alice-secret", want: "refused" },
+  { name: "empty login", login: "", password: "alice-secret", want: "refused" },
+  { name: "wildcard", login: "*", password: "alice-secret", want: "refused" },
+  { name: "a service is no person", login: "smtp-out", password: "service-secret", want: "refused" },
+];
+for (const { name, login, password, want } of logins) {
+  test(`login ${name}: ${want === "refused" ? want : "accepted"}`, async () => {
+    assert.deepEqual(await directory.authenticate(login, password), want);
+  });
+}
+
+test("no password reaches the library's debug log", async () => {
+  const script = `
+    import { createDirectory } from "./mailserver/directory/directory.ts";
+    import { silentLog } from "./mailserver/net/log.ts";
+    const directory = createDirectory(JSON.parse(process.env.SETTINGS), { now: Date.now, log: silentLog });
+    console.log(await directory.authenticate("alice", "alice-secret"));
+    console.log(await directory.authenticate("alice", "wrong-secret"));
+    await directory.close();`;
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "--eval", script],
+    { env: { ...process.env, NODE_DEBUG: "ldapts", SETTINGS: JSON.stringify(settings) } },
+  );
+  assert.match(stdout, /uid: 'alice'/);
+  assert.match(stderr, /Sending message/);
+  assert.doesNotMatch(stdout + stderr, /(alice|wrong|service)-secret/);
+});
+
+test("a wrong service password is unavailable, not absent", async () => {
+  const wrong = createDirectory({ ...settings, password: "wrong" }, deps);
+  await assert.rejects(wrong.findRecipient("alice@semail.test"), DirectoryUnavailable);
+  await wrong.close();
+});
+
+test("a missing people entry is absent, an unreachable server is unavailable", async () => {
+  const nowhere = createDirectory({ ...settings, url: "ldap://127.0.0.1:1" }, deps);
+  await assert.rejects(nowhere.findRecipient("alice@semail.test"), DirectoryUnavailable);
+  await assert.rejects(nowhere.authenticate("alice", "alice-secret"), DirectoryUnavailable);
+  await nowhere.close();
+});
+
+test("a connection that the server closed is made anew by the next question", async () => {
+  const target = await slapd.port("389/tcp");
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const proxy = createServer((near) => {
+    connections += 1;
+    const far = connect(target, "127.0.0.1");
+    for (const socket of [near, far]) sockets.add(socket.on("error", () => socket.destroy()));
+    near.pipe(far).pipe(near);
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const { port } = proxy.address() as AddressInfo;
+  const fresh = createDirectory({ ...settings, url: `ldap://127.0.0.1:${port}` }, deps);
+  try {
+    for (const round of [1, 2, 3]) {
+      const found = await Promise.all([1, 2, 3].map(() => fresh.findRecipient("alice@semail.test")));
+      assert.deepEqual(found, [alice, alice, alice]);
+      assert.equal(connections, round);
+      for (const socket of sockets) socket.destroy();
+    }
+  } finally {
+    await fresh.close();
+    proxy.close();
+  }
+});
+
+test("after a failed connection questions fail at once until the pause is over", async () => {
+  const nowhere = createDirectory({ ...settings, url: "ldap://127.0.0.1:1" }, deps);
+  await assert.rejects(nowhere.ping(), /ECONNREFUSED/);
+  await assert.rejects(nowhere.ping(), /did not answer/);
+  now += 100;
+  await assert.rejects(nowhere.ping(), /ECONNREFUSED/);
+  await nowhere.close();
+});
+
+test("a directory that hangs is unavailable within the time limit", async () => {
+  const url = `ldap://127.0.0.1:${await slapd.port("389/tcp")}`;
+  const hanging = createDirectory({ ...settings, url, timeoutMs: 300 }, deps);
+  await hanging.ping();
+  await slapd.pause();
+  try {
+    const start = performance.now();
+    await assert.rejects(hanging.findRecipient("alice@semail.test"), DirectoryUnavailable);
+    assert.ok(performance.now() - start < 1_500);
+  } finally {
+    await slapd.unpause();
+    await hanging.close();
+  }
+});
