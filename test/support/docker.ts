@@ -208,7 +208,7 @@ function handleOf(docker: Docker, container: Docker.Container): Handle {
   return {
     id: container.id,
     exec: (cmd, options = {}) => exec(docker, container, { cmd, ...options }),
-    logs: () => logs(docker, container),
+    logs: () => logs(container),
     waitHealthy: (timeoutMs = 30_000) => waitHealthy(docker, container, timeoutMs),
     wait: async () => (await container.wait()).StatusCode,
     async ip(network) {
@@ -256,12 +256,15 @@ async function exec(
   return { stdout: out, stderr: err, exitCode: (await created.inspect()).ExitCode ?? -1 };
 }
 
-async function logs(docker: Docker, container: Docker.Container): Promise<string> {
-  const raw = await container.logs({ stdout: true, stderr: true, follow: true, until: Date.now() / 1000 });
-  const both = new PassThrough();
-  docker.modem.demuxStream(raw, both, both);
-  raw.once("end", () => both.end());
-  return text(both);
+async function logs(container: Docker.Container): Promise<string> {
+  // Not followed: a followed log ends with the container, or with a line later than `until`, whatever that takes.
+  const frames = await container.logs({ stdout: true, stderr: true, follow: false });
+  let output = "";
+  // Each frame: stream, three zero bytes, length, content.
+  for (let at = 0; at < frames.length; at += 8 + frames.readUInt32BE(at + 4)) {
+    output += frames.toString("utf8", at + 8, at + 8 + frames.readUInt32BE(at + 4));
+  }
+  return output;
 }
 
 async function waitHealthy(docker: Docker, container: Docker.Container, timeoutMs: number): Promise<void> {
@@ -276,7 +279,7 @@ async function waitHealthy(docker: Docker, container: Docker.Container, timeoutM
       if (state.Health?.Status === "healthy") return;
       if (!state.Running || deadline.aborted) {
         const why = state.Running ? `not healthy after ${timeoutMs} ms` : `ended with ${state.ExitCode}`;
-        throw new Error(`the container is ${why}:\n${await logs(docker, container)}`);
+        throw new Error(`the container is ${why}:\n${await logs(container)}`);
       }
       await once(events, "data", { signal: deadline }).catch((error) => {
         if (!deadline.aborted) throw error;
