@@ -45,8 +45,10 @@ export async function readMail(
         await client.noop();
         const found = await client.search({ header: { subject } });
         const uid = found ? found[0] : undefined;
-        const message = uid === undefined ? false : await client.fetchOne(String(uid), { source: true });
-        if (message?.source) return message.source.toString();
+        if (uid === undefined) continue;
+        const message = await client.fetchOne(String(uid), { source: true });
+        const source = message === false ? undefined : message.source;
+        if (source) return source.toString();
       }
     } finally {
       lock.release();

@@ -5,7 +5,7 @@ import type { TestProject } from "./project.ts";
 export interface Secrets {
   /** The state as it is on disk. */
   readonly state: string;
-  /** Every secret string of the state, decrypted. */
+  /** Passwords, seeds and private keys of the state, decrypted. */
   readonly values: string[];
   readonly directoryAdmin: string;
   readonly dnsToken: string;
@@ -30,22 +30,24 @@ export async function secretsOf({ stack, folder }: TestProject): Promise<Secrets
   const { deployment } = JSON.parse(clear.stdout) as { deployment: { resources: Resource[] } };
   const valueOf = (name: string): string => {
     const resource = deployment.resources.find(({ urn }) => urn.endsWith(`::${name}`));
-    return plaintexts(resource?.outputs?.value)[0] ?? "";
+    return plaintexts(resource?.outputs)[0] ?? "";
   };
   return {
     state: stored.stdout,
-    // Short ones, such as an empty list, stand anywhere.
-    values: [...new Set(plaintexts(deployment.resources))].filter((value) => value.length >= 16),
+    values: [...new Set(plaintexts(deployment.resources))],
     directoryAdmin: valueOf("keys-directory-admin"),
     dnsToken: valueOf("keys-dns-token"),
   };
 }
 
-/** Every string inside every secret. */
-function plaintexts(value: unknown, inside = false): string[] {
-  if (typeof value === "string") return inside ? [value] : [];
+/** Names of properties that hold a secret; beside them, a secret object may hold what everybody may know. */
+const SECRET_NAMES = new Set(["value", "password", "initialPassword", "privateKeyPem", "token"]);
+
+/** The secret strings below `value`. */
+function plaintexts(value: unknown, secretName = false): string[] {
+  if (typeof value === "string") return secretName ? [value] : [];
   if (typeof value !== "object" || value === null) return [];
   const secret = (value as Record<string, unknown>)[PLAINTEXT];
-  if (typeof secret === "string") return plaintexts(JSON.parse(secret), true);
-  return Object.values(value).flatMap((child) => plaintexts(child, inside));
+  if (typeof secret === "string") return plaintexts(JSON.parse(secret), secretName);
+  return Object.entries(value).flatMap(([name, child]) => plaintexts(child, SECRET_NAMES.has(name)));
 }
