@@ -28,15 +28,15 @@ export async function secretsOf({ stack, folder }: TestProject): Promise<Secrets
     execa("pulumi", [...shown, "--show-secrets"], { cwd: folder, env }),
   ]);
   const { deployment } = JSON.parse(clear.stdout) as { deployment: { resources: Resource[] } };
-  const valueOf = (name: string): string => {
+  const secretOf = (name: string): string => {
     const resource = deployment.resources.find(({ urn }) => urn.endsWith(`::${name}`));
     return plaintexts(resource?.outputs)[0] ?? "";
   };
   return {
     state: stored.stdout,
     values: [...new Set(plaintexts(deployment.resources))],
-    directoryAdmin: valueOf("keys-directory-admin"),
-    dnsToken: valueOf("keys-dns-token"),
+    directoryAdmin: secretOf("keys-directory-admin"),
+    dnsToken: secretOf("keys-dns-token"),
   };
 }
 
