@@ -14,7 +14,8 @@ export function serverContext(identity: TlsIdentity): SecureContext {
     cert: identity.certificate,
     key: identity.key,
     minVersion: MIN_VERSION,
-    // Some senders fail on resumption on port 25, and mail gains nothing by it.
+    // Some senders fail on resumption on port 25, and mail gains nothing by it. (TLS 1.3 heeds only OpenSSL's
+    // configuration here: images/node/openssl.cnf.)
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   });
 }

@@ -180,7 +180,8 @@ export class ClientTransaction {
       this.#actions.push({ kind: "body" });
       return;
     }
-    this.#decideRest(outcomeOf(reply));
+    // Only 354 lets a message begin; 2xx here is no acceptance of what was never sent.
+    this.#decideRest(outcomeOf(reply.code >= 400 ? reply : replies.badPeerReply));
     this.#send("RSET", { kind: "rset" });
   }
 

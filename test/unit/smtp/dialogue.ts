@@ -14,11 +14,15 @@ import * as replies from "../../../mailserver/smtp/replies.ts";
 import { formatReply } from "../../../mailserver/smtp/reply-format.ts";
 import { ServerSession } from "../../../mailserver/smtp/server-session.ts";
 import type {
+  Address,
+  Credentials,
   Decision,
   Question,
   Recipient,
+  Reply,
   ServerAction,
   ServerOptions,
+  Transaction,
 } from "../../../mailserver/smtp/types.ts";
 
 export interface Dialogue {
@@ -105,37 +109,43 @@ export function readDialogues(text: string): Dialogue[] {
     });
 }
 
+const refuse = (reply: Reply): Decision => ({ kind: "refuse", reply });
+
+function decideRecipient({ local, domain }: Address): Decision {
+  if (local === "absent") return refuse(replies.noSuchRecipient);
+  if (local === "unavailable") return refuse(replies.directoryUnavailable);
+  return domain === "foreign.example" ? refuse(replies.relayDenied) : { kind: "accept" };
+}
+
+function decideLogin({ user, password }: Credentials): Decision {
+  if (user === "down") return refuse(replies.authUnavailable);
+  if (user === "alice" && password === "secret") return { kind: "authenticated", user };
+  return refuse(replies.authFailed);
+}
+
+function decideMessage({ recipients }: Transaction, text: string): Decision {
+  if (text.includes("LOOP")) return refuse(replies.mailLoop);
+  if (!text.includes("EACH")) return { kind: "accept" };
+  const each = ({ address }: Recipient): Reply =>
+    address.local === "full" ? replies.reply(452, "4.2.2", "Mailbox full") : replies.accepted;
+  return { kind: "perRecipient", replies: recipients.map(each) };
+}
+
 /** The policy of the dialogues: the local part says what happens. */
 function decide(question: Question, text: string): Decision {
-  const refuse = (reply: typeof replies.done): Decision => ({ kind: "refuse", reply });
   switch (question.kind) {
-    case "rcpt": {
-      const { local, domain } = question.recipient.address;
-      if (local === "absent") return refuse(replies.noSuchRecipient);
-      if (local === "unavailable") return refuse(replies.directoryUnavailable);
-      if (domain === "foreign.example") return refuse(replies.relayDenied);
-      break;
-    }
+    case "rcpt":
+      return decideRecipient(question.recipient.address);
     case "mail":
-      if (question.transaction.from?.local === "spammer") return refuse(replies.reply(550, "5.7.1", "No"));
-      break;
+      if (question.transaction.from?.local !== "spammer") return { kind: "accept" };
+      return refuse(replies.reply(550, "5.7.1", "No"));
     case "auth":
-      if (question.user === "down") return refuse(replies.authUnavailable);
-      if (question.user === "alice" && question.password === "secret") {
-        return { kind: "authenticated", user: "alice" };
-      }
-      return refuse(replies.authFailed);
-    case "message": {
-      if (text.includes("LOOP")) return refuse(replies.mailLoop);
-      if (text.includes("EACH")) {
-        const each = ({ address }: Recipient): typeof replies.done =>
-          address.local === "full" ? replies.reply(452, "4.2.2", "Mailbox full") : replies.accepted;
-        return { kind: "perRecipient", replies: question.transaction.recipients.map(each) };
-      }
-      break;
-    }
+      return decideLogin(question);
+    case "message":
+      return decideMessage(question.transaction, text);
+    default:
+      return { kind: "accept" };
   }
-  return { kind: "accept" };
 }
 
 /** Runs a session as `net` does and keeps what happens as lines of the dialogue language. */

@@ -1,0 +1,18 @@
+/** A server's certificate for one test run, from an authority of its own. */
+import { issueAuthority, issueCertificate } from "../../components/providers/certificate/issue.ts";
+
+export interface Identity {
+  /** The chain. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Whom a client must trust. */
+  readonly ca: string;
+}
+
+/** An identity for `name`, as PEM. */
+export async function makeIdentity(name: string): Promise<Identity> {
+  const now = new Date();
+  const ca = await issueAuthority("Test authority", 2, now);
+  const issued = await issueCertificate(ca, { dnsNames: [name], ipAddresses: [], days: 1, now });
+  return { certificate: issued.certificatePem, key: issued.privateKeyPem, ca: ca.certificatePem };
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { makeAddress, parseAddress } from "../../../mailserver/smtp/address.ts";
+import * as replies from "../../../mailserver/smtp/replies.ts";
+import { BadReply, formatReply, ReplyParser } from "../../../mailserver/smtp/reply-format.ts";
+import type { Reply } from "../../../mailserver/smtp/types.ts";
+
+describe("addresses", () => {
+  const cases: readonly (readonly [string, string | undefined])[] = [
+    ["a@b.example", "a@b.example"],
+    ["A.b+c@B.Example", "A.b+c@b.example"],
+    ['"a b"@c.example', '"a b"@c.example'],
+    ['"a\\"b"@c.example', '"a\\"b"@c.example'],
+    ['"plain"@c.example', "plain@c.example"],
+    ['"a.b."@c.example', '"a.b."@c.example'],
+    ['""@c.example', '""@c.example'],
+    ["a@[127.0.0.1]", "a@[127.0.0.1]"],
+    ["a@[IPv6:::1]", "a@[ipv6:::1]"],
+    ["a@[127.0.0.1", undefined],
+    ["a@[127.0.0.256]", undefined],
+    ["a@localhost", "a@localhost"],
+    ["a", undefined],
+    ["@b.example", undefined],
+    ["a@", undefined],
+    ["a@b@c", undefined],
+    ["a@b.example.", undefined],
+    ["a@b..example", undefined],
+    ["a@b-.example", undefined],
+    [".a@b.example", undefined],
+    ["a..b@c.example", undefined],
+    ["a b@c.example", undefined],
+    ["<a@b.example>", undefined],
+    ["a@b.example\r\nRCPT TO:<c@d>", undefined],
+    ["a@b.example\n", undefined],
+    ["ü@b.example", undefined],
+    [`a@${"b".repeat(63)}.example`, `a@${"b".repeat(63)}.example`],
+    [`a@${"b".repeat(64)}.example`, undefined],
+    [`a@${"bcd.".repeat(70)}example`, undefined],
+    [`${"a".repeat(300)}@b.example`, `${"a".repeat(300)}@b.example`],
+  ];
+  for (const [text, want] of cases) {
+    test(`${JSON.stringify(text.slice(0, 60))} is ${want === undefined ? "none" : "one"}`, () => {
+      assert.equal(parseAddress(text)?.text, want);
+    });
+  }
+
+  test("with UTF-8 where it is allowed, in one normal form", () => {
+    assert.equal(parseAddress("ü@BÜCHER.example", { utf8: true })?.text, "ü@bücher.example");
+    assert.equal(parseAddress("u@bu\u0308cher.example", { utf8: true })?.domain, "bücher.example");
+  });
+
+  test("the local part's meaning is without quotes", () => {
+    assert.equal(parseAddress('"a\\"b c"@d.example')?.local, 'a"b c');
+    assert.equal(makeAddress('a"b c', "d.example").text, '"a\\"b c"@d.example');
+  });
+});
+
+describe("replies", () => {
+  test("every one with an enhanced code has the class of its code, and short ASCII text", () => {
+    const all = Object.entries(replies).flatMap(([name, value]): [string, Reply][] =>
+      typeof value === "function" ? [] : [[name, value]],
+    );
+    assert.ok(all.length > 50);
+    for (const [name, reply] of all) {
+      if (reply.enhanced !== undefined) {
+        assert.match(reply.enhanced, /^[245]\.\d{1,3}\.\d{1,3}$/, name);
+        assert.equal(reply.enhanced[0], String(reply.code)[0], name);
+      }
+      for (const line of formatReply(reply).trimEnd().split("\r\n")) assert.ok(line.length < 120, name);
+      assert.equal(reply.code === 421, reply.code === 421 && reply.close === true, name);
+    }
+  });
+
+  test("are written with the enhanced code on each line", () => {
+    assert.equal(
+      formatReply(replies.reply(550, "5.1.1", "one", "two")),
+      "550-5.1.1 one\r\n550 5.1.1 two\r\n",
+    );
+    assert.equal(formatReply({ code: 354, lines: ["go"] }), "354 go\r\n");
+  });
+
+  test("can't be split by what they quote", () => {
+    assert.equal(formatReply(replies.reply(550, "5.0.0", "a\r\n250 ok\0é")), "550 5.0.0 a??250 ok??\r\n");
+    assert.equal(formatReply(replies.reply(550, "5.0.0", "x".repeat(900))).length, 512);
+  });
+
+  test("are read in any portions", () => {
+    const text = "250-mx\r\n250-SIZE 5\r\n250 X\r\n550 5.1.1 no\r\n354\r\n";
+    const parser = new ReplyParser();
+    const found = [...Buffer.from(text)].flatMap((byte) => parser.push(Uint8Array.of(byte)));
+    assert.deepEqual(found, [
+      { code: 250, lines: ["mx", "SIZE 5", "X"] },
+      { code: 550, enhanced: "5.1.1", lines: ["no"] },
+      { code: 354, lines: [""] },
+    ]);
+  });
+
+  test("are refused when they are none, or endless", () => {
+    assert.throws(() => new ReplyParser().push(Buffer.from("hello\r\n")), BadReply);
+    assert.throws(() => new ReplyParser().push(Buffer.from("999 x\r\n")), BadReply);
+    const parser = new ReplyParser();
+    assert.throws(() => {
+      for (let i = 0; i < 100; i += 1) parser.push(Buffer.from("x".repeat(1_000)));
+    }, BadReply);
+  });
+});
