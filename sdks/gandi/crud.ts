@@ -69,12 +69,14 @@ export async function read(id: string, props: Props, deps?: Deps) {
   return { id, props: { ...inputs, ttl: existing.rrset_ttl, values: same ? inputs.values : found } };
 }
 
-/** Overwrites ttl and values, if they are to change. */
+/** Overwrites ttl and values, if they are to change. New credentials are tried before they are recorded. */
 export async function update(_id: string, olds: Props, news: Props, deps?: Deps) {
   const inputs = inputsOf(news);
-  if (differs(olds, { ...inputs })) {
-    await explained(inputs, () => connect(inputs.auth, deps).replace(inputs, bodyOf(inputs)));
-  }
+  await explained(inputs, async () => {
+    const client = connect(inputs.auth, deps);
+    if (differs(olds, { ...inputs })) await client.replace(inputs, bodyOf(inputs));
+    else await client.record(inputs);
+  });
   return { outs: { ...inputs } };
 }
 

@@ -42,5 +42,6 @@ export function getDomainOutput(args: GetDomainOutputArgs): pulumi.Output<GetDom
     ...(apiUrl === undefined ? {} : { apiUrl }),
     ...(token === undefined ? {} : { token }),
   }));
-  return pulumi.all([args.fqdn, auth]).apply(([fqdn, auth]) => getDomain({ fqdn, auth }));
+  // What it says is public, though the token that asked is secret.
+  return pulumi.unsecret(pulumi.all([args.fqdn, auth]).apply(([fqdn, auth]) => getDomain({ fqdn, auth })));
 }

@@ -70,20 +70,20 @@ const remedies: { [status: number]: (zone: string) => string } = {
   429: () => "LiveDNS asks for fewer requests: try again in a minute, or with a lower --parallel",
 };
 
-/** An error that names the object, the cause and the remedy. The token is in none of its parts. */
-export function explain(error: unknown, subject: string, zone: string): Error {
-  if (error instanceof UnreachableError) {
-    return new Error(`${subject}: ${error.message}. Check auth.apiUrl and the network`, { cause: error });
-  }
-  if (!(error instanceof ApiError)) {
-    return new Error(`${subject}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
+function explanation(error: unknown, zone: string): string {
+  if (error instanceof UnreachableError) return `${error.message}. Check auth.apiUrl and the network`;
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
   const unexpected =
     error.status >= 500
       ? `LiveDNS has a fault (${error.attempts} attempts): try again later`
       : "an answer that was not expected";
-  const remedy = remedies[error.status]?.(zone) ?? unexpected;
-  return new Error(`${subject}: ${remedy} (${error.status}: ${error.message})`, { cause: error });
+  return `${remedies[error.status]?.(zone) ?? unexpected} (${error.status}: ${error.message})`;
+}
+
+/** An error that names the object, the cause and the remedy. The token is in none of its parts. */
+export function explain(cause: unknown, subject: string, zone: string): Error {
+  const error = new Error(`${subject}: ${explanation(cause, zone)}`, { cause });
+  // Pulumi prints the stacks of failed operations: the message is meant for people, and the cause keeps a stack.
+  error.stack = "";
+  return error;
 }
