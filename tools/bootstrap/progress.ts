@@ -2,6 +2,10 @@
 const ROW = /^\s*(?:[+\-~<>]+\s+)?(?<resource>\S+ \S+) (?<state>[a-z][a-z ]*?) \((?<seconds>[\d.]+)s\)/;
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
+/** Dots that say it works, and advice that our own commands make wrong (`down` says what stays). */
+const NOISE =
+  /^@ \S+|^The resources in the stack have been deleted|^If you want to remove the stack completely/;
+
 /** Seconds between two rows that say of a resource that it is still at the same thing. */
 const REPEAT_SECONDS = 10;
 
@@ -17,7 +21,7 @@ export function progressFilter(): (line: string) => boolean {
     const wasBlank = blank;
     blank = text.trim() === "";
     if (blank) return !wasBlank;
-    if (/^@ \S+/.test(text)) return false;
+    if (NOISE.test(text)) return false;
     const { resource, state, seconds } = ROW.exec(text)?.groups ?? {};
     if (resource === undefined || state === undefined) return true;
     const before = last.get(resource);

@@ -12,6 +12,11 @@ const display: [line: string, shown: boolean][] = [
   [" +  docker:index:Image box creating (0s) Step 1/9 : FROM debian", false],
   [" +  docker:index:Image box creating (4s) Step 2/9 : RUN apt-get", false],
   ["@ updating....", false],
+  [
+    "The resources in the stack have been deleted, but the history and configuration are still maintained. ",
+    false,
+  ],
+  ["If you want to remove the stack completely, run `pulumi stack rm dev`.", false],
   [" +  docker:index:Network front creating (0s) ", true],
   [" +  docker:index:Image box creating (11s) Step 3/9", true],
   [" +  docker:index:Image box creating (13s) Step 4/9", false],

@@ -69,7 +69,7 @@ async function purge(context: Context, { engine, stack, pulumi }: Session): Prom
       `${failures.join("\n")}\nFree them, then run this again.`,
     );
   }
-  await pulumi.query(["stack", "rm", stack.name, "--yes", "--stack", stack.name]);
+  await pulumi.query(["stack", "rm", "--yes", "--stack", stack.name]);
   rmSync(stack.folder, { recursive: true, force: true });
   rmSync(stack.configFile, { force: true });
   context.say.done(`stack ${stack.name}`, "gone, with its mail, keys and state");
