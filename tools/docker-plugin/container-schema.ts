@@ -137,7 +137,7 @@ const inputs = {
   logOpts: map(),
   memoryReservation: number(atLeast(0)),
   mounts: setOf(mount),
-  name: text(matching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, "letters, digits, _ . -")),
+  name: text(matching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, "two or more letters, digits, _ . -")),
   networkMode: text(),
   networksAdvanced: setOf(network),
   pidMode: text(),

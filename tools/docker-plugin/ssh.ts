@@ -40,12 +40,13 @@ class SshSocket extends Duplex {
     this.child.stdout.on("data", (chunk: Buffer) => {
       if (!this.push(chunk)) this.child.stdout.pause();
     });
-    this.child.stdout.on("end", () => this.push(null));
     this.child.stdin.on("error", () => {}); // The exit below says more than a broken pipe.
     this.child.on("error", (error) => this.destroy(new SshError(error.message)));
-    this.child.on("exit", (code) => {
-      if (code !== 0 && !this.destroyed)
-        this.destroy(new SshError(this.said.trim() || `ssh ended with ${code}`));
+    // Not the end of its output: only the exit code tells an ended connection from one that never was.
+    this.child.on("close", (code) => {
+      if (this.destroyed) return;
+      if (code === 0) this.push(null);
+      else this.destroy(new SshError(this.said.trim() || `ssh ended with ${code}`));
     });
   }
 
