@@ -16,22 +16,42 @@ export interface Pulumi {
   succeeds(args: readonly string[]): Promise<boolean>;
 }
 
-const LOCKED = "the stack is currently locked";
-
-/** What pulumi's own words mean for the user of these commands. */
-export function explainFailure(what: string, output: string, remedy: string): Fault {
-  if (output.includes(LOCKED)) {
-    const holder = /created by .*$/m.exec(output)?.[0] ?? "";
-    return new Fault(
-      `Another run works on this stack (${holder}).`,
-      "Wait until it is done. If it is no more, run this again with `-- --unlock`.",
-    );
-  }
-  if (output.includes("incorrect passphrase")) {
-    return new Fault(
-      "The passphrase does not fit the stack's state.",
+/** Pulumi's and the engine's own words, and what they mean for the user of these commands. */
+const MEANINGS: readonly { words: RegExp; cause: string; remedy: string }[] = [
+  {
+    words: /the stack is currently locked[\s\S]*?(created by .*)/,
+    cause: "Another run works on this stack",
+    remedy: "Wait until it is done. If it is no more, run this again with `-- --unlock`.",
+  },
+  {
+    words: /incorrect passphrase/,
+    cause: "The passphrase does not fit the stack's state",
+    remedy:
       "Give the right one in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; the checkout's own is .semail/passphrase.",
-    );
+  },
+  {
+    words: /(\S+:\d+)(?:(?: failed)?: (?:port is already allocated|bind: address already in use)| is taken)/,
+    cause: "A port that the stack needs is taken",
+    remedy:
+      "Stop what listens there, or set another port under `ports` in the stack's config; then run this again.",
+  },
+  {
+    words: /no space left on device/,
+    cause: "The disk is full",
+    remedy: "Make room (`docker system df` shows what Docker holds), then run this again.",
+  },
+  {
+    words: /Cannot connect to the Docker daemon|connect (?:ECONNREFUSED|ENOENT) \S*docker\.sock/,
+    cause: "The Docker engine went away meanwhile",
+    remedy: "Start it again, then run this again.",
+  },
+];
+
+/** The fault of a pulumi command that failed with this output; `remedy` where its words aren't known. */
+export function explainFailure(what: string, output: string, remedy: string): Fault {
+  for (const meaning of MEANINGS) {
+    const found = meaning.words.exec(output);
+    if (found) return new Fault(`${meaning.cause}${found[1] ? `: ${found[1]}` : ""}.`, meaning.remedy);
   }
   return new Fault(`${what} failed; the lines above name the cause.`, remedy);
 }

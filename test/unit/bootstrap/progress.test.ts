@@ -52,11 +52,26 @@ const failures: [name: string, output: string, cause: RegExp, remedy: RegExp][] 
     /PULUMI_CONFIG_PASSPHRASE/,
   ],
   [
-    "anything else",
-    "error: Bind for 127.0.0.1:25 failed: port is already allocated",
-    /pulumi up failed/,
-    /run it again/,
+    "a port that Docker gave away",
+    "driver failed programming external connectivity: Bind for 127.0.0.1:2525 failed: port is already allocated",
+    /port .* taken: 127\.0\.0\.1:2525\./,
+    /`ports`/,
   ],
+  [
+    "a port that another program has",
+    "Error starting userland proxy: listen tcp4 127.0.0.1:2525: bind: address already in use",
+    /taken: 127\.0\.0\.1:2525\./,
+    /Stop what listens there/,
+  ],
+  [
+    "a port, in our provider's words",
+    "error: port 127.0.0.1:25 is taken on the Docker host.",
+    /taken: 127\.0\.0\.1:25\./,
+    /`ports`/,
+  ],
+  ["a full disk", "write /var/lib/x: no space left on device", /disk is full/, /Make room/],
+  ["an engine that went away", "connect ENOENT /var/run/docker.sock", /went away/, /Start it/],
+  ["anything else", "error: alice is no uid", /pulumi up failed/, /run it again/],
 ];
 for (const [name, output, cause, remedy] of failures) {
   test(`pulumi's failure is explained: ${name}`, () => {
