@@ -55,11 +55,14 @@ class SshSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.child.stdin.write(chunk, encoding, done);
+    // A broken pipe means that ssh is ending; why is told when it has.
+    this.child.stdin.write(chunk, encoding, (error) => {
+      if (!error) done();
+    });
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.child.stdin.end(done);
+    this.child.stdin.end(() => done());
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
