@@ -260,7 +260,6 @@ async function logs(container: Docker.Container): Promise<string> {
   // Not followed: a followed log ends with the container, or with a line later than `until`, whatever that takes.
   const frames = await container.logs({ stdout: true, stderr: true, follow: false });
   let output = "";
-  // Each frame: stream, three zero bytes, length, content.
   for (let at = 0; at < frames.length; at += 8 + frames.readUInt32BE(at + 4)) {
     output += frames.toString("utf8", at + 8, at + 8 + frames.readUInt32BE(at + 4));
   }

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { ImapFlow } from "imapflow";
+import { Client } from "ldapts";
+import { type Handle, openLab } from "../../support/docker.ts";
+import { selfSigned } from "./certificate.ts";
+import { deliver, openDialogue } from "./dialogue.ts";
+import {
+  ADMIN_PASSWORD,
+  BOX_SEED,
+  boxPassword,
+  healthy,
+  PEOPLE,
+  SERVICE_PASSWORD,
+  SERVICES,
+  SUFFIX,
+  sha256,
+} from "./images.ts";
+import { person, service } from "./people.ts";
+
+const HOST = "imap.semail.test";
+
+const lab = openLab();
+after(() => lab.cleanup());
+
+describe("directory, box and access together", () => {
+  let directory: Handle;
+  let access: Handle;
+  let certificate: string;
+
+  const login = async (auth: { user: string; pass: string }, port: "993/tcp" | "143/tcp" = "993/tcp") => {
+    const imap = new ImapFlow({
+      host: "127.0.0.1",
+      port: await access.port(port),
+      ...(port === "993/tcp" ? { secure: true } : { secure: false, doSTARTTLS: true }),
+      tls: { ca: certificate, servername: HOST },
+      auth,
+      logger: false,
+    });
+    await imap.connect();
+    return imap;
+  };
+  /** The answer to a login, down to its response code. */
+  const reply = async (user: string, pass: string) => {
+    const imap = await openDialogue(await access.port("993/tcp"));
+    await imap.startTls({ ca: certificate, servername: HOST });
+    await imap.line();
+    imap.send(`a LOGIN "${user}" "${pass}"\r\n`);
+    const answer = (await imap.until(/^a /)).at(-1) ?? "";
+    imap.close();
+    return answer.replace(/\].*/, "]");
+  };
+  const subjects = async (imap: ImapFlow) => {
+    const lock = await imap.getMailboxLock("INBOX");
+    const all = await imap.fetchAll("1:*", { envelope: true });
+    lock.release();
+    await imap.logout();
+    return all.map(({ envelope }) => envelope?.subject);
+  };
+
+  before(async () => {
+    const front = await lab.network();
+    const boxes = await lab.network({ internal: true });
+    const made = await selfSigned(HOST);
+    certificate = made.certificate;
+    directory = await healthy(lab, "directory", { networks: { [front]: ["directory"] } });
+    for (const uid of ["alice", "bob"]) {
+      const box = await healthy(lab, "box", {
+        networks: { [front]: [], [boxes]: [`box-${uid}`] },
+        env: { BOX_USER: uid, BOX_SECRET_SHA256: sha256(boxPassword(uid)) },
+      });
+      const message = `Subject: for ${uid}\r\n\r\nHello`;
+      await deliver(await box.port("24/tcp"), { to: [`${uid}@semail.test`], message });
+    }
+    access = await healthy(lab, "access", {
+      networks: { [front]: [], [boxes]: ["access"] },
+      settings: {
+        "ldap-password": SERVICE_PASSWORD,
+        "box-seed": `${BOX_SEED}\n`,
+        "tls.crt": made.certificate,
+        "tls.key": made.key,
+      },
+    });
+    const client = new Client({ url: `ldap://127.0.0.1:${await directory.port("389/tcp")}` });
+    await client.bind(`cn=admin,${SUFFIX}`, ADMIN_PASSWORD);
+    await client.add(`cn=access,${SERVICES}`, service("access"));
+    for (const uid of ["alice", "bob"]) await client.add(`uid=${uid},${PEOPLE}`, person(uid));
+    await client.unbind();
+  });
+
+  for (const [user, port, wanted] of [
+    ["alice", "993/tcp", "for alice"],
+    ["alice", "143/tcp", "for alice"],
+    ["alice.b@semail.test", "993/tcp", "for alice"],
+    ["Bob@Semail.Test", "993/tcp", "for bob"],
+  ] as const) {
+    it(`leads ${user} through ${port} to the right box`, async () => {
+      const imap = await login({ user, pass: `password of ${wanted.slice(4)}` }, port);
+      assert.deepEqual(await subjects(imap), [wanted]);
+    });
+  }
+
+  it("tells before TLS that there is no login, and refuses one", async () => {
+    const imap = await openDialogue(await access.port("143/tcp"));
+    assert.match(await imap.line(), /LOGINDISABLED/);
+    imap.send('a LOGIN alice "password of alice"\r\n');
+    assert.match((await imap.until(/^a /)).at(-1) ?? "", /^a NO \[PRIVACYREQUIRED\]/);
+    imap.close();
+    const sieve = await openDialogue(await access.port("4190/tcp"));
+    const greeting = await sieve.until(/^OK/);
+    assert.ok(greeting.includes('"STARTTLS"'));
+    assert.ok(greeting.includes('"SASL" ""'), greeting.join("\n"));
+    sieve.close();
+  });
+
+  it("leads ManageSieve after STARTTLS to the box", async () => {
+    const sieve = await openDialogue(await access.port("4190/tcp"));
+    const command = async (text: string) => {
+      sieve.send(`${text}\r\n`);
+      return sieve.until(/^(OK|NO|BYE)/);
+    };
+    await sieve.until(/^OK/);
+    await command("STARTTLS");
+    await sieve.startTls({ ca: certificate, servername: HOST });
+    await sieve.until(/^OK/);
+    const login = Buffer.from("\0alice\0password of alice").toString("base64");
+    assert.match((await command(`AUTHENTICATE "PLAIN" "${login}"`)).at(-1) ?? "", /^OK/);
+    assert.match((await command('PUTSCRIPT "mine" {5+}\r\nkeep;')).at(-1) ?? "", /^OK/);
+    assert.deepEqual((await command("LISTSCRIPTS"))[0], '"mine"');
+    sieve.close();
+  });
+
+  it("says temporary while the directory is down, and goes on when it is back", async () => {
+    await directory.stop();
+    assert.match(await reply("alice", "password of alice"), /^a NO \[UNAVAILABLE\]/);
+    await directory.start();
+    await directory.waitHealthy();
+    assert.match(await reply("alice", "password of alice"), /^a OK /);
+  });
+
+  it("refuses whoever does not know a person's password", async () => {
+    const logins = [
+      ["alice", "password of bob"],
+      ["alice", ""],
+      ["mallory", "password of alice"],
+      ["al*", "password of alice"],
+      ["alice)(uid=*", "password of alice"],
+      ["access", SERVICE_PASSWORD],
+    ] as const;
+    // At once: each failure makes the next one from the same address wait longer.
+    const answers = await Promise.all(
+      logins.map(async ([user, pass]) => [user, pass, await reply(user, pass)]),
+    );
+    assert.deepEqual(
+      answers,
+      logins.map(([user, pass]) => [user, pass, "a NO [AUTHENTICATIONFAILED]"]),
+    );
+  });
+
+  it("names neither seed nor password in its log", async () => {
+    const logs = await access.logs();
+    assert.match(logs, /user=<alice>/);
+    for (const secret of [BOX_SEED, boxPassword("alice"), "password of"]) assert.ok(!logs.includes(secret));
+  });
+});

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { ImapFlow } from "imapflow";
+import { type Handle, openLab } from "../../support/docker.ts";
+import { deliver, openDialogue } from "./dialogue.ts";
+import { boxPassword, healthy, sha256 } from "./images.ts";
+
+const lab = openLab();
+after(() => lab.cleanup());
+
+const message = (subject: string, body = "Hello") =>
+  `From: sender@elsewhere.test\r\nTo: alice@semail.test\r\nSubject: ${subject}\r\n\r\n${body}`;
+
+describe("box", () => {
+  let volume: string;
+  let box: Handle;
+
+  const start = async () => {
+    box = await healthy(lab, "box", { volumes: { "/srv/mail": volume } });
+  };
+  const send = async (to: string[], text: string) => deliver(await box.port("24/tcp"), { to, message: text });
+  const withImap = async <T>(auth: { user: string; pass: string }, work: (imap: ImapFlow) => Promise<T>) => {
+    const imap = new ImapFlow({
+      host: "127.0.0.1",
+      port: await box.port("143/tcp"),
+      secure: false,
+      doSTARTTLS: false,
+      auth,
+      logger: false,
+    });
+    await imap.connect();
+    try {
+      return await work(imap);
+    } finally {
+      await imap.logout();
+    }
+  };
+  const alice = { user: "alice", pass: boxPassword("alice") };
+  /** Sources of the messages in a folder. */
+  const messages = (folder = "INBOX") =>
+    withImap(alice, async (imap) => {
+      const lock = await imap.getMailboxLock(folder);
+      try {
+        if (imap.mailbox === false || imap.mailbox.exists === 0) return [];
+        return (await imap.fetchAll("1:*", { source: true })).map(({ source }) => String(source));
+      } finally {
+        lock.release();
+      }
+    });
+
+  before(async () => {
+    volume = await lab.volume();
+    await start();
+  });
+
+  it("takes mail by LMTP for any address of its person and shows it by IMAP", async () => {
+    const { rcpt, data } = await send(["info+news@semail.test"], message("one"));
+    assert.match(rcpt[0] ?? "", /^250 2\.1\.5 /);
+    assert.match(data[0] ?? "", /^250 2\.0\.0 /);
+    const [mail] = await messages();
+    assert.match(mail ?? "", /^Delivered-To: info\+news@semail\.test\r$/m);
+    assert.match(mail ?? "", /^Subject: one\r$/m);
+  });
+
+  it("answers each of two recipients", async () => {
+    const { data } = await send(["alice@semail.test", "info@semail.test"], message("two"));
+    assert.equal(data.length, 2);
+    for (const reply of data) assert.match(reply, /^250 2\.0\.0 /);
+  });
+
+  it("has the usual folders, subscribed", async () => {
+    const folders = await withImap(alice, (imap) => imap.list());
+    const uses = folders
+      .filter(({ subscribed }) => subscribed)
+      .map(({ path, specialUse }) => [path, specialUse]);
+    assert.deepEqual(Object.fromEntries(uses), {
+      Drafts: "\\Drafts",
+      Sent: "\\Sent",
+      Junk: "\\Junk",
+      Trash: "\\Trash",
+      Archive: "\\Archive",
+      INBOX: "\\Inbox",
+    });
+  });
+
+  it("refuses a wrong secret, the secret's digest, and another user", async () => {
+    const logins = [
+      { user: "alice", pass: "wrong" },
+      { user: "alice", pass: sha256(boxPassword("alice")) },
+      { user: "bob", pass: boxPassword("alice") },
+    ];
+    // At once: each failure makes the next one from the same address wait longer.
+    const results = await Promise.allSettled(logins.map((auth) => withImap(auth, async () => {})));
+    for (const result of results) {
+      assert.equal(result.status, "rejected");
+      assert.equal(result.reason.serverResponseCode, "AUTHENTICATIONFAILED");
+    }
+  });
+
+  it("is over quota: 452 4.2.2, and nothing of it is kept", async () => {
+    const count = (await messages()).length;
+    const { data } = await send(["alice@semail.test"], message("big", "0123456789\r\n".repeat(10_000)));
+    assert.match(data[0] ?? "", /^452 4\.2\.2 /);
+    assert.equal((await messages()).length, count);
+  });
+
+  it("files by the person's Sieve script, and refuses one that would send mail", async () => {
+    const sieve = await openDialogue(await box.port("4190/tcp"));
+    const command = async (text: string) => {
+      sieve.send(`${text}\r\n`);
+      return (await sieve.until(/^(OK|NO|BYE)/)).at(-1) ?? "";
+    };
+    const put = (name: string, script: string) =>
+      command(`PUTSCRIPT "${name}" {${Buffer.byteLength(script)}+}\r\n${script}`);
+    await sieve.until(/^OK/);
+    const login = Buffer.from(`\0alice\0${boxPassword("alice")}`).toString("base64");
+    assert.match(await command(`AUTHENTICATE "PLAIN" "${login}"`), /^OK/);
+    assert.match(await put("away", 'require "vacation"; vacation "I am away";'), /^NO/);
+    const script =
+      'require ["envelope", "fileinto"]; if envelope "to" "news@semail.test" { fileinto "Archive"; }';
+    assert.match(await put("main", script), /^OK/);
+    assert.match(await command('SETACTIVE "main"'), /^OK/);
+    sieve.close();
+    await send(["news@semail.test"], message("for the archive"));
+    const [filed] = await messages("Archive");
+    assert.match(filed ?? "", /^Subject: for the archive\r$/m);
+  });
+
+  it("keeps mail, folders and script when the container is replaced", async () => {
+    const kept = await messages();
+    await box.stop();
+    await box.remove();
+    await start();
+    assert.deepEqual(await messages(), kept);
+    assert.equal((await messages("Archive")).length, 1);
+  });
+
+  it("keeps what was answered 250 when it is killed", async () => {
+    const { data } = await send(["alice@semail.test"], message("just before the kill"));
+    assert.match(data[0] ?? "", /^250 /);
+    await lab.docker.getContainer(box.id).kill();
+    await box.start();
+    await box.waitHealthy();
+    assert.match((await messages()).at(-1) ?? "", /^Subject: just before the kill\r$/m);
+  });
+
+  it("takes ten deliveries at once", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => send(["alice@semail.test"], message(`at once ${n}`))),
+    );
+    const refused = replies.flatMap(({ data }) => data).filter((line) => !line.startsWith("250 "));
+    assert.deepEqual(refused, []);
+  });
+});

@@ -1,0 +1,107 @@
+/** How each image is run, as the comment at the top of its Dockerfile says. */
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import type { Handle, Lab, RunOptions } from "../../support/docker.ts";
+
+export const SUFFIX = "dc=semail,dc=test";
+export const PEOPLE = `ou=people,${SUFFIX}`;
+export const SERVICES = `ou=services,${SUFFIX}`;
+export const ADMIN_PASSWORD = "admin-password-for-tests";
+export const SERVICE_PASSWORD = "service-password-for-tests";
+export const BOX_SEED = "seed-for-tests-0123456789abcdef";
+
+export type ImageName = "directory" | "box" | "access" | "resolver";
+type Options = Partial<RunOptions>;
+
+const MOUNT = "rw,noexec,nosuid,nodev";
+
+const USERS: Readonly<Record<ImageName, number>> = {
+  box: 5000,
+  directory: 5001,
+  access: 5002,
+  resolver: 5003,
+};
+
+/** Where the image keeps its data: a fresh volume unless the test gives one. */
+export const DATA: Readonly<Partial<Record<ImageName, string>>> = {
+  directory: "/var/lib/ldap",
+  box: "/srv/mail",
+};
+
+/** What the image needs to start; `access` also needs a certificate. */
+export const RUN: Readonly<Record<ImageName, Options>> = {
+  directory: {
+    memoryMb: 96,
+    env: { SLAPD_SUFFIX: SUFFIX, SLAPD_DOMAIN: "semail.test" },
+    settings: { "admin-password": `${ADMIN_PASSWORD}\n` },
+    publish: ["389/tcp"],
+  },
+  box: {
+    memoryMb: 64,
+    env: {
+      BOX_USER: "alice",
+      BOX_DOMAIN: "semail.test",
+      BOX_QUOTA_BYTES: "100000",
+      BOX_SECRET_SHA256: sha256(boxPassword("alice")),
+    },
+    publish: ["24/tcp", "143/tcp", "4190/tcp"],
+  },
+  access: {
+    memoryMb: 128,
+    env: {
+      LDAP_URI: "ldap://directory:389",
+      LDAP_BIND_DN: `cn=access,${SERVICES}`,
+      LDAP_PEOPLE_DN: PEOPLE,
+    },
+    publish: ["143/tcp", "993/tcp", "4190/tcp"],
+  },
+  resolver: {
+    memoryMb: 96,
+    env: { RESOLVER_ALLOW: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16" },
+    publish: ["53/udp", "53/tcp"],
+  },
+};
+
+/** Starts a container of the product's `image`; `more` is laid over its usual options. */
+export async function runImage(lab: Lab, image: ImageName, more: Options = {}): Promise<Handle> {
+  const usual = RUN[image];
+  const user = USERS[image];
+  const data = DATA[image];
+  return lab.run({
+    ...usual,
+    image: await ensure(lab, image),
+    user,
+    hardened: true,
+    health: true,
+    tmpfs: {
+      "/run": `${MOUNT},size=8m,uid=${user},gid=${user},mode=0750`,
+      "/tmp": `${MOUNT},size=16m,mode=1777`,
+    },
+    ...(data === undefined ? {} : { volumes: { [data]: await lab.volume() } }),
+    ...more,
+    env: { ...usual.env, ...more.env },
+  });
+}
+
+/** Starts it and waits until it is healthy. */
+export async function healthy(lab: Lab, image: ImageName, more: Options = {}): Promise<Handle> {
+  const handle = await runImage(lab, image, more);
+  await handle.waitHealthy();
+  return handle;
+}
+
+function ensure(lab: Lab, image: ImageName): Promise<string> {
+  return lab.ensureImage(
+    image,
+    fileURLToPath(new URL(`../../../mailserver/images/${image}`, import.meta.url)),
+  );
+}
+
+/** The password with which access logs in to the box of `uid`. */
+export function boxPassword(uid: string): string {
+  return sha256(BOX_SEED + uid);
+}
+
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
