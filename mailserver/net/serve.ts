@@ -29,12 +29,12 @@ async function listen(server: Server, { host, port }: ServeOptions["listen"]): P
 /** Listens and runs a server session per connection. Rejects when the port can't be had. */
 export async function serve(options: ServeOptions): Promise<MailListener> {
   const context = options.tls ? serverContext(options.tls) : undefined;
-  const open = new Set<ServerConnection>();
+  const open = new Map<ServerConnection, Promise<void>>();
   const accept = (socket: Socket) => {
     if (open.size >= options.limits.connections) return turnAway(socket, options);
     const connection = new ServerConnection(socket, randomUUID().slice(0, 13), options, context);
-    open.add(connection);
-    void connection.run().then(() => open.delete(connection));
+    const ended = connection.run().then(() => void open.delete(connection));
+    open.set(connection, ended);
   };
   // A client that closes its sending side after QUIT must still hear our replies.
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept);
@@ -48,14 +48,18 @@ export async function serve(options: ServeOptions): Promise<MailListener> {
   return { port, connections: () => open.size, close };
 }
 
-async function stop(server: Server, open: ReadonlySet<ServerConnection>, graceMs: number): Promise<void> {
+async function stop(
+  server: Server,
+  open: ReadonlyMap<ServerConnection, Promise<void>>,
+  graceMs: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  for (const connection of open) connection.shutdown();
+  for (const connection of open.keys()) connection.shutdown();
   const timer = setTimeout(() => {
-    for (const connection of open) connection.destroy();
+    for (const connection of open.keys()) connection.destroy();
   }, graceMs);
-  await closed;
+  await Promise.all([closed, ...open.values()]);
   clearTimeout(timer);
 }

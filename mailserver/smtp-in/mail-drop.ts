@@ -119,13 +119,18 @@ function delivery({ from, body }: Parcel, to: Address): Delivery {
 /** Nobody listened: nothing was sent, so another try can't deliver twice. */
 const neverConnected = ({ reply }: Result): boolean => reply === replies.noAnswer;
 
+/** The box's 421 ends its session with us, not ours with the client. */
+function inSession({ kind, reply }: Outcome): Outcome {
+  return { kind, reply: reply.code === 421 ? { ...reply, code: 451 } : reply };
+}
+
 async function dropIntoBox(parcel: Parcel, deps: MailDropDeps): Promise<Outcome> {
   const { courier, clock, log } = deps;
   const until = clock.now() + deps.patienceMs;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     const [result] = await courier(parcel.box.host, delivery(parcel, parcel.recipient));
     const found = result ?? { kind: "temporary", reply: replies.localError };
-    if (!neverConnected(found)) return report(parcel, found, log);
+    if (!neverConnected(found)) return report(parcel, inSession(found), log);
     if (clock.now() + wait > until) return { kind: "temporary", reply: boxWaits };
     await new Promise<void>((resolve) => {
       clock.after(wait, resolve);

@@ -6,6 +6,7 @@ import type { AuthStep } from "./auth.ts";
 import { DataReader } from "./data-reader.ts";
 import { COMMAND_MAX, decodeLine, LINE_MAX, type LineEvent, LineReader } from "./line-reader.ts";
 import * as replies from "./replies.ts";
+import type { Mode, Mutable, Pending } from "./server-state.ts";
 import { faultReply, lmtpReplies, protocolName } from "./server-words.ts";
 import { OpenTransaction } from "./transaction.ts";
 import type {
@@ -18,22 +19,6 @@ import type {
   TlsInfo,
 } from "./types.ts";
 import { type Control, VERBS, type View } from "./verbs.ts";
-
-/** What the next bytes are. */
-type Mode =
-  | { readonly kind: "greeting" }
-  | { readonly kind: "command" }
-  | { readonly kind: "auth"; readonly next: (AuthStep & { kind: "challenge" })["next"] }
-  | { readonly kind: "data"; readonly reader: DataReader; readonly transaction: OpenTransaction }
-  | { readonly kind: "over" };
-
-/** An open question and what follows when the policy agrees. */
-interface Pending {
-  readonly question: Question;
-  readonly accepted: () => Reply;
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class ServerSession {
   readonly #options: ServerOptions;
