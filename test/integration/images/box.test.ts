@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { ImapFlow } from "imapflow";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { deliver, openDialogue } from "./dialogue.ts";
@@ -150,5 +151,19 @@ describe("box", () => {
     );
     const refused = replies.flatMap(({ data }) => data).filter((line) => !line.startsWith("250 "));
     assert.deepEqual(refused, []);
+  });
+
+  it("costs at most 6 MiB and three processes when nobody uses it", async () => {
+    const container = lab.docker.getContainer(box.id);
+    const processes = async () => (await container.top()).Processes.length;
+    // Dovecot ends its idle processes after five seconds.
+    for (const deadline = Date.now() + 20_000; (await processes()) > 3 && Date.now() < deadline; ) {
+      await setTimeout(500);
+    }
+    assert.equal(await processes(), 3);
+    const { usage, stats } = (await container.stats({ stream: false })).memory_stats;
+    // As `docker stats` counts: without the page cache that the kernel may take back.
+    const own = usage - (stats.total_inactive_file ?? stats.inactive_file ?? 0);
+    assert.ok(own <= 6 * 1024 * 1024, `${own} bytes`);
   });
 });
