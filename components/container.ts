@@ -1,10 +1,11 @@
 /** How every container of the stack is run: named by the stack, and with as few rights as it can live with. */
+import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 
-export type Kind = "network" | "mail" | "queue" | "directory" | "zone" | "service" | "box";
+export type Kind = "network" | "mail" | "queue" | "directory" | "zone" | "settings" | "service" | "box";
 
 /** Labels by which the stack's things are found on the host. */
 export function labels(prefix: string, kind: Kind): { label: string; value: string }[] {
@@ -58,24 +59,79 @@ const MOUNT = "rw,noexec,nosuid,nodev";
 export function serviceContainer(
   name: string,
   args: ServiceArgs,
-  opts: pulumi.CustomResourceOptions,
+  opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
 ): docker.Container {
-  return new docker.Container(name, containerArgs(args), {
-    ...opts,
-    provider: args.host.provider,
-    // The name and the fixed address are free only once the old container is gone.
-    deleteBeforeReplace: true,
-    dependsOn: dependencies(args.image, opts.dependsOn),
+  const settings = args.files && settingsVolume(name, { ...args, files: args.files }, opts.parent);
+  const { dependsOn, ...rest } = opts;
+  return new docker.Container(name, containerArgs(args, settings), {
+    ...rest,
+    ...ownContainer(args.host),
+    // The official plugin calls these updates, but doesn't carry them out.
+    replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+    dependsOn: dependencies([args.image.resource, settings?.holder], dependsOn),
   });
 }
 
-function dependencies(image: ImageRef, more: pulumi.CustomResourceOptions["dependsOn"]) {
-  const built = image.resource ? [image.resource] : [];
-  return pulumi.output(more ?? []).apply((list) => [...built, ...(Array.isArray(list) ? list : [list])]);
+/** The name and the fixed address are free only once the old container is gone. */
+function ownContainer(host: MailHost) {
+  return { provider: host.provider, deleteBeforeReplace: true };
 }
 
-function containerArgs(args: ServiceArgs): docker.ContainerArgs {
-  const files = Object.entries(args.files ?? {});
+function dependencies(
+  own: readonly (pulumi.Resource | undefined)[],
+  more: pulumi.CustomResourceOptions["dependsOn"],
+) {
+  const present = own.filter((resource) => resource !== undefined);
+  return pulumi.output(more ?? []).apply((list) => [...present, ...(Array.isArray(list) ? list : [list])]);
+}
+
+interface Settings {
+  readonly volume: docker.Volume;
+  readonly holder: docker.Container;
+  /** Changes whenever the files do. */
+  readonly version: pulumi.Output<string>;
+}
+
+/**
+ * A volume with the service's settings. Docker copies files only into a container whose root can be written, so a
+ * second container, which is never started, takes them for the real one, which mounts the volume read-only.
+ */
+function settingsVolume(
+  name: string,
+  args: ServiceArgs & { files: Record<string, pulumi.Input<string>> },
+  parent: pulumi.Resource,
+): Settings {
+  const { host, image } = args;
+  const volume = new docker.Volume(
+    `${name}-settings`,
+    { name: `${host.prefix}-${args.name}-settings`, labels: labels(host.prefix, "settings") },
+    { parent, ...ownContainer(host) },
+  );
+  const files = Object.entries(args.files).map(([file, content]) => ({
+    file: `${SETTINGS}/${file}`,
+    content,
+  }));
+  const holder = new docker.Container(
+    `${name}-settings-files`,
+    {
+      name: `${host.prefix}-${args.name}-settings`,
+      image: image.tag,
+      start: false,
+      mustRun: false,
+      networkMode: "none",
+      labels: labels(host.prefix, "settings"),
+      volumes: [{ volumeName: volume.name, containerPath: SETTINGS }],
+      uploads: pulumi.secret(files),
+    },
+    { parent, ...ownContainer(host), dependsOn: dependencies([image.resource], []) },
+  );
+  const version = pulumi
+    .output(files)
+    .apply((list) => createHash("sha256").update(JSON.stringify(list)).digest("hex").slice(0, 16));
+  return { volume, holder, version: pulumi.unsecret(version) };
+}
+
+function containerArgs(args: ServiceArgs, settings: Settings | undefined): docker.ContainerArgs {
   return {
     name: `${args.host.prefix}-${args.name}`,
     hostname: args.name,
@@ -87,7 +143,11 @@ function containerArgs(args: ServiceArgs): docker.ContainerArgs {
     memory: args.memoryMb,
     memorySwap: args.memoryMb,
     restart: "unless-stopped",
-    envs: args.envs ?? [],
+    // The version is there to make a new container of new settings.
+    envs: [
+      ...(args.envs ?? []),
+      ...(settings ? [pulumi.interpolate`SETTINGS_VERSION=${settings.version}`] : []),
+    ],
     tmpfs: {
       "/run": `${MOUNT},size=${args.tmpfs?.run ?? "8m"},uid=${args.user},gid=${args.user},mode=0750`,
       "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
@@ -101,10 +161,8 @@ function containerArgs(args: ServiceArgs): docker.ContainerArgs {
     ports: (args.ports ?? []).map((port) => ({ ...port, protocol: "tcp" })),
     volumes: [
       ...(args.volumes ?? []).map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
-      // Without a name: goes with the container. Files can be copied into a volume even if the root is read-only.
-      ...(files.length > 0 ? [{ containerPath: SETTINGS }] : []),
+      ...(settings ? [{ volumeName: settings.volume.name, containerPath: SETTINGS, readOnly: true }] : []),
     ],
-    uploads: pulumi.secret(files.map(([file, content]) => ({ file: `${SETTINGS}/${file}`, content }))),
     logDriver: "json-file",
     logOpts: { "max-size": "10m", "max-file": "3" },
     healthcheck: {

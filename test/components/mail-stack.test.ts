@@ -65,6 +65,8 @@ async function declare(raw: Record<string, unknown>): Promise<Summary> {
   return result;
 }
 
+/** Containers that run; those that only hold settings are never started. */
+const running = () => byType("container:Container").filter(({ inputs }) => inputs.start !== false);
 const byType = (suffix: string) => registered.filter(({ type }) => type.endsWith(suffix));
 const named = (name: string): Registered => {
   const found = registered.find((entry) => entry.name === name);
@@ -99,7 +101,7 @@ describe("the declared stack", () => {
   });
 
   it("runs every container hardened", () => {
-    const containers = byType("container:Container");
+    const containers = running();
     assert.equal(containers.length, 8);
     for (const { name, inputs } of containers) {
       assert.equal(inputs.readOnly, true, name);
@@ -170,6 +172,17 @@ describe("the declared stack", () => {
     ]);
   });
 
+  it("holds settings in containers that never start, and mounts them read-only", () => {
+    const holders = byType("container:Container").filter(({ inputs }) => inputs.start === false);
+    assert.equal(holders.length, 5);
+    for (const { name, inputs } of holders) {
+      assert.equal(inputs.networkMode, "none", name);
+      assert.equal(inputs.mustRun, false, name);
+    }
+    const volumes = named("mail-smtp-out").inputs.volumes as { containerPath: string; readOnly?: boolean }[];
+    assert.equal(volumes.find(({ containerPath }) => containerPath === "/settings")?.readOnly, true);
+  });
+
   it("takes a pinned image as it is, and builds the others", () => {
     assert.equal(named("mail-resolver").inputs.image, "pinned/resolver:7");
     assert.ok(!registered.some(({ name }) => name === "image-resolver"));
@@ -191,5 +204,5 @@ describe("without a DNS provider", () => {
   it("no record and no name server is declared", () => {
     assert.ok(!registered.some(({ type, name }) => type.endsWith("gandi:Record") || name.startsWith("dns")));
   });
-  it("a system without people still stands", () => assert.equal(byType("container:Container").length, 5));
+  it("a system without people still stands", () => assert.equal(running().length, 5));
 });
