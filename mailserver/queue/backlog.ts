@@ -11,6 +11,8 @@ export interface Group {
 /** Deliveries at the same time, in all and per destination. */
 const MAX_ACTIVE = 20;
 const MAX_PER_DESTINATION = 2;
+/** Bytes of the messages that are being delivered; one larger than this goes alone. */
+const MAX_ACTIVE_BYTES = 64 * 1024 * 1024;
 /** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
 const MAX_WAITING = 200;
 const MAX_WAITING_PER_DESTINATION = 20;
@@ -21,6 +23,7 @@ export class Backlog {
   readonly #waiting = new Map<string, Group[]>();
   readonly #active = new Map<string, number>();
   #activeTotal = 0;
+  #activeBytes = 0;
   #waitingRecipients = 0;
 
   /** How many more recipients may be claimed. */
@@ -51,7 +54,7 @@ export class Backlog {
     if (this.#activeTotal >= MAX_ACTIVE) return undefined;
     for (const [destination, groups] of this.#waiting) {
       const active = this.#active.get(destination) ?? 0;
-      if (active >= MAX_PER_DESTINATION) continue;
+      if (active >= MAX_PER_DESTINATION || !this.#fits(groups[0])) continue;
       const group = groups.shift();
       // Taken out and put back at the end: destinations take turns.
       this.#waiting.delete(destination);
@@ -59,17 +62,23 @@ export class Backlog {
       if (group === undefined) continue;
       this.#active.set(destination, active + 1);
       this.#activeTotal += 1;
+      this.#activeBytes += group.item.size;
       this.#waitingRecipients -= group.recipients.length;
       return group;
     }
     return undefined;
   }
 
-  finished({ destination }: Group): void {
+  finished({ destination, item }: Group): void {
     const left = (this.#active.get(destination) ?? 1) - 1;
     if (left > 0) this.#active.set(destination, left);
     else this.#active.delete(destination);
     this.#activeTotal -= 1;
+    this.#activeBytes -= item.size;
+  }
+
+  #fits(group: Group | undefined): boolean {
+    return this.#activeTotal === 0 || this.#activeBytes + (group?.item.size ?? 0) <= MAX_ACTIVE_BYTES;
   }
 
   /** Takes out everything that has not started. */

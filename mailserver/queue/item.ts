@@ -55,6 +55,8 @@ export interface DueRecipient {
 export interface DueItem {
   readonly id: string;
   readonly created: number;
+  /** Bytes of the message. */
+  readonly size: number;
   readonly envelope: StoredEnvelope;
   readonly recipients: readonly DueRecipient[];
 }
@@ -89,6 +91,7 @@ export interface Unreported {
 export interface ItemView {
   readonly id: string;
   readonly created: number;
+  readonly size: number;
   readonly envelope: StoredEnvelope;
   readonly recipients: readonly (NewRecipient & {
     readonly state: RecipientState;
@@ -106,6 +109,7 @@ export type HistoryEntry = z.infer<typeof HistoryEntry>;
 export const ItemRow = z.object({
   id: z.string().min(1),
   created: z.number(),
+  size: z.int(),
   envelope: z.string().transform(fromJson).pipe(StoredEnvelope),
   history: z.string().transform(fromJson).pipe(z.array(HistoryEntry)),
 });

@@ -10,6 +10,7 @@ export const SCHEMA = `
     id TEXT PRIMARY KEY,
     created INTEGER NOT NULL,
     envelope TEXT NOT NULL,
+    size INTEGER NOT NULL,
     history TEXT NOT NULL DEFAULT '[]'
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS body (id TEXT PRIMARY KEY, content BLOB);

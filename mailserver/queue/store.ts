@@ -66,7 +66,10 @@ export class Store {
 
   enqueue(item: NewItem): void {
     const { id, created } = item;
-    this.#run("INSERT INTO item (id, created, envelope) VALUES (?, ?, ?)", id, created, json(item.envelope));
+    this.#run(
+      "INSERT INTO item (id, created, envelope, size) VALUES (?, ?, ?, ?)",
+      ...[id, created, json(item.envelope), item.body.length],
+    );
     this.#run("INSERT INTO body (id, content) VALUES (?, ?)", id, item.body);
     for (const [seq, { address, destination }] of item.recipients.entries()) {
       this.#run(
@@ -218,7 +221,7 @@ export class Store {
   }
 
   #readUnreported(id: string): Unreported {
-    const { history: _, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
+    const { history: _, size: __, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
     const sql = `SELECT * FROM recipient WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 ORDER BY seq`;
     const recipients = this.#all(sql, id).map((row) => {
       const { seq, address, state, answer } = RecipientRow.parse(row);

@@ -11,6 +11,7 @@ import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
+import { Room } from "../smtp-in/room.ts";
 import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
@@ -40,6 +41,9 @@ export interface SmtpOut {
   close(): Promise<void>;
 }
 
+/** Messages that all sessions together may hold, in messages of the greatest size. */
+const ROOM_MESSAGES = 3;
+
 /** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
   const { log, clock } = deps;
@@ -48,11 +52,22 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
+  const room = new Room(ROOM_MESSAGES * settings.limits.messageBytes);
   const guard = createLoginGuard({
     now: clock.now,
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
-  const handlerDeps = { ...deps, hostname, domains, directory, guard, queue, signers, relay: settings.relay };
+  const handlerDeps = {
+    ...deps,
+    hostname,
+    domains,
+    directory,
+    guard,
+    queue,
+    signers,
+    relay: settings.relay,
+    room,
+  };
   const listeners = await listenAll(settings, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
     throw error;
@@ -89,7 +104,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps
   const box = createBoxCourier({ hostname, port: settings.lmtpPort, log, ...timeouts });
   return startRunner({
     queue,
-    deliver: createDeliver({ directory, smtp, box }),
+    deliver: createDeliver({ directory, domains: settings.domains, smtp, box }),
     composeDsn: createNotifier(deps),
     retry: settings.retry,
     clock,

@@ -3,15 +3,17 @@ import type { BoxCourier } from "../courier/lmtp.ts";
 import type { SmtpCourier } from "../courier/smtp.ts";
 import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Directory } from "../directory/directory.ts";
-import { withoutDetail } from "../policy/own-address.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import { parseDestination } from "../queue/route.ts";
 import type { Deliver } from "../queue/runner.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
+import { findLocal } from "./find-local.ts";
 
 export interface DeliverDeps {
   readonly directory: Directory;
+  /** Ours. */
+  readonly domains: readonly string[];
   readonly smtp: SmtpCourier;
   readonly box: BoxCourier;
 }
@@ -21,13 +23,15 @@ const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the
 const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
 
 /** The courier of all destinations. */
-export function createDeliver({ directory, smtp, box }: DeliverDeps): Deliver {
+export function createDeliver({ directory, domains, smtp, box }: DeliverDeps): Deliver {
   async function toBox(address: string, delivery: Delivery, signal: AbortSignal): Promise<Result[]> {
     const all = (kind: Result["kind"], of: Reply) => forAll(delivery.recipients, { kind, reply: of });
     let answer: RecipientAnswer;
     try {
       // Looked up again: since it was queued the person may have moved to another box, or gone.
-      answer = await directory.findRecipient(withoutDetail(address));
+      const at = address.lastIndexOf("@");
+      const mailbox = { local: address.slice(0, at), domain: address.slice(at + 1) };
+      answer = await findLocal(directory, mailbox, domains);
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;
       return all("temporary", UNAVAILABLE);

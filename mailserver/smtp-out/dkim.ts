@@ -97,12 +97,43 @@ function relaxedField({ name, raw }: Field): Buffer {
   return Buffer.from(`${name}:${value}\r\n`, "latin1");
 }
 
-/** RFC 6376 section 3.4.4 */
+const TAB = 9;
+const SPACE = 32;
+const CRLF = "\r\n";
+
+/**
+ * RFC 6376 section 3.4.4: runs of blanks become one, those at the end of a line go, as do empty lines at the end.
+ * Byte by byte into one buffer: a body may be large, and regular expressions over it need many times its size.
+ */
 function relaxedBody(body: Buffer): Buffer {
-  const text = body
-    .toString("latin1")
-    .replace(/[ \t]+/g, " ")
-    .replace(/ (?=\r\n|$)/g, "")
-    .replace(/(?:\r\n)+$/, "");
-  return Buffer.from(text === "" ? "" : `${text}\r\n`, "latin1");
+  const out = Buffer.allocUnsafe(body.length + CRLF.length);
+  let length = 0;
+  let end = 0;
+  for (let start = 0; start < body.length; ) {
+    const found = body.indexOf(CRLF, start);
+    const stop = found < 0 ? body.length : found;
+    const before = length;
+    length = relaxLine(body.subarray(start, stop), out, before);
+    const empty = length === before;
+    length += out.write(CRLF, length);
+    if (!empty) end = length;
+    start = stop + CRLF.length;
+  }
+  return out.subarray(0, end);
+}
+
+/** Writes a line into `out` from `at` on; gives back where it ended. */
+function relaxLine(line: Buffer, out: Buffer, at: number): number {
+  let blank = false;
+  let end = at;
+  for (const byte of line) {
+    if (byte === SPACE || byte === TAB) {
+      blank = true;
+      continue;
+    }
+    if (blank) out[end++] = SPACE;
+    blank = false;
+    out[end++] = byte;
+  }
+  return end;
 }

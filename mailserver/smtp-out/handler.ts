@@ -1,7 +1,7 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
+import { isAscii } from "node:buffer";
 import type { Log } from "../net/log.ts";
 import type { SessionHandler } from "../net/types.ts";
-import { withoutDetail } from "../policy/own-address.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   decideHeader,
@@ -19,7 +19,9 @@ import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { Room } from "../smtp-in/room.ts";
 import type { DkimSigner } from "./dkim.ts";
+import { findLocal } from "./find-local.ts";
 import { formatMessage, fromAddresses, type Message, parseMessage } from "./header.ts";
 import { type LoginDeps, logIn } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
@@ -29,6 +31,7 @@ export interface HandlerDeps extends LoginDeps {
   readonly domains: readonly string[];
   readonly queue: Queue;
   readonly signers: readonly DkimSigner[];
+  readonly room: Room;
   readonly newId: () => string;
   readonly log: Log;
 }
@@ -48,7 +51,10 @@ export function createHandler(
 
 /** What is collected of one transaction. */
 interface Draft {
-  readonly chunks: Buffer[];
+  chunks: Buffer[];
+  bytes: number;
+  /** The message did not fit into memory. */
+  full: boolean;
   readonly recipients: Map<string, NewRecipient>;
 }
 
@@ -56,7 +62,7 @@ class Submission implements SessionHandler {
   readonly #listener: Listener;
   readonly #session: SessionInfo;
   readonly #deps: HandlerDeps;
-  readonly #drafts = new WeakMap<Transaction, Draft>();
+  readonly #drafts = new Map<Transaction, Draft>();
   #identity: Identity = { kind: "nobody" };
 
   constructor(listener: Listener, session: SessionInfo, deps: HandlerDeps) {
@@ -90,13 +96,31 @@ class Submission implements SessionHandler {
   }
 
   chunk(transaction: Transaction, bytes: Uint8Array): void {
-    this.#draft(transaction).chunks.push(Buffer.from(bytes));
+    const draft = this.#draft(transaction);
+    draft.full ||= !this.#deps.room.take(bytes.length);
+    if (draft.full) return;
+    draft.bytes += bytes.length;
+    draft.chunks.push(Buffer.from(bytes));
   }
 
   async message(transaction: Transaction): Promise<Decision> {
+    try {
+      return await this.#accept(transaction, this.#draft(transaction));
+    } finally {
+      this.dropped(transaction);
+    }
+  }
+
+  dropped(transaction: Transaction): void {
+    this.#deps.room.give(this.#drafts.get(transaction)?.bytes ?? 0);
+    this.#drafts.delete(transaction);
+  }
+
+  async #accept(transaction: Transaction, draft: Draft): Promise<Decision> {
     const { clock, newId, queue, log } = this.#deps;
-    const draft = this.#draft(transaction);
+    if (draft.full) return { kind: "refuse", reply: FULL };
     const message = parseMessage(Buffer.concat(draft.chunks));
+    draft.chunks = [];
     const verdict = this.#judge(message);
     if (verdict.kind === "refuse") return verdict;
     const id = newId();
@@ -128,10 +152,6 @@ class Submission implements SessionHandler {
     return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
   }
 
-  dropped(transaction: Transaction): void {
-    this.#drafts.delete(transaction);
-  }
-
   #judge(message: Message): Verdict {
     if (isLooping(message)) return { kind: "refuse", reply: LOOP };
     return decideHeader(this.#identity, fromAddresses(message.fields));
@@ -158,7 +178,7 @@ class Submission implements SessionHandler {
   async #find(address: Address): Promise<RecipientAnswer | "foreign"> {
     if (!this.#deps.domains.includes(address.domain)) return "foreign";
     try {
-      return await this.#deps.directory.findRecipient(withoutDetail(mailboxOf(address)));
+      return await findLocal(this.#deps.directory, address, this.#deps.domains);
     } catch (error) {
       throw error instanceof DirectoryUnavailable ? new SmtpError(LOOKUP_FAILED, error) : error;
     }
@@ -185,7 +205,12 @@ class Submission implements SessionHandler {
   }
 
   #draft(transaction: Transaction): Draft {
-    const known = this.#drafts.get(transaction) ?? { chunks: [], recipients: new Map() };
+    const known = this.#drafts.get(transaction) ?? {
+      chunks: [],
+      bytes: 0,
+      full: false,
+      recipients: new Map(),
+    };
     this.#drafts.set(transaction, known);
     return known;
   }
@@ -194,8 +219,4 @@ class Submission implements SessionHandler {
 /** As LDAP and people write it: lower case, not quoted. */
 function mailboxOf({ local, domain }: Address): string {
   return `${local.toLowerCase()}@${domain}`;
-}
-
-function isAscii(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte < 0x80);
 }

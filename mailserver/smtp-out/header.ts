@@ -1,5 +1,7 @@
 /** The header section of a message as bytes (RFC 5322 section 2.2). Pure. */
 import addressparser from "nodemailer/lib/addressparser";
+import { SmtpError } from "../smtp/error.ts";
+import { reply } from "../smtp/replies.ts";
 
 /** One field with its folded lines. */
 export interface Field {
@@ -17,8 +19,12 @@ export interface Message {
 
 const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
 const CRLF = "\r\n";
+const TOO_LARGE = reply(552, "5.3.4", "The header of the message is too large: at most 1 MiB");
 
-/** Lines end with CRLF. A line that is no field ends the header, as an empty line does. */
+/** More than this is no header that anybody wrote; each field costs memory of its own. */
+const MAX_HEADER_BYTES = 1_048_576;
+
+/** Throws SmtpError when the header is too large. Lines end with CRLF. A line that is no field ends the header, as an empty line does. */
 export function parseMessage(bytes: Buffer): Message {
   const fields: { name: string; start: number; end: number }[] = [];
   let position = 0;
@@ -36,6 +42,7 @@ export function parseMessage(bytes: Buffer): Message {
     else if (name !== undefined) fields.push({ name: name.toLowerCase(), start: position, end });
     else break;
     position = end;
+    if (position > MAX_HEADER_BYTES) throw new SmtpError(TOO_LARGE);
   }
   const raw = ({ name, start, end }: { name: string; start: number; end: number }): Field => ({
     name,

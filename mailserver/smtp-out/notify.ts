@@ -1,4 +1,5 @@
 /** Makes the queue items of delivery status notifications. */
+import { isAscii } from "node:buffer";
 import { composeDsn } from "../courier/dsn.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { NewItem, Unreported } from "../queue/item.ts";
@@ -51,8 +52,8 @@ export function createNotifier(
       created: clock.now(),
       envelope: {
         from: "",
-        eightBit: body.some((byte) => byte >= 0x80),
-        smtputf8: [...sender.text].some((character) => character > "\x7f"),
+        eightBit: !isAscii(body),
+        smtputf8: !isAscii(Buffer.from(sender.text)),
       },
       recipients: [{ address: sender.text, destination: destinationOf(sender, domains) }],
       body,

@@ -149,16 +149,15 @@ async function spoiledServer() {
   return {
     port: (server.address() as AddressInfo).port,
     message: message.promise,
-    close: () => server.close(),
+    [Symbol.asyncDispose]: async () => void server.close(),
   };
 }
 
 test("an MX that spoils its own TLS gets the mail in clear text", async () => {
-  const server = await spoiledServer();
+  await using server = await spoiledServer();
   await using stage = await startStage({ remotePort: server.port });
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   assert.ok((await server.message).includes("Subject: hello"));
-  server.close();
 });
 
 test("an MX whose first address is dead is reached at the second", async () => {

@@ -9,9 +9,9 @@ import { systemClock } from "../../../mailserver/queue/clock.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { type DaemonDeps, type SmtpOut, startSmtpOut } from "../../../mailserver/smtp-out/daemon.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
+import { makeIdentity } from "../../support/identity.ts";
 import { type Peer, type PeerOptions, startPeer } from "../../support/peer.ts";
 import { QUEUE_WORKER, temporaryFolder } from "../../support/queue.ts";
-import { tlsIdentity } from "../../support/tls-identity.ts";
 
 export const RELAY = { user: "smtp-in", password: "relay-secret-0123456789" };
 const dkim = generateKeyPairSync("rsa", { modulusLength: 2_048 });
@@ -20,7 +20,7 @@ export const DKIM_RECORD = `v=DKIM1; k=rsa; p=${dkim.publicKey.export({ type: "s
 export interface Stage extends AsyncDisposable {
   readonly remote: Peer;
   readonly box: Peer;
-  readonly tls: Awaited<ReturnType<typeof tlsIdentity>>;
+  readonly tls: Awaited<ReturnType<typeof makeIdentity>>;
   readonly queueDir: string;
   /** False: the directory can't be asked. */
   directoryUp: boolean;
@@ -50,11 +50,11 @@ const ZONE: Zone = {
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
-  const tls = await tlsIdentity("mail.semail.test");
+  const tls = await makeIdentity("mail.semail.test");
   const remote = stack.use(
     await startPeer({
       ...(options.rcpt ? { rcpt: options.rcpt } : {}),
-      ...(options.remoteTls === false ? {} : { tls: await tlsIdentity("mx.one.test") }),
+      ...(options.remoteTls === false ? {} : { tls: await makeIdentity("mx.one.test") }),
     }),
   );
   const box = stack.use(
@@ -154,7 +154,7 @@ export function mailer(
     secure: port === stage.out.ports.submissions,
     requireTLS: port === stage.out.ports.submission,
     ignoreTLS: port === stage.out.ports.relay,
-    tls: { ca: stage.tls.ca },
+    tls: { ca: stage.tls.ca, servername: "mail.semail.test" },
     ...(auth ? { auth: { user, pass } } : {}),
   });
 }

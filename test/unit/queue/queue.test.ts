@@ -21,6 +21,7 @@ test("an item comes out as it went in, and only once", async () => {
     {
       id: "a",
       created: 0,
+      size: 25,
       envelope: { from: "alice@semail.test", eightBit: false, smtputf8: false },
       recipients: [
         { seq: 0, address: "bob@one.test", destination: "mx:one.test", attempts: 0 },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
+import fc from "fast-check";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { createDkimSigner } from "../../../mailserver/smtp-out/dkim.ts";
 import { formatMessage, parseMessage } from "../../../mailserver/smtp-out/header.ts";
@@ -83,3 +84,12 @@ for (const [name, change] of Object.entries(tampered)) {
     assert.notEqual(await verdict(changed), "pass");
   });
 }
+
+test("another program verifies bodies of any blanks and line breaks", async () => {
+  const piece = fc.constantFrom(" ", "\t", "\r\n", "a", "é", ".", " \r\n", "\r\n\r\n");
+  const bodies = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
+  const property = fc.asyncProperty(bodies, async (body) => {
+    assert.equal(await verdict(await signed(`From: alice@semail.test\r\n\r\n${body}`, "e1")), "pass");
+  });
+  await fc.assert(property, { numRuns: 200 });
+});

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { createTransport } from "nodemailer";
+import { bundleDaemon } from "../../../tools/bundle.ts";
+import { makeIdentity } from "../../support/identity.ts";
+import { temporaryFolder } from "../../support/queue.ts";
+import { mailer, RELAY, startStage } from "./setup.ts";
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** The bundle as the image has it, running as a process of its own. */
+async function startDaemon(folder: string, settings: object) {
+  const main = join(folder, "main.mjs");
+  await writeFile(main, await bundleDaemon("mailserver/smtp-out/main.ts"));
+  await writeFile(join(folder, "settings.json"), JSON.stringify(settings));
+  const env = { ...process.env, SEMAIL_SETTINGS: join(folder, "settings.json") };
+  const child: ChildProcess = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const events: string[] = [];
+  const ready = Promise.withResolvers<void>();
+  if (child.stdout === null) throw new Error("no output");
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const { event } = JSON.parse(line) as { event: string };
+    events.push(event);
+    if (event === "daemon.ready") ready.resolve();
+  });
+  child.once("exit", (code) => ready.reject(new Error(`ended with ${code} after ${events.join(", ")}`)));
+  return { child, events, ready: ready.promise };
+}
+
+async function settingsFor(folder: string) {
+  const [submissionPort, submissionsPort, relayPort, healthPort] = await Promise.all(
+    [1, 2, 3, 4].map(freePort),
+  );
+  const { certificate, key } = await makeIdentity("mail.semail.test");
+  return {
+    hostname: "mail.semail.test",
+    domains: ["semail.test"],
+    directory: {
+      url: "ldap://127.0.0.1:1",
+      bindDn: "cn=x",
+      password: "directory-secret",
+      peopleDn: "ou=people",
+    },
+    tls: { certificate, key },
+    relay: RELAY,
+    resolvers: ["127.0.0.1:1"],
+    queueDir: join(folder, "queue"),
+    ...{ submissionPort, submissionsPort, relayPort, healthPort },
+  };
+}
+
+test("the bundle takes mail, is healthy, keeps the mail over SIGKILL, and ends on SIGTERM within three seconds", async () => {
+  await using folder = await temporaryFolder();
+  const settings = await settingsFor(folder.path);
+  const first = await startDaemon(folder.path, settings);
+  await first.ready;
+  const health = await fetch(`http://127.0.0.1:${settings.healthPort}/healthz`);
+  assert.equal(health.status, 200);
+  const relay = createTransport({
+    ...{ host: "127.0.0.1", port: settings.relayPort, ignoreTLS: true },
+    auth: { user: RELAY.user, pass: RELAY.password },
+  });
+  await relay.sendMail({ from: "eve@evil.test", to: "bob@one.test", text: "hi" });
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
+
+  const second = await startDaemon(folder.path, settings);
+  await second.ready;
+  // An idle client must not hold it up.
+  const idle = createTransport({ host: "127.0.0.1", port: settings.relayPort, ignoreTLS: true, pool: true });
+  void idle.verify().catch(() => {});
+  const start = performance.now();
+  second.child.kill("SIGTERM");
+  const [code] = await once(second.child, "exit");
+  idle.close();
+  assert.equal(code, 0);
+  assert.ok(performance.now() - start < 3_000, `${performance.now() - start} ms`);
+  assert.equal(second.events.at(-1), "daemon.stopped");
+  assert.ok(second.events.includes("queue.deferred") || second.events.includes("queue.started"));
+});
+
+test("wrong settings end it with one clear line and an exit code", async () => {
+  await using folder = await temporaryFolder();
+  const { child, ready, events } = await startDaemon(folder.path, { hostname: "mail.semail.test" });
+  await assert.rejects(ready, /ended with 1 /);
+  assert.notEqual(child.exitCode, 0);
+  assert.deepEqual(events, ["daemon.failed"]);
+});
+
+test("a full disk is answered 452 4.3.1, and mail flows when there is room again", async () => {
+  await using folder = await temporaryFolder();
+  const disk = join(folder.path, "disk");
+  await mkdir(disk);
+  const run = promisify(execFile);
+  await run("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]);
+  await using _mounted = { [Symbol.asyncDispose]: async () => void (await run("umount", [disk])) };
+  await using stage = await startStage({
+    queueDir: join(disk, "queue"),
+    zone: { "one.test": { mx: "ESERVFAIL" } },
+  });
+  const ballast = join(disk, "ballast");
+  await writeFile(ballast, Buffer.alloc(1_500_000));
+  const mail = {
+    from: "alice@semail.test",
+    to: "bob@one.test",
+    subject: "large",
+    text: `${"x".repeat(70)}\n`.repeat(6_000),
+  };
+  await assert.rejects(
+    async () => {
+      for (let count = 0; count < 10; count++) await mailer(stage).sendMail(mail);
+    },
+    (error: Error & { response?: string }) => /^452 4\.3\.1 /.test(error.response ?? ""),
+  );
+  await writeFile(ballast, "");
+  await mailer(stage).sendMail(mail);
+});
