@@ -207,8 +207,9 @@ test("an answer that is not LiveDNS's is said to be none", async () => {
 });
 
 test("a redirect is not followed: the token stays here", async () => {
-  script = Array.from({ length: 6 }, () => ({ status: 302, headers: { location: "http://127.0.0.1:1/" } }));
+  script = Array.from({ length: 6 }, () => ({ status: 302, headers: { location: "/elsewhere" } }));
   await assert.rejects(crud.read("id", props, deps), /no answer from/);
+  assert.ok(!lines().includes("GET /elsewhere"));
 });
 
 const reads = [

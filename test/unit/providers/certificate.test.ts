@@ -1,7 +1,9 @@
+import "reflect-metadata";
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { before, test } from "node:test";
 import { connect, createServer } from "node:tls";
+import { BasicConstraintsExtension, X509Certificate as LibraryCertificate } from "@peculiar/x509";
 import fc from "fast-check";
 import * as authority from "../../../components/providers/certificate/authority.ts";
 import * as leaf from "../../../components/providers/certificate/crud.ts";
@@ -31,6 +33,9 @@ const request = {
 test("the authority is a self-signed CA that can issue no further CA", () => {
   const certificate = new X509Certificate(ca.certificatePem);
   assert.ok(certificate.ca);
+  const { extensions } = new LibraryCertificate(ca.certificatePem);
+  const constraints = extensions.find((extension) => extension instanceof BasicConstraintsExtension);
+  assert.deepEqual([constraints?.ca, constraints?.pathLength, constraints?.critical], [true, 0, true]);
   assert.ok(certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
   assert.ok(certificate.checkPrivateKey(createPrivateKey(ca.privateKeyPem)));
   assert.equal(certificate.validToDate.toISOString(), ca.notAfter);
@@ -64,11 +69,14 @@ test("a TLS client that trusts the authority accepts the server", async () => {
   const address = server.address();
   assert.ok(address && typeof address === "object");
   const options = { port: address.port, host: "127.0.0.1", servername: "mail.semail.test" };
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect({ ...options, ca: root.certificatePem }, () => socket.end());
-    socket.resume().on("error", reject).on("close", resolve);
-  });
-  server.close();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect({ ...options, ca: root.certificatePem }, () => socket.end());
+      socket.resume().on("error", reject).on("close", resolve);
+    });
+  } finally {
+    server.close();
+  }
 });
 
 test("a name too long for a subject is an alternative name alone", async () => {
