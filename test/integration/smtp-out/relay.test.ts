@@ -127,6 +127,7 @@ async function spoiledServer() {
     let inData = false;
     const answer = (line: string): string => {
       if (line.startsWith("EHLO")) return "250-spoiled\r\n250 STARTTLS\r\n";
+      if (line === "STARTTLS") return "220 go\r\n";
       inData = line === "DATA";
       return inData ? "354 go\r\n" : "250 ok\r\n";
     };
