@@ -111,7 +111,8 @@ function declareRecords({ model, host, images, keys, gandiToken, server }: Recor
       domain: model.domain,
       api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
       records: [...model.records, dkim],
-      adoptExisting: model.dns.adoptExisting,
+      // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
+      adoptExisting: dev !== undefined || model.dns.adoptExisting,
     },
     { dependsOn: [server, ...(dev ? [dev.container] : [])] },
   );

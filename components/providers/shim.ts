@@ -20,7 +20,9 @@ interface Crud {
  * Make one provider per class: Pulumi caches the serialised form by instance.
  */
 export function shim(file: string): pulumi.dynamic.ResourceProvider {
-  const load = (): Promise<Crud> => import(`file://${process.cwd()}/${file}`);
+  // Captures `file` and globals only; an imported function would be serialised with all that it reaches.
+  const load = (): Promise<Crud> =>
+    import(process.getBuiltinModule("node:url").pathToFileURL(`${process.cwd()}/${file}`).href);
   return {
     check: async (olds: Props, news: Props) => (await load()).check(olds, news),
     diff: async (id: string, olds: Props, news: Props) => (await load()).diff(id, olds, news),
