@@ -103,6 +103,7 @@ export class MailServer extends pulumi.ComponentResource {
           relayPort: RELAY_PORT,
           relay: { user: RELAY_USER, password },
           resolvers: [addresses.resolver],
+          ownNames: [hostnames.mx],
           dkim,
         }),
       );

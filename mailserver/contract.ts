@@ -88,6 +88,8 @@ export const SmtpOutSettings = z.strictObject({
   relay: z.strictObject({ user: z.string().min(1), password: z.string().min(16) }),
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
+  /** Other names of ours that stand in MX records: such a host is never sent to (RFC 5321 section 5.1). */
+  ownNames: z.array(hostname).default([]),
   /** Port of foreign MX hosts; 25 outside tests. */
   remotePort: port.default(25),
   /** Folder of the durable queue; on a volume of its own. */

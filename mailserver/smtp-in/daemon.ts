@@ -3,11 +3,11 @@ import type { SmtpInSettings } from "../contract.ts";
 import { createBoxCourier } from "../courier/lmtp.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
+import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
-import { Room } from "./room.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {

@@ -1,5 +1,6 @@
 /** The policy of smtp-in's sessions: mail for our people only, and 250 only when their box has taken it. */
 import type { Log } from "../net/log.ts";
+import type { Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { localRecipient } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type ResolveRecipient } from "../policy/recipient.ts";
@@ -9,7 +10,6 @@ import * as replies from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { Box, MailDrop } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
-import type { Room } from "./room.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;

@@ -5,13 +5,13 @@ import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
+import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { ClientTimeouts, MailListener } from "../net/types.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
-import { Room } from "../smtp-in/room.ts";
 import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
@@ -94,7 +94,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps
   const smtpDeps = {
     dns,
     random,
-    ownNames: [hostname],
+    ownNames: [hostname, ...settings.ownNames],
     hostname,
     port: settings.remotePort,
     log,

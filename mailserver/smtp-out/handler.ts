@@ -1,6 +1,7 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
 import { isAscii } from "node:buffer";
 import type { Log } from "../net/log.ts";
+import type { Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
@@ -19,7 +20,6 @@ import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
-import type { Room } from "../smtp-in/room.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { formatMessage, fromAddresses, type Message, parseMessage } from "./header.ts";
