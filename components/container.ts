@@ -46,8 +46,8 @@ export interface ServiceArgs {
   tmpfs?: { run?: string; tmp?: string };
   volumes?: { volume: docker.Volume; path: string }[];
   ports?: PublishedPort[];
-  /** Seconds between health checks. */
-  healthEvery?: number;
+  /** Time between health checks, in the form that Go prints: `5s`, `5m0s`. */
+  healthEvery?: string;
   /** Wait until the container is healthy. */
   wait?: boolean;
 }
@@ -115,7 +115,7 @@ function settingsVolume(
     `${name}-settings-files`,
     {
       name: `${host.prefix}-${args.name}-settings`,
-      image: image.tag,
+      image: image.id,
       start: false,
       mustRun: false,
       networkMode: "none",
@@ -135,7 +135,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
   return {
     name: `${args.host.prefix}-${args.name}`,
     hostname: args.name,
-    image: args.image.tag,
+    image: args.image.id,
     user: `${args.user}:${args.user}`,
     readOnly: true,
     capabilities: { drops: ["ALL"] },
@@ -158,7 +158,10 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       aliases: [alias],
       ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
     })),
-    ports: (args.ports ?? []).map((port) => ({ ...port, protocol: "tcp" })),
+    // In the order in which the engine lists them, or the official plugin sees a change.
+    ports: (args.ports ?? [])
+      .toSorted((one, other) => one.internal - other.internal)
+      .map((port) => ({ ...port, protocol: "tcp" })),
     volumes: [
       ...(args.volumes ?? []).map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
       ...(settings ? [{ volumeName: settings.volume.name, containerPath: SETTINGS, readOnly: true }] : []),
@@ -167,7 +170,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     logOpts: { "max-size": "10m", "max-file": "3" },
     healthcheck: {
       tests: ["CMD", "/usr/local/bin/healthcheck"],
-      interval: `${args.healthEvery ?? 5}s`,
+      interval: args.healthEvery ?? "5s",
       timeout: "5s",
       startPeriod: "10s",
       retries: 6,

@@ -31,10 +31,14 @@ export interface Prebuilt {
   readonly tag: string;
 }
 
-/** An image to run; `resource` builds it. */
+/** An image to run. */
 export interface ImageRef {
-  readonly tag: string;
-  readonly resource?: docker.Image;
+  /**
+   * The engine's id of the image. A container is given this and not the tag, since the official docker plugin keeps
+   * the id in its state and would take a tag for a change at every update.
+   */
+  readonly id: pulumi.Output<string>;
+  readonly resource: pulumi.Resource;
 }
 
 export type ImagePlans = Readonly<Partial<Record<ServiceImage, BuildPlan | Prebuilt>>> & {
@@ -58,11 +62,20 @@ export class MailImages extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** The image of that name; its build becomes part of the stack when it is asked for first. */
+  /** The image of that name; it becomes part of the stack when it is asked for first. */
   image(name: ServiceImage): ImageRef {
     const plan = this.plans[name];
     if (!plan) throw new RangeError(`no plan for image ${name}`);
-    return "context" in plan ? { tag: plan.tag, resource: this.build(name, plan) } : plan;
+    if ("context" in plan) {
+      const resource = this.build(name, plan);
+      return { id: resource.repoDigest, resource };
+    }
+    const resource = new docker.RemoteImage(
+      `image-${name}`,
+      { name: plan.tag, keepLocally: true },
+      { parent: this, provider: this.host.provider },
+    );
+    return { id: resource.imageId, resource };
   }
 
   private build(name: string, plan: BuildPlan): docker.Image {

@@ -73,7 +73,7 @@ export class Mailbox extends pulumi.ComponentResource {
         tmpfs: { tmp: "64m" },
         volumes: [{ volume: this.volume, path: "/srv/mail" }],
         // A check starts a process, and there may be a thousand boxes on a host.
-        healthEvery: 300,
+        healthEvery: "5m0s",
       },
       { parent: this },
     );

@@ -33,6 +33,8 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
     certificatePem: "-----BEGIN CERTIFICATE-----\n",
     privateKeyPem: "-----BEGIN PRIVATE KEY-----\n",
   };
+  if (type.endsWith(":RemoteImage")) return { ...inputs, imageId: `sha256:${inputs.name}` };
+  if (type.endsWith(":Image")) return { ...inputs, repoDigest: `sha256:${inputs.imageName}` };
   if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
   if (type.includes("Certificate")) return { ...inputs, ...pem };
   if (type.includes("KeyPair")) return { ...inputs, ...pem, publicKeyBase64: "MIIB" };
@@ -183,11 +185,25 @@ describe("the declared stack", () => {
     assert.equal(volumes.find(({ containerPath }) => containerPath === "/settings")?.readOnly, true);
   });
 
-  it("takes a pinned image as it is, and builds the others", () => {
-    assert.equal(named("mail-resolver").inputs.image, "pinned/resolver:7");
-    assert.ok(!registered.some(({ name }) => name === "image-resolver"));
+  it("takes a pinned image as it is, builds the others, and runs each by its id", () => {
+    assert.equal(named("mail-resolver").inputs.image, "sha256:pinned/resolver:7");
+    assert.equal(named("image-resolver").inputs.keepLocally, true);
     assert.equal(named("image-smtp-in").inputs.imageName, "semail/smtp-in:1");
+    assert.equal(named("mail-smtp-in").inputs.image, "sha256:semail/smtp-in:1");
     assert.equal(byType("image:Image").length, 7);
+  });
+
+  it("lists ports and durations as the engine does, so that no update sees a change", () => {
+    const ports = named("mail-smtp-out").inputs.ports as { internal: number }[];
+    assert.deepEqual(
+      ports.map(({ internal }) => internal),
+      [465, 587],
+    );
+    for (const { inputs } of running()) {
+      const { interval, timeout, startPeriod } = inputs.healthcheck as Record<string, string>;
+      for (const duration of [interval, timeout, startPeriod])
+        assert.match(duration ?? "", /^(\d+m)?[1-5]?\ds$/);
+    }
   });
 
   it("tells who has a mailbox, with a different password each", () => {
