@@ -43,11 +43,11 @@ export async function secretsOf({ stack, folder }: TestProject): Promise<Secrets
 /** Names of properties that hold a secret; beside them, a secret object may hold what everybody may know. */
 const SECRET_NAMES = new Set(["value", "password", "initialPassword", "privateKeyPem", "token"]);
 
-/** The secret strings below `value`. */
-function plaintexts(value: unknown, secretName = false): string[] {
-  if (typeof value === "string") return secretName ? [value] : [];
+/** The strings below `value` that are marked secret and have a secret's name. */
+function plaintexts(value: unknown, at = { name: "", secret: false }): string[] {
+  if (typeof value === "string") return at.secret && SECRET_NAMES.has(at.name) ? [value] : [];
   if (typeof value !== "object" || value === null) return [];
   const secret = (value as Record<string, unknown>)[PLAINTEXT];
-  if (typeof secret === "string") return plaintexts(JSON.parse(secret), secretName);
-  return Object.entries(value).flatMap(([name, child]) => plaintexts(child, SECRET_NAMES.has(name)));
+  if (typeof secret === "string") return plaintexts(JSON.parse(secret), { ...at, secret: true });
+  return Object.entries(value).flatMap(([name, child]) => plaintexts(child, { ...at, name }));
 }
