@@ -30,6 +30,8 @@ const TIMEOUTS = { connectMs: 5_000, replyMs: 60_000, messageMs: 240_000 };
 const PATIENCE_MS = 5_000;
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 4;
+/** And those of one client. */
+const CLIENT_MESSAGES = 2;
 
 /** Listens when it resolves; rejects when the port can't be had. */
 export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): Promise<SmtpIn> {
@@ -40,7 +42,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   const courier = createBoxCourier({ hostname, port: settings.lmtpPort, log, timeouts: TIMEOUTS });
   const patienceMs = deps.patienceMs ?? PATIENCE_MS;
   const drop = createMailDrop({ hostname, relay, courier, clock, log, timeouts: TIMEOUTS, patienceMs });
-  const room = new Room(ROOM_MESSAGES * limits.messageBytes);
+  const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
   const listener = await serve({
     listen: { port: settings.port },
     tls: settings.tls,

@@ -1,7 +1,8 @@
 /** The policy of smtp-in's sessions: mail for our people only, and 250 only when their box has taken it. */
 import type { Log } from "../net/log.ts";
-import type { Room } from "../net/room.ts";
+import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
+import { clientNetwork } from "../policy/client-network.ts";
 import { localRecipient } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type ResolveRecipient } from "../policy/recipient.ts";
 import type { Clock } from "../queue/clock.ts";
@@ -37,9 +38,7 @@ interface Draft {
   box: Box | undefined;
   /** By which address the box was reached first. */
   recipient: Address | undefined;
-  chunks: Buffer[];
-  bytes: number;
-  full: boolean;
+  readonly message: Gathering;
 }
 
 /** Makes the handler of each session. */
@@ -76,14 +75,7 @@ class Reception implements SessionHandler {
   }
 
   chunk(transaction: Transaction, bytes: Uint8Array): void {
-    const draft = this.#draft(transaction);
-    if (draft.full) return;
-    if (this.#deps.room.take(bytes.length)) {
-      draft.chunks.push(Buffer.from(bytes));
-      draft.bytes += bytes.length;
-    } else {
-      draft.full = true;
-    }
+    this.#draft(transaction).message.add(bytes);
   }
 
   async message(transaction: Transaction): Promise<Decision> {
@@ -96,8 +88,7 @@ class Reception implements SessionHandler {
   }
 
   dropped(transaction: Transaction): void {
-    const draft = this.#drafts.get(transaction);
-    if (draft) this.#deps.room.give(draft.bytes);
+    this.#drafts.get(transaction)?.message.release();
     this.#drafts.delete(transaction);
   }
 
@@ -116,8 +107,8 @@ class Reception implements SessionHandler {
   }
 
   async #deliver(transaction: Transaction, draft: Draft): Promise<Decision> {
-    const { box, recipient } = draft;
-    if (draft.full) return refuse(noRoom);
+    const { box, recipient, message } = draft;
+    if (message.full) return refuse(noRoom);
     if (!box || !recipient) return refuse(replies.localError);
     const { hostname, clock, drop } = this.#deps;
     const received = receivedField({
@@ -126,8 +117,7 @@ class Reception implements SessionHandler {
       hostname,
       now: new Date(clock.now()),
     });
-    const body = Buffer.concat([Buffer.from(received), ...draft.chunks]);
-    draft.chunks = [];
+    const body = message.take(Buffer.from(received));
     if (hopCount(body) > MAX_HOPS) return refuse(replies.mailLoop);
     const id = `${this.#session.id}.${transaction.number}`;
     const outcome = await drop({ id, from: transaction.from, recipient, box, body });
@@ -138,9 +128,7 @@ class Reception implements SessionHandler {
     const draft = this.#drafts.get(transaction) ?? {
       box: undefined,
       recipient: undefined,
-      chunks: [],
-      bytes: 0,
-      full: false,
+      message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
     };
     this.#drafts.set(transaction, draft);
     return draft;

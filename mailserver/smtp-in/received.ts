@@ -36,9 +36,13 @@ export function receivedField({ session, transaction, hostname, now }: ReceivedF
   ].join("");
 }
 
+/** A loop shows in the first part; what follows may be a body of millions of such lines. */
+const MAX_SCAN_BYTES = 262_144;
+
 /** How many hosts a message has passed: its Received fields (RFC 5321 section 6.3). */
 export function hopCount(message: Buffer): number {
   const end = message.subarray(0, 2).toString("latin1") === "\r\n" ? 0 : message.indexOf("\r\n\r\n");
-  const header = message.toString("latin1", 0, end < 0 ? message.length : end);
+  const length = Math.min(end < 0 ? message.length : end, MAX_SCAN_BYTES);
+  const header = message.toString("latin1", 0, length);
   return header.match(/^received[ \t]*:/gim)?.length ?? 0;
 }

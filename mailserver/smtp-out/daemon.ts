@@ -43,6 +43,8 @@ export interface SmtpOut {
 
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
+/** And those of one client. */
+const CLIENT_MESSAGES = 2;
 
 /** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
@@ -52,7 +54,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
-  const room = new Room(ROOM_MESSAGES * settings.limits.messageBytes);
+  const { messageBytes } = settings.limits;
+  const room = new Room(ROOM_MESSAGES * messageBytes, CLIENT_MESSAGES * messageBytes);
   const guard = createLoginGuard({
     now: clock.now,
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),

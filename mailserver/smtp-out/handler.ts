@@ -1,8 +1,9 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
 import { isAscii } from "node:buffer";
 import type { Log } from "../net/log.ts";
-import type { Room } from "../net/room.ts";
+import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
+import { clientNetwork } from "../policy/client-network.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   decideHeader,
@@ -51,10 +52,7 @@ export function createHandler(
 
 /** What is collected of one transaction. */
 interface Draft {
-  chunks: Buffer[];
-  bytes: number;
-  /** The message did not fit into memory. */
-  full: boolean;
+  readonly message: Gathering;
   readonly recipients: Map<string, NewRecipient>;
 }
 
@@ -96,11 +94,7 @@ class Submission implements SessionHandler {
   }
 
   chunk(transaction: Transaction, bytes: Uint8Array): void {
-    const draft = this.#draft(transaction);
-    draft.full ||= !this.#deps.room.take(bytes.length);
-    if (draft.full) return;
-    draft.bytes += bytes.length;
-    draft.chunks.push(Buffer.from(bytes));
+    this.#draft(transaction).message.add(bytes);
   }
 
   async message(transaction: Transaction): Promise<Decision> {
@@ -112,15 +106,14 @@ class Submission implements SessionHandler {
   }
 
   dropped(transaction: Transaction): void {
-    this.#deps.room.give(this.#drafts.get(transaction)?.bytes ?? 0);
+    this.#drafts.get(transaction)?.message.release();
     this.#drafts.delete(transaction);
   }
 
   async #accept(transaction: Transaction, draft: Draft): Promise<Decision> {
     const { clock, newId, queue, log } = this.#deps;
-    if (draft.full) return { kind: "refuse", reply: FULL };
-    const message = parseMessage(Buffer.concat(draft.chunks));
-    draft.chunks = [];
+    if (draft.message.full) return { kind: "refuse", reply: FULL };
+    const message = parseMessage(draft.message.take());
     const verdict = this.#judge(message);
     if (verdict.kind === "refuse") return verdict;
     const id = newId();
@@ -206,9 +199,7 @@ class Submission implements SessionHandler {
 
   #draft(transaction: Transaction): Draft {
     const known = this.#drafts.get(transaction) ?? {
-      chunks: [],
-      bytes: 0,
-      full: false,
+      message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
       recipients: new Map(),
     };
     this.#drafts.set(transaction, known);

@@ -19,10 +19,15 @@ export interface Message {
 
 const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
 const CRLF = "\r\n";
-const TOO_LARGE = reply(552, "5.3.4", "The header of the message is too large: at most 1 MiB");
+const TOO_LARGE = reply(
+  552,
+  "5.3.4",
+  "The header of the message is too large: at most 1 MiB and 10,000 fields",
+);
 
-/** More than this is no header that anybody wrote; each field costs memory of its own. */
+/** More than this is no header that anybody wrote; each field costs some hundred bytes of its own. */
 const MAX_HEADER_BYTES = 1_048_576;
+const MAX_FIELDS = 10_000;
 
 /** Throws SmtpError when the header is too large. Lines end with CRLF. A line that is no field ends the header, as an empty line does. */
 export function parseMessage(bytes: Buffer): Message {
@@ -42,7 +47,7 @@ export function parseMessage(bytes: Buffer): Message {
     else if (name !== undefined) fields.push({ name: name.toLowerCase(), start: position, end });
     else break;
     position = end;
-    if (position > MAX_HEADER_BYTES) throw new SmtpError(TOO_LARGE);
+    if (position > MAX_HEADER_BYTES || fields.length > MAX_FIELDS) throw new SmtpError(TOO_LARGE);
   }
   const raw = ({ name, start, end }: { name: string; start: number; end: number }): Field => ({
     name,

@@ -90,3 +90,9 @@ test("a hundred trace fields are a loop", () => {
   assert.equal(isLooping(received(99)), false);
   assert.equal(isLooping(received(100)), true);
 });
+
+test("a header of more fields than anybody writes is refused before it takes the memory", () => {
+  const many = (count: number) => parseMessage(Buffer.from(`${"a:\r\n".repeat(count)}\r\nbody`));
+  assert.equal(many(10_000).fields.length, 10_000);
+  assert.throws(() => many(10_001), /552 5\.3\.4/);
+});

@@ -1,0 +1,16 @@
+/** Whom several connections count as one client. Pure. */
+import { isIPv6 } from "node:net";
+
+/** The IPv4 address itself; of an IPv6 address the first 64 bits, which one customer has at least (RFC 6177). */
+export function clientNetwork(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = "", tail] = address.split("%", 1).join("").split("::");
+  const groups = (text: string | undefined): string[] => (text ? text.split(":") : []);
+  const left = groups(head);
+  const zeros = tail === undefined ? 0 : Math.max(8 - left.length - groups(tail).length, 0);
+  const all = [...left, ...Array.from({ length: zeros }, () => "0"), ...groups(tail)];
+  return `${all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`;
+}
