@@ -32,16 +32,23 @@ export async function logIn(
 ): Promise<Known> {
   const { user } = credentials;
   const { client } = where;
-  if (deps.guard.locked(user, client)) throw new SmtpError(LOCKED);
+  const attempt = await deps.guard.begin(user, client);
+  if (attempt === undefined) throw new SmtpError(LOCKED);
   const start = deps.clock.now();
-  const identity =
-    where.listener === "relay" ? checkService(credentials, deps) : await checkPerson(credentials, deps);
+  let identity: Known | undefined;
+  try {
+    identity =
+      where.listener === "relay" ? checkService(credentials, deps) : await checkPerson(credentials, deps);
+  } catch (error) {
+    attempt.abandoned();
+    throw error;
+  }
   if (identity !== undefined) {
-    deps.guard.succeeded(user, client);
+    attempt.succeeded();
     return identity;
   }
   // Counted from the start, so that the answer's time doesn't tell whether there is such a person.
-  const delay = deps.guard.failed(user, client) - (deps.clock.now() - start);
+  const delay = attempt.failed() - (deps.clock.now() - start);
   await new Promise<void>((resolve) => {
     deps.clock.after(Math.max(delay, 0), resolve);
   });

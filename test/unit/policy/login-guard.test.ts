@@ -1,37 +1,84 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLoginGuard } from "../../../mailserver/policy/login-guard.ts";
+import { createLoginGuard, type LoginGuard } from "../../../mailserver/policy/login-guard.ts";
 
-test("each failure is answered later, up to a limit", () => {
-  const guard = createLoginGuard({ now: () => 0, stepMs: 1_000 });
-  const delays = Array.from({ length: 7 }, () => guard.failed("alice", "192.0.2.1"));
-  assert.deepEqual(delays, [1_000, 2_000, 3_000, 4_000, 5_000, 5_000, 5_000]);
+const HERE = "192.0.2.1";
+
+async function fail(guard: LoginGuard, account: string, client = HERE): Promise<number> {
+  const attempt = await guard.begin(account, client);
+  assert.ok(attempt, `${account} at ${client} is locked`);
+  return attempt.failed();
+}
+
+async function locked(guard: LoginGuard, account: string, client = HERE): Promise<boolean> {
+  const attempt = await guard.begin(account, client);
+  attempt?.abandoned();
+  return attempt === undefined;
+}
+
+test("each failure is answered later, up to a limit", async () => {
+  const guard = createLoginGuard({ now: () => 0, stepMs: 2_000 });
+  const delays: number[] = [];
+  for (let count = 0; count < 4; count++) delays.push(await fail(guard, "alice"));
+  assert.deepEqual(delays, [2_000, 4_000, 5_000, 5_000]);
 });
 
-test("five failures lock the account at that address only, for five minutes", () => {
+test("five failures lock the account at that address only, for five minutes", async () => {
   let now = 0;
   const guard = createLoginGuard({ now: () => now });
   for (let count = 0; count < 5; count++) {
-    assert.equal(guard.locked("alice", "192.0.2.1"), false);
-    guard.failed("Alice", "192.0.2.1");
+    assert.equal(await locked(guard, "alice"), false);
+    await fail(guard, "Alice");
   }
-  assert.equal(guard.locked("alice", "192.0.2.1"), true);
-  assert.equal(guard.locked("alice", "192.0.2.2"), false);
-  assert.equal(guard.locked("bob", "192.0.2.1"), false);
+  assert.equal(await locked(guard, "alice"), true);
+  assert.equal(await locked(guard, "alice", "192.0.2.2"), false);
+  assert.equal(await locked(guard, "bob"), false);
   now = 300_000;
-  assert.equal(guard.locked("alice", "192.0.2.1"), false);
+  assert.equal(await locked(guard, "alice"), false);
 });
 
-test("an address that tries many accounts is locked for all of them", () => {
+test("an address that tries many accounts is locked for all of them", async () => {
   const guard = createLoginGuard({ now: () => 0 });
-  for (let count = 0; count < 20; count++) guard.failed(`user${count}`, "192.0.2.1");
-  assert.equal(guard.locked("alice", "192.0.2.1"), true);
+  for (let count = 0; count < 20; count++) await fail(guard, `user${count}`);
+  assert.equal(await locked(guard, "alice"), true);
 });
 
-test("a right password forgets the wrong ones", () => {
+test("an IPv6 client that changes its address is locked all the same", async () => {
   const guard = createLoginGuard({ now: () => 0 });
-  for (let count = 0; count < 4; count++) guard.failed("alice", "192.0.2.1");
-  guard.succeeded("alice", "192.0.2.1");
-  guard.failed("alice", "192.0.2.1");
-  assert.equal(guard.locked("alice", "192.0.2.1"), false);
+  for (let count = 0; count < 5; count++) await fail(guard, "alice", `2001:db8:1:2::${count}`);
+  assert.equal(await locked(guard, "alice", "2001:db8:1:2:ffff::1"), true);
+  assert.equal(await locked(guard, "alice", "2001:db8:1:3::1"), false);
+});
+
+test("a right password forgets the wrong ones", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  for (let count = 0; count < 4; count++) await fail(guard, "alice");
+  (await guard.begin("alice", HERE))?.succeeded();
+  await fail(guard, "alice");
+  assert.equal(await locked(guard, "alice"), false);
+});
+
+test("guesses side by side are no more than guesses one after the other", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  let looks = 0;
+  const guess = async (): Promise<void> => {
+    const attempt = await guard.begin("alice", HERE);
+    if (attempt === undefined) return;
+    looks += 1;
+    await Promise.resolve();
+    attempt.failed();
+  };
+  await Promise.all(Array.from({ length: 100 }, guess));
+  assert.equal(looks, 5);
+});
+
+test("any number of right passwords side by side get their turn", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  const logIn = async (): Promise<boolean> => {
+    const attempt = await guard.begin("alice", HERE);
+    await Promise.resolve();
+    attempt?.succeeded();
+    return attempt !== undefined;
+  };
+  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 100 }, logIn))), new Set([true]));
 });
