@@ -44,9 +44,11 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   failure.promise.catch(() => {});
   let next = 0;
   let closing = false;
+  let dead: QueueError | undefined;
 
   function die(cause: unknown): void {
     const error = new QueueError("the queue's worker thread ended", { cause });
+    dead ??= error;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
     opened.reject(error);
@@ -66,6 +68,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   function call<O extends Operation>(operation: O, argument: Argument<O>): Promise<Result<O>> {
     return new Promise<unknown>((resolve, reject) => {
       if (closing) return reject(new QueueError("the queue is closed"));
+      // Nobody would ever answer.
+      if (dead) return reject(dead);
       const number = next++;
       waiting.set(number, { resolve, reject });
       worker.postMessage({ number, operation, argument } satisfies Request);
@@ -73,7 +77,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 
   const close = async (): Promise<void> => {
-    if (closing) return;
+    if (closing || dead) return;
     closing = true;
     const ended = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close");

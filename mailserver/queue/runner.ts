@@ -96,7 +96,15 @@ class QueueRunner implements Runner {
   async reportAll(id: string | null): Promise<void> {
     const found = await this.#options.queue.unreported({ id, at: this.#options.clock.now() });
     this.#logSetAside(found.setAside);
-    for (const item of found.items) await this.#report(item);
+    for (const item of found.items) {
+      try {
+        await this.#report(item);
+      } catch (error) {
+        if (this.#stopped) throw error;
+        // One that can't be reported now holds up neither the others nor the queue's start.
+        this.#options.log.error("queue.error", { item: item.id, error });
+      }
+    }
   }
 
   async #fill(): Promise<void> {

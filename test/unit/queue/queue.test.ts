@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { QueueFull } from "../../../mailserver/queue/queue.ts";
+import { QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 
 const all = { now: 1_000, limit: 1_000, except: [] };
@@ -195,6 +195,19 @@ test("a full disk is told apart, spares the others, and mail flows when there is
     settlements: [{ seq: 0, state: "delivered", attempts: 1, answer }],
   });
   await queue.enqueue(item("again", ["bob@one.test"], fill));
+});
+
+test("after the worker's death every call is refused at once, and closing ends", {
+  timeout: 10_000,
+}, async () => {
+  const mortal = `import { parentPort } from "node:worker_threads";
+    parentPort.once("message", () => process.exit(1));
+    parentPort.postMessage({ kind: "open" });`;
+  const worker = new URL(`data:text/javascript,${encodeURIComponent(mortal)}`);
+  await using queue = await testQueue("/nonexistent", { worker });
+  await assert.rejects(queue.enqueue(item("a", ["bob@one.test"])), QueueError);
+  await assert.rejects(queue.failed, QueueError);
+  await assert.rejects(queue.counts(), QueueError);
 });
 
 test("messages that arrive together share commits", async () => {

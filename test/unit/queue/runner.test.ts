@@ -218,3 +218,33 @@ test("a failure that a crash left unreported is reported at start, and not tried
     ["mx:semail.test"],
   );
 });
+
+test("a failure that can't be reported holds up neither other reports nor the queue", async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using before = await testQueue(folder.path);
+    for (const id of ["bad", "good"]) await before.enqueue(item(id, ["eve@two.test"]));
+    await before.claimDue({ now: 0, limit: 10, except: [] });
+    const answer = { code: 550, status: "5.1.1", text: "nobody" };
+    const settlements = [{ seq: 0, state: "failed", attempts: 1, answer } as const];
+    for (const id of ["bad", "good"]) await before.settle({ id, at: 0, settlements });
+    await before.enqueue(item("waiting", ["bob@one.test"]));
+  }
+  await using queue = await testQueue(folder.path);
+  const sent = Promise.withResolvers<void>();
+  const { runner, seen } = run(queue, () => delivered, {
+    composeDsn: async ({ id, envelope }) => {
+      if (id === "bad") throw new Error("no notification can be made of this");
+      return item(`dsn-${id}`, [envelope.from], { envelope: { ...envelope, from: "" } });
+    },
+    deliver: async (destination, { recipients }) => {
+      seen.push({ at: 0, destination, delivery: { recipients } as unknown as Delivery });
+      if (seen.length === 2) sent.resolve();
+      return recipients.map(() => delivered);
+    },
+  });
+  await sent.promise;
+  await runner.stop();
+  assert.deepEqual(seen.map(({ destination }) => destination).sort(), ["mx:one.test", "mx:semail.test"]);
+  assert.deepEqual(await queue.counts(), { items: 1, unreadable: 0 });
+});
