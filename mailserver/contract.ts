@@ -38,6 +38,8 @@ export const SessionLimits = z.strictObject({
   idleMs: z.int().min(100).default(300_000),
   sessionMs: z.int().min(1_000).default(3_600_000),
   connections: z.int().min(1).default(500),
+  /** Of one client, so that a stranger can't keep all others out. */
+  connectionsPerClient: z.int().min(1).default(100),
 });
 export type SessionLimits = z.infer<typeof SessionLimits>;
 

@@ -1,11 +1,31 @@
 /** Listening: a connection each runs one server session. */
 import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
+import { clientNetwork } from "../policy/client-network.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
-import { ServerConnection } from "./server-connection.ts";
+import { clientAddress, ServerConnection } from "./server-connection.ts";
 import { serverContext } from "./tls.ts";
 import type { MailListener, ServeOptions } from "./types.ts";
+
+/** How many there are of each. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  add(name: string): void {
+    this.#counts.set(name, this.of(name) + 1);
+  }
+
+  remove(name: string): void {
+    const left = this.of(name) - 1;
+    if (left > 0) this.#counts.set(name, left);
+    else this.#counts.delete(name);
+  }
+}
 
 /** One more than allowed: told so, unless it waits for a TLS hand-shake. */
 function turnAway(socket: Socket, options: ServeOptions): void {
@@ -30,10 +50,18 @@ async function listen(server: Server, { host, port }: ServeOptions["listen"]): P
 export async function serve(options: ServeOptions): Promise<MailListener> {
   const context = options.tls ? serverContext(options.tls) : undefined;
   const open = new Map<ServerConnection, Promise<void>>();
+  const clients = new Tally();
+  const { connections, connectionsPerClient = connections } = options.limits;
   const accept = (socket: Socket) => {
-    if (open.size >= options.limits.connections) return turnAway(socket, options);
+    const client = clientNetwork(clientAddress(socket));
+    if (open.size >= connections || clients.of(client) >= connectionsPerClient)
+      return turnAway(socket, options);
     const connection = new ServerConnection(socket, randomUUID().slice(0, 13), options, context);
-    const ended = connection.run().then(() => void open.delete(connection));
+    clients.add(client);
+    const ended = connection.run().then(() => {
+      open.delete(connection);
+      clients.remove(client);
+    });
     open.set(connection, ended);
   };
   // A client that closes its sending side after QUIT must still hear our replies.

@@ -15,6 +15,11 @@ const LINGER_MS = 1_000;
 /** A hand-shake that takes longer than this will not succeed. */
 const HANDSHAKE_MS = 60_000;
 
+/** Where a connection comes from, IPv4-mapped forms undone. */
+export function clientAddress({ remoteAddress = "" }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/i, "");
+}
+
 export class ServerConnection {
   readonly #options: ServeOptions;
   readonly #context: SecureContext | undefined;
@@ -33,8 +38,7 @@ export class ServerConnection {
     this.#socket = socket;
     this.#options = options;
     this.#context = context;
-    const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/i, "");
-    this.#session = new ServerSession(options.session, { id, clientAddress });
+    this.#session = new ServerSession(options.session, { id, clientAddress: clientAddress(socket) });
     this.#handler = options.handler(this.#session.info);
   }
 
@@ -162,8 +166,8 @@ export class ServerConnection {
     if (answer instanceof Promise) await this.#flush();
     const decision = await answer;
     this.#note(question, decision);
-    if (this.#gone) this.#session.disconnected();
-    return this.#session.answer(decision);
+    const left = this.#gone ? this.#session.disconnected() : [];
+    return [...left, ...this.#session.answer(decision)];
   }
 
   #consult(question: Question): Decision | Promise<Decision> {

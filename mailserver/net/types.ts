@@ -53,6 +53,8 @@ export interface ServeOptions {
     readonly sessionMs: number;
     /** One connection more is answered 421. */
     readonly connections: number;
+    /** The same for one client (`clientNetwork`); without it one may take all. */
+    readonly connectionsPerClient?: number;
   };
   /** `session` is a live view: helo, user and protocol change as the client speaks. */
   readonly handler: (session: SessionInfo) => SessionHandler;

@@ -148,9 +148,10 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
         session: { ...session, startTls: false, auth: "tls" },
         handler: submission,
       }),
-      // The internal network carries it; it is never published.
+      // The internal network carries it; it is never published. Its one client is smtp-in.
       await open({
         ...common,
+        limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
         session: { ...session, startTls: false, auth: "always" },
         handler: createHandler("relay", deps),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import nodemailer from "nodemailer";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { accepted } from "../../../mailserver/smtp/replies.ts";
 import { type Identity, makeIdentity } from "../../support/identity.ts";
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
@@ -172,6 +173,43 @@ describe("a listener", () => {
     let last = await raw.reply();
     while (!last.startsWith("4")) last = await raw.say("NOOP");
     assert.equal(last, "421 4.4.2");
+  });
+
+  test("tells the policy of a client that disappears while the policy thinks", async () => {
+    const dropped = Promise.withResolvers<number>();
+    const asked = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    const to = await inbox({
+      log: { ...silentLog, info: (event) => event === "smtp.session.close" && closed.resolve() },
+      policy: {
+        rcpt: async () => {
+          asked.resolve();
+          await closed.promise;
+          return { kind: "accept" };
+        },
+        dropped: ({ number }) => dropped.resolve(number),
+      },
+    });
+    const raw = await client(to);
+    raw.write("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
+    await asked.promise;
+    raw.socket.resetAndDestroy();
+    assert.equal(await dropped.promise, 1);
+  });
+
+  test("answers 421 to one client above its share, whatever room there is", async () => {
+    const to = await inbox({ limits: { connections: 10, connectionsPerClient: 2 } });
+    const [first, second, third] = [await client(to), await client(to), await client(to)];
+    assert.deepEqual(
+      [await first.reply(), await second.reply(), await third.reply()],
+      ["220", "220", "421 4.7.0"],
+    );
+    await first.say("QUIT");
+    await once(first.socket, "close");
+    // The server learns of the goodbye a moment after the client.
+    let greeting = "421 4.7.0";
+    while (greeting === "421 4.7.0") greeting = await (await client(to)).reply();
+    assert.equal(greeting, "220");
   });
 
   test("answers 421 above its number of connections, and serves again when one has left", async () => {
