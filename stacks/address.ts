@@ -4,9 +4,10 @@ const LOCAL_PART = /^(?=.{1,64}$)[a-z0-9!#$%&'*/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*/=?
 const LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
 const DOMAIN = new RegExp(`^(?=.{1,253}$)(${LABEL}\\.)+${LABEL}$`);
 
-/** Whether `text` is a domain of two labels or more in lower case (RFC 1035 section 2.3.1). */
+/** Whether `text` is a domain of two labels or more in lower case (RFC 1035 section 2.3.1), and no IP address. */
 export function isDomain(text: string): boolean {
-  return DOMAIN.test(text);
+  // RFC 3696 section 2: the top label isn't all digits.
+  return DOMAIN.test(text) && !/\.\d+$/.test(text);
 }
 
 /**

@@ -72,7 +72,13 @@ function message(issue: { code: string; message: string; input?: unknown }): str
 
 /** One readable text for all problems of one config file. */
 export function describeProblems(file: string, problems: readonly Problem[]): string {
-  const lines = problems.map(({ path, message }) => `  ${NAMESPACE}:${path}: ${message}`);
+  const lines = problems.map(({ path, message }) => `  ${NAMESPACE}:${clip(path)}: ${clip(message)}`);
   const count = `${lines.length} ${lines.length === 1 ? "problem" : "problems"}`;
   return `${file} has ${count}; nothing was changed:\n${[...new Set(lines)].join("\n")}\nThe keys are explained in docs/configuration.md.`;
+}
+
+/** Values stand in paths and messages as the file has them; a message must stay one that can be read. */
+function clip(text: string): string {
+  const line = text.replaceAll(/\p{Cc}/gu, "?");
+  return line.length <= 200 ? line : `${line.slice(0, 200)}…`;
 }

@@ -15,6 +15,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
   return [
     ...Object.keys(users).flatMap(checkUid),
     ...checkAddresses(readable(users), domain),
+    ...checkForwards(readable(users), domain),
     ...checkPostmaster(raw.postmaster, users),
     ...checkPorts(raw.ports),
   ];
@@ -61,6 +62,19 @@ function checkAddresses(users: [string, UserConfig][], domain: string | undefine
     }
   }
   return problems;
+}
+
+/** A forward to nobody would have all mail to that person refused. */
+function checkForwards(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+  const known = new Set(
+    users.flatMap(([uid, user]) => claims(uid, user, domain).map(([, address]) => address)),
+  );
+  for (const role of ["postmaster", "abuse"]) known.add(`${role}@${domain}`);
+  return users.flatMap(([uid, { forward }]) =>
+    forward === undefined || domainOf(forward) !== domain || known.has(forward)
+      ? []
+      : [{ path: `users.${uid}.forward`, message: `nobody has the address ${forward}` }],
+  );
 }
 
 function claims(uid: string, user: UserConfig, domain: string | undefined): [string, string][] {

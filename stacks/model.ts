@@ -102,7 +102,8 @@ function people(config: StackConfig): Person[] {
   const claimed = new Set(
     Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
   );
-  const postmaster = config.postmaster ?? Object.keys(config.users)[0];
+  // By alphabet: Pulumi hands objects over sorted, whatever their order in the file.
+  const postmaster = config.postmaster ?? Object.keys(config.users).sort()[0];
   // RFC 5321 section 4.5.1 and RFC 2142 section 4: these two always reach a person.
   const roles = ["postmaster", "abuse"]
     .map((role) => `${role}@${config.domain}`)

@@ -9,6 +9,9 @@ import { parseSize } from "./size.ts";
 
 const UID = /^(?!.*[.-]{2})[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?$/;
 
+/** The token goes there: never in clear text over a network. */
+const LIVEDNS_URL = /^(https:\/\/[^@\s]+|http:\/\/(localhost|127\.0\.0\.1)([:/][^@\s]*)?)$/;
+
 const lower = z.string().trim().toLowerCase();
 const domain = lower.refine(isDomain, "must be a domain name such as example.org");
 const address = lower.refine(isAddress, "must be a mail address such as alice@example.org, without `+`");
@@ -34,7 +37,13 @@ export const Uid = z
   );
 
 export const User = z.strictObject({
-  name: z.string().trim().min(1).max(128).describe("The person's full name."),
+  name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(128)
+    .regex(/^\P{Cc}*$/u, "must be one line of text")
+    .describe("The person's full name."),
   addresses: z
     .array(address)
     .min(1)
@@ -74,6 +83,7 @@ export const Dns = z.strictObject({
     ),
   apiUrl: z
     .url()
+    .regex(LIVEDNS_URL, "must be an https:// URL without a password in it; http:// on this machine only")
     .default("https://api.gandi.net/v5/livedns")
     .describe("Base URL of the LiveDNS API, for `gandi`."),
   ttl: z.int().min(300).max(2_592_000).default(10_800).describe("Time to live of the records, in seconds."),
@@ -128,7 +138,7 @@ export const StackConfig = z.strictObject({
     .string()
     .optional()
     .describe(
-      "uid of the person who gets mail to `postmaster@` and `abuse@`. Default: the first of `users`.",
+      "uid of the person who gets mail to `postmaster@` and `abuse@`. Default: the first of `users` by alphabet.",
     ),
   host: Host.prefault({}).describe("The machine that carries the mail system."),
   dns: Dns.prefault({}).describe("Where the domain's records are kept."),

@@ -54,6 +54,42 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, users: { alice: { ...alice, forward: "alice@example.org" } } },
       problem: /^users\.alice\.forward: is one of the person's own addresses/,
     },
+    "a forward to an address that nobody has": {
+      raw: { ...base, users: { alice: { ...alice, forward: "ghost@example.org" } } },
+      problem: /^users\.alice\.forward: nobody has the address ghost@example\.org$/,
+    },
+    "an IP address for a domain": { raw: { ...base, domain: "192.0.2.1" }, problem: /^domain: must be/ },
+    "a name of two lines": {
+      raw: { ...base, users: { alice: { name: "Alice\nuid: root" } } },
+      problem: /^users\.alice\.name: must be one line of text$/,
+    },
+    "people in a list": { raw: { ...base, users: [alice] }, problem: /^users: / },
+    "people that are null": { raw: { ...base, users: null }, problem: /^users: / },
+    "a person who is only a name": {
+      raw: { ...base, users: { alice: "Alice" } },
+      problem: /^users\.alice: /,
+    },
+    "a uid that is a key of every object": {
+      raw: JSON.parse('{"domain":"example.org","users":{"__proto__":{"name":"x"}}}'),
+      problem: /^users\.__proto__: uid must be/,
+    },
+    "a key of every object": {
+      raw: JSON.parse('{"domain":"example.org","users":{"alice":{"name":"x","__proto__":{"y":1}}}}'),
+      problem: /^users\.alice\.__proto__: is not a known key$/,
+    },
+    "a uid that only looks like one": { raw: { ...base, users: { аlice: alice } }, problem: /uid must be/ },
+    "an API in clear text": {
+      raw: { ...base, dns: { apiUrl: "http://api.example.org/v5" } },
+      problem: /^dns\.apiUrl: must be an https/,
+    },
+    "an API address with a password": {
+      raw: { ...base, dns: { apiUrl: "https://user:secret@api.example.org/" } },
+      problem: /^dns\.apiUrl: must be an https/,
+    },
+    "an API address that is a script": {
+      raw: { ...base, dns: { apiUrl: "javascript:alert(1)" } },
+      problem: /^dns\.apiUrl: must be an https/,
+    },
     "a uid in capitals": { raw: { ...base, users: { Alice: alice } }, problem: /^users\.Alice: uid must be/ },
     "a uid with a blank": { raw: { ...base, users: { "a b": alice } }, problem: /^users\.a b: uid must be/ },
     "a uid with an LDAP sign": { raw: { ...base, users: { "a,b": alice } }, problem: /uid must be/ },
@@ -131,6 +167,26 @@ describe("a stack config", () => {
       "aws:region": "eu-west-3",
     });
     assert.deepEqual(raw, { domain: "example.org", protect: false, users: { alice: { name: "Alice" } } });
+  });
+
+  it("may forward to somebody else here, to a role, and abroad", () => {
+    for (const forward of ["bob@example.org", "postmaster@example.org", "alice@example.com"]) {
+      const users = { alice: { ...alice, forward }, bob: { name: "Bob" } };
+      assert.deepEqual(problemsOf({ ...base, users }), [], forward);
+    }
+  });
+
+  it("may name people as objects name their own keys", () => {
+    const { config, problems } = parseConfig({ ...base, users: { constructor: alice, valueof: alice } });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(Object.keys(config?.users ?? {}), ["constructor", "valueof"]);
+  });
+
+  it("has its problems told in lines that can be read, whatever they quote", () => {
+    const path = `users.${"a".repeat(100_000)}\nsemail:domain: is fine`;
+    const text = describeProblems("Pulumi.dev.yaml", [{ path, message: "uid must be shorter" }]);
+    assert.ok(text.length < 1_000);
+    assert.equal(text.split("\n").length, 3);
   });
 
   it("has its problems told with file, path and where to look", () => {

@@ -30,6 +30,14 @@ describe("the model", () => {
     assert.deepEqual(person(users, "bob", { postmaster: "bob" })?.addresses.length, 3);
   });
 
+  it("takes the first by alphabet for the roles, as Pulumi hands them over, whatever their order in the file", () => {
+    const users = { zoe: { name: "Zoe" }, alice: { name: "Alice" }, 7: { name: "Seven" } };
+    assert.equal(person(users, "7")?.addresses.length, 3);
+    const { 7: _, ...rest } = users;
+    assert.equal(person(rest, "alice")?.addresses.length, 3);
+    assert.equal(person(rest, "zoe")?.addresses.length, 1);
+  });
+
   it("leaves a role's address to who claims it", () => {
     const users = { alice: { name: "Alice" }, bob: { name: "Bob", aliases: ["abuse@example.org"] } };
     assert.deepEqual(person(users, "alice")?.addresses, ["alice@example.org", "postmaster@example.org"]);
