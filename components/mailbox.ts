@@ -97,6 +97,8 @@ export class Mailbox extends pulumi.ComponentResource {
           // Empty says that there must be none: a forward set by hand is drift.
           mailRoutingAddress: args.forward === undefined ? [] : [args.forward],
         },
+        // An address that moves from one person to another in one diff, or from one who goes.
+        exclusive: ["mailLocalAddress"],
         password: args.keys.initialPassword(args.uid),
         // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
         adopt: true,

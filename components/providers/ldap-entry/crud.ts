@@ -1,9 +1,10 @@
 /** The operations of LdapEntry; loaded by the shim when one runs. */
-import { Attribute, Change, type Client, NoSuchObjectError, ResultCodeError } from "ldapts";
+import { Attribute, Change, type Client, EqualityFilter, NoSuchObjectError } from "ldapts";
 import type { Props } from "../shim.ts";
 import { checkInputs } from "../validate.ts";
 import { type Attributes, compare, Inputs, managed, modifications, shape } from "./diff.ts";
-import { LDAP, withDirectory } from "./session.ts";
+import { normaliseDn, parentDn } from "./dn.ts";
+import { EntryGone, isRefusal, LDAP, withDirectory } from "./session.ts";
 
 /** Validates, and fills in defaults. */
 export async function check(_olds: Props, news: Props) {
@@ -20,11 +21,10 @@ export async function create(props: Props) {
   const inputs = Inputs.parse(props);
   await withDirectory(inputs.connection, inputs.dn, async (client) => {
     try {
-      await client.add(inputs.dn, newAttributes(inputs));
+      await claiming(client, inputs, () => client.add(inputs.dn, newAttributes(inputs)));
     } catch (error) {
-      const exists = error instanceof ResultCodeError && error.code === LDAP.entryExists;
-      if (!exists || !inputs.adopt) throw error;
-      await bring(client, inputs);
+      if (!isRefusal(error, LDAP.entryExists) || !inputs.adopt) throw error;
+      await claiming(client, inputs, () => bring(client, inputs));
       if (inputs.managePassword) await setPassword(client, inputs);
     }
   });
@@ -44,7 +44,7 @@ export async function update(_id: string, olds: Props, news: Props) {
   const inputs = Inputs.parse(news);
   const before = Inputs.parse(olds);
   await withDirectory(inputs.connection, inputs.dn, async (client) => {
-    await bring(client, inputs, before.attributes);
+    await claiming(client, inputs, () => bring(client, inputs, before.attributes));
     if (inputs.managePassword && inputs.password !== before.password) await setPassword(client, inputs);
   });
   return { outs: inputs };
@@ -67,10 +67,51 @@ function newAttributes({ attributes, password }: Inputs): Record<string, string[
   return { ...Object.fromEntries(present), ...(password === undefined ? {} : { userPassword: [password] }) };
 }
 
+/**
+ * Writes; where another entry still holds an exclusive value, it is taken from it first. And once more when
+ * another operation changed this entry between look and write, which taking a value from it does.
+ */
+async function claiming(client: Client, inputs: Inputs, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    const raced = isRefusal(error, LDAP.noSuchAttribute, LDAP.attributeOrValueExists);
+    const claimed = isRefusal(error, LDAP.constraintViolation) && (await claim(client, inputs));
+    if (!raced && !claimed) throw error;
+    await write();
+  }
+}
+
+/** Takes the exclusive values from the entries beside this one. False when none of them had any. */
+async function claim(client: Client, { dn, attributes, exclusive }: Inputs): Promise<boolean> {
+  let found = false;
+  for (const type of exclusive) {
+    for (const value of attributes[type] ?? []) {
+      const filter = new EqualityFilter({ attribute: type, value });
+      const { searchEntries } = await client.search(parentDn(dn), {
+        scope: "one",
+        filter,
+        attributes: ["1.1"],
+      });
+      for (const holder of searchEntries) {
+        if (normaliseDn(holder.dn) === normaliseDn(dn)) continue;
+        found = true;
+        const modification = new Attribute({ type, values: [value] });
+        await client
+          .modify(holder.dn, new Change({ operation: "delete", modification }))
+          .catch((error: unknown) => {
+            if (!isRefusal(error, LDAP.noSuchAttribute, LDAP.noSuchObject)) throw error;
+          });
+      }
+    }
+  }
+  return found;
+}
+
 /** Modifies by what the entry holds now, not by what the state remembers, so that drift can't break the update. */
 async function bring(client: Client, inputs: Inputs, before: Attributes = {}): Promise<void> {
   const entry = await find(client, inputs.dn);
-  if (!entry) throw new Error("the entry is gone; run `pulumi refresh`, then update again");
+  if (!entry) throw new EntryGone("the entry is gone; run `pulumi refresh`, then update again");
   const changes = modifications(
     inputs.dn,
     managed({ ...before, ...inputs.attributes }, entry),

@@ -24,6 +24,8 @@ export const shape = {
     "userPassword goes into `password`, which is kept out of diffs",
   ),
   password: z.string().min(1).optional(),
+  /** Attributes whose values the other entries beside this one give up to it. */
+  exclusive: z.array(z.string().min(1)).default([]),
   managePassword: z.boolean().default(false),
   adopt: z.boolean().default(false),
 };
@@ -35,7 +37,7 @@ export type Inputs = z.infer<typeof Inputs>;
 /** Says what an update from `olds` to `news` would do. The connection alone never touches the entry. */
 export function compare(olds: Record<string, unknown>, news: Record<string, unknown>) {
   const moved = normaliseDn(String(olds.dn)) !== normaliseDn(String(news.dn));
-  const updates = changedKeys(["connection", "managePassword"], olds, news);
+  const updates = changedKeys(["connection", "exclusive", "managePassword"], olds, news);
   if (!sameAttributes(olds.attributes, news.attributes)) updates.push("attributes");
   // A password that the person has changed since is never put back.
   if (news.managePassword === true) updates.push(...changedKeys(["password"], olds, news));

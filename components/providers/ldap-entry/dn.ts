@@ -22,6 +22,11 @@ export function normaliseDn(dn: string): string {
     .replaceAll(/\s*([,=])\s*/g, "$1");
 }
 
+/** The DN of the entry above. */
+export function parentDn(dn: string): string {
+  return dn.replace(/^(?:\\.|[^\\,])*,/s, "");
+}
+
 /** Name of the attribute in the DN's first part, in lower case. */
 export function rdnAttribute(dn: string): string {
   return dn.slice(0, dn.indexOf("=")).trim().toLowerCase();

@@ -21,6 +21,11 @@ export interface LdapEntryArgs {
   password?: pulumi.Input<string>;
   /** Keep the password as given here; for service accounts. */
   managePassword?: pulumi.Input<boolean>;
+  /**
+   * Attributes whose values only one entry beside this one may have, such as addresses. A value that moves here from
+   * another entry is taken out there: Pulumi deletes entries last, and updates them in no order.
+   */
+  exclusive?: pulumi.Input<string[]>;
   /** Take over an entry that exists already. */
   adopt?: pulumi.Input<boolean>;
 }

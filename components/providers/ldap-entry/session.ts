@@ -19,7 +19,20 @@ const REMEDIES: Readonly<Record<number, string>> = {
   53: "the directory is unwilling; see its log",
   68: "the entry exists already; set `adopt` to take it over, or delete it",
 };
-export const LDAP = { busy: 51, unavailable: 52, noSuchObject: 32, entryExists: 68 } as const;
+export const LDAP = {
+  noSuchAttribute: 16,
+  constraintViolation: 19,
+  attributeOrValueExists: 20,
+  noSuchObject: 32,
+  busy: 51,
+  unavailable: 52,
+  entryExists: 68,
+} as const;
+
+/** Whether the directory refused with one of these codes. */
+export function isRefusal(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof ResultCodeError && codes.includes(error.code);
+}
 
 /** Runs `work` on a bound connection. Waits up to a minute for a directory that doesn't answer yet. */
 export async function withDirectory<T>(
@@ -61,8 +74,14 @@ function networkCode(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+/** The directory answers, but hasn't what an operation needs; the message says what to do. */
+export class EntryGone extends Error {
+  override readonly name = "EntryGone";
+}
+
 /** An error that names the entry, the cause and the remedy. */
 function explain(error: unknown, { url }: Connection, dn: string): Error {
+  if (error instanceof EntryGone) return new Error(`LDAP entry ${dn} at ${url}: ${error.message}`);
   if (error instanceof ResultCodeError) {
     const remedy = REMEDIES[error.code];
     return new Error(`LDAP entry ${dn} at ${url}: ${error.message.trim()}${remedy ? ` — ${remedy}` : ""}`);

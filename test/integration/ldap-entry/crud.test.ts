@@ -183,6 +183,38 @@ describe("an LDAP entry against a real slapd", () => {
     assert.equal((await crud.read(dn, await inputs(odd))).id, undefined);
   });
 
+  it("takes an address from the entry that still has it, on create and on update, and from that one alone", async () => {
+    const other = `uid=bob,${PEOPLE}`;
+    const exclusive = ["mailLocalAddress"];
+    const bob = async (mailLocalAddress: string[]) =>
+      inputs({
+        dn: other,
+        exclusive,
+        attributes: {
+          ...(await attributes({ uid: ["bob"], mailHost: ["box-bob"], mailLocalAddress })).attributes,
+        },
+      });
+    const alice = async (mailLocalAddress: string[]) =>
+      inputs({ exclusive, ...(await attributes({ mailLocalAddress })) });
+    const held = async (dn: string) => {
+      const { props } = await crud.read(dn, dn === DN ? await alice([]) : await bob([]));
+      return (props?.attributes as Record<string, string[]> | undefined)?.mailLocalAddress;
+    };
+    const start = ["alice@example.test", "postmaster@example.test", "abuse@example.test"];
+    await crud.update(DN, await inputs(), await alice(start));
+    await crud.create(await bob(["bob@example.test", "Postmaster@example.test"]));
+    assert.deepEqual(await held(DN), ["alice@example.test", "abuse@example.test"]);
+    const more = await bob(["bob@example.test", "Postmaster@example.test", "abuse@example.test"]);
+    await crud.update(other, await bob(["bob@example.test", "Postmaster@example.test"]), more);
+    assert.deepEqual(await held(DN), ["alice@example.test"]);
+    // The update that gives the address away finds it gone.
+    await crud.update(DN, await alice(start), await alice(["alice@example.test"]));
+    assert.equal((await held(other))?.length, 3);
+    const greedy = await bob(["alice@example.test"]);
+    await assert.rejects(crud.update(other, more, { ...greedy, exclusive: [] }), /another entry has already/);
+    await remove(other);
+  });
+
   it("is gone for read and fine for delete once it was deleted by hand", async () => {
     await byHand((client) => client.del(DN));
     assert.equal((await crud.read(DN, await inputs())).id, undefined);

@@ -8,7 +8,7 @@ import {
   managed,
   modifications,
 } from "../../../components/providers/ldap-entry/diff.ts";
-import { childDn, isDn, normaliseDn } from "../../../components/providers/ldap-entry/dn.ts";
+import { childDn, isDn, normaliseDn, parentDn } from "../../../components/providers/ldap-entry/dn.ts";
 import { UNKNOWN } from "../../../components/providers/validate.ts";
 
 const DN = "uid=alice,ou=people,dc=example,dc=org";
@@ -140,4 +140,12 @@ describe("distinguished names", () => {
   }
   it("compare without case and blanks", () =>
     assert.equal(normaliseDn("UID=Alice, DC=x"), normaliseDn("uid=alice,dc=X")));
+});
+
+it("the parent of a DN is what its child was made below, whatever signs the child has", () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, unit: "binary" }), (value) => {
+      assert.equal(parentDn(childDn("uid", value, "ou=people,dc=example")), "ou=people,dc=example");
+    }),
+  );
 });
