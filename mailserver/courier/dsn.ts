@@ -1,5 +1,6 @@
 /** Delivery status notifications: multipart/report (RFC 6522) with message/delivery-status (RFC 3464). */
 import MimeNode from "nodemailer/lib/mime-node";
+import { rfc5322Date } from "../smtp/date.ts";
 
 /** A recipient whose delivery failed for good. */
 export interface FailedDelivery {
@@ -121,9 +122,4 @@ function oneLine(text: string): string {
 
 function isAscii(text: string): boolean {
   return !/[^\x20-\x7e]/.test(text);
-}
-
-/** RFC 5322 section 3.3 */
-function rfc5322Date(date: Date): string {
-  return date.toUTCString().replace("GMT", "+0000");
 }

@@ -15,12 +15,16 @@ export interface SmtpCourierDeps extends MxDeps {
   readonly port: number;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
+  /** Milliseconds for all hosts together; 30 minutes unless told. */
+  readonly attemptMs?: number;
 }
 
 export type SmtpCourier = (domain: string, delivery: Delivery, signal: AbortSignal) => Promise<Result[]>;
 
 /** Addresses that one attempt tries at most, whatever a domain publishes. */
 const MAX_ADDRESSES = 6;
+/** A host that answers each command just in time would else keep a place in the queue for hours. */
+const ATTEMPT_MS = 1_800_000;
 
 interface Target {
   readonly host: string;
@@ -58,7 +62,7 @@ class Attempt {
   constructor(delivery: Delivery, deps: SmtpCourierDeps, signal: AbortSignal) {
     this.#delivery = delivery;
     this.#deps = deps;
-    this.#signal = signal;
+    this.#signal = AbortSignal.any([signal, AbortSignal.timeout(deps.attemptMs ?? ATTEMPT_MS)]);
     this.#open = delivery.recipients;
   }
 

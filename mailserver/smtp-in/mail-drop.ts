@@ -3,13 +3,14 @@ import { isAscii } from "node:buffer";
 import type { BoxCourier } from "../courier/lmtp.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import { deliver } from "../net/client.ts";
+import { describeReply } from "../net/consult.ts";
 import type { Log } from "../net/log.ts";
 import type { ClientTimeouts } from "../net/types.ts";
 import type { RecipientAnswer } from "../policy/recipient.ts";
 import type { Clock } from "../queue/clock.ts";
 import { parseAddress } from "../smtp/address.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Address, Outcome, Reply, ReversePath } from "../smtp/types.ts";
+import type { Address, Outcome, ReversePath } from "../smtp/types.ts";
 
 /** A box as the directory named it. */
 export type Box = RecipientAnswer & { readonly kind: "box" };
@@ -71,10 +72,6 @@ function facts({ id, box, recipient, from }: Parcel): Record<string, unknown> {
   return { message: id, box: box.uid, recipient: recipient.text, from: from?.text ?? "" };
 }
 
-function describe({ code, enhanced, lines }: Reply): Record<string, unknown> {
-  return { code, enhanced, text: lines.join(" ") };
-}
-
 async function forward(parcel: Parcel, deps: MailDropDeps): Promise<Outcome | undefined> {
   const { forward: target } = parcel.box;
   if (target === undefined) return undefined;
@@ -85,7 +82,7 @@ async function forward(parcel: Parcel, deps: MailDropDeps): Promise<Outcome | un
     deps.log.info("forward.accepted", known);
     return outcome;
   }
-  deps.log.warn("forward.failed", outcome ? { ...known, ...describe(outcome.reply) } : known);
+  deps.log.warn("forward.failed", outcome ? { ...known, ...describeReply(outcome.reply) } : known);
   if (outcome?.kind === "permanent") return { kind: "permanent", reply: forwardRefused };
   return { kind: "temporary", reply: forwardWaits };
 }
@@ -140,6 +137,6 @@ async function dropIntoBox(parcel: Parcel, deps: MailDropDeps): Promise<Outcome>
 
 function report(parcel: Parcel, outcome: Outcome, log: Log): Outcome {
   if (outcome.kind === "delivered") log.info("lmtp.delivered", facts(parcel));
-  else log.warn("lmtp.refused", { ...facts(parcel), ...describe(outcome.reply) });
+  else log.warn("lmtp.refused", { ...facts(parcel), ...describeReply(outcome.reply) });
   return outcome;
 }

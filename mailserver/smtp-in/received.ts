@@ -1,5 +1,6 @@
 /** Trace information of received messages, RFC 5321 section 4.4. Pure. */
 import { isIPv6 } from "node:net";
+import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo, Transaction } from "../smtp/types.ts";
 
 export interface ReceivedFacts {
@@ -13,11 +14,6 @@ export interface ReceivedFacts {
 /** RFC 5321 section 4.1.3 */
 function addressLiteral(address: string): string {
   return isIPv6(address) ? `[IPv6:${address}]` : `[${address}]`;
-}
-
-/** RFC 5322 section 3.3 */
-function rfc5322Date(date: Date): string {
-  return date.toUTCString().replace("GMT", "+0000");
 }
 
 /** The Received field, folded, with its line end. */

@@ -1,4 +1,5 @@
 /** What smtp-out changes in a message before it is queued. Pure. */
+import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo } from "../smtp/types.ts";
 import { type Field, type Message, makeField } from "./header.ts";
 
@@ -49,9 +50,4 @@ function receivedValue({ kind, session, hostname, queueId, now }: PrepareFacts):
 /** What a client called itself never breaks out of its place. */
 function clean(helo: string | undefined): string {
   return helo === undefined || !/^[\w.:[\]-]{1,255}$/.test(helo) ? "unknown" : helo;
-}
-
-/** RFC 5322 section 3.3 */
-function rfc5322Date(date: Date): string {
-  return date.toUTCString().replace("GMT", "+0000");
 }
