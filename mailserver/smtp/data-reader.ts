@@ -20,6 +20,39 @@ export interface DataProgress {
 
 type State = "lineStart" | "text" | "cr" | "dot" | "dotCr";
 
+/** The text of one chunk: a view of it while it is in one piece, a copy once dots were taken out of it. */
+class Text {
+  readonly #chunk: Uint8Array;
+  #bytes: Uint8Array = new Uint8Array();
+  #length = 0;
+
+  constructor(chunk: Uint8Array) {
+    this.#chunk = chunk;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  add(from: number, to: number): void {
+    if (to <= from) return;
+    const piece = this.#chunk.subarray(from, to);
+    if (this.#length === 0) {
+      this.#bytes = piece;
+    } else {
+      if (this.#bytes.length < this.#chunk.length) this.#copy();
+      this.#bytes.set(piece, this.#length);
+    }
+    this.#length += piece.length;
+  }
+
+  #copy(): void {
+    const copy = new Uint8Array(this.#chunk.length);
+    copy.set(this.bytes);
+    this.#bytes = copy;
+  }
+}
+
 /** Unstuffs the bytes of one message in any portions. */
 export class DataReader {
   readonly #limit: number;
@@ -28,7 +61,10 @@ export class DataReader {
   #fault: DataFault | undefined;
   #size = 0;
 
-  /** `emit` gets views into the chunks, never more than `limit` bytes in all, and none after a fault. */
+  /**
+   * `emit` gets at most one piece per chunk, which may be a view into it, never more than `limit` bytes in all, and
+   * none after a fault. One: a message of dots would else cost a call for every three bytes.
+   */
   constructor(limit: number, emit: (bytes: Uint8Array) => void) {
     this.#limit = limit;
     this.#emit = emit;
@@ -44,7 +80,14 @@ export class DataReader {
   }
 
   read(chunk: Uint8Array, offset: number): DataProgress {
-    // [from, at) is message text that was not emitted yet.
+    const text = new Text(chunk);
+    const progress = this.#scan(chunk, offset, text);
+    this.#give(text.bytes);
+    return progress;
+  }
+
+  #scan(chunk: Uint8Array, offset: number, text: Text): DataProgress {
+    // [from, at) is message text that was not added yet.
     let from = offset;
     for (let at = offset; at < chunk.length; at += 1) {
       const byte = chunk[at] ?? 0;
@@ -55,14 +98,14 @@ export class DataReader {
       }
       // A dot at the start of a line is never message text: either it was stuffed or it ends the message.
       if (next === "dot") {
-        this.#flush(chunk, from, at);
+        text.add(from, at);
         from = at + 1;
       }
       // The CR after that dot is text only in a message that is refused anyway.
       if (next === "dotCr") from = at + 1;
       this.#state = next;
     }
-    this.#flush(chunk, from, chunk.length);
+    text.add(from, chunk.length);
     return { next: chunk.length, end: false };
   }
 
@@ -86,10 +129,10 @@ export class DataReader {
     return "text";
   }
 
-  #flush(chunk: Uint8Array, from: number, to: number): void {
-    if (to <= from) return;
-    this.#size += to - from;
+  #give(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#size += bytes.length;
     if (this.#size > this.#limit) this.#fault ??= "tooLarge";
-    if (this.#fault === undefined) this.#emit(chunk.subarray(from, to));
+    if (this.#fault === undefined) this.#emit(bytes);
   }
 }

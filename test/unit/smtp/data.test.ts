@@ -74,6 +74,14 @@ describe("reading DATA", () => {
     );
   });
 
+  test("gives one piece per chunk, however many dots were in it", () => {
+    const pieces: Buffer[] = [];
+    const reader = new DataReader(1e9, (bytes) => pieces.push(Buffer.from(bytes)));
+    reader.read(Buffer.from("..\r\n".repeat(1_000)), 0);
+    reader.read(Buffer.from("..\r\nplain\r\n...\r\nend\r\n.\r\n"), 0);
+    assert.deepEqual(pieces.map(String), [".\r\n".repeat(1_000), ".\r\nplain\r\n..\r\nend\r\n"]);
+  });
+
   test("gives no byte beyond the limit and still finds the end", () => {
     fc.assert(
       fc.property(lines, fc.nat(60), places, (message, limit, cuts) => {
