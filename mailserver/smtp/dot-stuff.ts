@@ -13,10 +13,15 @@ export class DotStuffer {
 
   /** The bytes to send for a piece of the message. */
   push(chunk: Uint8Array): Uint8Array {
-    const pieces: Uint8Array[] = [];
+    let out: Uint8Array | undefined;
+    let length = 0;
     let from = 0;
     const insert = (at: number, byte: number): void => {
-      pieces.push(chunk.subarray(from, at), Uint8Array.of(byte));
+      // Every byte may get one more, and the first one two (a dot after the CR of the piece before).
+      out ??= new Uint8Array(2 * chunk.length + 1);
+      out.set(chunk.subarray(from, at), length);
+      length += at - from;
+      out[length++] = byte;
       from = at;
       this.#last = byte;
     };
@@ -27,9 +32,9 @@ export class DotStuffer {
       if (byte === DOT && this.#last === LF) insert(at, DOT);
       this.#last = byte;
     }
-    if (pieces.length === 0) return chunk;
-    pieces.push(chunk.subarray(from));
-    return Buffer.concat(pieces);
+    if (out === undefined) return chunk;
+    out.set(chunk.subarray(from), length);
+    return out.subarray(0, length + chunk.length - from);
   }
 
   /** The end of the message: a missing last CRLF, then the dot. */
