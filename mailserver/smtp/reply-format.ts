@@ -34,18 +34,26 @@ export class ReplyParser {
   #rest = "";
   #lines: string[] = [];
   #bytes = 0;
+  #fault: unknown;
 
-  /** The replies that are complete now. Throws BadReply. */
+  /** The replies that are complete now. Throws BadReply, but not for what comes behind whole replies: with the next push. */
   push(chunk: Uint8Array): Reply[] {
+    if (this.#fault !== undefined) throw this.#fault;
     const parts = (this.#rest + Buffer.from(chunk).toString("latin1")).split("\n");
     this.#rest = parts.pop() ?? "";
     this.#bytes += chunk.length;
     const replies: Reply[] = [];
-    for (const part of parts) {
-      const reply = this.#line(part.replace(/\r$/, ""));
-      if (reply) replies.push(reply);
+    try {
+      for (const part of parts) {
+        const reply = this.#line(part.replace(/\r$/, ""));
+        if (reply) replies.push(reply);
+      }
+      if (this.#bytes > REPLY_BYTES_MAX) throw new BadReply("the reply is too long");
+    } catch (error) {
+      // A "250" to a message counts, whatever nonsense follows: forgetting it would deliver twice.
+      if (replies.length === 0) throw error;
+      this.#fault = error;
     }
-    if (this.#bytes > REPLY_BYTES_MAX) throw new BadReply("the reply is too long");
     return replies;
   }
 

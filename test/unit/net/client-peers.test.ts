@@ -57,6 +57,10 @@ describe("peers that misbehave", () => {
     "DATA refused": { answer: ordinary({ DATA: "554 5.5.1 no" }), want: ["permanent 554 5.5.1"] },
     "2xx to DATA": { answer: ordinary({ DATA: "250 what" }), want: ["temporary 451 4.5.0"] },
     "the message refused": { answer: ordinary({ ".": "554 5.6.0 spam" }), want: ["permanent 554 5.6.0"] },
+    "nonsense behind the last reply": {
+      answer: ordinary({ ".": "250 2.0.0 taken\r\nnonsense" }),
+      want: ["delivered 250 2.0.0"],
+    },
     "421 in place of the last reply": {
       answer: ordinary({ ".": "421 4.3.0 down" }),
       want: ["temporary 421 4.3.0"],
