@@ -9,8 +9,8 @@ import { parseSize } from "./size.ts";
 
 const UID = /^(?!.*[.-]{2})[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?$/;
 
-/** The token goes there: never in clear text over a network. */
-const LIVEDNS_URL = /^(https:\/\/[^@\s]+|http:\/\/(localhost|127\.0\.0\.1)([:/][^@\s]*)?)$/;
+/** Whether clear text is good enough for the token is for `@pulumi/gandi` to say, which sends it nowhere else. */
+const HTTP_URL = /^https?:\/\/[^@\s]+$/;
 
 const lower = z.string().trim().toLowerCase();
 const domain = lower.refine(isDomain, "must be a domain name such as example.org");
@@ -83,7 +83,7 @@ export const Dns = z.strictObject({
     ),
   apiUrl: z
     .url()
-    .regex(LIVEDNS_URL, "must be an https:// URL without a password in it; http:// on this machine only")
+    .regex(HTTP_URL, "must be an https:// URL without a password in it")
     .default("https://api.gandi.net/v5/livedns")
     .describe("Base URL of the LiveDNS API, for `gandi`."),
   ttl: z.int().min(300).max(2_592_000).default(10_800).describe("Time to live of the records, in seconds."),
