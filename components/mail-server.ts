@@ -27,7 +27,7 @@ export interface MailServerArgs {
   addresses: ServiceAddresses;
   /** Networks that may ask the resolver. */
   subnets: { front: string };
-  /** Name servers that the resolver asks for names that public DNS doesn't have, by top domain. */
+  /** Name servers that the resolver asks instead of the public ones, by domain. */
   stubs: Readonly<Record<string, string>>;
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
   dkimSelector: string;

@@ -53,7 +53,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     hostnames,
     addresses: network,
     subnets: { front: network.front },
-    stubs: model.dns.provider === "dev" ? { [topDomain(domain)]: network.livedns } : {},
+    stubs: model.stubs,
     ports: model.ports,
     dkimSelector: DKIM_SELECTOR,
     policy,
@@ -116,8 +116,4 @@ function declareRecords({ model, host, images, keys, gandiToken, server }: Recor
     },
     { dependsOn: [server, ...(dev ? [dev.container] : [])] },
   );
-}
-
-function topDomain(domain: string): string {
-  return domain.slice(domain.lastIndexOf(".") + 1);
 }

@@ -46,6 +46,8 @@ export interface MailModel {
   readonly hostnames: Hostnames;
   readonly people: readonly Person[];
   readonly network: NetworkPlan;
+  /** Name servers that the resolver asks instead of the public ones, by domain. */
+  readonly stubs: Readonly<Record<string, string>>;
   readonly records: readonly RecordSpec[];
   readonly host: StackConfig["host"];
   readonly dns: StackConfig["dns"];
@@ -70,6 +72,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     hostnames,
     people: people(config),
     network,
+    stubs: config.dns.provider === "dev" ? { [devZone(domain)]: network.livedns } : {},
     records: mailRecords({
       domain,
       hostnames,
@@ -96,6 +99,15 @@ export function suffixOf(domain: string): string {
     .split(".")
     .map((label) => `dc=${label}`)
     .join(",");
+}
+
+/** Top domains that nobody has in public DNS (RFC 6761 section 6). */
+const RESERVED = new Set(["test", "example", "invalid", "localhost"]);
+
+/** What the dev name server answers for: a reserved top domain, so that foreign domains can be made up; else our own. */
+function devZone(domain: string): string {
+  const top = domain.slice(domain.lastIndexOf(".") + 1);
+  return RESERVED.has(top) ? top : domain;
 }
 
 function people(config: StackConfig): Person[] {

@@ -38,6 +38,16 @@ describe("the model", () => {
     assert.equal(person(rest, "zoe")?.addresses.length, 1);
   });
 
+  it("has the dev name server answer for a reserved top domain, but never for all of a real one", () => {
+    const stubs = (domain: string, provider = "dev") =>
+      Object.keys(model({ domain, dns: { provider } }).stubs);
+    assert.deepEqual(stubs("semail.test"), ["test"]);
+    assert.deepEqual(stubs("mail.example"), ["example"]);
+    assert.deepEqual(stubs("semail.email"), ["semail.email"]);
+    assert.deepEqual(stubs("mail.semail.email"), ["mail.semail.email"]);
+    assert.deepEqual(stubs("semail.test", "gandi"), []);
+  });
+
   it("leaves a role's address to who claims it", () => {
     const users = { alice: { name: "Alice" }, bob: { name: "Bob", aliases: ["abuse@example.org"] } };
     assert.deepEqual(person(users, "alice")?.addresses, ["alice@example.org", "postmaster@example.org"]);
