@@ -5,6 +5,10 @@ import { planImages } from "./stacks/image-plans.ts";
 import { mailStack } from "./stacks/mail-stack.ts";
 import { buildModel } from "./stacks/model.ts";
 
+// The SDK takes a stack trace for each of its promises, hundreds per resource, in case one leaks: two thirds of the
+// time of a large preview. A wrong config is told by path, not by trace; who looks for a fault switches them on.
+if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
+
 const { config, gandiToken } = loadConfig();
 const model = buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() });
 

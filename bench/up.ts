@@ -9,6 +9,7 @@ import Docker from "dockerode";
 import { execa } from "execa";
 import { deliverAsStranger, loginOf, readMail } from "../test/support/mail.ts";
 import { freePorts, makeProject, type StackKeys, type TestProject } from "../test/support/project.ts";
+import { PREVIEW_ENV } from "../tools/bootstrap/pulumi.ts";
 import { atMost, type Row, ratioAtMost, report } from "./support/result.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -80,6 +81,8 @@ async function largePreview(): Promise<Row[]> {
     Array.from({ length: PEOPLE }, (_, index) => [`user${index}`, { name: `User ${index}` }]),
   );
   return withProject({ ...(await baseKeys()), users }, async (project) => {
+    // As `npm run preview` does.
+    for (const [name, value] of Object.entries(PREVIEW_ENV)) project.stack.workspace.envVars[name] = value;
     const preview = () => seconds(() => project.stack.preview());
     const ours = await preview();
     await writeFile(join(project.folder, "index.ts"), FLOOR);
