@@ -1,6 +1,12 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { type DkimSettings, SmtpInSettings, SmtpOutSettings } from "../mailserver/contract.ts";
+import {
+  type ClientSettings,
+  type DkimSettings,
+  type SenderSettings,
+  SmtpInSettings,
+  SmtpOutSettings,
+} from "../mailserver/contract.ts";
 import { type PublishedPort, serviceContainer } from "./container.ts";
 import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
@@ -17,6 +23,17 @@ export interface ServiceAddresses {
   readonly resolver: string;
 }
 
+/** How mail from other servers is received. */
+export interface InboundArgs {
+  readonly tagSeparator: string;
+  /** Address that gets what nobody else is known for. */
+  readonly catchAll: string | undefined;
+  readonly dmarcReject: SenderSettings["reject"];
+  readonly dmarcQuarantine: SenderSettings["quarantine"];
+  readonly dnsFailure: SenderSettings["dnsFailure"];
+  readonly clients: ClientSettings;
+}
+
 export interface MailServerArgs {
   host: MailHost;
   images: MailImages;
@@ -30,6 +47,7 @@ export interface MailServerArgs {
   /** Name servers that the resolver asks instead of the public ones, by domain. */
   stubs: Readonly<Record<string, string>>;
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
+  inbound: InboundArgs;
   dkimSelector: string;
   policy: DataPolicy;
 }
@@ -44,6 +62,7 @@ const RELAY_USER = "smtp-in";
 export class MailServer extends pulumi.ComponentResource {
   readonly resolver: docker.Container;
   readonly queue: docker.Volume;
+  readonly spool: docker.Volume;
   readonly smtpIn: docker.Container;
   readonly smtpOut: docker.Container;
   readonly access: docker.Container;
@@ -55,15 +74,17 @@ export class MailServer extends pulumi.ComponentResource {
     this.args = args;
     this.id = name;
     this.resolver = this.makeResolver();
-    this.queue = dataVolume(
-      `${name}-queue`,
-      { host: args.host, name: "smtp-out-queue", kind: "queue", policy: args.policy },
-      { parent: this },
-    );
+    this.queue = this.makeQueue(`${name}-queue`, "smtp-out-queue");
+    this.spool = this.makeQueue(`${name}-in-queue`, "smtp-in-queue");
     this.smtpOut = this.makeSmtpOut();
     this.smtpIn = this.makeSmtpIn();
     this.access = this.makeAccess();
     this.registerOutputs({});
+  }
+
+  private makeQueue(resource: string, name: string): docker.Volume {
+    const { host, policy } = this.args;
+    return dataVolume(resource, { host, name, kind: "queue", policy }, { parent: this });
   }
 
   private published(internal: number, external: number): PublishedPort {
@@ -130,12 +151,16 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpIn(): docker.Container {
-    const { host, images, addresses, directory, keys, hostnames, ports } = this.args;
+    const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
     const login = directory.login("smtp-in");
+    const { dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
       settingsJson(SmtpInSettings, {
         ...common,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
+        resolvers: [addresses.resolver],
+        senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
+        clients,
       }),
     );
     return serviceContainer(
@@ -152,10 +177,11 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.boxes, alias: "smtp-in" },
         ],
         files: { "settings.json": settings },
+        volumes: [{ volume: this.spool, path: "/var/spool/semail" }],
         ports: [this.published(25, ports.smtp)],
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry] },
+      { parent: this, dependsOn: [login.entry, this.resolver] },
     );
   }
 
@@ -195,7 +221,8 @@ export class MailServer extends pulumi.ComponentResource {
 
   /** What the settings of both SMTP daemons have in common. */
   private common(hostname: string, login: ServiceLogin) {
-    const { domain, keys } = this.args;
+    const { domain, keys, inbound } = this.args;
+    const { tagSeparator, catchAll } = inbound;
     return pulumi
       .all([login.password, keys.tls.certificate, keys.tls.key])
       .apply(([password, certificate, key]) => ({
@@ -204,6 +231,8 @@ export class MailServer extends pulumi.ComponentResource {
         directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
         tls: { certificate, key },
         lmtpPort: LMTP_PORT,
+        tagSeparator,
+        catchAll: catchAll === undefined ? {} : { [domain]: catchAll },
       }));
   }
 }

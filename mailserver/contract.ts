@@ -55,16 +55,14 @@ const common = {
   lmtpPort: port.default(24),
   /** Loopback port of `/healthz`. */
   healthPort: port.default(8080),
+  /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
+  tagSeparator: z
+    .string()
+    .regex(/^[+=_.-]?$/)
+    .default("+"),
+  /** Per domain: the address that gets what nobody else is known for. */
+  catchAll: z.record(hostname, z.string().min(3)).default({}),
 };
-
-/** Settings of smtp-in, the MX daemon. */
-export const SmtpInSettings = z.strictObject({
-  ...common,
-  port: port.default(25),
-  /** Where mail for a person's forward address goes: the internal listener of smtp-out. */
-  relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
-});
-export type SmtpInSettings = z.infer<typeof SmtpInSettings>;
 
 /** When a deferred message is tried again, and when it is given up; milliseconds. */
 export const RetrySettings = z.strictObject({
@@ -73,6 +71,70 @@ export const RetrySettings = z.strictObject({
   giveUpMs: z.int().min(1_000).default(432_000_000),
 });
 export type RetrySettings = z.infer<typeof RetrySettings>;
+
+/** The same for mail to our own boxes: they restart within seconds and are asked at little cost. */
+export const SpoolRetrySettings = RetrySettings.extend({
+  firstMs: z.int().min(10).default(1_000),
+  maxMs: z.int().min(10).default(900_000),
+});
+
+/** Folder of the durable queue; on a volume of its own. */
+const queueDir = z.string().min(1).default("/var/spool/semail");
+
+/** What one client address may do, and all addresses of its network (/24 of IPv4, /64 of IPv6); 0: no limit. */
+const ClientQuota = z.strictObject({
+  /** At the same time. */
+  connections: z.int().min(0).default(0),
+  connectionsPerMinute: z.int().min(0).default(0),
+  recipientsPerHour: z.int().min(0).default(0),
+  /** Commands answered 5xx. */
+  errorsPerHour: z.int().min(0).default(0),
+});
+
+const cidr = z.union([z.cidrv4(), z.cidrv6()]);
+
+/** What smtp-in takes from strangers before it knows what they want. */
+export const ClientSettings = z.strictObject({
+  address: ClientQuota.prefault({}),
+  network: ClientQuota.prefault({}),
+  /** Networks that no limit, delay or block list concerns. */
+  exempt: z.array(cidr).default([]),
+  /** Zones that list addresses of known senders of spam (RFC 5782). */
+  blockLists: z.array(hostname).default([]),
+  /** Milliseconds before the greeting; who speaks earlier is no mail server. */
+  greetDelayMs: z.int().min(0).max(60_000).default(0),
+  /** Load balancers that tell the client's address by the PROXY protocol, version 1 or 2. */
+  proxies: z.array(cidr).default([]),
+});
+export type ClientSettings = z.infer<typeof ClientSettings>;
+
+/** What smtp-in makes of a message whose author's domain asks to be protected (RFC 9989, DMARC). */
+export const SenderSettings = z.strictObject({
+  /** The domain says `reject`. `junk` marks the message for the box's Junk folder. */
+  reject: z.enum(["refuse", "junk", "accept"]).default("refuse"),
+  /** The domain says `quarantine`, or the message hides who wrote it. */
+  quarantine: z.enum(["junk", "accept"]).default("junk"),
+  /** DNS did not answer: that is never a refusal for good. `defer` answers 451. */
+  dnsFailure: z.enum(["accept", "defer"]).default("accept"),
+  /** Milliseconds that all look-ups for one message may take. */
+  timeoutMs: z.int().min(100).default(10_000),
+});
+export type SenderSettings = z.infer<typeof SenderSettings>;
+
+/** Settings of smtp-in, the MX daemon. */
+export const SmtpInSettings = z.strictObject({
+  ...common,
+  port: port.default(25),
+  /** Where forwards and notifications go: the internal listener of smtp-out. */
+  relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
+  /** IP addresses of the stack's resolver, `address` or `address:port`; without one, senders are not checked. */
+  resolvers: z.array(z.string().min(1)).default([]),
+  senders: SenderSettings.prefault({}),
+  clients: ClientSettings.prefault({}),
+  queueDir,
+  retry: SpoolRetrySettings.prefault({}),
+});
+export type SmtpInSettings = z.infer<typeof SmtpInSettings>;
 
 /** A DKIM signing key. `privateKey` is a secret. */
 export const DkimSettings = z.strictObject({ domain: hostname, selector: hostname, privateKey: pem });
@@ -94,8 +156,7 @@ export const SmtpOutSettings = z.strictObject({
   ownNames: z.array(hostname).default([]),
   /** Port of foreign MX hosts; 25 outside tests. */
   remotePort: port.default(25),
-  /** Folder of the durable queue; on a volume of its own. */
-  queueDir: z.string().min(1).default("/var/spool/semail"),
+  queueDir,
   retry: RetrySettings.prefault({}),
   dkim: z.array(DkimSettings).default([]),
 });

@@ -17,6 +17,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkAddresses(readable(users), domain),
     ...checkForwards(readable(users), domain),
     ...checkPostmaster(raw.postmaster, users),
+    ...checkCatchAll(raw.smtpIn, users),
     ...checkPorts(raw.ports),
   ];
 }
@@ -91,6 +92,12 @@ function claims(uid: string, user: UserConfig, domain: string | undefined): [str
 function checkPostmaster(postmaster: unknown, users: Record<string, unknown>): Problem[] {
   if (typeof postmaster !== "string" || Object.hasOwn(users, postmaster)) return [];
   return [{ path: "postmaster", message: `there is no user ${postmaster}: name one of semail:users` }];
+}
+
+function checkCatchAll(smtpIn: unknown, users: Record<string, unknown>): Problem[] {
+  const uid = isObject(smtpIn) ? smtpIn.catchAll : undefined;
+  if (typeof uid !== "string" || Object.hasOwn(users, uid)) return [];
+  return [{ path: "smtpIn.catchAll", message: `there is no user ${uid}: name one of semail:users` }];
 }
 
 function checkPorts(raw: unknown): Problem[] {

@@ -55,6 +55,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     subnets: { front: network.front },
     stubs: model.stubs,
     ports: model.ports,
+    inbound: model.smtpIn,
     dkimSelector: DKIM_SELECTOR,
     policy,
   });

@@ -37,6 +37,12 @@ export interface NetworkPlan {
   readonly livedns: string;
 }
 
+/** How mail from other servers is received. */
+export interface InboundPlan extends Omit<StackConfig["smtpIn"], "catchAll"> {
+  /** Address that gets what nobody else is known for. */
+  readonly catchAll: string | undefined;
+}
+
 export interface MailModel {
   /** Begins the name of everything this stack owns on the host, e.g. `semail-dev`. */
   readonly prefix: string;
@@ -52,6 +58,7 @@ export interface MailModel {
   readonly host: StackConfig["host"];
   readonly dns: StackConfig["dns"];
   readonly ports: StackConfig["ports"];
+  readonly smtpIn: InboundPlan;
   readonly images: StackConfig["images"];
   readonly protect: boolean;
   readonly keepVolumes: boolean;
@@ -65,12 +72,14 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
   const address = config.host.address;
+  const persons = people(config);
+  const catchAll = persons.find(({ uid }) => uid === config.smtpIn.catchAll)?.address;
   return deepFreeze({
     prefix,
     domain,
     suffix: suffixOf(domain),
     hostnames,
-    people: people(config),
+    people: persons,
     network,
     stubs: config.dns.provider === "dev" ? { [devZone(domain)]: network.livedns } : {},
     records: mailRecords({
@@ -86,6 +95,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     host: config.host,
     dns: config.dns,
     ports: config.ports,
+    smtpIn: { ...config.smtpIn, catchAll },
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,

@@ -106,6 +106,71 @@ export const Ports = z.strictObject({
   dnsApi: port.default(8053).describe("livedns, always on 127.0.0.1: the API of the `dev` DNS provider."),
 });
 
+const limit = z.int().min(0).default(0);
+
+/** 0 stands for no limit. */
+const ClientQuota = z.strictObject({
+  connections: limit.describe("Connections at the same time; `0`: no limit."),
+  connectionsPerMinute: limit.describe("New connections in a minute; `0`: no limit."),
+  recipientsPerHour: limit.describe("Accepted recipients in an hour; `0`: no limit."),
+  errorsPerHour: limit.describe("Commands refused for good in an hour; `0`: no limit."),
+});
+
+const network = z.union([z.cidrv4(), z.cidrv6()], "must be a network such as 192.0.2.0/24 or 2001:db8::/32");
+
+export const Clients = z.strictObject({
+  address: ClientQuota.prefault({}).describe("What one client address may do."),
+  network: ClientQuota.prefault({}).describe(
+    "What the addresses of one network (/24 of IPv4, /64 of IPv6) may do together.",
+  ),
+  exempt: z.array(network).default([]).describe("Networks that no limit, delay or block list concerns."),
+  blockLists: z
+    .array(domain)
+    .default([])
+    .describe("DNS block lists. Listed clients reach `postmaster@` and `abuse@` only."),
+  greetDelayMs: z
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(0)
+    .describe("Milliseconds before the greeting; a client that speaks earlier is turned away."),
+  proxies: z
+    .array(network)
+    .default([])
+    .describe("Load balancers in front of smtp-in that speak the PROXY protocol, version 1 or 2."),
+});
+
+export const SmtpIn = z.strictObject({
+  tagSeparator: z
+    .string()
+    .regex(/^[+=_.-]?$/, "must be one of `+`, `=`, `_`, `.`, `-`, or empty")
+    .default("+")
+    .describe(
+      "What parts name and detail: with `+`, `alice+shop@` is alice's. Empty: such addresses are unknown.",
+    ),
+  catchAll: z
+    .string()
+    .optional()
+    .describe("uid of the person who gets mail to addresses that nobody has. Default: it is refused."),
+  dmarcReject: z
+    .enum(["refuse", "junk", "accept"])
+    .default("refuse")
+    .describe("Mail that fails DMARC where the author's domain asks to reject it."),
+  dmarcQuarantine: z
+    .enum(["junk", "accept"])
+    .default("junk")
+    .describe(
+      "Mail that fails DMARC where the author's domain asks for quarantine: to Junk, or as other mail.",
+    ),
+  dnsFailure: z
+    .enum(["accept", "defer"])
+    .default("accept")
+    .describe(
+      "Mail whose author can't be checked since DNS does not answer. `defer`: the sender's server shall try again.",
+    ),
+  clients: Clients.prefault({}).describe("Limits per client; all are off unless set."),
+});
+
 const imageTag = z.string().min(1).optional();
 
 export const Images = z.strictObject({
@@ -152,6 +217,7 @@ export const StackConfig = z.strictObject({
       "Private network of the stack's containers. Default: `10.x.0.0/16` with x from 64 to 191, derived from the stack's name.",
     ),
   defaults: Defaults.prefault({}).describe("What a person has whose entry doesn't say otherwise."),
+  smtpIn: SmtpIn.prefault({}).describe("How mail from other servers is received."),
   images: Images.prefault({}).describe("Versions of the container images."),
   protect: z
     .boolean()

@@ -4,7 +4,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import { clientNetwork } from "../policy/client-network.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
-import { clientAddress, ServerConnection } from "./server-connection.ts";
+import type { Reply } from "../smtp/types.ts";
+import { describeReply } from "./consult.ts";
+import { readProxyHeader } from "./proxy.ts";
+import { ServerConnection } from "./server-connection.ts";
 import { serverContext } from "./tls.ts";
 import type { MailListener, ServeOptions } from "./types.ts";
 
@@ -28,12 +31,27 @@ class Tally {
 }
 
 /** One more than allowed: told so, unless it waits for a TLS hand-shake. */
-function turnAway(socket: Socket, options: ServeOptions): void {
-  options.log.warn("net.refused", { client: socket.remoteAddress });
+function turnAway(socket: Socket, client: string, reply: Reply, options: ServeOptions): void {
+  options.log.warn("net.refused", { client, ...describeReply(reply) });
   socket.on("error", () => socket.destroy());
   if (options.tls?.implicit === true) socket.destroy();
-  else socket.end(formatReply(replies.tooManyConnections), () => socket.destroy());
+  else socket.end(formatReply(reply), () => socket.destroy());
 }
+
+/** The address of the peer, or the one that it tells when it is a load balancer; undefined when it tells none. */
+async function clientOf(socket: Socket, { isProxy, log }: ServeOptions): Promise<string | undefined> {
+  const peer = plainAddress(socket.remoteAddress);
+  if (isProxy?.(peer) !== true) return peer;
+  try {
+    return (await readProxyHeader(socket)) ?? peer;
+  } catch (error) {
+    log.warn("net.proxy.failed", { peer, error });
+    socket.destroy();
+    return undefined;
+  }
+}
+
+const plainAddress = (address = ""): string => address.replace(/^::ffff:/i, "");
 
 /** Starts listening; rejects with the system's error. */
 async function listen(server: Server, { host, port }: ServeOptions["listen"]): Promise<number> {
@@ -49,26 +67,41 @@ async function listen(server: Server, { host, port }: ServeOptions["listen"]): P
 /** Listens and runs a server session per connection. Rejects when the port can't be had. */
 export async function serve(options: ServeOptions): Promise<MailListener> {
   const context = options.tls ? serverContext(options.tls) : undefined;
+  let closing: Promise<void> | undefined;
   const open = new Map<ServerConnection, Promise<void>>();
-  const clients = new Tally();
+  const networks = new Tally();
   const { connections, connectionsPerClient = connections } = options.limits;
-  const accept = (socket: Socket) => {
-    const client = clientNetwork(clientAddress(socket));
-    if (open.size >= connections || clients.of(client) >= connectionsPerClient)
-      return turnAway(socket, options);
-    const connection = new ServerConnection(socket, randomUUID().slice(0, 13), options, context);
-    clients.add(client);
+  const admit = (socket: Socket, client: string): void => {
+    const network = clientNetwork(client);
+    const full = open.size >= connections || networks.of(network) >= connectionsPerClient;
+    const refusal = full ? replies.tooManyConnections : options.gate?.enter(client);
+    if (refusal !== undefined) {
+      turnAway(socket, client, refusal, options);
+      return;
+    }
+    const info = { id: randomUUID().slice(0, 13), clientAddress: client };
+    const connection = new ServerConnection(socket, info, options, context);
+    networks.add(network);
     const ended = connection.run().then(() => {
       open.delete(connection);
-      clients.remove(client);
+      networks.remove(network);
+      options.gate?.leave(client);
     });
     open.set(connection, ended);
   };
+  /** Load balancers' connections that have not said yet whom they are for. */
+  const unnamed = new Set<Socket>();
+  const accept = async (socket: Socket): Promise<void> => {
+    unnamed.add(socket);
+    const client = await clientOf(socket, options);
+    unnamed.delete(socket);
+    if (client !== undefined) admit(socket, client);
+  };
   // A client that closes its sending side after QUIT must still hear our replies.
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => void accept(socket));
   const port = await listen(server, options.listen);
-  let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
+    for (const socket of unnamed) socket.destroy();
     closing ??= stop(server, open, options.graceMs ?? 2_000);
     return closing;
   };

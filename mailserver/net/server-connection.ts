@@ -5,8 +5,9 @@ import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
 import { ServerSession } from "../smtp/server-session.ts";
-import type { Decision, Question, Reply, ServerAction } from "../smtp/types.ts";
+import type { Decision, Question, Reply, ServerAction, SessionInfo } from "../smtp/types.ts";
 import { consult, describeReply } from "./consult.ts";
+import { GreetingPause, talkedEarly } from "./greeting.ts";
 import { serverHandshake, tlsInfo } from "./tls.ts";
 import type { ServeOptions, SessionHandler } from "./types.ts";
 
@@ -15,14 +16,13 @@ const LINGER_MS = 1_000;
 /** A hand-shake that takes longer than this will not succeed. */
 const HANDSHAKE_MS = 60_000;
 
-/** Where a connection comes from, IPv4-mapped forms undone. */
-export function clientAddress({ remoteAddress = "" }: Socket): string {
-  return remoteAddress.replace(/^::ffff:/i, "");
-}
+/** Whose connection it is. */
+type ClientInfo = Pick<SessionInfo, "id" | "clientAddress">;
 
 export class ServerConnection {
   readonly #options: ServeOptions;
   readonly #context: SecureContext | undefined;
+  readonly #pause = new GreetingPause();
   readonly #done = Promise.withResolvers<void>();
   #socket: Socket;
   #session: ServerSession;
@@ -34,23 +34,27 @@ export class ServerConnection {
   /** Everything that touches the session runs in this order, one after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(socket: Socket, id: string, options: ServeOptions, context: SecureContext | undefined) {
+  constructor(socket: Socket, info: ClientInfo, options: ServeOptions, context: SecureContext | undefined) {
     this.#socket = socket;
     this.#options = options;
     this.#context = context;
-    this.#session = new ServerSession(options.session, { id, clientAddress: clientAddress(socket) });
+    this.#session = new ServerSession(options.session, info);
     this.#handler = options.handler(this.#session.info);
   }
 
   /** Settles when the connection is closed. */
   run(): Promise<void> {
-    const { log, limits, tls } = this.#options;
+    const { log, limits, tls, greetDelayMs } = this.#options;
     log.info("smtp.session.open", this.#facts());
     const tooLong = (): void => this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
     this.#total = setTimeout(tooLong, limits.sessionMs);
     this.#enqueue(async () => {
       if (tls?.implicit === true && !(await this.#secure())) return [];
-      if (tls?.implicit !== true) this.#listen();
+      if (tls?.implicit !== true) {
+        this.#listen();
+        const delay = greetDelayMs?.(this.#session.info.clientAddress) ?? 0;
+        if (await this.#pause.wait(this.#socket, delay)) return this.#session.abort(talkedEarly);
+      }
       return this.#session.start();
     });
     return this.#done.promise;
@@ -76,6 +80,7 @@ export class ServerConnection {
     const socket = this.#socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
+      this.#pause.interrupt(true);
       // Back-pressure: nothing is read while this is worked on.
       socket.pause();
       this.#enqueue(() => this.#session.receive(chunk));
@@ -97,6 +102,7 @@ export class ServerConnection {
   #closed(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#pause.interrupt(false);
     clearTimeout(this.#idle);
     clearTimeout(this.#total);
     this.#enqueue(() => this.#session.disconnected());
@@ -216,6 +222,7 @@ export class ServerConnection {
   #say(reply: Reply): void {
     if (reply.code >= 400) {
       this.#options.log.info("smtp.command.refused", { ...this.#facts(), ...describeReply(reply) });
+      this.#options.gate?.refused(this.#session.info.clientAddress, reply);
     }
     this.#output += formatReply(reply);
   }

@@ -42,6 +42,15 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** Who may connect. */
+export interface Gate {
+  /** Undefined, or the reply with which the client is turned away. Each that is let in leaves once. */
+  enter(address: string): Reply | undefined;
+  leave(address: string): void;
+  /** The client was answered 4xx or 5xx. */
+  refused(address: string, reply: Reply): void;
+}
+
 export interface ServeOptions {
   /** `host` defaults to all addresses; port 0 takes any. */
   readonly listen: { readonly host?: string; readonly port: number };
@@ -59,6 +68,11 @@ export interface ServeOptions {
   /** `session` is a live view: helo, user and protocol change as the client speaks. */
   readonly handler: (session: SessionInfo) => SessionHandler;
   readonly log: Log;
+  readonly gate?: Gate;
+  /** Milliseconds before the greeting to this client; who speaks in that time is turned away. */
+  readonly greetDelayMs?: (address: string) => number;
+  /** Whether this peer is a load balancer, which must tell the client's address by the PROXY protocol. */
+  readonly isProxy?: (address: string) => boolean;
   /** Closes the server as `close()` does. */
   readonly signal?: AbortSignal;
   /** How long `close()` lets transactions finish; 2000 ms unless told. */

@@ -3,8 +3,21 @@ import { relayDenied } from "../smtp/replies.ts";
 import type { Address, Reply } from "../smtp/types.ts";
 import { withoutDetail } from "./own-address.ts";
 
+/** Which addresses are ours, from the settings. */
+export interface LocalRules {
+  /** Lower case; a bare postmaster belongs to the first. */
+  readonly domains: readonly string[];
+  readonly tagSeparator?: string;
+  /** Per domain: the address that gets what nobody else is known for. */
+  readonly catchAll?: Readonly<Record<string, string>>;
+}
+
 /** RFC 5321 section 4.5.1 and RFC 2142 section 2: these are never refused as unknown. */
 const ROLES = new Set(["postmaster", "abuse"]);
+
+export function isRole({ local }: Pick<Address, "local">): boolean {
+  return ROLES.has(local.toLowerCase());
+}
 
 export type LocalRecipient =
   | { readonly kind: "refuse"; readonly reply: Reply }
@@ -16,14 +29,16 @@ export type LocalRecipient =
       readonly role: boolean;
     };
 
-/** What to look up for a recipient. `domains` are ours, lower case; a bare postmaster belongs to the first. */
-export function localRecipient({ local, domain }: Address, domains: readonly string[]): LocalRecipient {
+/** What to look up for a recipient. */
+export function localRecipient({ local, domain }: Address, rules: LocalRules): LocalRecipient {
+  const { domains, tagSeparator, catchAll = {} } = rules;
   const at = domain === "" ? (domains[0] ?? "") : domain;
   if (!domains.includes(at)) return { kind: "refuse", reply: relayDenied };
   // Ours to decide (RFC 5321 section 2.4): upper and lower case are the same person.
   const name = local.normalize("NFC").toLowerCase();
   const full = `${name}@${at}`;
-  // RFC 5233: the detail after "+" is the person's own; an address that exists with it comes first.
-  const candidates = [...new Set([full, withoutDetail(full)])];
-  return { kind: "ours", candidates, role: ROLES.has(name) };
+  const last = Object.hasOwn(catchAll, at) ? catchAll[at] : undefined;
+  // RFC 5233: the detail is the person's own; an address that exists with it comes first.
+  const candidates = [full, ...withoutDetail(full, tagSeparator), ...(last === undefined ? [] : [last])];
+  return { kind: "ours", candidates: [...new Set(candidates)], role: isRole({ local: name }) };
 }

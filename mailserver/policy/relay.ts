@@ -22,6 +22,8 @@ export interface SenderFacts {
   readonly identity: Identity;
   /** The reverse-path, lower case; null is `<>`. */
   readonly from: string | null;
+  /** What parts name and detail of sub-addresses, where it isn't the usual one. */
+  readonly tagSeparator?: string;
 }
 
 export interface RecipientFacts extends SenderFacts {
@@ -45,7 +47,7 @@ const WRONG_FROM = reply(550, "5.7.1", "The From address is not yours: send from
 const NO_FROM = reply(550, "5.6.0", "The message needs exactly one From field with an address");
 
 /** May this reverse-path be used? */
-export function decideSender({ listener, tls, identity, from }: SenderFacts): Verdict {
+export function decideSender({ listener, tls, identity, from, tagSeparator }: SenderFacts): Verdict {
   if (listener === "submission" && !tls) return refuse(NEED_TLS);
   if (identity.kind === "nobody") return refuse(NEED_AUTH);
   // Each listener has its own kind of users; a relay password is worth nothing in public, and a person's not inside.
@@ -53,7 +55,7 @@ export function decideSender({ listener, tls, identity, from }: SenderFacts): Ve
   if (identity.kind === "service") return ACCEPT;
   // The null reverse-path is what a read receipt has (RFC 8098 section 3); its From is checked all the same.
   if (from === null) return ACCEPT;
-  return ownAddress(from, identity.addresses) ? ACCEPT : refuse(WRONG_SENDER);
+  return ownAddress(from, identity.addresses, tagSeparator) ? ACCEPT : refuse(WRONG_SENDER);
 }
 
 /** May mail go to this recipient? Only where the sender may send at all. */
@@ -64,11 +66,17 @@ export function decideRecipient(facts: RecipientFacts): Verdict {
 }
 
 /** May a message with these From addresses go out? `fromAddresses` is undefined when there is not exactly one field. */
-export function decideHeader(identity: Identity, fromAddresses: readonly string[] | undefined): Verdict {
+export function decideHeader(
+  identity: Identity,
+  fromAddresses: readonly string[] | undefined,
+  tagSeparator?: string,
+): Verdict {
   if (identity.kind === "nobody") return refuse(NEED_AUTH);
   // Forwarded mail keeps its author.
   if (identity.kind === "service") return ACCEPT;
   if (fromAddresses === undefined || fromAddresses.length === 0) return refuse(NO_FROM);
-  const own = fromAddresses.every((address) => ownAddress(address.toLowerCase(), identity.addresses));
+  const own = fromAddresses.every((address) =>
+    ownAddress(address.toLowerCase(), identity.addresses, tagSeparator),
+  );
   return own ? ACCEPT : refuse(WRONG_FROM);
 }

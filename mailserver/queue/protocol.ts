@@ -10,6 +10,7 @@ export const OPERATIONS = [
   "release",
   "unreported",
   "report",
+  "hasten",
   "nextDue",
   "counts",
   "show",

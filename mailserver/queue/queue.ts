@@ -17,7 +17,7 @@ export class QueueError extends Error {
 export type Queue = {
   readonly [O in Operation]: (...argument: Parameters<Store[O]>) => Promise<Result<O>>;
 } & {
-  /** Calls `listener` after each item that became durable. */
+  /** Calls `listener` after each change that may have made something due. */
   onEnqueued(listener: () => void): void;
   /** Rejects when the worker has died: nothing can be queued any more. Never resolves. */
   readonly failed: Promise<never>;
@@ -107,6 +107,7 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     settle: (change) => call("settle", change),
     release: (claim) => call("release", claim),
     unreported: (query) => call("unreported", query),
+    hasten: (change) => call("hasten", change).then(notify),
     nextDue: (except) => call("nextDue", except),
     counts: () => call("counts", undefined),
     show: (id) => call("show", id),

@@ -1,9 +1,14 @@
 /** Where a recipient's mail goes: decided when it is queued, looked up when it is delivered. Pure. */
 import type { Address } from "../smtp/types.ts";
 
-/** `local`: a person of ours, found in the directory. `mx`: the mail hosts of a foreign domain. */
+/**
+ * `local`: a person of ours, found in the directory. `mx`: the mail hosts of a foreign domain. `box`: the box with
+ * that host name. `relay`: smtp-out; `purpose` keeps different kinds of mail apart.
+ */
 export type Route =
   | { readonly kind: "local"; readonly address: string }
+  | { readonly kind: "box"; readonly host: string }
+  | { readonly kind: "relay"; readonly purpose: "forward" | "notification" }
   | { readonly kind: "mx"; readonly domain: string };
 
 /** The route as one word, by which deliveries are grouped and limited. */
@@ -13,12 +18,23 @@ export function destinationOf(address: Address, domains: readonly string[]): str
   return `mx:${address.domain}`;
 }
 
-/** The inverse; undefined for what `destinationOf` never made. */
+/** All mail for one box waits in one line, by whatever address it came. */
+export function boxDestination(host: string): string {
+  return `box:${host}`;
+}
+
+export const FORWARD_DESTINATION = "relay:forward";
+export const NOTIFICATION_DESTINATION = "relay:notification";
+
+/** The inverse; undefined for what is never made above. */
 export function parseDestination(destination: string): Route | undefined {
   const colon = destination.indexOf(":");
   const rest = destination.slice(colon + 1);
   if (colon < 0 || rest === "") return undefined;
   if (destination.startsWith("local:")) return { kind: "local", address: rest };
   if (destination.startsWith("mx:")) return { kind: "mx", domain: rest };
+  if (destination.startsWith("box:")) return { kind: "box", host: rest };
+  if (destination === FORWARD_DESTINATION) return { kind: "relay", purpose: "forward" };
+  if (destination === NOTIFICATION_DESTINATION) return { kind: "relay", purpose: "notification" };
   return undefined;
 }

@@ -12,7 +12,7 @@ import { Backlog, type Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
 import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
-import { type AttemptResult, settle } from "./schedule.ts";
+import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
 import type { SetAside } from "./store.ts";
 
 /** Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. */
@@ -274,8 +274,5 @@ function toAttempt(result: Result | undefined): AttemptResult {
       answer: { code: 451, status: "4.3.0", text: "No result for this recipient" },
     };
   }
-  const { kind, reply: of, host } = result;
-  const status = of.enhanced ?? `${Math.floor(of.code / 100)}.0.0`;
-  const answer = { code: of.code, status, text: of.lines.join(" ") };
-  return { kind, answer: host === undefined ? answer : { ...answer, host } };
+  return { kind: result.kind, answer: toAnswer(result.reply, result.host) };
 }

@@ -1,6 +1,6 @@
 /** When a recipient is tried again, and when it is given up. Pure. */
 import type { RetrySettings } from "../contract.ts";
-import type { Outcome } from "../smtp/types.ts";
+import type { Outcome, Reply } from "../smtp/types.ts";
 import type { Answer, DueRecipient, Settlement } from "./item.ts";
 
 /** Each delay is moved by up to this part of itself, so that what failed together does not return together. */
@@ -17,6 +17,13 @@ export function retryDelay(attempts: number, settings: RetrySettings, random: nu
 export interface AttemptResult {
   readonly kind: Outcome["kind"];
   readonly answer: Answer;
+}
+
+/** A reply as it is kept. `host` is the peer that gave it. */
+export function toAnswer({ code, enhanced, lines }: Reply, host?: string): Answer {
+  const status = enhanced ?? `${Math.floor(code / 100)}.0.0`;
+  const answer = { code, status, text: lines.join(" ") };
+  return host === undefined ? answer : { ...answer, host };
 }
 
 export interface AttemptFacts {

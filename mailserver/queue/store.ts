@@ -2,7 +2,7 @@
  * The queue's database. Synchronous: it runs in the worker thread, and nothing else writes to the file.
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import {
@@ -16,6 +16,7 @@ import {
   type Unreported,
 } from "./item.ts";
 import { PRAGMAS, SCHEMA } from "./schema.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** An item that could not be read and lies in the table `unreadable` now. */
 export interface SetAside {
@@ -162,6 +163,15 @@ export class Store {
     this.#forgetIfDone(change.id);
   }
 
+  /** Makes everything that waits for a destination due: it takes mail again. */
+  hasten(change: { destination: string; at: number }): void {
+    const { destination, at } = change;
+    this.#run(
+      "UPDATE recipient SET next_attempt = ? WHERE state = 'pending' AND next_attempt > ? AND destination = ?",
+      ...[at, at, destination],
+    );
+  }
+
   /** When the next unclaimed recipient is due. */
   nextDue(except: readonly string[]): number | undefined {
     const row = this.#get(
@@ -270,16 +280,6 @@ export class Store {
 
   #all(sql: string, ...values: SQLInputValue[]): Record<string, unknown>[] {
     return this.#prepare(sql).all(...values);
-  }
-}
-
-/** The file's name must survive a power cut as well as its content. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }
 

@@ -1,62 +1,133 @@
-/** Puts smtp-in together: listener, directory, couriers. `main.ts` runs it; tests run it in their own process. */
+/** Puts smtp-in together: listener, directory, couriers, spool. `main.ts` runs it; tests run it in their own process. */
+import type { DNSResolver } from "mailauth";
 import type { SmtpInSettings } from "../contract.ts";
-import { createBoxCourier } from "../courier/lmtp.ts";
+import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
+import { createRelayCourier } from "../courier/relay.ts";
+import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
+import type { MailListener } from "../net/types.ts";
 import type { Clock } from "../queue/clock.ts";
+import { openQueue, type Queue } from "../queue/queue.ts";
+import { boxDestination } from "../queue/route.ts";
+import { type Runner, startRunner } from "../queue/runner.ts";
+import { createQuery, createSenderCheck } from "./check-sender.ts";
+import { createClients } from "./clients.ts";
+import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
+import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
   readonly log: Log;
   readonly clock: Clock;
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** Entry of the queue's worker thread. */
+  readonly queueWorker: URL;
   /** Instead of the LDAP directory. */
   readonly directory?: Pick<Directory, "findRecipient" | "close">;
-  readonly patienceMs?: number;
+  /** Instead of the resolvers of the settings. */
+  readonly query?: DNSResolver;
   readonly graceMs?: number;
 }
 
 export interface SmtpIn {
   readonly port: number;
+  readonly queue: Queue;
+  /** Rejects when the daemon can't go on. */
+  readonly failed: Promise<never>;
   /** Drains within three seconds. */
   close(): Promise<void>;
 }
 
 /** Internal peers that need longer than this are as good as gone; senders wait ten minutes (RFC 5321 section 4.5.3.2.6). */
-const TIMEOUTS = { connectMs: 5_000, replyMs: 60_000, messageMs: 240_000 };
-const PATIENCE_MS = 5_000;
+const TIMEOUTS = { connectMs: 5_000, replyMs: 30_000, messageMs: 240_000 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
-const ROOM_MESSAGES = 4;
+const ROOM_MESSAGES = 3;
 /** And those of one client. */
 const CLIENT_MESSAGES = 2;
 
-/** Listens when it resolves; rejects when the port can't be had. */
+/** Everything that a message passes through. */
+interface Parts extends DaemonDeps {
+  readonly queue: Queue;
+  readonly findBox: FindBox;
+  readonly boxes: BoxLine;
+}
+
+/** Listens when it resolves; rejects when the port can't be had or the spool can't be opened. */
 export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): Promise<SmtpIn> {
   const { log, clock } = deps;
-  const { hostname, domains, limits, relay } = settings;
+  const { hostname, lmtpPort: port } = settings;
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
-  const resolve = (address: string) => directory.findRecipient(address);
-  const courier = createBoxCourier({ hostname, port: settings.lmtpPort, log, timeouts: TIMEOUTS });
-  const patienceMs = deps.patienceMs ?? PATIENCE_MS;
-  const drop = createMailDrop({ hostname, relay, courier, clock, log, timeouts: TIMEOUTS, patienceMs });
+  const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
+  log.info("queue.started", await queue.counts());
+  const resolve = cacheRecipients((address) => directory.findRecipient(address), { now: clock.now });
+  const onBack = (host: string): void => {
+    const hastened = queue.hasten({ destination: boxDestination(host), at: clock.now() });
+    hastened.catch((error: unknown) => log.error("queue.error", { error }));
+  };
+  const boxes = createBoxLine({ hostname, port, log, clock, onBack, timeouts: TIMEOUTS });
+  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes };
+  const listener = await listen(settings, parts).catch(async (error: unknown) => {
+    await queue.close();
+    throw error;
+  });
+  const runner = startDelivery(settings, parts);
+  return {
+    port: listener.port,
+    queue,
+    failed: queue.failed,
+    close: async () => {
+      // The queue closes last: a message that is being taken in may still become durable.
+      await Promise.all([listener.close(), runner.stop()]);
+      await queue.close();
+      await directory.close();
+    },
+  };
+}
+
+function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
+  const { hostname, domains, limits } = settings;
+  const { log, graceMs } = parts;
+  const spool = createSpool({ ...parts, hostname, domains }, createNotifier({ ...parts, hostname, domains }));
+  const drop = createMailDrop({ ...parts, spool });
+  const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
+  const asking = query === undefined ? {} : { query };
+  const clients = createClients(settings.clients, { now: parts.clock.now, log, ...asking });
+  const senders = senderCheck(settings, { ...parts, ...asking });
   const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
-  const listener = await serve({
+  return serve({
     listen: { port: settings.port },
     tls: settings.tls,
     session: { protocol: "smtp", hostname, startTls: true, auth: "never", authRequired: false, limits },
     limits,
-    handler: createHandler({ hostname, domains, resolve, drop, room, clock, log }),
+    handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
     log,
-    ...(deps.graceMs === undefined ? {} : { graceMs: deps.graceMs }),
+    ...clients.serve,
+    ...(graceMs === undefined ? {} : { graceMs }),
   });
-  return {
-    port: listener.port,
-    close: async () => {
-      await listener.close();
-      await directory.close();
-    },
-  };
+}
+
+function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query }: Parts) {
+  if (query === undefined) return {};
+  const check = createSenderCheck({ hostname, query, timeoutMs: senders.timeoutMs, clock, log });
+  return { senders: { check, rules: senders } };
+}
+
+function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
+  const { hostname, domains, relay, retry } = settings;
+  const { log } = parts;
+  return startRunner({
+    ...parts,
+    retry,
+    deliver: createDeliver({
+      ...parts,
+      relay: createRelayCourier({ hostname, relay, log, timeouts: TIMEOUTS }),
+    }),
+    composeDsn: createNotifier({ ...parts, hostname, domains }),
+  });
 }

@@ -1,43 +1,53 @@
-/** The policy of smtp-in's sessions: mail for our people only, and 250 only when their box has taken it. */
+/** The policy of smtp-in's sessions: mail for our people only, and 250 only when their boxes or the disk have it. */
+
+import { type Field, formatMessage, type Message, parseMessage } from "../message/header.ts";
+import { junkField, withoutForged } from "../message/trace.ts";
 import type { Log } from "../net/log.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
-import { localRecipient } from "../policy/local-recipient.ts";
-import { DirectoryUnavailable, type ResolveRecipient } from "../policy/recipient.ts";
+import { isRole } from "../policy/local-recipient.ts";
+import { DirectoryUnavailable } from "../policy/recipient.ts";
+import { judgeSender, type SenderRules } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
-import type { Box, MailDrop } from "./mail-drop.ts";
+import type { Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { CheckSender } from "./check-sender.ts";
+import type { Clients } from "./clients.ts";
+import type { FindBox, Found } from "./find-box.ts";
+import type { MailDrop, Parcel } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;
-  readonly domains: readonly string[];
-  readonly resolve: ResolveRecipient;
+  readonly findBox: FindBox;
   readonly drop: MailDrop;
+  /** How senders are checked; absent: they are not. */
+  readonly senders?: { readonly check: CheckSender; readonly rules: SenderRules };
+  readonly clients: Pick<Clients, "recipient" | "listed">;
   readonly room: Room;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** RFC 5321 section 6.3 */
+/** Of the checks of a message's sender: what it gets on top, or why it is refused. */
+type Judged =
+  | { readonly kind: "refuse"; readonly reply: Reply }
+  | { readonly kind: "pass"; readonly fields: string; readonly marks: readonly Field[] };
+
+/** RFC 5321 section 6.3; ours included. */
 const MAX_HOPS = 50;
 
-const otherBox = replies.reply(
-  452,
-  "4.5.3",
-  "One mailbox at a time: send to this recipient in another transaction",
-);
+const enough = replies.reply(450, "4.7.1", "Too many recipients from your address, try again later");
+const blocked = (list: string): Reply =>
+  replies.reply(550, "5.7.1", `Your address is listed by ${list}; write to postmaster here if that is wrong`);
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
-const noPostmaster = replies.reply(451, "4.3.5", "This address is not set up yet, try again later");
 
 /** What is collected of one transaction. */
 interface Draft {
-  box: Box | undefined;
-  /** By which address the box was reached first. */
-  recipient: Address | undefined;
+  /** By uid, each with the address by which the person was reached first. */
+  readonly parcels: Map<string, Parcel>;
   readonly message: Gathering;
 }
 
@@ -51,6 +61,7 @@ const refuse = (reply: Reply): Decision => ({ kind: "refuse", reply });
 class Reception implements SessionHandler {
   readonly #session: SessionInfo;
   readonly #deps: HandlerDeps;
+  #listed: Promise<string | undefined> | undefined;
   readonly #drafts = new Map<Transaction, Draft>();
 
   constructor(session: SessionInfo, deps: HandlerDeps) {
@@ -59,18 +70,17 @@ class Reception implements SessionHandler {
   }
 
   async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
-    const local = localRecipient(address, this.#deps.domains);
-    if (local.kind === "refuse") return refuse(local.reply);
-    const box = await this.#find(local.candidates);
-    // An absent postmaster is our omission: mail to it must not be refused, nor thrown away.
-    if (!box) return refuse(local.role ? noPostmaster : replies.noSuchRecipient);
-    const draft = this.#draft(transaction);
-    // There is one reply for the message (RFC 5321 section 4.1.1.4). With two boxes, one of which fails for now,
-    // 250 would lose a copy and 451 would duplicate one; so the client is asked to send again for the other
-    // (section 4.5.3.1.10), until messages are spooled before they are answered.
-    if (draft.box && draft.box.uid !== box.uid) return refuse(otherBox);
-    draft.box ??= box;
-    draft.recipient ??= address;
+    const { clients } = this.#deps;
+    const { clientAddress } = this.#session;
+    const found = await this.#find(address);
+    if (found.kind === "refuse") return found;
+    this.#listed ??= clients.listed(clientAddress);
+    const list = await this.#listed;
+    // Who is listed by mistake can still reach a person who may help.
+    if (list !== undefined && !isRole(address)) return refuse(blocked(list));
+    if (!clients.recipient(clientAddress)) return refuse(enough);
+    const { parcels } = this.#draft(transaction);
+    if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
     return { kind: "accept" };
   }
 
@@ -92,13 +102,9 @@ class Reception implements SessionHandler {
     this.#drafts.delete(transaction);
   }
 
-  async #find(candidates: readonly string[]): Promise<Box | undefined> {
+  async #find(address: Recipient["address"]): Promise<Found> {
     try {
-      for (const candidate of candidates) {
-        const answer = await this.#deps.resolve(candidate);
-        if (answer.kind === "box") return answer;
-      }
-      return undefined;
+      return await this.#deps.findBox(address);
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;
       // Absent is not unavailable: the client shall try again.
@@ -107,27 +113,42 @@ class Reception implements SessionHandler {
   }
 
   async #deliver(transaction: Transaction, draft: Draft): Promise<Decision> {
-    const { box, recipient, message } = draft;
-    if (message.full) return refuse(noRoom);
-    if (!box || !recipient) return refuse(replies.localError);
+    if (draft.message.full) return refuse(noRoom);
+    const message = parseMessage(draft.message.take());
+    if (hopCount(message) >= MAX_HOPS) return refuse(replies.mailLoop);
+    const checked = await this.#checkSender(transaction, message);
+    if (checked.kind === "refuse") return checked;
     const { hostname, clock, drop } = this.#deps;
-    const received = receivedField({
-      session: this.#session,
-      transaction,
-      hostname,
-      now: new Date(clock.now()),
-    });
-    const body = message.take(Buffer.from(received));
-    if (hopCount(body) > MAX_HOPS) return refuse(replies.mailLoop);
-    const id = `${this.#session.id}.${transaction.number}`;
-    const outcome = await drop({ id, from: transaction.from, recipient, box, body });
-    return outcome.kind === "delivered" ? { kind: "accept" } : refuse(outcome.reply);
+    const now = new Date(clock.now());
+    const received = receivedField({ session: this.#session, transaction, hostname, now });
+    const fields = withoutForged(message.fields, hostname);
+    const above = Buffer.from(received + checked.fields);
+    const body = Buffer.concat([
+      above,
+      formatMessage({ fields: [...checked.marks, ...fields], body: message.body }),
+    ]);
+    const { from } = transaction;
+    return drop({ id: this.#id(transaction), from, parcels: [...draft.parcels.values()], body });
+  }
+
+  async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {
+    const { senders } = this.#deps;
+    if (senders === undefined) return { kind: "pass", fields: "", marks: [] };
+    const { clientAddress, helo = "" } = this.#session;
+    const origin = { id: this.#id({ number }), ip: clientAddress, helo, from: from?.text ?? "" };
+    const { facts, fields } = await senders.check(message, origin);
+    const verdict = judgeSender(facts, senders.rules);
+    if (verdict.kind === "refuse") return verdict;
+    return { kind: "pass", fields, marks: verdict.kind === "junk" ? [junkField()] : [] };
+  }
+
+  #id({ number }: Pick<Transaction, "number">): string {
+    return `${this.#session.id}.${number}`;
   }
 
   #draft(transaction: Transaction): Draft {
     const draft = this.#drafts.get(transaction) ?? {
-      box: undefined,
-      recipient: undefined,
+      parcels: new Map(),
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
     };
     this.#drafts.set(transaction, draft);

@@ -1,142 +1,116 @@
-/** Hands a received message on: to the person's forward address first, then into their box. */
+/** Hands a received message on: straight into each box that takes it now, the rest into the spool. */
 import { isAscii } from "node:buffer";
-import type { BoxCourier } from "../courier/lmtp.ts";
+import type { BoxLine } from "../courier/box-line.ts";
 import type { Delivery, Result } from "../courier/types.ts";
-import { deliver } from "../net/client.ts";
 import { describeReply } from "../net/consult.ts";
 import type { Log } from "../net/log.ts";
-import type { ClientTimeouts } from "../net/types.ts";
-import type { RecipientAnswer } from "../policy/recipient.ts";
-import type { Clock } from "../queue/clock.ts";
+import { settleOutcomes } from "../policy/outcomes.ts";
+import { QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
+import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Address, Outcome, ReversePath } from "../smtp/types.ts";
+import type { Address, Decision, ReversePath } from "../smtp/types.ts";
+import type { Box } from "./find-box.ts";
+import type { Spool } from "./spool.ts";
 
-/** A box as the directory named it. */
-export type Box = RecipientAnswer & { readonly kind: "box" };
-
-/** A message for one box. */
+/** A person's copy of a message. */
 export interface Parcel {
+  readonly box: Box;
+  /** The address by which the person was reached. */
+  readonly address: Address;
+}
+
+export interface Message {
   /** For the log: session and transaction. */
   readonly id: string;
   readonly from: ReversePath;
-  /** The address by which the person was reached. */
-  readonly recipient: Address;
-  readonly box: Box;
+  /** One per box, at least one. */
+  readonly parcels: readonly Parcel[];
   readonly body: Buffer;
 }
 
 export interface MailDropDeps {
-  readonly hostname: string;
-  /** smtp-out's internal listener. */
-  readonly relay: {
-    readonly host: string;
-    readonly port: number;
-    readonly user: string;
-    readonly password: string;
-  };
-  readonly courier: BoxCourier;
-  readonly clock: Clock;
+  readonly boxes: BoxLine;
+  readonly spool: Spool;
   readonly log: Log;
-  readonly timeouts: Partial<ClientTimeouts>;
-  /** How long a box that does not listen is tried again: one that restarts refuses nobody. */
-  readonly patienceMs: number;
 }
 
-/** Takes responsibility for a parcel, or says why not. */
-export type MailDrop = (parcel: Parcel) => Promise<Outcome>;
+/** Takes responsibility for a message, or says why not. */
+export type MailDrop = (message: Message) => Promise<Decision>;
 
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 800;
+/** Boxes that one message is delivered to at the same time. */
+const AT_ONCE = 10;
+/** More than this waiting for one box go into the spool, rather than hold their senders. */
+const PATIENCE = 50;
 
-const forwardRefused = replies.reply(
-  554,
-  "5.7.1",
-  "The address to which this person forwards their mail refused the message",
-);
-const forwardWaits = replies.reply(451, "4.4.0", "The message can't be forwarded now, try again later");
-const boxWaits = replies.reply(451, "4.3.0", "The mailbox can't be reached now, try again later");
+const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
-/** Makes the drop. */
 export function createMailDrop(deps: MailDropDeps): MailDrop {
-  return async (parcel) => {
-    // First the forward: a copy too many after a second try is better than one that nobody sends again.
-    const forwarded = await forward(parcel, deps);
-    return forwarded?.kind === "temporary" || forwarded?.kind === "permanent"
-      ? forwarded
-      : dropIntoBox(parcel, deps);
+  return async (message) => {
+    const results = await deliverAll(message, deps);
+    const settled = settleOutcomes(results);
+    if (settled.kind === "refuse") return settled;
+    const { id, from, body, parcels } = message;
+    const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
+      all.filter((_, index) => indices.includes(index));
+    const failures = parcels.map(({ address }, index) => ({ address, result: results[index] ?? lost }));
+    const waiting = pick(parcels, settled.waiting);
+    const failed = pick(failures, settled.failed);
+    // Who refuses a message does not get it elsewhere either.
+    const holders = parcels.filter((_, index) => !settled.failed.includes(index));
+    const targets = holders.flatMap((parcel) => forwardOf(message, parcel, deps.log));
+    const forwards = [...new Map(targets.map((address) => [address.text, address])).values()];
+    if (waiting.length + failed.length + forwards.length > 0) {
+      await keep(() => deps.spool({ id, from, body, waiting, failed, forwards }));
+    }
+    return { kind: "accept" };
   };
 }
 
-function facts({ id, box, recipient, from }: Parcel): Record<string, unknown> {
-  return { message: id, box: box.uid, recipient: recipient.text, from: from?.text ?? "" };
+const lost: Result = { kind: "temporary", reply: replies.localError };
+
+async function deliverAll(message: Message, deps: MailDropDeps): Promise<Result[]> {
+  const results: Result[] = [];
+  const left = message.parcels.entries();
+  // Each worker takes the next one from the same iterator.
+  const work = async (): Promise<void> => {
+    for (const [index, parcel] of left) results[index] = await deliverOne(message, parcel, deps);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return results;
 }
 
-async function forward(parcel: Parcel, deps: MailDropDeps): Promise<Outcome | undefined> {
-  const { forward: target } = parcel.box;
-  if (target === undefined) return undefined;
-  const address = parseAddress(target, { utf8: true });
-  const outcome = address ? await relay(parcel, address, deps) : undefined;
-  const known = { ...facts(parcel), forward: target };
-  if (outcome?.kind === "delivered") {
-    deps.log.info("forward.accepted", known);
-    return outcome;
-  }
-  deps.log.warn("forward.failed", outcome ? { ...known, ...describeReply(outcome.reply) } : known);
-  if (outcome?.kind === "permanent") return { kind: "permanent", reply: forwardRefused };
-  return { kind: "temporary", reply: forwardWaits };
-}
-
-async function relay(parcel: Parcel, to: Address, deps: MailDropDeps): Promise<Outcome | undefined> {
-  const { hostname, timeouts } = deps;
-  const { host, port, user, password } = deps.relay;
-  const report = await deliver(
-    // The internal network carries it, so the password goes in clear text.
-    { host, port, session: { protocol: "smtp", hostname, tls: "never", auth: { user, password } }, timeouts },
-    { ...delivery(parcel, to), size: parcel.body.length },
-    parcel.body,
-  );
-  if (report.kind === "done") return report.outcomes[0];
-  // Before the envelope every refusal is our own trouble.
-  return { kind: "temporary", reply: report.failure.reply };
-}
-
-function delivery({ from, body }: Parcel, to: Address): Delivery {
-  const addresses = `${from?.text ?? ""}${to.text}`;
-  return {
+async function deliverOne(message: Message, parcel: Parcel, { boxes, log }: MailDropDeps): Promise<Result> {
+  const { from, body } = message;
+  const { box, address } = parcel;
+  const delivery: Delivery = {
     from,
-    recipients: [to],
+    recipients: [address],
     body,
     eightBit: !isAscii(body),
     // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
-    smtputf8: !isAscii(Buffer.from(addresses)),
+    smtputf8: !isAscii(Buffer.from(`${from?.text ?? ""}${address.text}`)),
   };
+  const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE });
+  const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "" };
+  if (result.kind === "delivered") log.info("lmtp.delivered", facts);
+  else log.warn("lmtp.refused", { ...facts, ...describeReply(result.reply) });
+  return result;
 }
 
-/** Nobody listened: nothing was sent, so another try can't deliver twice. */
-const neverConnected = ({ reply }: Result): boolean => reply === replies.noAnswer;
-
-/** The box's 421 ends its session with us, not ours with the client. */
-function inSession({ kind, reply }: Outcome): Outcome {
-  return { kind, reply: reply.code === 421 ? { ...reply, code: 451 } : reply };
+/** A forward that is no address must not cost the person their own copy. */
+function forwardOf({ id }: Message, { box }: Parcel, log: Log): Address[] {
+  if (box.forward === undefined) return [];
+  const address = parseAddress(box.forward, { utf8: true });
+  if (address !== undefined) return [address];
+  log.warn("forward.failed", { message: id, box: box.uid, forward: box.forward });
+  return [];
 }
 
-async function dropIntoBox(parcel: Parcel, deps: MailDropDeps): Promise<Outcome> {
-  const { courier, clock, log } = deps;
-  const until = clock.now() + deps.patienceMs;
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
-    const [result] = await courier(parcel.box.host, delivery(parcel, parcel.recipient));
-    const found = result ?? { kind: "temporary", reply: replies.localError };
-    if (!neverConnected(found)) return report(parcel, inSession(found), log);
-    if (clock.now() + wait > until) return { kind: "temporary", reply: boxWaits };
-    await new Promise<void>((resolve) => {
-      clock.after(wait, resolve);
-    });
+async function keep(store: () => Promise<void>): Promise<void> {
+  try {
+    await store();
+  } catch (error) {
+    throw new SmtpError(error instanceof QueueFull ? noRoom : replies.localError, error);
   }
-}
-
-function report(parcel: Parcel, outcome: Outcome, log: Log): Outcome {
-  if (outcome.kind === "delivered") log.info("lmtp.delivered", facts(parcel));
-  else log.warn("lmtp.refused", { ...facts(parcel), ...describeReply(outcome.reply) });
-  return outcome;
 }

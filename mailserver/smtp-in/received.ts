@@ -1,5 +1,6 @@
 /** Trace information of received messages, RFC 5321 section 4.4. Pure. */
 import { isIPv6 } from "node:net";
+import type { Message } from "../message/header.ts";
 import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo, Transaction } from "../smtp/types.ts";
 
@@ -32,13 +33,7 @@ export function receivedField({ session, transaction, hostname, now }: ReceivedF
   ].join("");
 }
 
-/** A loop shows in the first part; what follows may be a body of millions of such lines. */
-const MAX_SCAN_BYTES = 262_144;
-
 /** How many hosts a message has passed: its Received fields (RFC 5321 section 6.3). */
-export function hopCount(message: Buffer): number {
-  const end = message.subarray(0, 2).toString("latin1") === "\r\n" ? 0 : message.indexOf("\r\n\r\n");
-  const length = Math.min(end < 0 ? message.length : end, MAX_SCAN_BYTES);
-  const header = message.toString("latin1", 0, length);
-  return header.match(/^received[ \t]*:/gim)?.length ?? 0;
+export function hopCount({ fields }: Message): number {
+  return fields.filter(({ name }) => name === "received").length;
 }

@@ -64,6 +64,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     ...deps,
     hostname,
     domains,
+    rules: settings,
     directory,
     guard,
     queue,
@@ -107,7 +108,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps
   const box = createBoxCourier({ hostname, port: settings.lmtpPort, log, ...timeouts });
   return startRunner({
     queue,
-    deliver: createDeliver({ directory, domains: settings.domains, smtp, box }),
+    deliver: createDeliver({ directory, rules: settings, smtp, box }),
     composeDsn: createNotifier(deps),
     retry: settings.retry,
     clock,

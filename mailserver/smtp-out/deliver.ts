@@ -3,6 +3,7 @@ import type { BoxCourier } from "../courier/lmtp.ts";
 import type { SmtpCourier } from "../courier/smtp.ts";
 import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Directory } from "../directory/directory.ts";
+import type { LocalRules } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import { parseDestination } from "../queue/route.ts";
 import type { Deliver } from "../queue/runner.ts";
@@ -12,8 +13,7 @@ import { findLocal } from "./find-local.ts";
 
 export interface DeliverDeps {
   readonly directory: Directory;
-  /** Ours. */
-  readonly domains: readonly string[];
+  readonly rules: LocalRules;
   readonly smtp: SmtpCourier;
   readonly box: BoxCourier;
 }
@@ -23,7 +23,7 @@ const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the
 const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
 
 /** The courier of all destinations. */
-export function createDeliver({ directory, domains, smtp, box }: DeliverDeps): Deliver {
+export function createDeliver({ directory, rules, smtp, box }: DeliverDeps): Deliver {
   async function toBox(address: string, delivery: Delivery, signal: AbortSignal): Promise<Result[]> {
     const all = (kind: Result["kind"], of: Reply) => forAll(delivery.recipients, { kind, reply: of });
     let answer: RecipientAnswer;
@@ -31,7 +31,7 @@ export function createDeliver({ directory, domains, smtp, box }: DeliverDeps): D
       // Looked up again: since it was queued the person may have moved to another box, or gone.
       const at = address.lastIndexOf("@");
       const mailbox = { local: address.slice(0, at), domain: address.slice(at + 1) };
-      answer = await findLocal(directory, mailbox, domains);
+      answer = await findLocal(directory, mailbox, rules);
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;
       return all("temporary", UNAVAILABLE);
@@ -41,9 +41,8 @@ export function createDeliver({ directory, domains, smtp, box }: DeliverDeps): D
 
   return async (destination, delivery, signal) => {
     const route = parseDestination(destination);
-    if (route === undefined) return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
-    return route.kind === "mx"
-      ? smtp(route.domain, delivery, signal)
-      : toBox(route.address, delivery, signal);
+    if (route?.kind === "mx") return smtp(route.domain, delivery, signal);
+    if (route?.kind === "local") return toBox(route.address, delivery, signal);
+    return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
   };
 }

@@ -5,7 +5,7 @@
 import { createHash, createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { promisify } from "node:util";
 import type { DkimSettings } from "../contract.ts";
-import { type Field, type Message, makeField } from "./header.ts";
+import { type Field, type Message, makeField } from "../message/header.ts";
 
 /** Signs for one domain. */
 export interface DkimSigner {

@@ -1,9 +1,11 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
 import { isAscii } from "node:buffer";
+import { formatMessage, fromAddresses, type Message, parseMessage } from "../message/header.ts";
 import type { Log } from "../net/log.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
+import type { LocalRules } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   decideHeader,
@@ -23,13 +25,13 @@ import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
-import { formatMessage, fromAddresses, type Message, parseMessage } from "./header.ts";
 import { type LoginDeps, logIn } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
 
 export interface HandlerDeps extends LoginDeps {
   readonly hostname: string;
   readonly domains: readonly string[];
+  readonly rules: LocalRules;
   readonly queue: Queue;
   readonly signers: readonly DkimSigner[];
   readonly room: Room;
@@ -147,7 +149,7 @@ class Submission implements SessionHandler {
 
   #judge(message: Message): Verdict {
     if (isLooping(message)) return { kind: "refuse", reply: LOOP };
-    return decideHeader(this.#identity, fromAddresses(message.fields));
+    return decideHeader(this.#identity, fromAddresses(message.fields), this.#deps.rules.tagSeparator);
   }
 
   async #finish(message: Message, queueId: string): Promise<Buffer> {
@@ -165,13 +167,15 @@ class Submission implements SessionHandler {
   #facts({ from }: Transaction): SenderFacts {
     const path = from === null ? null : mailboxOf(from);
     const tls = this.#session.tls !== undefined;
-    return { listener: this.#listener, tls, identity: this.#identity, from: path };
+    const { tagSeparator } = this.#deps.rules;
+    const facts = { listener: this.#listener, tls, identity: this.#identity, from: path };
+    return tagSeparator === undefined ? facts : { ...facts, tagSeparator };
   }
 
   async #find(address: Address): Promise<RecipientAnswer | "foreign"> {
     if (!this.#deps.domains.includes(address.domain)) return "foreign";
     try {
-      return await findLocal(this.#deps.directory, address, this.#deps.domains);
+      return await findLocal(this.#deps.directory, address, this.#deps.rules);
     } catch (error) {
       throw error instanceof DirectoryUnavailable ? new SmtpError(LOOKUP_FAILED, error) : error;
     }

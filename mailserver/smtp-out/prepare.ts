@@ -1,7 +1,8 @@
 /** What smtp-out changes in a message before it is queued. Pure. */
+
+import { type Field, type Message, makeField } from "../message/header.ts";
 import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo } from "../smtp/types.ts";
-import { type Field, type Message, makeField } from "./header.ts";
 
 export interface PrepareFacts {
   /** Ours. */

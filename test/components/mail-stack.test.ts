@@ -79,12 +79,23 @@ const plain = <T>(value: unknown): T => (isSecret(value) ? value.value : value) 
 const isSecret = (value: unknown): value is { value: unknown } =>
   typeof value === "object" && value !== null && "value" in value && Object.keys(value).length === 2;
 
+/** The settings file of a daemon. */
+function settingsOf(name: string): Record<string, unknown> & { resolvers?: string[] } {
+  const uploads = plain<{ file: string; content: unknown }[]>(named(`${name}-settings-files`).inputs.uploads);
+  const file = uploads.find((upload) => upload.file.endsWith("/settings.json"));
+  return JSON.parse(plain<string>(file?.content));
+}
+
 describe("the declared stack", () => {
   let summary: Summary;
   before(async () => {
     summary = await declare({
       domain: "example.test",
       dns: { provider: "dev" },
+      smtpIn: {
+        ...{ tagSeparator: "-", catchAll: "bob", dmarcReject: "junk" },
+        clients: { address: { connections: 20 }, blockLists: ["bl.example"] },
+      },
       users: {
         alice: { name: "Alice Martin" },
         bob: { name: "Bob", forward: "bob@example.net", memory: "48MB" },
@@ -183,6 +194,37 @@ describe("the declared stack", () => {
     }
     const volumes = named("mail-smtp-out").inputs.volumes as { containerPath: string; readOnly?: boolean }[];
     assert.equal(volumes.find(({ containerPath }) => containerPath === "/settings")?.readOnly, true);
+  });
+
+  it("gives each SMTP daemon a queue volume of its own", () => {
+    for (const [name, volume] of [
+      ["mail-smtp-in", "semail-dev-smtp-in-queue"],
+      ["mail-smtp-out", "semail-dev-smtp-out-queue"],
+    ] as const) {
+      const mounts = named(name).inputs.volumes as { volumeName: string; containerPath: string }[];
+      assert.ok(
+        mounts.some((mount) => mount.volumeName === volume && mount.containerPath === "/var/spool/semail"),
+        name,
+      );
+    }
+  });
+
+  it("tells smtp-in its resolver and what to do with whom", () => {
+    const settings = settingsOf("mail-smtp-in");
+    assert.equal(settings.resolvers?.length, 1);
+    assert.deepEqual(settings.senders, {
+      ...{ reject: "junk", quarantine: "junk", dnsFailure: "accept", timeoutMs: 10_000 },
+    });
+    const off = { connectionsPerMinute: 0, recipientsPerHour: 0, errorsPerHour: 0 };
+    assert.deepEqual(settings.clients, {
+      address: { connections: 20, ...off },
+      network: { connections: 0, ...off },
+      ...{ exempt: [], blockLists: ["bl.example"], greetDelayMs: 0, proxies: [] },
+    });
+    for (const name of ["mail-smtp-in", "mail-smtp-out"]) {
+      assert.equal(settingsOf(name).tagSeparator, "-");
+      assert.deepEqual(settingsOf(name).catchAll, { "example.test": "bob@example.test" });
+    }
   });
 
   it("takes a pinned image as it is, builds the others, and runs each by its id", () => {

@@ -15,6 +15,8 @@ export interface Received {
 export interface Inbox {
   readonly listener: MailListener;
   readonly messages: readonly Received[];
+  /** Settles when this many messages were taken. */
+  reached(count: number): Promise<void>;
   /** The greatest number of messages that were being answered at once. */
   readonly atOnce: () => number;
 }
@@ -34,6 +36,7 @@ const SESSION_LIMITS = { messageBytes: 1_000_000, recipients: 100, errors: 20 };
 /** Listens on loopback and keeps what it takes. */
 export async function listenForMail(options: Options = {}): Promise<Inbox> {
   const messages: Received[] = [];
+  let arrived = Promise.withResolvers<void>();
   let running = 0;
   let most = 0;
   const { policy = {}, session, limits, ...rest } = options;
@@ -56,7 +59,10 @@ export async function listenForMail(options: Options = {}): Promise<Inbox> {
         };
         const decision = (await policy.message?.(received)) ?? { kind: "accept" };
         running -= 1;
-        if (decision.kind !== "refuse") messages.push(received);
+        if (decision.kind === "refuse") return decision;
+        messages.push(received);
+        arrived.resolve();
+        arrived = Promise.withResolvers<void>();
         return decision;
       },
     };
@@ -78,5 +84,8 @@ export async function listenForMail(options: Options = {}): Promise<Inbox> {
     limits: { idleMs: 5_000, sessionMs: 20_000, connections: 10, ...limits },
     handler,
   });
-  return { listener, messages, atOnce: () => most };
+  const reached = async (count: number): Promise<void> => {
+    while (messages.length < count) await arrived.promise;
+  };
+  return { listener, messages, reached, atOnce: () => most };
 }

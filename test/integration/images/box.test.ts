@@ -69,6 +69,16 @@ describe("box", () => {
     for (const reply of data) assert.match(reply, /^250 2\.0\.0 /);
   });
 
+  it("files what smtp-in marked into Junk, and nothing else", async () => {
+    const before = (await messages()).length;
+    await send(["alice@semail.test"], `X-Semail-Junk: yes\r\n${message("marked")}`);
+    await send(["alice@semail.test"], `X-Semail-Junk: no\r\n${message("not marked")}`);
+    const junk = await messages("Junk");
+    assert.equal(junk.length, 1);
+    assert.match(junk[0] ?? "", /^Subject: marked\r$/m);
+    assert.equal((await messages()).length, before + 1);
+  });
+
   it("has the usual folders, subscribed", async () => {
     const folders = await withImap(alice, (imap) => imap.list());
     const uses = folders

@@ -1,47 +1,68 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as replies from "../../../mailserver/smtp/replies.ts";
+import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
 import { box, relay, send, session, start } from "./support.ts";
+
+const refused = (reply: Reply): Decision => ({ kind: "refuse", reply });
+const TAKEN = ["250 2.1.5", "250 2.0.0"];
 
 describe("a person with a forward address", () => {
   test("gets the message in both places", async () => {
     const [to, out] = [await box(), await relay()];
     const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
-    assert.deepEqual(await send(client, ["frank@semail.test"]), ["250 2.1.5", "250 2.0.0"]);
+    assert.deepEqual(await send(client, ["frank@semail.test"]), TAKEN);
+    await out.reached(1);
     assert.deepEqual(out.messages[0]?.to, ["frank@foreign.example"]);
     assert.equal(out.messages[0]?.from, "bob@foreign.example");
     assert.equal(to.messages[0]?.text, out.messages[0]?.text);
   });
 
-  test("the relay is down, or refuses for now: the box is not asked", async () => {
-    const to = await box();
-    const busy = await relay({ policy: { message: () => ({ kind: "refuse", reply: replies.localError }) } });
-    for (const relayPort of [1, busy.listener.port]) {
-      const client = await session(await start({ lmtpPort: to.listener.port, relayPort }));
-      assert.deepEqual(await send(client, ["frank@semail.test"]), ["250 2.1.5", "451 4.4.0"]);
-    }
-    assert.equal(to.messages.length, 0);
-  });
+  const trouble = {
+    "is down": undefined,
+    "refuses for now": { message: () => refused(replies.localError) },
+    "refuses the login": { auth: () => refused(replies.authFailed) },
+  };
+  for (const [name, policy] of Object.entries(trouble)) {
+    test(`gets their own copy when the relay ${name}; the other waits`, async () => {
+      const to = await box();
+      const relayPort = policy === undefined ? 1 : (await relay({ policy })).listener.port;
+      const daemon = await start({ lmtpPort: to.listener.port, relayPort });
+      assert.deepEqual(await send(await session(daemon), ["frank@semail.test"]), TAKEN);
+      assert.equal(to.messages.length, 1);
+      assert.equal((await daemon.queue.counts()).items, 1);
+    });
+  }
 
-  test("the relay refuses the login: our fault, so temporary", async () => {
+  test("the relay refuses for good: the sender is told, and the box keeps its copy", async () => {
     const to = await box();
-    const out = await relay({ policy: { auth: () => ({ kind: "refuse", reply: replies.authFailed }) } });
+    const out = await relay({
+      policy: {
+        rcpt: (_, { address }) =>
+          address.local === "frank" ? { kind: "refuse", reply: replies.relayDenied } : { kind: "accept" },
+      },
+    });
     const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
-    assert.deepEqual(await send(client, ["frank@semail.test"]), ["250 2.1.5", "451 4.4.0"]);
+    assert.deepEqual(await send(client, ["frank@semail.test"]), TAKEN);
+    await out.reached(1);
+    assert.equal(out.messages[0]?.from, "");
+    assert.deepEqual(out.messages[0]?.to, ["bob@foreign.example"]);
+    assert.match(out.messages[0]?.text ?? "", /Final-Recipient: rfc822; frank@foreign\.example/);
+    assert.equal(to.messages.length, 1);
   });
 
-  test("the relay refuses for good: the sender hears it", async () => {
+  test("is sent nothing further when their own box refuses", async () => {
+    const to = await box(() => ({ kind: "refuse", reply: replies.reply(552, "5.2.2", "full") }));
+    const daemon = await start({ lmtpPort: to.listener.port });
+    assert.deepEqual(await send(await session(daemon), ["frank@semail.test"]), ["250 2.1.5", "552 5.2.2"]);
+    assert.equal((await daemon.queue.counts()).items, 0);
+  });
+
+  test("which is none gets their own copy all the same", async () => {
     const to = await box();
-    const out = await relay({ policy: { rcpt: () => ({ kind: "refuse", reply: replies.noSuchRecipient }) } });
-    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
-    assert.deepEqual(await send(client, ["frank@semail.test"]), ["250 2.1.5", "554 5.7.1"]);
-    assert.equal(to.messages.length, 0);
-  });
-
-  test("the box is down after the relay took it: temporary, never 250", async () => {
-    const out = await relay();
-    const client = await session(await start({ lmtpPort: 1, relayPort: out.listener.port }));
-    assert.deepEqual(await send(client, ["frank@semail.test"]), ["250 2.1.5", "451 4.3.0"]);
-    assert.equal(out.messages.length, 1);
+    const daemon = await start({ lmtpPort: to.listener.port });
+    assert.deepEqual(await send(await session(daemon), ["gus@semail.test"]), TAKEN);
+    assert.equal(to.messages.length, 1);
+    assert.equal((await daemon.queue.counts()).items, 0);
   });
 });

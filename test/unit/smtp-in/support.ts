@@ -10,12 +10,25 @@ import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { type DaemonDeps, type SmtpIn, startSmtpIn } from "../../../mailserver/smtp-in/daemon.ts";
 import { type Identity, makeIdentity } from "../../support/identity.ts";
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
+import { QUEUE_WORKER, temporaryFolder } from "../../support/queue.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
 const SECRET = "relay-password-0123";
 const open: { close(): unknown }[] = [];
 let identity: Promise<Identity> | undefined;
-after(() => Promise.all(open.map((thing) => thing.close())));
+after(async () => {
+  // The last opened first: a spool's folder goes after its daemon.
+  for (const thing of open.reverse()) await thing.close();
+});
+
+/** A folder for a spool, removed at the end. */
+export async function spoolFolder(): Promise<string> {
+  const folder = await temporaryFolder();
+  keep({ close: () => folder[Symbol.asyncDispose]() });
+  return folder.path;
+}
+
+let items = 0;
 
 /** The identity of every daemon of this run. */
 export function ownIdentity(): Promise<Identity> {
@@ -32,9 +45,10 @@ const keep = <T extends { close(): unknown }>(thing: T): T => {
 export async function box(
   message?: (text: string) => Decision | Promise<Decision>,
   port = 0,
+  host = "127.0.0.1",
 ): Promise<Inbox> {
   const made = await listenForMail({
-    listen: { host: "127.0.0.1", port },
+    listen: { host, port },
     session: { protocol: "lmtp" },
     policy: message ? { message: ({ text }) => message(text) } : {},
   });
@@ -65,6 +79,9 @@ const PEOPLE: Readonly<Record<string, RecipientAnswer>> = {
   "alice+exact@semail.test": { kind: "box", uid: "exact", host: "127.0.0.1" },
   "a@b@semail.test": { kind: "box", uid: "alice", host: "127.0.0.1" },
   "carol@semail.test": { kind: "box", uid: "carol", host: "127.0.0.1" },
+  "dora@semail.test": { kind: "box", uid: "dora", host: "127.0.0.2" },
+  "erin@semail.test": { kind: "box", uid: "erin", host: "127.0.0.3" },
+  "gus@semail.test": { kind: "box", uid: "gus", host: "127.0.0.1", forward: "no address" },
   "frank@semail.test": { kind: "box", uid: "frank", host: "127.0.0.1", forward: "frank@foreign.example" },
 };
 
@@ -80,6 +97,8 @@ interface Peers {
   readonly lmtpPort: number;
   readonly relayPort?: number;
   readonly messageBytes?: number;
+  readonly queueDir?: string;
+  readonly settings?: Partial<SmtpInSettings>;
   readonly deps?: Partial<DaemonDeps>;
 }
 
@@ -88,6 +107,8 @@ export async function start({
   lmtpPort,
   relayPort = 1,
   messageBytes = 100_000,
+  queueDir,
+  settings: more,
   deps,
 }: Peers): Promise<SmtpIn> {
   const { certificate, key } = await ownIdentity();
@@ -99,11 +120,22 @@ export async function start({
     lmtpPort,
     limits: { messageBytes },
     relay: { host: "127.0.0.1", port: relayPort, user: "smtp-in", password: SECRET },
+    queueDir: queueDir ?? (await spoolFolder()),
+    retry: { firstMs: 50, maxMs: 200 },
   });
   const daemon = await startSmtpIn(
     // Port 0 is no setting that a person may choose.
-    { ...settings, port: 0 },
-    { log: silentLog, clock: systemClock, directory, patienceMs: 200, graceMs: 300, ...deps },
+    { ...settings, port: 0, ...more },
+    {
+      log: silentLog,
+      clock: systemClock,
+      random: Math.random,
+      newId: () => `item-${items++}`,
+      queueWorker: QUEUE_WORKER,
+      directory,
+      graceMs: 300,
+      ...deps,
+    },
   );
   return keep(daemon);
 }
@@ -121,8 +153,9 @@ export async function send(
   client: RawClient,
   to: readonly string[],
   text = "Subject: x\r\n\r\nhi\r\n",
+  from = "bob@foreign.example",
 ): Promise<string[]> {
-  await client.say("MAIL FROM:<bob@foreign.example>");
+  await client.say(`MAIL FROM:<${from}>`);
   const found: string[] = [];
   for (const address of to) found.push(await client.say(`RCPT TO:<${address}>`));
   if (!found.includes("250 2.1.5")) return [...found, await client.say("RSET")].slice(0, -1);

@@ -3,8 +3,8 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
 import { createDkimSigner } from "../../../mailserver/smtp-out/dkim.ts";
-import { formatMessage, parseMessage } from "../../../mailserver/smtp-out/header.ts";
 
 const rsa = toPem(generateKeyPairSync("rsa", { modulusLength: 2_048 }));
 const ed25519 = toPem(generateKeyPairSync("ed25519"));

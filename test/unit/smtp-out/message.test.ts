@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatMessage, fromAddresses, parseMessage } from "../../../mailserver/smtp-out/header.ts";
+import { formatMessage, fromAddresses, parseMessage } from "../../../mailserver/message/header.ts";
 import { isLooping, type PrepareFacts, prepare } from "../../../mailserver/smtp-out/prepare.ts";
 
 const facts: PrepareFacts = {

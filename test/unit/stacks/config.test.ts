@@ -50,6 +50,22 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, users: { alice: { ...alice, addresses: ["alice+x@example.org"] } } },
       problem: /^users\.alice\.addresses\.0: must be a mail address/,
     },
+    "a catch-all that nobody has": {
+      raw: { ...base, smtpIn: { catchAll: "carol" } },
+      problem: /^smtpIn\.catchAll: there is no user carol/,
+    },
+    "a tag separator of two signs": {
+      raw: { ...base, smtpIn: { tagSeparator: "++" } },
+      problem: /^smtpIn\.tagSeparator: must be one of/,
+    },
+    "a DMARC policy that is none": {
+      raw: { ...base, smtpIn: { dmarcReject: "drop" } },
+      problem: /^smtpIn\.dmarcReject: /,
+    },
+    "a network of load balancers that is an address": {
+      raw: { ...base, smtpIn: { clients: { proxies: ["192.0.2.1"] } } },
+      problem: /^smtpIn\.clients\.proxies\.0: must be a network/,
+    },
     "a forward to oneself": {
       raw: { ...base, users: { alice: { ...alice, forward: "alice@example.org" } } },
       problem: /^users\.alice\.forward: is one of the person's own addresses/,

@@ -1,0 +1,45 @@
+/** Carries a message to smtp-out, which sends it on into the world. */
+import { deliver } from "../net/client.ts";
+import type { Log } from "../net/log.ts";
+import type { ClientTimeouts } from "../net/types.ts";
+import { type Delivery, forAll, type Result } from "./types.ts";
+
+export interface RelayCourierDeps {
+  /** Our name in EHLO. */
+  readonly hostname: string;
+  /** smtp-out's internal listener. */
+  readonly relay: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly password: string;
+  };
+  readonly log: Log;
+  readonly timeouts?: Partial<ClientTimeouts>;
+}
+
+export type RelayCourier = (delivery: Delivery, signal?: AbortSignal) => Promise<Result[]>;
+
+export function createRelayCourier(deps: RelayCourierDeps): RelayCourier {
+  const { hostname, log, timeouts } = deps;
+  const { host, port, user, password } = deps.relay;
+  return async ({ from, recipients, body, eightBit, smtputf8 }, signal) => {
+    const report = await deliver(
+      {
+        host,
+        port,
+        // The internal network carries it, so the password goes in clear text.
+        session: { protocol: "smtp", hostname, tls: "never", auth: { user, password } },
+        ...(timeouts === undefined ? {} : { timeouts }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+      { from, recipients, size: body.length, eightBit, smtputf8 },
+      body,
+    );
+    if (report.kind === "done") return report.outcomes.map((outcome) => ({ ...outcome, host }));
+    const { stage, reply } = report.failure;
+    log.warn("relay.unreachable", { host, stage, reply });
+    // Before the envelope every refusal is our own trouble.
+    return forAll(recipients, { kind: "temporary", reply, host });
+  };
+}

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { describe, test } from "node:test";
+import type { SenderSettings } from "../../../mailserver/contract.ts";
+import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
+import { createDkimSigner } from "../../../mailserver/smtp-out/dkim.ts";
+import { box, send, session, start } from "./support.ts";
+
+const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+const KEY = publicKey.export({ type: "spki", format: "der" }).toString("base64");
+const PEM = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+/** TXT records; `silent` names never answer, `broken` ones answer SERVFAIL. */
+const ZONE: Readonly<Record<string, string>> = {
+  "ours.example": "v=spf1 ip4:127.0.0.1 -all",
+  "_dmarc.ours.example": "v=DMARC1; p=reject",
+  "s1._domainkey.signed.example": `v=DKIM1; k=rsa; p=${KEY}`,
+  "_dmarc.signed.example": "v=DMARC1; p=reject",
+  "forged.example": "v=spf1 -all",
+  "_dmarc.forged.example": "v=DMARC1; p=reject",
+  "_dmarc.soft.example": "v=DMARC1; p=quarantine",
+  "broken-spf.example": "broken",
+  "_dmarc.broken-spf.example": "v=DMARC1; p=reject",
+  "s1._domainkey.broken-key.example": "silent",
+  "_dmarc.broken-key.example": "v=DMARC1; p=reject",
+  "_dmarc.silent.example": "silent",
+};
+
+function query(name: string, type: string): Promise<string[][]> {
+  const found = type === "TXT" ? ZONE[name] : undefined;
+  if (found === "silent") return new Promise(() => {});
+  const code = found === undefined ? "ENOTFOUND" : found === "broken" ? "ESERVFAIL" : undefined;
+  return code === undefined
+    ? Promise.resolve([[found ?? ""]])
+    : Promise.reject(Object.assign(new Error(name), { code }));
+}
+
+async function sign(text: string, domain: string): Promise<string> {
+  const message = parseMessage(Buffer.from(text));
+  const signature = await createDkimSigner({ domain, selector: "s1", privateKey: PEM }).sign(
+    message,
+    new Date(),
+  );
+  return formatMessage({ ...message, fields: [signature, ...message.fields] }).toString();
+}
+
+const from = (domain: string, more = ""): string =>
+  `From: Bob <bob@${domain}>\r\n${more}Subject: x\r\nDate: Wed, 1 Jan 2025 00:00:00 +0000\r\n\r\nhi\r\n`;
+
+interface Case {
+  readonly sender: string;
+  readonly text: string | Promise<string>;
+  readonly settings?: Partial<SenderSettings>;
+  readonly want: string;
+  readonly results?: RegExp;
+  readonly junk?: boolean;
+}
+
+const TAKEN = "250 2.0.0";
+const cases: Readonly<Record<string, Case>> = {
+  "SPF passes for the author's domain": {
+    ...{ sender: "bob@ours.example", text: from("ours.example"), want: TAKEN },
+    results: /spf=pass .*smtp\.mailfrom=.*dmarc=pass/s,
+  },
+  "a DKIM signature of the author's domain passes": {
+    sender: "list@elsewhere.example",
+    text: sign(from("signed.example"), "signed.example"),
+    ...{ want: TAKEN, results: /dkim=pass header\.i=@signed\.example.*dmarc=pass/s },
+  },
+  "a DKIM signature that does not hold is refused": {
+    sender: "list@elsewhere.example",
+    text: sign(from("signed.example"), "signed.example").then((text) => text.replace("hi", "ha")),
+    want: "550 5.7.1",
+  },
+  "a forger is refused": { sender: "bob@forged.example", text: from("forged.example"), want: "550 5.7.1" },
+  "a forger with another reverse-path is refused": {
+    ...{ sender: "eve@ours.example", text: from("forged.example"), want: "550 5.7.1" },
+  },
+  "a forger with the null reverse-path is refused": {
+    sender: "",
+    text: from("forged.example"),
+    want: "550 5.7.1",
+  },
+  "a forger is marked where that is set": {
+    ...{ sender: "bob@forged.example", text: from("forged.example"), settings: { reject: "junk" } },
+    ...{ want: TAKEN, results: /dmarc=fail/, junk: true },
+  },
+  "quarantine is marked": {
+    ...{
+      sender: "eve@ours.example",
+      text: from("soft.example"),
+      want: TAKEN,
+      results: /dmarc=fail/,
+      junk: true,
+    },
+  },
+  "two From fields are marked": {
+    sender: "eve@ours.example",
+    text: from("ours.example", "From: boss@forged.example\r\n"),
+    ...{ want: TAKEN, junk: true },
+  },
+  "nobody's domain is accepted": {
+    ...{ sender: "bob@plain.example", text: from("plain.example"), want: TAKEN, results: /spf=none/ },
+  },
+  "SPF that can't be looked up is no forgery": {
+    ...{
+      sender: "bob@broken-spf.example",
+      text: from("broken-spf.example"),
+      want: TAKEN,
+      results: /spf=temperror/,
+    },
+  },
+  "SPF that can't be looked up is deferred where that is set": {
+    ...{
+      sender: "bob@broken-spf.example",
+      text: from("broken-spf.example"),
+      settings: { dnsFailure: "defer" },
+    },
+    want: "451 4.4.3",
+  },
+  "somebody else's broken DNS is no shelter for a forger": {
+    ...{ sender: "eve@broken-spf.example", text: from("forged.example"), want: "550 5.7.1" },
+  },
+  "a key that never arrives is no forgery": {
+    sender: "list@elsewhere.example",
+    text: sign(from("broken-key.example"), "broken-key.example"),
+    ...{ want: TAKEN, results: /dkim=temperror/ },
+  },
+  "a policy that never arrives is no forgery": {
+    ...{
+      sender: "eve@elsewhere.example",
+      text: from("silent.example"),
+      want: TAKEN,
+      results: /dmarc=temperror/,
+    },
+  },
+  "results and marks that the sender wrote go": {
+    sender: "bob@ours.example",
+    text: from(
+      "ours.example",
+      "Authentication-Results: mx.semail.test; dkim=pass forged\r\nX-Semail-Junk: yes\r\nAuthentication-Results: other.example; none\r\n",
+    ),
+    ...{ want: TAKEN, results: /^(?!.*forged).*other\.example/s, junk: false },
+  },
+  "a message that is no message is accepted": { sender: "bob@ours.example", text: "hello\r\n", want: TAKEN },
+};
+
+describe("senders are checked:", () => {
+  for (const [name, { sender, text, settings, want, results = /./, junk = false }] of Object.entries(cases)) {
+    test(name, async () => {
+      const to = await box();
+      const senders = { reject: "refuse", quarantine: "junk", dnsFailure: "accept", timeoutMs: 200 } as const;
+      const daemon = await start({
+        lmtpPort: to.listener.port,
+        settings: { senders: { ...senders, ...settings } },
+        deps: { query },
+      });
+      const found = await send(await session(daemon), ["alice@semail.test"], await text, sender);
+      assert.deepEqual(found, ["250 2.1.5", want]);
+      assert.equal(to.messages.length, want === TAKEN ? 1 : 0);
+      if (want !== TAKEN) return;
+      const header = to.messages[0]?.text ?? "";
+      assert.match(header, /^Received: from .*\r\nAuthentication-Results: mx\.semail\.test;/s);
+      assert.match(header, results);
+      assert.equal(/^X-Semail-Junk: yes\r$/m.test(header), junk);
+    });
+  }
+
+  test("without a resolver they are not, and what claims to be checked goes all the same", async () => {
+    const to = await box();
+    const client = await session(await start({ lmtpPort: to.listener.port }));
+    const text = from(
+      "forged.example",
+      "X-Semail-Junk: no\r\nAuthentication-Results: MX.semail.test; spf=pass\r\n",
+    );
+    assert.deepEqual(await send(client, ["alice@semail.test"], text), ["250 2.1.5", TAKEN]);
+    assert.doesNotMatch(to.messages[0]?.text ?? "", /Junk|Authentication-Results/);
+  });
+});
