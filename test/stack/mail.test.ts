@@ -125,6 +125,16 @@ describe("a stack from nothing to nothing", () => {
     assert.match(await readMail(summary, login, "hello bob"), /^From: alice@semail\.test/m);
   });
 
+  it("takes mail for two people at once while one's box is stopped, and brings it when the box is back", async () => {
+    const summary = await project.summary();
+    const box = lab.docker.getContainer(`${project.prefix}-box-bob`);
+    await box.stop();
+    await foreign.send([`alice@${DOMAIN}`, `bob@${DOMAIN}`], "for both");
+    await readMail(summary, loginOf(summary, "alice"), "for both");
+    await box.start();
+    await readMail(summary, loginOf(summary, "bob"), "for both", 60_000);
+  });
+
   it("sends and reads with the lines that `npm run up` prints", async () => {
     const summary = await project.summary();
     const clients = await lab.run({

@@ -8,7 +8,7 @@ export interface Foreign {
   readonly domain: string;
   readonly address: string;
   /** Hands a mail to Postfix as a local user would. */
-  send(to: string, subject: string): Promise<void>;
+  send(to: string | readonly string[], subject: string): Promise<void>;
   /** The source of the mail with that subject in the user's Maildir; waits for it. */
   read(subject: string, withinMs?: number): Promise<string>;
   /** Postfix's log. */
@@ -48,8 +48,9 @@ export async function startForeign({ lab, network, resolver, dns, domain }: Fore
     address,
     logs: () => handle.logs(),
     send: async (to, subject) => {
-      const message = `From: ${address}\nTo: ${to}\nSubject: ${subject}\n\nHello from ${domain}.\n`;
-      const { exitCode, stderr } = await handle.exec(["sendmail", "-f", address, "--", to], {
+      const recipients = [to].flat();
+      const message = `From: ${address}\nTo: ${recipients.join(", ")}\nSubject: ${subject}\n\nHello from ${domain}.\n`;
+      const { exitCode, stderr } = await handle.exec(["sendmail", "-f", address, "--", ...recipients], {
         input: message,
       });
       if (exitCode !== 0) throw new Error(`sendmail: ${stderr}`);
