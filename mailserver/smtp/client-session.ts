@@ -96,11 +96,19 @@ export class ClientSession {
     });
   }
 
-  /** Sends the next message. Only when ready. */
-  begin(envelope: Envelope): ClientAction[] {
+  /**
+   * Sends the next message. Only when ready. `octets`: the exact length of a message that is at hand as a whole and
+   * needs no change on its way (all line ends are CRLF, or it is binary), so that it may go by BDAT.
+   */
+  begin(envelope: Envelope, octets?: number): ClientAction[] {
     return this.#act(() => {
       if (this.#step !== "ready") throw new Error("the session is not ready for a message");
-      const transaction = new ClientTransaction(envelope, this.#options.protocol, this.#extensions);
+      const transaction = new ClientTransaction({
+        envelope,
+        protocol: this.#options.protocol,
+        extensions: this.#extensions,
+        octets,
+      });
       this.#transaction = transaction;
       this.#step = "transaction";
       this.#carry(transaction.begin());

@@ -8,7 +8,11 @@
  *   M: <from> -> <to>,<to> "text"   a message reaches the policy
  *   D:           a transaction is dropped
  *   TLS          the hand-shake of STARTTLS takes place
+ *   STOP         the server is told to shut down
+ *   GONE         the client has gone
  *   CLOSE        the server closes
+ *
+ * After a message's text stands what DSN said of it, e.g. `ret=HDRS envid=x notify=<a@b.example>:NEVER`.
  */
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import { formatReply } from "../../../mailserver/smtp/reply-format.ts";
@@ -34,8 +38,11 @@ export interface Dialogue {
 
 type Step =
   | { readonly kind: "client"; readonly bytes: Buffer }
-  | { readonly kind: "tls" }
+  | { readonly kind: "mark"; readonly mark: Mark }
   | { readonly kind: "expect"; readonly event: string };
+
+/** What happens apart from bytes. */
+export type Mark = "TLS" | "STOP" | "GONE";
 
 const LIMITS = { messageBytes: 1000, recipients: 3, errors: 20 };
 const BASE: ServerOptions = {
@@ -44,6 +51,7 @@ const BASE: ServerOptions = {
   startTls: true,
   auth: "never",
   authRequired: false,
+  dsn: true,
   limits: LIMITS,
 };
 const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
@@ -52,6 +60,8 @@ const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
   relay: { auth: "always", authRequired: true, startTls: false },
   lmtp: { protocol: "lmtp", startTls: false },
   plain: { startTls: false },
+  nodsn: { dsn: false },
+  binary: { binaryMime: true },
 };
 
 const ESCAPES: Readonly<Record<string, string>> = { r: "\r", n: "\n", t: "\t", 0: "\0", "\\": "\\" };
@@ -76,7 +86,7 @@ function readStep(line: string): Step {
     return { kind: "client", bytes: Buffer.concat([unescaped(line.slice(3)), Buffer.from("\r\n")]) };
   }
   if (line.startsWith("C~ ")) return { kind: "client", bytes: unescaped(line.slice(3)) };
-  if (line === "TLS") return { kind: "tls" };
+  if (line === "TLS" || line === "STOP" || line === "GONE") return { kind: "mark", mark: line };
   if (/^(S: |M: |D:$|CLOSE$)/.test(line)) return { kind: "expect", event: line };
   throw new Error(`not a dialogue line: ${line}`);
 }
@@ -131,6 +141,12 @@ function decideMessage({ recipients }: Transaction, text: string): Decision {
   return { kind: "perRecipient", replies: recipients.map(each) };
 }
 
+function decideData(sender: string | undefined): Decision {
+  if (sender === "nodata") return refuse(replies.reply(451, "4.7.1", "Not now"));
+  if (sender === "nodatabye") return refuse(replies.shuttingDown);
+  return { kind: "accept" };
+}
+
 /** The policy of the dialogues: the local part says what happens. */
 function decide(question: Question, text: string): Decision {
   switch (question.kind) {
@@ -139,6 +155,10 @@ function decide(question: Question, text: string): Decision {
     case "mail":
       if (question.transaction.from?.local !== "spammer") return { kind: "accept" };
       return refuse(replies.reply(550, "5.7.1", "No"));
+    case "data":
+      return decideData(question.transaction.from?.local);
+    case "helo":
+      return question.name === "evil.example" ? refuse(replies.reply(550, "5.7.1", "No")) : { kind: "accept" };
     case "auth":
       return decideLogin(question);
     case "message":
@@ -176,7 +196,9 @@ export class Stage {
     }
   }
 
-  secure(): void {
+  mark(mark: Mark) {
+    if (mark === "STOP") return this.#perform(this.#session.shutdown());
+    if (mark === "GONE") return this.#perform(this.#session.disconnected());
     if (this.events.at(-1) !== "(starttls)") throw new Error("no STARTTLS took place");
     this.#session = this.#session.secured({ version: "TLSv1.3", cipher: "X" });
   }
@@ -220,8 +242,20 @@ export class Stage {
   #message({ transaction, size }: Question & { kind: "message" }): void {
     const to = transaction.recipients.map(({ address }) => `<${address.text}>`).join(",");
     if (size !== this.#text.length) throw new Error(`size ${size}, got ${this.#text.length}`);
-    this.events.push(`M: <${transaction.from?.text ?? ""}> -> ${to} ${JSON.stringify(this.#text)}`);
+    const text = JSON.stringify(this.#text);
+    this.events.push(`M: <${transaction.from?.text ?? ""}> -> ${to} ${text}${describeDsn(transaction)}`);
   }
+}
+
+/** What DSN said of a message, each word with a space before it. */
+function describeDsn({ parameters: { ret, envid }, recipients }: Transaction): string {
+  const words = [ret && `ret=${ret}`, envid && `envid=${envid}`];
+  for (const { address, parameters } of recipients) {
+    const { notify, orcpt } = parameters;
+    if (notify) words.push(`notify=<${address.text}>:${notify.join(",") || "NEVER"}`);
+    if (orcpt) words.push(`orcpt=<${address.text}>:${orcpt.type};${orcpt.address}`);
+  }
+  return words.map((word) => (word === undefined ? "" : ` ${word}`)).join("");
 }
 
 /** Why the events differ from what is expected; undefined when they match. */
