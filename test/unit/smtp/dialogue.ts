@@ -135,6 +135,7 @@ function decideLogin({ user, password }: Credentials): Decision {
 
 function decideMessage({ recipients }: Transaction, text: string): Decision {
   if (text.includes("LOOP")) return refuse(replies.mailLoop);
+  if (text.includes("DISKFULL")) return refuse(replies.reply(452, "4.3.1", "No room"));
   if (!text.includes("EACH")) return { kind: "accept" };
   const each = ({ address }: Recipient): Reply =>
     address.local === "full" ? replies.reply(452, "4.2.2", "Mailbox full") : replies.accepted;
