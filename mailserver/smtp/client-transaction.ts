@@ -72,6 +72,8 @@ export class ClientTransaction {
   #expected: Expected[] = [];
   #actions: ClientAction[] = [];
   #bodyOpen = false;
+  #chunked = false;
+  #chunkRefused = false;
   #finished = false;
   #usable = true;
 
@@ -164,11 +166,12 @@ export class ClientTransaction {
         return this.#data(reply);
       case "lmtp":
         this.#outcomes[expected.index] ??= outcomeOf(reply);
-        if (this.#expected.length === 0) this.#finish();
-        return;
+        this.#chunkRefused ||= this.#chunked && reply.code >= 300;
+        return this.#expected.length === 0 ? this.#end() : undefined;
       case "final":
         this.#decideRest(outcomeOf(reply));
-        return this.#finish();
+        this.#chunkRefused = this.#chunked && reply.code >= 300;
+        return this.#end();
       case "rset":
         return this.#finish();
     }
@@ -194,8 +197,15 @@ export class ClientTransaction {
     else this.#send("DATA", { kind: "data" });
   }
 
+  /** RFC 3030 section 2: after a refused chunk only RSET brings back a known state. */
+  #end(): void {
+    if (this.#chunkRefused) this.#send("RSET", { kind: "rset" });
+    else this.#finish();
+  }
+
   /** RFC 3030 section 2: the whole message as one chunk, without waiting for a 354. */
   #chunk(octets: number): void {
+    this.#chunked = true;
     this.#actions.push({ kind: "write", bytes: Buffer.from(`BDAT ${octets} LAST\r\n`) });
     this.#openBody("octets");
   }

@@ -159,7 +159,9 @@ function decide(question: Question, text: string): Decision {
     case "data":
       return decideData(question.transaction.from?.local);
     case "helo":
-      return question.name === "evil.example" ? refuse(replies.reply(550, "5.7.1", "No")) : { kind: "accept" };
+      return question.name === "evil.example"
+        ? refuse(replies.reply(550, "5.7.1", "No"))
+        : { kind: "accept" };
     case "auth":
       return decideLogin(question);
     case "message":
