@@ -132,8 +132,7 @@ export class ServerSession {
   }
 
   #run(): void {
-    while (this.#pending === undefined && this.#mode.kind !== "over") {
-      this.#stopIfIdle();
+    for (this.#stopIfIdle(); this.#pending === undefined && this.#mode.kind !== "over"; this.#stopIfIdle()) {
       const { next } = this.#input;
       if (!next) return;
       this.#input.advance(this.#consume(next.chunk, next.offset));

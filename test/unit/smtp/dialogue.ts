@@ -33,6 +33,8 @@ export interface Dialogue {
   readonly name: string;
   readonly options: ServerOptions;
   readonly implicitTls: boolean;
+  /** What stood after `with:`. */
+  readonly words: readonly string[];
   readonly steps: readonly Step[];
 }
 
@@ -91,7 +93,8 @@ function readStep(line: string): Step {
   throw new Error(`not a dialogue line: ${line}`);
 }
 
-function readOptions(words: readonly string[]): ServerOptions {
+/** The options that words choose. */
+export function readOptions(words: readonly string[]): ServerOptions {
   let options = BASE;
   for (const word of words) {
     const [key = "", value] = word.split("=");
@@ -114,6 +117,7 @@ export function readDialogues(text: string): Dialogue[] {
         name: name.trim(),
         options: readOptions(words),
         implicitTls: words.includes("implicit"),
+        words,
         steps: lines.map(readStep),
       };
     });
@@ -174,6 +178,8 @@ function decide(question: Question, text: string): Decision {
 /** Runs a session as `net` does and keeps what happens as lines of the dialogue language. */
 export class Stage {
   readonly events: string[] = [];
+  /** All replies as they stand on the wire. */
+  written = "";
   #session: ServerSession;
   #text = "";
   #held: Question | undefined;
@@ -199,6 +205,11 @@ export class Stage {
     }
   }
 
+  /** Bytes that the session keeps. */
+  get buffered(): number {
+    return this.#session.buffered;
+  }
+
   mark(mark: Mark) {
     if (mark === "STOP") return this.#perform(this.#session.shutdown());
     if (mark === "GONE") return this.#perform(this.#session.disconnected());
@@ -214,6 +225,7 @@ export class Stage {
   #act(action: ServerAction): void {
     switch (action.kind) {
       case "reply":
+        this.written += formatReply(action.reply);
         this.events.push(
           ...formatReply(action.reply)
             .trimEnd()
@@ -223,6 +235,7 @@ export class Stage {
         break;
       case "ask":
         this.#held = action.question;
+        if (action.question.kind === "data") this.#text = "";
         if (action.question.kind === "message") this.#message(action.question);
         break;
       case "chunk":
@@ -239,7 +252,6 @@ export class Stage {
         this.events.push("CLOSE");
         break;
     }
-    if (action.kind === "reply" && action.reply.code === 354) this.#text = "";
   }
 
   #message({ transaction, size }: Question & { kind: "message" }): void {
