@@ -7,10 +7,8 @@ import { formatReply } from "../smtp/reply-format.ts";
 import { ServerSession } from "../smtp/server-session.ts";
 import type { Decision, Question, Reply, ServerAction, SessionInfo } from "../smtp/types.ts";
 import { consult, describeReply } from "./consult.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadlines } from "./deadline.ts";
 import { GreetingPause, talkedEarly } from "./greeting.ts";
-import { Patience } from "./patience.ts";
-import { systemTiming, type Timing } from "./timing.ts";
 import { serverHandshake, tlsInfo } from "./tls.ts";
 import type { ServeOptions, SessionHandler } from "./types.ts";
 
@@ -32,10 +30,7 @@ export class ServerConnection {
   #handler: SessionHandler;
   #output = "";
   #gone = false;
-  readonly #timing: Timing;
-  readonly #patience: Patience;
-  readonly #deadline: Deadline;
-  #cancelTotal = (): void => {};
+  readonly #deadlines: Deadlines;
   /** Everything that touches the session runs in this order, one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -43,19 +38,17 @@ export class ServerConnection {
     this.#socket = socket;
     this.#options = options;
     this.#context = context;
-    this.#timing = options.timing ?? systemTiming;
-    this.#patience = new Patience(options.limits.idleMs, options.limits.bytesPerSecond ?? 0);
-    this.#deadline = new Deadline(this.#patience, this.#timing);
+    this.#deadlines = new Deadlines(options);
     this.#session = new ServerSession(options.session, info);
     this.#handler = options.handler(this.#session.info);
   }
 
   /** Settles when the connection is closed. */
   run(): Promise<void> {
-    const { log, limits, tls, greetDelayMs } = this.#options;
+    const { log, tls, greetDelayMs } = this.#options;
     log.info("smtp.session.open", this.#facts());
     const tooLong = (): void => this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
-    this.#cancelTotal = this.#timing.after(limits.sessionMs, tooLong);
+    this.#deadlines.begin(tooLong);
     this.#enqueue(async () => {
       if (tls?.implicit === true && !(await this.#secure())) return [];
       if (tls?.implicit !== true) {
@@ -91,22 +84,13 @@ export class ServerConnection {
       this.#pause.interrupt(true);
       // Back-pressure: nothing is read while this is worked on.
       socket.pause();
-      this.#enqueue(() => this.#hear(chunk));
+      this.#enqueue(() => this.#deadlines.hear(this.#session, chunk));
     });
     socket.on("end", () => this.#enqueue(() => this.#left()));
     socket.on("error", (error) => this.#options.log.debug("net.socket.error", { ...this.#facts(), error }));
     socket.on("close", () => {
       if (socket === this.#socket) this.#closed();
     });
-  }
-
-  #hear(chunk: Uint8Array): ServerAction[] {
-    const inMessage = this.#session.inMessage;
-    const actions = this.#session.receive(chunk);
-    if (inMessage) this.#patience.received(chunk.length);
-    // Any answer, and any question, is to something that was whole.
-    if (actions.some(({ kind }) => kind !== "chunk")) this.#patience.progress();
-    return actions;
   }
 
   /** The client closed its side: it has said everything. */
@@ -120,8 +104,7 @@ export class ServerConnection {
     if (this.#gone) return;
     this.#gone = true;
     this.#pause.interrupt(false);
-    this.#deadline.stop();
-    this.#cancelTotal();
+    this.#deadlines.end();
     this.#enqueue(() => this.#session.disconnected());
     this.#options.log.info("smtp.session.close", this.#facts());
     this.#done.resolve();
@@ -130,7 +113,7 @@ export class ServerConnection {
   #enqueue(task: () => ServerAction[] | Promise<ServerAction[]>): void {
     this.#work = this.#work
       .then(async () => {
-        this.#deadline.stop();
+        this.#deadlines.stop();
         await this.#perform(await task());
         await this.#flush();
         this.#wait();
@@ -146,7 +129,7 @@ export class ServerConnection {
     if (this.#gone) return;
     const reply = this.#session.inMessage ? replies.tooSlow : replies.idleTooLong;
     const giveUp = (): void => this.#enqueue(() => this.#session.abort(reply));
-    this.#deadline.wait(giveUp);
+    this.#deadlines.wait(giveUp);
     this.#socket.resume();
   }
 
@@ -252,11 +235,11 @@ export class ServerConnection {
     if (text === "" || this.#gone || socket.destroyed || socket.writableEnded || socket.write(text)) return;
     await new Promise<void>((resolve) => {
       const over = (): void => {
-        cancel();
+        clearTimeout(timer);
         socket.off("drain", over).off("close", over);
         resolve();
       };
-      const cancel = this.#timing.after(this.#options.limits.idleMs, () => socket.destroy());
+      const timer = setTimeout(() => socket.destroy(), this.#options.limits.idleMs);
       socket.once("drain", over).once("close", over);
     });
   }
