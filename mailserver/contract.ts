@@ -32,11 +32,17 @@ export const SessionLimits = z.strictObject({
   messageBytes: z.int().min(65_536).default(26_214_400),
   /** RFC 5321 section 4.5.3.1.8 asks for at least 100. */
   recipients: z.int().min(100).default(100),
-  /** Refused commands before the session is closed. */
+  /** Refused commands since the last accepted message before the session is closed. */
   errors: z.int().min(3).default(20),
+  /** Commands since the last accepted message before the session is closed; accepted recipients are not counted. */
+  commands: z.int().min(100).default(1_000),
+  /** Messages of one connection, announced as MAILMAX (RFC 9422). */
+  transactions: z.int().min(1).default(10_000),
   /** RFC 5321 section 4.5.3.2.7: five minutes. */
   idleMs: z.int().min(100).default(300_000),
   sessionMs: z.int().min(1_000).default(3_600_000),
+  /** A message that arrives more slowly for longer than `idleMs` is given up; 0 allows any rate. */
+  bytesPerSecond: z.int().min(0).default(50),
   connections: z.int().min(1).default(500),
   /** Of one client, so that a stranger can't keep all others out. */
   connectionsPerClient: z.int().min(1).default(100),

@@ -1,6 +1,6 @@
 /** The client's side of a connection: performs what a client session says. */
 import { ClientSession } from "../smtp/client-session.ts";
-import { DotStuffer } from "../smtp/dot-stuff.ts";
+import { DotStuffer, isCanonical } from "../smtp/dot-stuff.ts";
 import * as replies from "../smtp/replies.ts";
 import type { ClientAction, ClientStage, Envelope, Outcome, Reply, TlsInfo } from "../smtp/types.ts";
 import { ClientSocket } from "./client-socket.ts";
@@ -66,7 +66,8 @@ class Client implements ClientConnection {
     const outcomes = Promise.withResolvers<readonly Outcome[]>();
     this.#message = { body, outcomes };
     this.#expect(this.#timeouts.replyMs);
-    this.#perform(this.#session.begin(envelope));
+    const asItIs = body instanceof Uint8Array && (envelope.binary === true || isCanonical(body));
+    this.#perform(this.#session.begin(envelope, asItIs ? body.length : undefined));
     return outcomes.promise;
   }
 
@@ -106,7 +107,7 @@ class Client implements ClientConnection {
         this.#ready.resolve();
         break;
       case "body":
-        void this.#writeBody();
+        void this.#writeBody(action.framing);
         break;
       case "outcomes":
         this.#message?.outcomes.resolve(action.outcomes);
@@ -121,15 +122,15 @@ class Client implements ClientConnection {
     }
   }
 
-  async #writeBody(): Promise<void> {
+  async #writeBody(framing: "stuffed" | "octets"): Promise<void> {
     const message = this.#message;
     if (!message) return;
-    const stuffer = new DotStuffer();
+    const stuffer = framing === "stuffed" ? new DotStuffer() : undefined;
     try {
       for await (const chunk of pieces(message.body)) {
         if (this.#message !== message) return;
         this.#expect(this.#timeouts.replyMs);
-        await this.#socket.write(stuffer.push(chunk));
+        await this.#socket.write(stuffer?.push(chunk) ?? chunk);
       }
     } catch (error) {
       // Our own source failed. Half a message must never be ended with a dot: the connection is cut.
@@ -140,7 +141,7 @@ class Client implements ClientConnection {
     if (this.#message !== message) return;
     this.#expect(this.#timeouts.messageMs);
     const actions = this.#session.bodySent();
-    void this.#socket.write(stuffer.end());
+    if (stuffer) void this.#socket.write(stuffer.end());
     this.#perform(actions);
   }
 

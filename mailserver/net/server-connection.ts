@@ -7,6 +7,7 @@ import { formatReply } from "../smtp/reply-format.ts";
 import { ServerSession } from "../smtp/server-session.ts";
 import type { Decision, Question, Reply, ServerAction, SessionInfo } from "../smtp/types.ts";
 import { consult, describeReply } from "./consult.ts";
+import { Deadlines } from "./deadline.ts";
 import { GreetingPause, talkedEarly } from "./greeting.ts";
 import { serverHandshake, tlsInfo } from "./tls.ts";
 import type { ServeOptions, SessionHandler } from "./types.ts";
@@ -29,8 +30,7 @@ export class ServerConnection {
   #handler: SessionHandler;
   #output = "";
   #gone = false;
-  #idle: NodeJS.Timeout | undefined;
-  #total: NodeJS.Timeout | undefined;
+  readonly #deadlines: Deadlines;
   /** Everything that touches the session runs in this order, one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -38,16 +38,17 @@ export class ServerConnection {
     this.#socket = socket;
     this.#options = options;
     this.#context = context;
+    this.#deadlines = new Deadlines(options);
     this.#session = new ServerSession(options.session, info);
     this.#handler = options.handler(this.#session.info);
   }
 
   /** Settles when the connection is closed. */
   run(): Promise<void> {
-    const { log, limits, tls, greetDelayMs } = this.#options;
+    const { log, tls, greetDelayMs } = this.#options;
     log.info("smtp.session.open", this.#facts());
     const tooLong = (): void => this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
-    this.#total = setTimeout(tooLong, limits.sessionMs);
+    this.#deadlines.begin(tooLong);
     this.#enqueue(async () => {
       if (tls?.implicit === true && !(await this.#secure())) return [];
       if (tls?.implicit !== true) {
@@ -83,7 +84,7 @@ export class ServerConnection {
       this.#pause.interrupt(true);
       // Back-pressure: nothing is read while this is worked on.
       socket.pause();
-      this.#enqueue(() => this.#session.receive(chunk));
+      this.#enqueue(() => this.#deadlines.hear(this.#session, chunk));
     });
     socket.on("end", () => this.#enqueue(() => this.#left()));
     socket.on("error", (error) => this.#options.log.debug("net.socket.error", { ...this.#facts(), error }));
@@ -103,8 +104,7 @@ export class ServerConnection {
     if (this.#gone) return;
     this.#gone = true;
     this.#pause.interrupt(false);
-    clearTimeout(this.#idle);
-    clearTimeout(this.#total);
+    this.#deadlines.end();
     this.#enqueue(() => this.#session.disconnected());
     this.#options.log.info("smtp.session.close", this.#facts());
     this.#done.resolve();
@@ -113,7 +113,7 @@ export class ServerConnection {
   #enqueue(task: () => ServerAction[] | Promise<ServerAction[]>): void {
     this.#work = this.#work
       .then(async () => {
-        clearTimeout(this.#idle);
+        this.#deadlines.stop();
         await this.#perform(await task());
         await this.#flush();
         this.#wait();
@@ -127,9 +127,9 @@ export class ServerConnection {
   /** Waits for the client again. */
   #wait(): void {
     if (this.#gone) return;
-    const idle = (): void => this.#enqueue(() => this.#session.abort(replies.idleTooLong));
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(idle, this.#options.limits.idleMs);
+    const reply = this.#session.inMessage ? replies.tooSlow : replies.idleTooLong;
+    const giveUp = (): void => this.#enqueue(() => this.#session.abort(reply));
+    this.#deadlines.wait(giveUp);
     this.#socket.resume();
   }
 

@@ -14,6 +14,7 @@ import type {
   Transaction,
 } from "../smtp/types.ts";
 import type { Log } from "./log.ts";
+import type { Timing } from "./timing.ts";
 
 type Answer = Decision | Promise<Decision>;
 
@@ -58,8 +59,11 @@ export interface ServeOptions {
   readonly tls?: TlsIdentity & { readonly implicit?: boolean };
   readonly session: ServerOptions;
   readonly limits: {
+    /** How long a client may be silent, or take for one command. */
     readonly idleMs: number;
     readonly sessionMs: number;
+    /** A message that arrives more slowly than this for longer than `idleMs` is given up; 0 unless told: any rate. */
+    readonly bytesPerSecond?: number;
     /** One connection more is answered 421. */
     readonly connections: number;
     /** The same for one client (`clientNetwork`); without it one may take all. */
@@ -73,6 +77,8 @@ export interface ServeOptions {
   readonly greetDelayMs?: (address: string) => number;
   /** Whether this peer is a load balancer, which must tell the client's address by the PROXY protocol. */
   readonly isProxy?: (address: string) => boolean;
+  /** The system's unless told. */
+  readonly timing?: Timing;
   /** Closes the server as `close()` does. */
   readonly signal?: AbortSignal;
   /** How long `close()` lets transactions finish; 2000 ms unless told. */

@@ -4,7 +4,7 @@
  */
 import { ClientTransaction } from "./client-transaction.ts";
 import * as replies from "./replies.ts";
-import { ReplyParser } from "./reply-format.ts";
+import { BadReply, ReplyParser } from "./reply-format.ts";
 import type { ClientAction, ClientOptions, ClientStage, Envelope, Reply } from "./types.ts";
 
 type Step =
@@ -75,14 +75,18 @@ export class ClientSession {
   receive(bytes: Uint8Array): ClientAction[] {
     return this.#act(() => {
       // RFC 3207 section 5: what was sent ahead of the hand-shake is not under TLS and must not be believed.
-      if (this.#step === "over" || this.#step === "handshake") return;
-      let found: Reply[];
+      const deaf = (): boolean => this.#step === "over" || this.#step === "handshake";
+      if (deaf()) return;
       try {
-        found = this.#parser.push(bytes);
-      } catch {
-        return this.#fail(replies.badPeerReply);
+        // One by one: a good reply counts although nonsense follows it in the same packet.
+        for (const reply of this.#parser.read(bytes)) {
+          this.#reply(reply);
+          if (deaf()) return;
+        }
+      } catch (error) {
+        if (!(error instanceof BadReply)) throw error;
+        this.#fail(replies.badPeerReply);
       }
-      for (const reply of found) this.#reply(reply);
     });
   }
 
@@ -96,11 +100,19 @@ export class ClientSession {
     });
   }
 
-  /** Sends the next message. Only when ready. */
-  begin(envelope: Envelope): ClientAction[] {
+  /**
+   * Sends the next message. Only when ready. `octets`: the exact length of a message that is at hand as a whole and
+   * needs no change on its way (all line ends are CRLF, or it is binary), so that it may go by BDAT.
+   */
+  begin(envelope: Envelope, octets?: number): ClientAction[] {
     return this.#act(() => {
       if (this.#step !== "ready") throw new Error("the session is not ready for a message");
-      const transaction = new ClientTransaction(envelope, this.#options.protocol, this.#extensions);
+      const transaction = new ClientTransaction({
+        envelope,
+        protocol: this.#options.protocol,
+        extensions: this.#extensions,
+        octets,
+      });
       this.#transaction = transaction;
       this.#step = "transaction";
       this.#carry(transaction.begin());

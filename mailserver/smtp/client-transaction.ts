@@ -1,6 +1,7 @@
 /** One message from the client's side: MAIL, RCPT (pipelined when the peer can), DATA, and what became of each recipient. */
+import { writeMailParameters, writeRcptParameters } from "./dsn-parameters.ts";
 import * as replies from "./replies.ts";
-import type { Address, ClientAction, ClientOptions, Envelope, Outcome, Reply, ReversePath } from "./types.ts";
+import type { ClientAction, ClientOptions, Envelope, Outcome, Reply, ReversePath } from "./types.ts";
 
 /** What a reply means for a recipient. RFC 5321 section 4.2.1: the first digit decides. */
 export function outcomeOf(reply: Reply): Outcome {
@@ -20,6 +21,9 @@ function impossible(
   // RFC 6531 section 3.2 and RFC 6152 section 3: not without the peer's consent.
   if (envelope.smtputf8 && !extensions.has("SMTPUTF8")) return replies.peerLacksUtf8;
   if (envelope.eightBit && !extensions.has("8BITMIME")) return replies.peerLacksEightBit;
+  // RFC 3030 section 3: it needs both, and we don't convert.
+  const binary = extensions.has("BINARYMIME") && extensions.has("CHUNKING");
+  if (envelope.binary === true && !binary) return replies.peerLacksBinary;
   // RFC 1870 section 4: no number, or 0, is no limit.
   const limit = Number(extensions.get("SIZE")?.[0] ?? 0);
   return limit > 0 && envelope.size > limit ? replies.peerSizeLimit(limit) : undefined;
@@ -34,12 +38,19 @@ function path(address: ReversePath): string {
 }
 
 function mailLine(envelope: Envelope, extensions: ReadonlyMap<string, readonly string[]>): string {
+  const body = envelope.binary === true ? "BINARYMIME" : envelope.eightBit ? "8BITMIME" : undefined;
   const parameters = [
     ...(extensions.has("SIZE") ? [` SIZE=${envelope.size}`] : []),
-    ...(envelope.eightBit ? [" BODY=8BITMIME"] : []),
+    ...(body === undefined ? [] : [` BODY=${body}`]),
     ...(envelope.smtputf8 ? [" SMTPUTF8"] : []),
+    ...(extensions.has("DSN") ? [writeMailParameters(envelope.dsn ?? {})] : []),
   ];
   return `MAIL FROM:${path(envelope.from)}${parameters.join("")}`;
+}
+
+function rcptLine(envelope: Envelope, index: number, extensions: ReadonlyMap<string, unknown>): string {
+  const dsn = extensions.has("DSN") ? writeRcptParameters(envelope.recipientDsn?.[index] ?? {}) : "";
+  return `RCPT TO:${path(envelope.recipients[index] ?? null)}${dsn}`;
 }
 
 /** A command that was sent, or will be. */
@@ -51,6 +62,8 @@ export class ClientTransaction {
   readonly #envelope: Envelope;
   readonly #protocol: ClientOptions["protocol"];
   readonly #extensions: ReadonlyMap<string, readonly string[]>;
+  /** The exact length of a message that may go as it is. */
+  readonly #octets: number | undefined;
   readonly #outcomes: (Outcome | undefined)[];
   readonly #accepted: number[] = [];
   /** Commands not yet written. */
@@ -59,18 +72,25 @@ export class ClientTransaction {
   #expected: Expected[] = [];
   #actions: ClientAction[] = [];
   #bodyOpen = false;
+  #chunked = false;
+  #chunkRefused = false;
   #finished = false;
   #usable = true;
 
-  constructor(
-    envelope: Envelope,
-    protocol: ClientOptions["protocol"],
-    extensions: ReadonlyMap<string, readonly string[]>,
-  ) {
+  constructor(options: {
+    readonly envelope: Envelope;
+    readonly protocol: ClientOptions["protocol"];
+    readonly extensions: ReadonlyMap<string, readonly string[]>;
+    readonly octets: number | undefined;
+  }) {
+    const { envelope } = options;
     if (envelope.recipients.length === 0) throw new Error("an envelope without recipients");
+    if (envelope.binary === true && options.octets === undefined)
+      throw new Error("a binary message in pieces");
     this.#envelope = envelope;
-    this.#protocol = protocol;
-    this.#extensions = extensions;
+    this.#protocol = options.protocol;
+    this.#extensions = options.extensions;
+    this.#octets = options.octets;
     this.#outcomes = envelope.recipients.map(() => undefined);
   }
 
@@ -92,8 +112,9 @@ export class ClientTransaction {
       return this.#take();
     }
     this.#waiting.push({ line: mailLine(this.#envelope, this.#extensions), expected: { kind: "mail" } });
-    this.#envelope.recipients.forEach((recipient: Address, index) => {
-      this.#waiting.push({ line: `RCPT TO:${path(recipient)}`, expected: { kind: "rcpt", index } });
+    this.#envelope.recipients.forEach((_, index) => {
+      const line = rcptLine(this.#envelope, index, this.#extensions);
+      this.#waiting.push({ line, expected: { kind: "rcpt", index } });
     });
     this.#write();
     return this.#take();
@@ -145,11 +166,12 @@ export class ClientTransaction {
         return this.#data(reply);
       case "lmtp":
         this.#outcomes[expected.index] ??= outcomeOf(reply);
-        if (this.#expected.length === 0) this.#finish();
-        return;
+        this.#chunkRefused ||= this.#chunked && reply.code >= 300;
+        return this.#expected.length === 0 ? this.#end() : undefined;
       case "final":
         this.#decideRest(outcomeOf(reply));
-        return this.#finish();
+        this.#chunkRefused = this.#chunked && reply.code >= 300;
+        return this.#end();
       case "rset":
         return this.#finish();
     }
@@ -169,15 +191,33 @@ export class ClientTransaction {
     if (!undecided) this.#waiting.length = 0;
     if (this.#expected.length > 0) return;
     if (this.#waiting.length > 0) return this.#write();
-    // DATA is never pipelined behind RCPT: with all recipients refused there must be no body.
-    if (this.#accepted.length > 0) this.#send("DATA", { kind: "data" });
-    else this.#send("RSET", { kind: "rset" });
+    // The message is never pipelined behind RCPT: with all recipients refused there must be no body.
+    if (this.#accepted.length === 0) this.#send("RSET", { kind: "rset" });
+    else if (this.#octets !== undefined && this.#extensions.has("CHUNKING")) this.#chunk(this.#octets);
+    else this.#send("DATA", { kind: "data" });
+  }
+
+  /** RFC 3030 section 2: after a refused chunk only RSET brings back a known state. */
+  #end(): void {
+    if (this.#chunkRefused) this.#send("RSET", { kind: "rset" });
+    else this.#finish();
+  }
+
+  /** RFC 3030 section 2: the whole message as one chunk, without waiting for a 354. */
+  #chunk(octets: number): void {
+    this.#chunked = true;
+    this.#actions.push({ kind: "write", bytes: Buffer.from(`BDAT ${octets} LAST\r\n`) });
+    this.#openBody("octets");
+  }
+
+  #openBody(framing: "stuffed" | "octets"): void {
+    this.#bodyOpen = true;
+    this.#actions.push({ kind: "body", framing });
   }
 
   #data(reply: Reply): void {
     if (reply.code === 354) {
-      this.#bodyOpen = true;
-      this.#actions.push({ kind: "body" });
+      this.#openBody("stuffed");
       return;
     }
     // Only 354 lets a message begin; 2xx here is no acceptance of what was never sent.

@@ -3,6 +3,18 @@ const CR = 13;
 const LF = 10;
 const DOT = 46;
 
+/** Text whose lines all end in CRLF, the last one too: it needs no change but dots. */
+export function isCanonical(message: Uint8Array): boolean {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at - 1] !== CR) return false;
+  }
+  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1)) {
+    if (bytes[at + 1] !== LF) return false;
+  }
+  return bytes.length === 0 || bytes[bytes.length - 1] === LF;
+}
+
 /**
  * Doubles dots at line starts over any portions. Line ends are made CRLF: what leaves us never has a bare CR or
  * LF, whatever it was made of.

@@ -5,9 +5,9 @@ export const LINE_MAX = 12_288;
 
 /**
  * RFC 5321 section 4.5.3.1.4 (512) and what the extensions add to MAIL: RFC 1870 (26), RFC 6152 (16), RFC 4954
- * (500), RFC 6531 (10).
+ * (500), RFC 6531 (10); RFC 3461 section 4 adds RET (9) and ENVID (107). What it adds to RCPT (528) is less.
  */
-export const COMMAND_MAX = 512 + 26 + 16 + 500 + 10;
+export const COMMAND_MAX = 512 + 26 + 16 + 500 + 10 + 9 + 107;
 
 const CR = 13;
 const LF = 10;
@@ -28,6 +28,11 @@ export class LineReader {
   #length = 0;
   #lastWasCr = false;
   #skipping = false;
+
+  /** Bytes of a line that is not whole. */
+  get size(): number {
+    return this.#length;
+  }
 
   /** Reads from `offset`; `next` is where the following line begins. Without event all bytes were taken. */
   read(chunk: Uint8Array, offset: number): { readonly next: number; readonly event?: LineEvent } {

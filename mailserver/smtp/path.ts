@@ -1,7 +1,8 @@
 /** The arguments of MAIL and RCPT: path and parameters, RFC 5321 sections 4.1.1.2, 4.1.1.3 and 4.1.2. */
 import { isAscii, makeAddress, type Parsed, parseMailbox, skipSourceRoute } from "./address.ts";
+import { decodeXtext, readEnvid, readNotify, readOrcpt, readRet } from "./dsn-parameters.ts";
 import * as replies from "./replies.ts";
-import type { Address, MailParameters, Recipient, Reply, ReversePath } from "./types.ts";
+import type { Address, MailParameters, RcptParameters, Recipient, Reply, ReversePath } from "./types.ts";
 
 /** A value, or the reply that refuses it. */
 export type Checked<T> =
@@ -13,12 +14,23 @@ export const ok = <T>(value: T): Checked<T> => ({ ok: true, value });
 /** A refusal. */
 export const no = (reply: Reply): Checked<never> => ({ ok: false, reply });
 
-/** What the session allows in the arguments. */
+/** What the transaction allows in the arguments of RCPT. */
+export interface RcptRules {
+  readonly extended: boolean;
+  /** MAIL had SMTPUTF8. */
+  readonly smtputf8: boolean;
+  readonly dsn: boolean;
+}
+
+/** What the session allows in the arguments of MAIL. */
 export interface ArgumentRules {
   /** The client said EHLO or LHLO. */
   readonly extended: boolean;
   /** AUTH is offered in this session, so MAIL may carry AUTH=. */
   readonly auth: boolean;
+  /** DSN is offered. */
+  readonly dsn: boolean;
+  readonly binaryMime: boolean;
   readonly messageBytes: number;
 }
 
@@ -49,21 +61,32 @@ function parseParameters(text: string): ReadonlyMap<string, string | undefined> 
   return found;
 }
 
-/** RFC 3461 section 4: xtext. Undefined when it is none. */
-function decodeXtext(text: string): string | undefined {
-  if (!/^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/.test(text)) return undefined;
-  return text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type ReadParameter<T, R> = (into: Mutable<T>, value: string | undefined, rules: R) => Reply | undefined;
+type Table<T, R> = ReadonlyMap<string, ReadParameter<T, R>>;
+
+/** A parameter of DSN: unknown where that is not offered, else as `read` finds its value. */
+function dsnParameter<T, K extends keyof T, R extends { readonly dsn: boolean }>(
+  name: string,
+  key: K,
+  read: (value: string, rules: R) => T[K] | undefined,
+): [string, ReadParameter<T, R>] {
+  return [
+    name,
+    (into, value, rules) => {
+      if (!rules.dsn) return replies.unknownParameter(name);
+      const found = value === undefined ? undefined : read(value, rules);
+      if (found === undefined) return replies.badParameter(name);
+      into[key] = found;
+      return undefined;
+    },
+  ];
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type ReadParameter = (
-  into: Mutable<MailParameters>,
-  value: string | undefined,
-  rules: ArgumentRules,
-) => Reply | undefined;
-
 /** The parameters of MAIL that we know. */
-const MAIL_PARAMETERS: ReadonlyMap<string, ReadParameter> = new Map<string, ReadParameter>([
+const MAIL_PARAMETERS: Table<MailParameters, ArgumentRules> = new Map([
+  dsnParameter("RET", "ret", readRet),
+  dsnParameter("ENVID", "envid", readEnvid),
   [
     "SIZE",
     (into, value, rules) => {
@@ -75,9 +98,10 @@ const MAIL_PARAMETERS: ReadonlyMap<string, ReadParameter> = new Map<string, Read
   ],
   [
     "BODY",
-    (into, value) => {
+    (into, value, rules) => {
       const body = value?.toUpperCase();
-      if (body !== "7BIT" && body !== "8BITMIME") return replies.badParameter("BODY");
+      const binary = body === "BINARYMIME" && rules.binaryMime;
+      if (body !== "7BIT" && body !== "8BITMIME" && !binary) return replies.badParameter("BODY");
       into.body = body;
       return undefined;
     },
@@ -102,12 +126,22 @@ const MAIL_PARAMETERS: ReadonlyMap<string, ReadParameter> = new Map<string, Read
   ],
 ]);
 
-function readMailParameters(text: string, rules: ArgumentRules): Checked<MailParameters> {
+/** The parameters of RCPT that we know. */
+const RCPT_PARAMETERS: Table<RcptParameters, RcptRules> = new Map([
+  dsnParameter("NOTIFY", "notify", readNotify),
+  dsnParameter("ORCPT", "orcpt", (value, rules) => readOrcpt(value, rules.smtputf8)),
+]);
+
+function readParameters<T extends object, R extends { readonly extended: boolean }>(
+  text: string,
+  table: Table<T, R>,
+  rules: R,
+): Checked<Partial<T>> {
   const words = parseParameters(text);
   if (!words) return no(replies.badParameters);
-  const parameters: Mutable<MailParameters> = {};
+  const parameters = {} as Mutable<T>;
   for (const [key, value] of words) {
-    const read = rules.extended ? MAIL_PARAMETERS.get(key) : undefined;
+    const read = rules.extended ? table.get(key) : undefined;
     // RFC 5321 section 4.1.1.11: 555 for parameters that we do not know (none after HELO).
     if (!read) return no(replies.unknownParameter(key));
     const refusal = read(parameters, value, rules);
@@ -126,7 +160,7 @@ export function parseMail(
   if (!rest.startsWith("<")) return no(replies.mailBrackets);
   const path = parsePath(rest);
   if (!path) return no(replies.badSender);
-  const parameters = readMailParameters(rest.slice(path.end), rules);
+  const parameters = readParameters(rest.slice(path.end), MAIL_PARAMETERS, rules);
   if (!parameters.ok) return parameters;
   const from = path.value;
   if (from !== null && !isAscii(from.text) && parameters.value.smtputf8 !== true)
@@ -143,16 +177,14 @@ function parseForwardPath(text: string): Parsed<Address> | undefined {
 }
 
 /** Reads what follows `RCPT`. */
-export function parseRcpt(argument: string, smtputf8: boolean): Checked<Recipient> {
+export function parseRcpt(argument: string, rules: RcptRules): Checked<Recipient> {
   const rest = afterKeyword(argument, "TO");
   if (rest === undefined) return no(replies.rcptSyntax);
   if (!rest.startsWith("<")) return no(replies.rcptBrackets);
   const path = parseForwardPath(rest);
   if (!path) return no(replies.badRecipient);
-  const words = parseParameters(rest.slice(path.end));
-  if (!words) return no(replies.badParameters);
-  const [unknown] = words.keys();
-  if (unknown !== undefined) return no(replies.unknownParameter(unknown));
-  if (!isAscii(path.value.text) && !smtputf8) return no(replies.needsUtf8);
-  return ok({ address: path.value, parameters: {} });
+  const parameters = readParameters(rest.slice(path.end), RCPT_PARAMETERS, rules);
+  if (!parameters.ok) return parameters;
+  if (!isAscii(path.value.text) && !rules.smtputf8) return no(replies.needsUtf8);
+  return ok({ address: path.value, parameters: parameters.value });
 }

@@ -30,7 +30,6 @@ export const challenge = (text: string): Reply => ({
   code: 334,
   lines: [Buffer.from(text, "utf8").toString("base64")],
 });
-export const helpText = reply(214, "2.0.0", "See RFC 5321 for the commands, EHLO for what is offered");
 export const readyForTls = reply(220, "2.0.0", "Start the TLS negotiation");
 export const bye = closing(reply(221, "2.0.0", "Bye"));
 export const authenticated = reply(235, "2.7.0", "Authenticated");
@@ -38,6 +37,8 @@ export const done = reply(250, "2.0.0", "OK");
 export const senderOk = reply(250, "2.1.0", "Sender OK");
 export const recipientOk = reply(250, "2.1.5", "Recipient OK");
 export const accepted = reply(250, "2.0.0", "Message accepted");
+/** RFC 3030 section 2: each chunk is answered. */
+export const chunkAccepted = (octets: number): Reply => reply(250, "2.0.0", `${octets} octets received`);
 /** RFC 5321 section 3.5.3: 252 tells nothing of who exists. */
 export const cannotVerify = reply(252, "2.5.0", "Not verified here; send a message to find out");
 
@@ -45,6 +46,16 @@ export const cannotVerify = reply(252, "2.5.0", "Not verified here; send a messa
 export const shuttingDown = closing(reply(421, "4.3.2", "The service is going down, try again shortly"));
 export const tooManyConnections = closing(reply(421, "4.7.0", "Too many connections, try again shortly"));
 export const tooManyErrors = closing(reply(421, "4.7.0", "Too many refused commands, closing"));
+export const tooManyCommands = closing(
+  reply(421, "4.7.0", "Too many commands without a message, closing; connect again"),
+);
+/** RFC 9422 section 4.1: what LIMITS announced. */
+export const tooManyTransactions = closing(
+  reply(421, "4.7.0", "Enough messages for one connection; connect again for more"),
+);
+export const tooSlow = closing(
+  reply(421, "4.4.2", "The message arrives too slowly, closing; try again later"),
+);
 export const idleTooLong = closing(reply(421, "4.4.2", "Nothing heard for too long, closing"));
 export const sessionTooLong = closing(reply(421, "4.4.2", "The session lasted too long, closing"));
 export const localError = reply(451, "4.3.0", "An error on our side, try again later");
@@ -59,6 +70,9 @@ export const lineTooLong = reply(500, "5.5.2", "Line too long");
 export const authLineTooLong = reply(500, "5.5.6", "Authentication line too long");
 export const badCharacters = reply(500, "5.5.2", "The line has control characters or is not UTF-8");
 export const unknownCommand = reply(500, "5.5.1", "Unknown command; HELP and EHLO tell what is known");
+export const notSmtp = closing(reply(500, "5.5.1", "This is a mail server, it speaks SMTP only"));
+/** What follows can't be told from commands any more, so the connection ends. */
+export const badChunk = closing(reply(501, "5.5.4", "Syntax: BDAT <octets> [LAST]"));
 export const noArguments = reply(501, "5.5.4", "This command takes no arguments");
 export const needsArgument = reply(501, "5.5.4", "This command needs an argument");
 export const badHelo = reply(
@@ -79,10 +93,20 @@ export const notImplemented = reply(502, "5.5.1", "This command is not available
 export const heloFirst = (verb: "EHLO" | "LHLO"): Reply => reply(503, "5.5.1", `Say ${verb} first`);
 export const mailFirst = reply(503, "5.5.1", "Say MAIL first");
 export const nestedMail = reply(503, "5.5.1", "A transaction is open already; RSET drops it");
+/** RFC 3030 section 2: DATA, MAIL and RCPT have no place once a chunk was sent. */
+export const chunksBegun = reply(503, "5.5.1", "BDAT has begun: go on with BDAT, or RSET");
+export const noTransactionForChunk = reply(
+  503,
+  "5.5.1",
+  "No transaction is open for this chunk; say RSET, then MAIL",
+);
+/** RFC 3030 section 3 */
+export const binaryNeedsBdat = reply(503, "5.5.1", "A BINARYMIME message comes by BDAT, not by DATA");
 export const alreadyTls = reply(503, "5.5.1", "TLS is active already");
 export const alreadyAuthenticated = reply(503, "5.5.1", "You are authenticated already");
 export const authInTransaction = reply(503, "5.5.1", "AUTH is not possible within a transaction");
 export const unknownMechanism = reply(504, "5.5.4", "This mechanism is not offered; use PLAIN or LOGIN");
+export const noSuchHelp = reply(504, "5.5.4", "No help for this; HELP alone lists the commands");
 export const unknownParameter = (name: string): Reply =>
   reply(555, "5.5.4", `The parameter ${name.slice(0, 40)} is not known here`);
 export const needsUtf8 = reply(553, "5.6.7", "This address needs the SMTPUTF8 parameter of MAIL");
@@ -119,5 +143,6 @@ export const tlsFailed = reply(451, "4.7.5", "The TLS hand-shake with the host f
 export const authNotOffered = reply(451, "4.7.0", "The host does not offer AUTH PLAIN, which is required");
 export const peerLacksUtf8 = reply(553, "5.6.7", "The host of the recipient can't take non-ASCII addresses");
 export const peerLacksEightBit = reply(554, "5.6.3", "The host of the recipient can't take 8-bit messages");
+export const peerLacksBinary = reply(554, "5.6.3", "The host of the recipient can't take binary messages");
 export const peerSizeLimit = (bytes: number): Reply =>
   reply(552, "5.3.4", `The host of the recipient takes at most ${bytes} bytes`);

@@ -34,27 +34,34 @@ export class ReplyParser {
   #rest = "";
   #lines: string[] = [];
   #bytes = 0;
-  #fault: unknown;
 
-  /** The replies that are complete now. Throws BadReply, but not for what comes behind whole replies: with the next push. */
-  push(chunk: Uint8Array): Reply[] {
-    if (this.#fault !== undefined) throw this.#fault;
-    const parts = (this.#rest + Buffer.from(chunk).toString("latin1")).split("\n");
-    this.#rest = parts.pop() ?? "";
-    this.#bytes += chunk.length;
-    const replies: Reply[] = [];
-    try {
-      for (const part of parts) {
-        const reply = this.#line(part.replace(/\r$/, ""));
-        if (reply) replies.push(reply);
-      }
-      if (this.#bytes > REPLY_BYTES_MAX) throw new BadReply("the reply is too long");
-    } catch (error) {
-      // A "250" to a message counts, whatever nonsense follows: forgetting it would deliver twice.
-      if (replies.length === 0) throw error;
-      this.#fault = error;
+  /** The replies that are complete now, each before what follows it is looked at. Throws BadReply. */
+  *read(chunk: Uint8Array): Generator<Reply, void> {
+    const text = Buffer.from(chunk).toString("latin1");
+    // A line that comes byte by byte is put together once, at its end.
+    if (!text.includes("\n")) {
+      this.#rest += text;
+      return this.#count(0, this.#rest.length);
     }
-    return replies;
+    const parts = (this.#rest + text).split("\n");
+    this.#rest = parts.pop() ?? "";
+    for (const part of parts) {
+      this.#count(part.length + 1);
+      const reply = this.#line(part.replace(/\r$/, ""));
+      if (reply) yield reply;
+    }
+    this.#count(0, this.#rest.length);
+  }
+
+  /** All replies that are complete now. Throws BadReply. */
+  push(chunk: Uint8Array): Reply[] {
+    return [...this.read(chunk)];
+  }
+
+  /** Lines of a reply, and what came of the next one. */
+  #count(bytes: number, rest = 0): void {
+    this.#bytes += bytes;
+    if (this.#bytes + rest > REPLY_BYTES_MAX) throw new BadReply("the reply is too long");
   }
 
   #line(line: string): Reply | undefined {
@@ -64,7 +71,7 @@ export class ReplyParser {
     if (match[2] === "-") return undefined;
     const lines = this.#lines;
     this.#lines = [];
-    this.#bytes = this.#rest.length;
+    this.#bytes = 0;
     return toReply(Number(match[1]), lines);
   }
 }

@@ -3,11 +3,13 @@
  * open nothing is consumed, so pipelined commands (RFC 2920) wait their turn.
  */
 import type { AuthStep } from "./auth.ts";
-import { DataReader } from "./data-reader.ts";
-import { COMMAND_MAX, decodeLine, LINE_MAX, type LineEvent, LineReader } from "./line-reader.ts";
+import { Input } from "./input.ts";
+import { COMMAND_MAX, LINE_MAX, type LineEvent, LineReader } from "./line-reader.ts";
+import { type IntakeHost, type Message, MessageIntake } from "./message-intake.ts";
 import * as replies from "./replies.ts";
 import type { Mode, Mutable, Pending } from "./server-state.ts";
-import { faultReply, lmtpReplies, protocolName } from "./server-words.ts";
+import { faultReply, type Line, lineText, messageReplies, protocolName } from "./server-words.ts";
+import { Tally } from "./tally.ts";
 import { OpenTransaction } from "./transaction.ts";
 import type {
   Decision,
@@ -17,6 +19,7 @@ import type {
   ServerOptions,
   SessionInfo,
   TlsInfo,
+  Transaction,
 } from "./types.ts";
 import { type Control, VERBS, type View } from "./verbs.ts";
 
@@ -24,14 +27,14 @@ export class ServerSession {
   readonly #options: ServerOptions;
   readonly #info: Mutable<SessionInfo>;
   readonly #lines = new LineReader();
-  readonly #input: Uint8Array[] = [];
-  #offset = 0;
+  readonly #input = new Input();
+  readonly #intake: MessageIntake;
+  readonly #tally: Tally;
   #mode: Mode;
   #pending: Pending | undefined;
   #extended = false;
   #transaction: OpenTransaction | undefined;
   #transactions = 0;
-  #errors = 0;
   #stopping = false;
   #actions: ServerAction[] = [];
 
@@ -43,12 +46,24 @@ export class ServerSession {
     this.#options = options;
     this.#info = { ...client, protocol: "SMTP" };
     this.#mode = { kind: "greeting" };
+    this.#tally = new Tally(options.limits);
+    this.#intake = new MessageIntake(options.limits.messageBytes, this.#control);
     this.#nameProtocol();
   }
 
   /** A live view. */
   get info(): SessionInfo {
     return this.#info;
+  }
+
+  /** Bytes that are kept: what was not consumed, and a line that is not whole. */
+  get buffered(): number {
+    return this.#input.size + this.#lines.size;
+  }
+
+  /** A message is on its way: the client is not expected to wait for anything. */
+  get inMessage(): boolean {
+    return this.#mode.kind === "octets";
   }
 
   /** The first actions of a new connection: the policy is asked about it, then the greeting. */
@@ -63,7 +78,7 @@ export class ServerSession {
 
   /** Takes bytes of the client. */
   receive(bytes: Uint8Array): ServerAction[] {
-    if (this.#mode.kind !== "over" && bytes.length > 0) this.#input.push(bytes);
+    if (this.#mode.kind !== "over") this.#input.push(bytes);
     this.#run();
     return this.#take();
   }
@@ -117,28 +132,22 @@ export class ServerSession {
   }
 
   #run(): void {
-    while (this.#pending === undefined && this.#mode.kind !== "over") {
-      this.#stopIfIdle();
-      const chunk = this.#input[0];
-      if (!chunk) return;
-      const next = this.#consume(chunk);
-      if (next < chunk.length) this.#offset = next;
-      else {
-        this.#input.shift();
-        this.#offset = 0;
-      }
+    for (this.#stopIfIdle(); this.#pending === undefined && this.#mode.kind !== "over"; this.#stopIfIdle()) {
+      const { next } = this.#input;
+      if (!next) return;
+      this.#input.advance(this.#consume(next.chunk, next.offset));
     }
-    if (this.#mode.kind === "over") this.#input.length = 0;
+    if (this.#mode.kind === "over") this.#input.clear();
   }
 
-  #consume(chunk: Uint8Array): number {
+  #consume(chunk: Uint8Array, offset: number): number {
     const mode = this.#mode;
-    if (mode.kind === "data") {
-      const progress = mode.reader.read(chunk, this.#offset);
-      if (progress.end) this.#messageEnd(mode.transaction, mode.reader);
+    if (mode.kind === "octets") {
+      const progress = mode.reader.read(chunk, offset);
+      if (progress.end) mode.ended();
       return progress.next;
     }
-    const { next, event } = this.#lines.read(chunk, this.#offset);
+    const { next, event } = this.#lines.read(chunk, offset);
     if (event) this.#line(event);
     return next;
   }
@@ -147,18 +156,18 @@ export class ServerSession {
     const mode = this.#mode;
     const inAuth = mode.kind === "auth";
     if (inAuth) this.#mode = { kind: "command" };
-    if (event.kind === "bareLineFeed") return this.#reply(replies.bareLineFeed);
-    if (event.kind === "tooLong") return this.#reply(inAuth ? replies.authLineTooLong : replies.lineTooLong);
-    const text = decodeLine(event.bytes);
-    if (text === undefined) return this.#reply(replies.badCharacters);
-    if (inAuth) return this.#authStep(mode.next(text));
-    return this.#command(text, event.bytes.length + 2);
+    const line = lineText(event, inAuth);
+    if (!line.ok) return this.#reply(line.reply);
+    return inAuth ? this.#authStep(mode.next(line.value.text)) : this.#command(line.value);
   }
 
-  #command(text: string, length: number) {
+  #command({ text, length }: Line) {
     const [, name = "", argument = ""] = /^([A-Za-z]*)(?:[ \t](.*))?$/.exec(text.trimEnd()) ?? [];
     const verb = name.toUpperCase();
-    if (length > (verb === "AUTH" ? LINE_MAX : COMMAND_MAX)) return this.#reply(replies.lineTooLong);
+    if (!this.#tally.command()) return this.#reply(replies.tooManyCommands);
+    if (length > (verb === "AUTH" ? LINE_MAX : COMMAND_MAX)) {
+      return this.#reply(verb === "BDAT" ? replies.badChunk : replies.lineTooLong);
+    }
     const found = VERBS[this.#options.protocol].get(verb);
     if (!found) return this.#reply(replies.unknownCommand);
     const checked = found(this.#view(), argument);
@@ -167,17 +176,19 @@ export class ServerSession {
   }
 
   #view(): View {
-    return {
-      options: this.#options,
-      info: this.#info,
-      extended: this.#extended,
-      transaction: this.#transaction,
-    };
+    const [options, info, extended] = [this.#options, this.#info, this.#extended];
+    return { options, info, extended, transaction: this.#transaction, transactions: this.#transactions };
   }
 
-  readonly #control: Control = {
+  readonly #control: Control & IntakeHost = {
+    push: (action) => void this.#actions.push(action),
+    setMode: (mode) => {
+      this.#mode = mode;
+    },
+    progress: () => this.#tally.progress(),
+    messageEnd: (transaction, message) => this.#messageEnd(transaction, message),
     reply: (reply) => this.#reply(reply),
-    ask: (question, accepted) => this.#ask(question, accepted),
+    ask: (question, accepted, refused) => this.#ask(question, accepted, refused),
     setHelo: (name, extended) => {
       this.#info.helo = name;
       this.#extended = extended;
@@ -191,32 +202,35 @@ export class ServerSession {
     open: (transaction) => {
       this.#transaction = transaction;
     },
-    startData: (transaction) => this.#startData(transaction),
+    startData: (transaction) => this.#intake.data(transaction),
+    startChunk: (transaction, chunk) => {
+      if (transaction.chunks) this.#intake.chunk(transaction, transaction.chunks, chunk);
+      else this.#intake.firstChunk(transaction, chunk);
+    },
+    skipChunk: (octets, refusal) => this.#intake.skip(octets, refusal),
     startTls: () => {
       this.#drop();
       this.#reply(replies.readyForTls);
-      this.#push({ kind: "startTls" });
+      this.#actions.push({ kind: "startTls" });
       this.#mode = { kind: "over" };
     },
     auth: (step) => this.#authStep({ ok: true, value: step }),
   };
 
-  #startData(transaction: OpenTransaction): void {
-    const emit = (bytes: Uint8Array): void => this.#push({ kind: "chunk", transaction, bytes });
-    const reader = new DataReader(this.#options.limits.messageBytes, emit);
-    this.#mode = { kind: "data", reader, transaction };
-  }
-
-  #messageEnd(transaction: OpenTransaction, reader: DataReader): void {
-    this.#mode = { kind: "command" };
-    if (reader.fault !== undefined) {
+  #messageEnd(transaction: OpenTransaction, { fault, size, whole }: Message) {
+    if (fault !== undefined) {
       this.#drop();
-      this.#reply(faultReply(reader.fault, this.#options.limits.messageBytes));
-      return;
+      const reply = faultReply(fault, this.#options.limits.messageBytes);
+      return whole ? this.#judge(transaction, { kind: "refuse", reply }) : this.#reply(reply);
     }
     // The message is the policy's now; whatever it answers, the transaction is at its end.
     this.#transaction = undefined;
-    this.#ask({ kind: "message", transaction, size: reader.size }, () => replies.accepted);
+    this.#ask({ kind: "message", transaction, size }, () => undefined);
+  }
+
+  #judge(transaction: Transaction, decision: Decision): void {
+    if (decision.kind !== "refuse") this.#tally.message();
+    for (const reply of messageReplies(this.#options.protocol, transaction, decision)) this.#reply(reply);
   }
 
   #authStep(checked: { ok: true; value: AuthStep } | { ok: false; reply: Reply }) {
@@ -229,40 +243,38 @@ export class ServerSession {
     this.#mode = { kind: "auth", next: step.next };
   }
 
-  #ask(question: Question, accepted: () => Reply): void {
-    this.#pending = { question, accepted };
-    this.#push({ kind: "ask", question });
+  #ask(question: Question, accepted: Pending["accepted"], refused?: Pending["refused"]): void {
+    this.#pending = refused ? { question, accepted, refused } : { question, accepted };
+    this.#actions.push({ kind: "ask", question });
   }
 
-  #decide({ question, accepted }: Pending, decision: Decision): void {
+  #decide({ question, accepted, refused }: Pending, decision: Decision) {
     if (this.#mode.kind === "over") return;
-    if (question.kind === "message" && this.#options.protocol === "lmtp") {
-      for (const reply of lmtpReplies(question.transaction, decision)) this.#reply(reply);
-    } else if (decision.kind === "refuse") {
-      this.#reply(question.kind === "connect" ? { ...decision.reply, close: true } : decision.reply);
-    } else if (decision.kind === "authenticated" && question.kind === "auth") {
+    if (question.kind === "message") return this.#judge(question.transaction, decision);
+    if (decision.kind === "refuse") {
+      const reply = question.kind === "connect" ? { ...decision.reply, close: true } : decision.reply;
+      return refused ? refused(reply) : this.#reply(reply);
+    }
+    if (decision.kind === "authenticated" && question.kind === "auth") {
       this.#info.user = decision.user;
       this.#nameProtocol();
-      this.#reply(replies.authenticated);
-    } else if (decision.kind === "accept") {
-      const usual = accepted();
-      this.#reply(decision.reply ?? usual);
-    } else {
-      this.#reply(replies.localError);
+      return this.#reply(replies.authenticated);
     }
+    if (decision.kind !== "accept") return this.#reply(replies.localError);
+    // Recipients have a limit of their own.
+    if (question.kind === "rcpt") this.#tally.progress();
+    const usual = accepted();
+    if (usual) this.#reply(decision.reply ?? usual);
   }
 
   #reply(reply: Reply): void {
     if (this.#mode.kind === "over") return;
-    this.#push({ kind: "reply", reply });
-    // Temporary refusals are our trouble, not the client's fault.
-    if (reply.code >= 500) this.#errors += 1;
+    this.#actions.push({ kind: "reply", reply });
+    const patient = this.#tally.reply(reply.code);
     if (reply.close === true) {
       this.#over();
-      this.#push({ kind: "close" });
-    } else if (this.#errors >= this.#options.limits.errors) {
-      this.#reply(replies.tooManyErrors);
-    }
+      this.#actions.push({ kind: "close" });
+    } else if (!patient) this.#reply(replies.tooManyErrors);
   }
 
   #stopIfIdle(): void {
@@ -271,17 +283,13 @@ export class ServerSession {
   }
 
   #drop(): void {
-    if (this.#transaction) this.#push({ kind: "dropped", transaction: this.#transaction });
+    if (this.#transaction) this.#actions.push({ kind: "dropped", transaction: this.#transaction });
     this.#transaction = undefined;
   }
 
   #over(): void {
     this.#drop();
     this.#mode = { kind: "over" };
-  }
-
-  #push(action: ServerAction): void {
-    this.#actions.push(action);
   }
 
   #nameProtocol(): void {

@@ -1,7 +1,6 @@
 /** The state of a server session, as types. */
 import type { AuthStep } from "./auth.ts";
-import type { DataReader } from "./data-reader.ts";
-import type { OpenTransaction } from "./transaction.ts";
+import type { DataProgress } from "./data-reader.ts";
 import type { Question, Reply } from "./types.ts";
 
 /** What the next bytes are. */
@@ -9,13 +8,22 @@ export type Mode =
   | { readonly kind: "greeting" }
   | { readonly kind: "command" }
   | { readonly kind: "auth"; readonly next: (AuthStep & { kind: "challenge" })["next"] }
-  | { readonly kind: "data"; readonly reader: DataReader; readonly transaction: OpenTransaction }
+  /** Octets of a message (DATA, BDAT), or such as are read away. */
+  | { readonly kind: "octets"; readonly reader: OctetSource; readonly ended: () => void }
   | { readonly kind: "over" };
+
+/** Reads octets from a place in a chunk. */
+export interface OctetSource {
+  read(chunk: Uint8Array, offset: number): DataProgress;
+}
 
 /** An open question and what follows when the policy agrees. */
 export interface Pending {
   readonly question: Question;
-  readonly accepted: () => Reply;
+  /** What to say, unless the policy had its own words. Undefined: nothing yet. */
+  readonly accepted: () => Reply | undefined;
+  /** Instead of saying the refusal at once. */
+  readonly refused?: (reply: Reply) => void;
 }
 
 /** The same, to be written. */

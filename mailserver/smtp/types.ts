@@ -32,16 +32,34 @@ export type ReversePath = Address | null;
 export interface MailParameters {
   /** RFC 1870 */
   readonly size?: number;
-  /** RFC 6152 */
-  readonly body?: "7BIT" | "8BITMIME";
+  /** RFC 6152; RFC 3030 section 3 for BINARYMIME, which comes by BDAT only. */
+  readonly body?: "7BIT" | "8BITMIME" | "BINARYMIME";
   /** RFC 6531 */
   readonly smtputf8?: true;
   /** RFC 4954 section 5, decoded; `<>` is kept as written. */
   readonly auth?: string;
+  /** RFC 3461 section 4.3: how much of the message a failure's DSN returns. */
+  readonly ret?: "FULL" | "HDRS";
+  /** RFC 3461 section 4.4, decoded. */
+  readonly envid?: string;
 }
 
-/** What `RCPT` said after the path: nothing that we offer yet (DSN will add `notify` and `orcpt`). */
-export type RcptParameters = Readonly<Record<string, never>>;
+/** When a sender wants to hear of a recipient, RFC 3461 section 4.1. */
+export type Notify = "SUCCESS" | "FAILURE" | "DELAY";
+
+/** RFC 3461 section 4.2: the recipient as its sender named it, decoded. */
+export interface OriginalRecipient {
+  /** Lower case, e.g. `rfc822` or `utf-8` (RFC 6533). */
+  readonly type: string;
+  readonly address: string;
+}
+
+/** What `RCPT` said after the path. Absent means: not given. */
+export interface RcptParameters {
+  /** Empty for NEVER. */
+  readonly notify?: readonly Notify[];
+  readonly orcpt?: OriginalRecipient;
+}
 
 /** A recipient of a transaction. */
 export interface Recipient {
@@ -99,11 +117,22 @@ export interface ServerOptions {
   readonly auth: "never" | "tls" | "always";
   /** MAIL is refused with 530 5.7.0 until AUTH succeeded (submission, relay). */
   readonly authRequired: boolean;
+  /**
+   * Offer DSN (RFC 3461). Only for one who then sends the notifications that were asked for: a client of a server
+   * without DSN tells its sender itself.
+   */
+  readonly dsn?: boolean;
+  /** Offer BINARYMIME (RFC 3030). Only for one whose couriers all reach peers that offer it too. */
+  readonly binaryMime?: boolean;
   readonly limits: {
     readonly messageBytes: number;
     readonly recipients: number;
-    /** Refused commands until 421. */
+    /** Refused commands since the last accepted message until 421. */
     readonly errors: number;
+    /** Commands since the last accepted message until 421, accepted recipients not counted; 1000 unless told. */
+    readonly commands?: number;
+    /** Transactions of a connection (MAILMAX, RFC 9422 section 4.1); no limit unless told. */
+    readonly transactions?: number;
   };
 }
 
@@ -114,7 +143,7 @@ export type Question =
   | ({ readonly kind: "auth" } & Credentials)
   | { readonly kind: "mail"; readonly transaction: Transaction }
   | { readonly kind: "rcpt"; readonly transaction: Transaction; readonly recipient: Recipient }
-  /** Before 354; every recipient is known. */
+  /** Before 354 or the first chunk of BDAT; every recipient is known. `reply` of an accept to BDAT is not used. */
   | { readonly kind: "data"; readonly transaction: Transaction }
   /** The whole message has been given out as `chunk` actions. */
   | { readonly kind: "message"; readonly transaction: Transaction; readonly size: number };
@@ -145,7 +174,7 @@ export type ServerAction =
   | { readonly kind: "reply"; readonly reply: Reply }
   /** Ask the policy, then call `answer`. The session consumes nothing until then. Always the last action. */
   | { readonly kind: "ask"; readonly question: Question }
-  /** Message bytes, dot-unstuffed. The view is valid during the call only: copy what is kept. */
+  /** Message bytes as they are (dots undone). The view is valid during the call only: copy what is kept. */
   | { readonly kind: "chunk"; readonly transaction: Transaction; readonly bytes: Uint8Array }
   /** The transaction ended without a message (RSET, HELO, refused message, …): free what is kept for it. */
   | { readonly kind: "dropped"; readonly transaction: Transaction }
@@ -159,12 +188,18 @@ export interface Envelope {
   readonly from: ReversePath;
   /** At least one. */
   readonly recipients: readonly Address[];
+  /** RET and ENVID, sent to a peer that offers DSN. */
+  readonly dsn?: Pick<MailParameters, "ret" | "envid">;
+  /** NOTIFY and ORCPT of each recipient, in their order, sent to a peer that offers DSN. */
+  readonly recipientDsn?: readonly (RcptParameters | undefined)[];
   /** Bytes of the message, for SIZE. */
   readonly size: number;
   /** The body has bytes ≥ 0x80. */
   readonly eightBit: boolean;
   /** The header or an address has bytes ≥ 0x80 (RFC 6531): needs a peer with SMTPUTF8. */
   readonly smtputf8: boolean;
+  /** The message is no text in lines (BODY=BINARYMIME): needs a peer with BINARYMIME, and BDAT. */
+  readonly binary?: boolean;
 }
 
 /** What became of one recipient. The reply is the peer's, or one of our own when it gave none. */
@@ -194,8 +229,11 @@ export type ClientAction =
   | { readonly kind: "startTls" }
   /** Greeting, EHLO, TLS and AUTH are done, or a message is: `begin(envelope)` may be called. */
   | { readonly kind: "ready" }
-  /** Write the message through `dotStuff` and call `bodySent()`. */
-  | { readonly kind: "body" }
+  /**
+   * Write the message and call `bodySent()`. `stuffed`: through `DotStuffer`, after DATA. `octets`: exactly the
+   * announced number of bytes, as they are, after BDAT LAST.
+   */
+  | { readonly kind: "body"; readonly framing: "stuffed" | "octets" }
   /** The outcomes of the message, one per recipient in their order. */
   | { readonly kind: "outcomes"; readonly outcomes: readonly Outcome[] }
   /** The session can carry no message (greeting, EHLO, TLS or AUTH failed). A `close` follows. */

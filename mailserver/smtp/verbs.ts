@@ -3,10 +3,13 @@
  * them, where a policy has a say, the session asks it.
  */
 import { type AuthStep, beginAuth, MECHANISM_NAMES } from "./auth.ts";
+import { type ChunkArgument, parseChunkArgument } from "./chunk-reader.ts";
+import { help } from "./help.ts";
+import type { IntakeHost } from "./message-intake.ts";
 import { type Checked, no, ok, parseMail, parseRcpt } from "./path.ts";
 import * as replies from "./replies.ts";
 import type { OpenTransaction } from "./transaction.ts";
-import type { MailParameters, Question, Reply, ReversePath, ServerOptions, SessionInfo } from "./types.ts";
+import type { MailParameters, Reply, ReversePath, ServerOptions, SessionInfo } from "./types.ts";
 
 /** What a verb sees of the session. */
 export interface View {
@@ -15,20 +18,21 @@ export interface View {
   /** EHLO or LHLO was accepted, so parameters may be used. */
   readonly extended: boolean;
   readonly transaction: OpenTransaction | undefined;
+  /** Transactions of this connection so far. */
+  readonly transactions: number;
 }
 
 /** What a verb may do to the session. */
-export interface Control {
-  reply(reply: Reply): void;
-  /** Asks; `accepted` runs when the policy agrees and gives the reply to use unless the policy had its own. */
-  ask(question: Question, accepted: () => Reply): void;
+export interface Control extends Pick<IntakeHost, "reply" | "ask" | "reset"> {
   setHelo(name: string, extended: boolean): void;
-  /** Drops the open transaction, if any. */
-  reset(): void;
   /** A transaction that is not yet the session's. */
   draft(from: ReversePath, parameters: MailParameters): OpenTransaction;
   open(transaction: OpenTransaction): void;
   startData(transaction: OpenTransaction): void;
+  /** The octets of a chunk follow: they belong to the transaction. */
+  startChunk(transaction: OpenTransaction, chunk: ChunkArgument): void;
+  /** The octets of a chunk follow: they are read away, then this is said. */
+  skipChunk(octets: number, refusal: Reply): void;
   startTls(): void;
   auth(step: AuthStep): void;
 }
@@ -56,6 +60,11 @@ export function authOffered({ options, info }: View): boolean {
   return options.auth === "always" || (options.auth === "tls" && info.tls !== undefined);
 }
 
+/** RFC 9422 section 4 */
+function limitWords({ recipients, transactions }: ServerOptions["limits"]): string[] {
+  return [...(transactions === undefined ? [] : [`MAILMAX=${transactions}`]), `RCPTMAX=${recipients}`];
+}
+
 /** RFC 5321 section 4.1.1.1: what EHLO offers. A list, so that further extensions are a line each. */
 function offeredExtensions(view: View): string[] {
   const { options, info } = view;
@@ -67,6 +76,10 @@ function offeredExtensions(view: View): string[] {
     "ENHANCEDSTATUSCODES",
     "8BITMIME",
     "SMTPUTF8",
+    "CHUNKING",
+    ...(options.binaryMime === true ? ["BINARYMIME"] : []),
+    ...(options.dsn === true ? ["DSN"] : []),
+    `LIMITS ${limitWords(options.limits).join(" ")}`,
     ...(options.protocol === "smtp" ? ["HELP"] : []),
   ];
 }
@@ -103,9 +116,14 @@ const mail: Verb = verb({
     if (view.info.helo === undefined) return no(replies.heloFirst(helloVerb(view.options)));
     const login = missingLogin(view);
     if (login) return no(login);
-    if (view.transaction) return no(replies.nestedMail);
-    const { messageBytes } = view.options.limits;
-    return parseMail(argument, { extended: view.extended, auth: authOffered(view), messageBytes });
+    if (view.transaction) return no(view.transaction.chunks ? replies.chunksBegun : replies.nestedMail);
+    const { limits, dsn = false, binaryMime = false } = view.options;
+    if (view.transactions >= (limits.transactions ?? Number.POSITIVE_INFINITY)) {
+      return no(replies.tooManyTransactions);
+    }
+    const { extended } = view;
+    const { messageBytes } = limits;
+    return parseMail(argument, { extended, auth: authOffered(view), dsn, binaryMime, messageBytes });
   },
   proceed: (control, { from, parameters }) => {
     const transaction = control.draft(from, parameters);
@@ -117,9 +135,11 @@ const mail: Verb = verb({
 });
 
 const rcpt: Verb = verb({
-  check: ({ transaction, options }, argument) => {
+  check: ({ transaction, options, extended }, argument) => {
     if (!transaction) return no(replies.mailFirst);
-    const recipient = parseRcpt(argument, transaction.parameters.smtputf8 === true);
+    if (transaction.chunks) return no(replies.chunksBegun);
+    const smtputf8 = transaction.parameters.smtputf8 === true;
+    const recipient = parseRcpt(argument, { extended, smtputf8, dsn: options.dsn === true });
     if (!recipient.ok) return recipient;
     // RFC 5321 section 4.5.3.1.10: 452, so that the client sends the rest in another transaction.
     if (transaction.recipients.length >= options.limits.recipients) return no(replies.tooManyRecipients);
@@ -141,6 +161,10 @@ const data: Verb = verb({
     if (!transaction) return no(replies.mailFirst);
     const syntax = bare(argument);
     if (!syntax.ok) return syntax;
+    // RFC 3030 section 2: never both within one transaction.
+    if (transaction.chunks) return no(replies.chunksBegun);
+    // RFC 3030 section 3
+    if (transaction.parameters.body === "BINARYMIME") return no(replies.binaryNeedsBdat);
     // RFC 5321 section 3.3, RFC 2033 section 4.2: no valid recipient, no 354.
     return transaction.recipients.length === 0 ? no(replies.noValidRecipients) : ok(transaction);
   },
@@ -149,6 +173,27 @@ const data: Verb = verb({
       control.startData(transaction);
       return replies.startData;
     }),
+});
+
+/** RFC 3030 section 2: why a chunk has no place here. */
+function misplacedChunk({ transaction, extended, options, info }: View): Reply | undefined {
+  if (info.helo === undefined || !extended) return replies.heloFirst(helloVerb(options));
+  if (!transaction) return replies.noTransactionForChunk;
+  return transaction.recipients.length === 0 ? replies.noValidRecipients : undefined;
+}
+
+const bdat: Verb = verb({
+  check: (_view, argument) => {
+    const chunk = parseChunkArgument(argument);
+    // Without a length nobody knows where the octets end, and what is in them must not be taken for commands.
+    return chunk ? ok(chunk) : no(replies.badChunk);
+  },
+  proceed: (control, chunk, view) => {
+    const refusal = misplacedChunk(view);
+    const { transaction } = view;
+    if (refusal || !transaction) control.skipChunk(chunk.octets, refusal ?? replies.mailFirst);
+    else control.startChunk(transaction, chunk);
+  },
 });
 
 const startTls: Verb = verb({
@@ -199,18 +244,34 @@ const COMMON: readonly (readonly [string, Verb])[] = [
   ["MAIL", mail],
   ["RCPT", rcpt],
   ["DATA", data],
+  ["BDAT", bdat],
   ["RSET", rset],
   ["STARTTLS", startTls],
   ["AUTH", auth],
   ["NOOP", constant(replies.done)],
-  ["HELP", constant(replies.helpText)],
   ["VRFY", vrfy],
   ["EXPN", constant(replies.notImplemented)],
   ["QUIT", constant(replies.bye, bare)],
+  // A browser that was sent here (cross-protocol forgery) gets no second line.
+  ...["GET", "POST", "PUT", "CONNECT"].map((method): [string, Verb] => [method, constant(replies.notSmtp)]),
 ];
+
+/** All verbs of a protocol, HELP among them, which knows them. */
+function verbs(own: readonly (readonly [string, Verb])[]): ReadonlyMap<string, Verb> {
+  const known = new Map([...COMMON, ...own]);
+  const names = new Set([...known.keys()]);
+  const helping = verb({
+    check: (_view, argument) => ok(argument),
+    proceed: (control, argument, { options }) => control.reply(help(options, names, argument)),
+  });
+  return known.set("HELP", helping);
+}
 
 /** What each protocol knows. RFC 2033 section 4.1: LMTP has LHLO in place of HELO and EHLO. */
 export const VERBS: Readonly<Record<ServerOptions["protocol"], ReadonlyMap<string, Verb>>> = {
-  smtp: new Map([...COMMON, ["HELO", hello(false)], ["EHLO", hello(true)]]),
-  lmtp: new Map([...COMMON, ["LHLO", hello(true)]]),
+  smtp: verbs([
+    ["HELO", hello(false)],
+    ["EHLO", hello(true)],
+  ]),
+  lmtp: verbs([["LHLO", hello(true)]]),
 };

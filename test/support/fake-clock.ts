@@ -26,6 +26,12 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** Settles when a timer is set from now on. */
+  async nextTimer(): Promise<void> {
+    this.#armed = Promise.withResolvers<void>();
+    await this.#armed.promise;
+  }
+
   /** Moves time forward without firing anything. */
   pass(ms: number): void {
     this.#now += ms;

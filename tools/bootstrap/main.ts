@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
-import { bench, check, docs } from "./commands/scripts.ts";
+import { bench, check, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
 import commands from "./commands.json" with { type: "json" };
@@ -47,11 +47,11 @@ function readOptions(name: Name, args: string[]): { values: Record<string, unkno
   }
 }
 
-function wholeNumber(value: unknown): number | undefined {
+function wholeNumber(value: unknown, of: string): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new Fault(`${String(value)} is no number of test files.`, "Give a whole number from 1 on.");
+  throw new Fault(`${String(value)} is no number of ${of}.`, "Give a whole number from 1 on.");
 }
 
 async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
@@ -79,8 +79,13 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
     case "test":
       return test(context, {
         paths: positionals,
-        concurrency: wholeNumber(values.concurrency),
+        concurrency: wholeNumber(values.concurrency, "test files"),
         unit: flag("unit"),
+      });
+    case "fuzz":
+      return fuzz(context, {
+        seconds: wholeNumber(values.seconds, "seconds"),
+        seed: wholeNumber(values.seed, "seeds"),
       });
     case "bench":
       return bench(context, positionals);

@@ -54,7 +54,8 @@ function run(settings: unknown): {
     child.emit("logged");
   });
   child.stderr.on("data", (chunk) => lines.push({ event: "stderr", text: String(chunk) }));
-  const ended = once(child, "exit").then(([code]): number | null => code);
+  // Not "exit": the last lines may still be on their way.
+  const ended = once(child, "close").then(([code]): number | null => code);
   return { child, lines, ended };
 }
 

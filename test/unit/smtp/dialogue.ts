@@ -8,7 +8,11 @@
  *   M: <from> -> <to>,<to> "text"   a message reaches the policy
  *   D:           a transaction is dropped
  *   TLS          the hand-shake of STARTTLS takes place
+ *   STOP         the server is told to shut down
+ *   GONE         the client has gone
  *   CLOSE        the server closes
+ *
+ * After a message's text stands what DSN said of it, e.g. `ret=HDRS envid=x notify=<a@b.example>:NEVER`.
  */
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import { formatReply } from "../../../mailserver/smtp/reply-format.ts";
@@ -29,13 +33,18 @@ export interface Dialogue {
   readonly name: string;
   readonly options: ServerOptions;
   readonly implicitTls: boolean;
+  /** What stood after `with:`. */
+  readonly words: readonly string[];
   readonly steps: readonly Step[];
 }
 
 type Step =
   | { readonly kind: "client"; readonly bytes: Buffer }
-  | { readonly kind: "tls" }
+  | { readonly kind: "mark"; readonly mark: Mark }
   | { readonly kind: "expect"; readonly event: string };
+
+/** What happens apart from bytes. */
+export type Mark = "TLS" | "STOP" | "GONE";
 
 const LIMITS = { messageBytes: 1000, recipients: 3, errors: 20 };
 const BASE: ServerOptions = {
@@ -44,6 +53,7 @@ const BASE: ServerOptions = {
   startTls: true,
   auth: "never",
   authRequired: false,
+  dsn: true,
   limits: LIMITS,
 };
 const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
@@ -52,6 +62,8 @@ const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
   relay: { auth: "always", authRequired: true, startTls: false },
   lmtp: { protocol: "lmtp", startTls: false },
   plain: { startTls: false },
+  nodsn: { dsn: false },
+  binary: { binaryMime: true },
 };
 
 const ESCAPES: Readonly<Record<string, string>> = { r: "\r", n: "\n", t: "\t", 0: "\0", "\\": "\\" };
@@ -76,12 +88,13 @@ function readStep(line: string): Step {
     return { kind: "client", bytes: Buffer.concat([unescaped(line.slice(3)), Buffer.from("\r\n")]) };
   }
   if (line.startsWith("C~ ")) return { kind: "client", bytes: unescaped(line.slice(3)) };
-  if (line === "TLS") return { kind: "tls" };
+  if (line === "TLS" || line === "STOP" || line === "GONE") return { kind: "mark", mark: line };
   if (/^(S: |M: |D:$|CLOSE$)/.test(line)) return { kind: "expect", event: line };
   throw new Error(`not a dialogue line: ${line}`);
 }
 
-function readOptions(words: readonly string[]): ServerOptions {
+/** The options that words choose. */
+export function readOptions(words: readonly string[]): ServerOptions {
   let options = BASE;
   for (const word of words) {
     const [key = "", value] = word.split("=");
@@ -104,6 +117,7 @@ export function readDialogues(text: string): Dialogue[] {
         name: name.trim(),
         options: readOptions(words),
         implicitTls: words.includes("implicit"),
+        words,
         steps: lines.map(readStep),
       };
     });
@@ -125,10 +139,17 @@ function decideLogin({ user, password }: Credentials): Decision {
 
 function decideMessage({ recipients }: Transaction, text: string): Decision {
   if (text.includes("LOOP")) return refuse(replies.mailLoop);
+  if (text.includes("DISKFULL")) return refuse(replies.reply(452, "4.3.1", "No room"));
   if (!text.includes("EACH")) return { kind: "accept" };
   const each = ({ address }: Recipient): Reply =>
     address.local === "full" ? replies.reply(452, "4.2.2", "Mailbox full") : replies.accepted;
   return { kind: "perRecipient", replies: recipients.map(each) };
+}
+
+function decideData(sender: string | undefined): Decision {
+  if (sender === "nodata") return refuse(replies.reply(451, "4.7.1", "Not now"));
+  if (sender === "nodatabye") return refuse(replies.shuttingDown);
+  return { kind: "accept" };
 }
 
 /** The policy of the dialogues: the local part says what happens. */
@@ -139,6 +160,12 @@ function decide(question: Question, text: string): Decision {
     case "mail":
       if (question.transaction.from?.local !== "spammer") return { kind: "accept" };
       return refuse(replies.reply(550, "5.7.1", "No"));
+    case "data":
+      return decideData(question.transaction.from?.local);
+    case "helo":
+      return question.name === "evil.example"
+        ? refuse(replies.reply(550, "5.7.1", "No"))
+        : { kind: "accept" };
     case "auth":
       return decideLogin(question);
     case "message":
@@ -151,6 +178,8 @@ function decide(question: Question, text: string): Decision {
 /** Runs a session as `net` does and keeps what happens as lines of the dialogue language. */
 export class Stage {
   readonly events: string[] = [];
+  /** All replies as they stand on the wire. */
+  written = "";
   #session: ServerSession;
   #text = "";
   #held: Question | undefined;
@@ -176,7 +205,14 @@ export class Stage {
     }
   }
 
-  secure(): void {
+  /** Bytes that the session keeps. */
+  get buffered(): number {
+    return this.#session.buffered;
+  }
+
+  mark(mark: Mark) {
+    if (mark === "STOP") return this.#perform(this.#session.shutdown());
+    if (mark === "GONE") return this.#perform(this.#session.disconnected());
     if (this.events.at(-1) !== "(starttls)") throw new Error("no STARTTLS took place");
     this.#session = this.#session.secured({ version: "TLSv1.3", cipher: "X" });
   }
@@ -189,6 +225,7 @@ export class Stage {
   #act(action: ServerAction): void {
     switch (action.kind) {
       case "reply":
+        this.written += formatReply(action.reply);
         this.events.push(
           ...formatReply(action.reply)
             .trimEnd()
@@ -198,6 +235,7 @@ export class Stage {
         break;
       case "ask":
         this.#held = action.question;
+        if (action.question.kind === "data") this.#text = "";
         if (action.question.kind === "message") this.#message(action.question);
         break;
       case "chunk":
@@ -214,14 +252,25 @@ export class Stage {
         this.events.push("CLOSE");
         break;
     }
-    if (action.kind === "reply" && action.reply.code === 354) this.#text = "";
   }
 
   #message({ transaction, size }: Question & { kind: "message" }): void {
     const to = transaction.recipients.map(({ address }) => `<${address.text}>`).join(",");
     if (size !== this.#text.length) throw new Error(`size ${size}, got ${this.#text.length}`);
-    this.events.push(`M: <${transaction.from?.text ?? ""}> -> ${to} ${JSON.stringify(this.#text)}`);
+    const text = JSON.stringify(this.#text);
+    this.events.push(`M: <${transaction.from?.text ?? ""}> -> ${to} ${text}${describeDsn(transaction)}`);
   }
+}
+
+/** What DSN said of a message, each word with a space before it. */
+function describeDsn({ parameters: { ret, envid }, recipients }: Transaction): string {
+  const words = [ret && `ret=${ret}`, envid && `envid=${envid}`];
+  for (const { address, parameters } of recipients) {
+    const { notify, orcpt } = parameters;
+    if (notify) words.push(`notify=<${address.text}>:${notify.join(",") || "NEVER"}`);
+    if (orcpt) words.push(`orcpt=<${address.text}>:${orcpt.type};${orcpt.address}`);
+  }
+  return words.map((word) => (word === undefined ? "" : ` ${word}`)).join("");
 }
 
 /** Why the events differ from what is expected; undefined when they match. */

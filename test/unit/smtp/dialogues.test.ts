@@ -2,24 +2,28 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type Dialogue, mismatch, readDialogues, Stage } from "./dialogue.ts";
+import { type Dialogue, type Mark, mismatch, readDialogues, Stage } from "./dialogue.ts";
 
 const FOLDER = new URL("../../dialogues/", import.meta.url);
 
-/** The client's bytes and what is expected of them, up to a hand-shake or the end. */
+/** What happens first, the client's bytes after it, and what is expected of both. */
 interface Segment {
+  readonly mark: Mark | undefined;
   readonly bytes: Buffer;
   readonly expected: readonly string[];
 }
 
 function segments(dialogue: Dialogue): Segment[] {
-  const found: { bytes: Buffer; expected: string[] }[] = [{ bytes: Buffer.alloc(0), expected: [] }];
+  const found: { mark: Mark | undefined; bytes: Buffer; expected: string[] }[] = [
+    { mark: undefined, bytes: Buffer.alloc(0), expected: [] },
+  ];
   for (const step of dialogue.steps) {
     const last = found.at(-1);
-    if (step.kind === "tls") last?.expected.push("(starttls)");
-    if (step.kind === "tls" || !last) found.push({ bytes: Buffer.alloc(0), expected: [] });
-    else if (step.kind === "client") last.bytes = Buffer.concat([last.bytes, step.bytes]);
-    else last.expected.push(step.event);
+    if (step.kind === "mark") {
+      if (step.mark === "TLS") last?.expected.push("(starttls)");
+      found.push({ mark: step.mark, bytes: Buffer.alloc(0), expected: [] });
+    } else if (step.kind === "expect") last?.expected.push(step.event);
+    else if (last) last.bytes = Buffer.concat([last.bytes, step.bytes]);
   }
   return found;
 }
@@ -38,10 +42,10 @@ function playAsWritten(dialogue: Dialogue): void {
       seen = true;
       continue;
     }
-    if (step.kind === "tls") expected.push("(starttls)");
+    if (step.kind === "mark" && step.mark === "TLS") expected.push("(starttls)");
     if (seen) check();
     seen = false;
-    if (step.kind === "tls") stage.secure();
+    if (step.kind === "mark") stage.mark(step.mark);
     else stage.send(step.bytes);
   }
   check();
@@ -52,8 +56,8 @@ function playCut(dialogue: Dialogue, eager: boolean, cut: (bytes: Buffer) => rea
   const stage = new Stage(dialogue, eager);
   stage.release();
   const expected: string[] = [];
-  for (const [index, segment] of segments(dialogue).entries()) {
-    if (index > 0) stage.secure();
+  for (const segment of segments(dialogue)) {
+    if (segment.mark) stage.mark(segment.mark);
     for (const piece of cut(segment.bytes)) stage.send(piece);
     stage.release();
     expected.push(...segment.expected);
@@ -94,5 +98,5 @@ test("there are dialogues enough to cover the protocol", () => {
   const count = readdirSync(FOLDER)
     .map((name) => readDialogues(readFileSync(new URL(name, FOLDER), "utf8")).length)
     .reduce((sum, more) => sum + more, 0);
-  assert.ok(count >= 60, `${count} dialogues`);
+  assert.ok(count >= 150, `${count} dialogues`);
 });

@@ -22,6 +22,20 @@ export async function docs(context: Context, options: { check: boolean }): Promi
   return code;
 }
 
+/** Searches for faults of the protocol engine; needs neither Docker nor Pulumi. */
+export async function fuzz(
+  context: Context,
+  { seconds = 60, seed }: { seconds: number | undefined; seed: number | undefined },
+): Promise<number> {
+  const args = [
+    "test/fuzz/main.ts",
+    `--seconds=${seconds}`,
+    ...(seed === undefined ? [] : [`--seed=${seed}`]),
+  ];
+  const { code } = await run(context, { file: "node", args: [...NODE, ...args], show: true });
+  return code;
+}
+
 /** Runs one benchmark with all that it may need. */
 export async function bench(context: Context, [name, ...rest]: readonly string[]): Promise<number> {
   const folder = join(context.root, "bench");

@@ -1,0 +1,137 @@
+/** The client session alone: what it writes for what the peer says. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { makeAddress } from "../../../mailserver/smtp/address.ts";
+import { ClientSession } from "../../../mailserver/smtp/client-session.ts";
+import { isCanonical } from "../../../mailserver/smtp/dot-stuff.ts";
+import type { ClientAction, ClientOptions, Envelope } from "../../../mailserver/smtp/types.ts";
+
+const ENVELOPE: Envelope = {
+  from: makeAddress("bob", "a.example"),
+  recipients: [makeAddress("carol", "b.example"), makeAddress("dave", "b.example")],
+  size: 7,
+  eightBit: false,
+  smtputf8: false,
+};
+
+function describeAction(action: ClientAction): string[] {
+  if (action.kind === "write") return [Buffer.from(action.bytes).toString().trimEnd()];
+  if (action.kind === "outcomes") return action.outcomes.map(({ kind, reply }) => `${kind} ${reply.code}`);
+  return action.kind === "body" ? [`[${action.framing}]`] : [];
+}
+
+/** Plays lines of the peer; gives what was written, `[body …]` and the outcomes. */
+function play(
+  peer: readonly string[],
+  given: Partial<Envelope> = {},
+  protocol: ClientOptions["protocol"] = "smtp",
+) {
+  const session = new ClientSession({ protocol, hostname: "c.example", tls: "never" });
+  const said: string[] = [];
+  let begun = false;
+  const perform = (actions: readonly ClientAction[]): void => {
+    for (const action of actions) said.push(...describeAction(action));
+    if (actions.some(({ kind }) => kind === "body")) perform(session.bodySent());
+    if (begun || !session.state.ready) return;
+    begun = true;
+    perform(session.begin({ ...ENVELOPE, ...given }, 7));
+  };
+  for (const line of peer) perform(session.receive(Buffer.from(`${line}\r\n`)));
+  return said.slice(1);
+}
+
+const DSN = { ret: "HDRS", envid: "a+b=c d" } as const;
+const RECIPIENT_DSN = [
+  { notify: ["SUCCESS", "DELAY"], orcpt: { type: "rfc822", address: "Carol+x@b.example" } },
+  { notify: [], orcpt: { type: "utf-8", address: "jürgen\\+@x.example" } },
+] as const;
+
+describe("a client session", () => {
+  test("sends the message as one chunk to a peer with CHUNKING", () => {
+    assert.deepEqual(play(["220 x", "250-x\r\n250 CHUNKING", "250 a", "250 b", "550 c", "250 done"]), [
+      "MAIL FROM:<bob@a.example>",
+      "RCPT TO:<carol@b.example>",
+      "RCPT TO:<dave@b.example>",
+      "BDAT 7 LAST",
+      "[octets]",
+      "delivered 250",
+      "permanent 550",
+    ]);
+  });
+
+  test("says RSET after a refused chunk before it goes on", () => {
+    const said = play([
+      "220 x",
+      "250-x\r\n250 CHUNKING",
+      "250 a",
+      "250 b",
+      "250 c",
+      "552 5.3.4 big",
+      "250 reset",
+    ]);
+    assert.deepEqual(said.slice(4), ["[octets]", "RSET", "permanent 552", "permanent 552"]);
+  });
+
+  test("in LMTP too, where each recipient has its answer", () => {
+    const peer = [
+      "220 x",
+      "250-x\r\n250 CHUNKING",
+      "250 a",
+      "250 b",
+      "250 c",
+      "452 4.2.2 full",
+      "250 ok",
+      "250 reset",
+    ];
+    const said = play(peer, {}, "lmtp");
+    assert.deepEqual(said.slice(3), ["BDAT 7 LAST", "[octets]", "RSET", "temporary 452", "delivered 250"]);
+  });
+
+  test("sends no chunk when every recipient is refused", () => {
+    const said = play(["220 x", "250-x\r\n250 CHUNKING", "250 a", "550 b", "550 c", "250 reset"]);
+    assert.deepEqual(said.slice(3), ["RSET", "permanent 550", "permanent 550"]);
+  });
+
+  test("passes DSN's parameters on to a peer that offers DSN, in ASCII", () => {
+    const said = play(["220 x", "250-x\r\n250-DSN\r\n250 PIPELINING"], {
+      dsn: DSN,
+      recipientDsn: RECIPIENT_DSN,
+    });
+    assert.deepEqual(said, [
+      "MAIL FROM:<bob@a.example> RET=HDRS ENVID=a+2Bb+3Dc+20d",
+      "RCPT TO:<carol@b.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Carol+2Bx@b.example",
+      "RCPT TO:<dave@b.example> NOTIFY=NEVER ORCPT=utf-8;j\\x{FC}rgen\\x{5C}\\x{2B}@x.example",
+    ]);
+  });
+
+  test("keeps them from one that does not", () => {
+    const said = play(["220 x", "250-x\r\n250 PIPELINING"], { dsn: DSN, recipientDsn: RECIPIENT_DSN });
+    assert.deepEqual(said[0], "MAIL FROM:<bob@a.example>");
+    assert.deepEqual(said[1], "RCPT TO:<carol@b.example>");
+  });
+
+  test("sends a binary message only to a peer that takes it", () => {
+    const able = play(["220 x", "250-x\r\n250-BINARYMIME\r\n250 CHUNKING"], { binary: true });
+    assert.deepEqual(able, ["MAIL FROM:<bob@a.example> BODY=BINARYMIME"]);
+    const unable = play(["220 x", "250-x\r\n250 CHUNKING"], { binary: true });
+    assert.deepEqual(unable, ["permanent 554", "permanent 554"]);
+  });
+});
+
+describe("text that may go in chunks", () => {
+  for (const [text, want] of [
+    ["", true],
+    ["a\r\n", true],
+    ["a\r\n\r\n", true],
+    ["a", false],
+    ["a\n", false],
+    ["a\r", false],
+    ["a\rb\r\n", false],
+    ["\r\r\n", false],
+    ["\n", false],
+  ] as const) {
+    test(`${JSON.stringify(text)} is ${want ? "" : "not "}in whole lines`, () => {
+      assert.equal(isCanonical(Buffer.from(text)), want);
+    });
+  }
+});
