@@ -103,7 +103,16 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   return serve({
     listen: { port: settings.port },
     tls: settings.tls,
-    session: { protocol: "smtp", hostname, startTls: true, auth: "never", authRequired: false, limits },
+    session: {
+      protocol: "smtp",
+      hostname,
+      startTls: true,
+      auth: "never",
+      authRequired: false,
+      // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
+      smtpUtf8: false,
+      limits,
+    },
     limits,
     handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
     log,

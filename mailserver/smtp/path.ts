@@ -31,6 +31,7 @@ export interface ArgumentRules {
   /** DSN is offered. */
   readonly dsn: boolean;
   readonly binaryMime: boolean;
+  readonly smtpUtf8: boolean;
   readonly messageBytes: number;
 }
 
@@ -108,7 +109,8 @@ const MAIL_PARAMETERS: Table<MailParameters, ArgumentRules> = new Map([
   ],
   [
     "SMTPUTF8",
-    (into, value) => {
+    (into, value, rules) => {
+      if (!rules.smtpUtf8) return replies.unknownParameter("SMTPUTF8");
       if (value !== undefined) return replies.badParameter("SMTPUTF8");
       into.smtputf8 = true;
       return undefined;

@@ -122,6 +122,8 @@ export interface ServerOptions {
    * without DSN tells its sender itself.
    */
   readonly dsn?: boolean;
+  /** Offer SMTPUTF8 (RFC 6531); default true. Not for one whose couriers reach only peers without it. */
+  readonly smtpUtf8?: boolean;
   /** Offer BINARYMIME (RFC 3030). Only for one whose couriers all reach peers that offer it too. */
   readonly binaryMime?: boolean;
   readonly limits: {

@@ -75,7 +75,7 @@ function offeredExtensions(view: View): string[] {
     ...(authOffered(view) ? [`AUTH ${MECHANISM_NAMES.join(" ")}`] : []),
     "ENHANCEDSTATUSCODES",
     "8BITMIME",
-    "SMTPUTF8",
+    ...(options.smtpUtf8 === false ? [] : ["SMTPUTF8"]),
     "CHUNKING",
     ...(options.binaryMime === true ? ["BINARYMIME"] : []),
     ...(options.dsn === true ? ["DSN"] : []),
@@ -117,13 +117,14 @@ const mail: Verb = verb({
     const login = missingLogin(view);
     if (login) return no(login);
     if (view.transaction) return no(view.transaction.chunks ? replies.chunksBegun : replies.nestedMail);
-    const { limits, dsn = false, binaryMime = false } = view.options;
+    const { limits, dsn = false, binaryMime = false, smtpUtf8 = true } = view.options;
     if (view.transactions >= (limits.transactions ?? Number.POSITIVE_INFINITY)) {
       return no(replies.tooManyTransactions);
     }
     const { extended } = view;
     const { messageBytes } = limits;
-    return parseMail(argument, { extended, auth: authOffered(view), dsn, binaryMime, messageBytes });
+    const auth = authOffered(view);
+    return parseMail(argument, { extended, auth, dsn, binaryMime, smtpUtf8, messageBytes });
   },
   proceed: (control, { from, parameters }) => {
     const transaction = control.draft(from, parameters);

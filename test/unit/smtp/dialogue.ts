@@ -63,6 +63,7 @@ const PROFILES: Readonly<Record<string, Partial<ServerOptions>>> = {
   lmtp: { protocol: "lmtp", startTls: false },
   plain: { startTls: false },
   nodsn: { dsn: false },
+  noutf8: { smtpUtf8: false },
   binary: { binaryMime: true },
 };
 
