@@ -18,6 +18,8 @@ export interface MailDomainArgs {
   api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
   records: readonly RecordArgs[];
   adoptExisting: boolean;
+  /** What the records tell of, and what serves them. They come after it and go before it, each of them. */
+  after: pulumi.Resource[];
 }
 
 /** The records of the mail domain. MX comes last and goes first: the world is told of us only while we are there. */
@@ -46,7 +48,8 @@ export class MailDomain extends pulumi.ComponentResource {
         values: [...record.values],
         adoptExisting: args.adoptExisting,
       },
-      { parent: this, dependsOn },
+      // A component's own dependsOn is not its children's when they are deleted.
+      { parent: this, dependsOn: [...args.after, ...dependsOn] },
     );
     return [resource];
   }

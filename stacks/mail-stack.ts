@@ -106,15 +106,12 @@ function declareRecords({ model, host, images, keys, gandiToken, server }: Recor
     model.dns.provider === "gandi"
       ? { url: model.dns.apiUrl, token: gandiToken ?? pulumi.secret("") }
       : undefined;
-  new MailDomain(
-    "domain",
-    {
-      domain: model.domain,
-      api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
-      records: [...model.records, dkim],
-      // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
-      adoptExisting: dev !== undefined || model.dns.adoptExisting,
-    },
-    { dependsOn: [server, ...(dev ? [dev.container] : [])] },
-  );
+  new MailDomain("domain", {
+    domain: model.domain,
+    api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
+    records: [...model.records, dkim],
+    // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
+    adoptExisting: dev !== undefined || model.dns.adoptExisting,
+    after: [server, ...(dev ? [dev.container] : [])],
+  });
 }

@@ -64,10 +64,10 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
   };
   switch (name) {
     case "up":
-      await up(context, session);
+      await up(context, { ...session, refresh: flag("refresh") });
       return 0;
     case "preview":
-      await preview(context, { ...session, diff: flag("diff") });
+      await preview(context, { ...session, diff: flag("diff"), refresh: flag("refresh") });
       return 0;
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });

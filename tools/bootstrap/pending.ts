@@ -1,25 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type Docker from "dockerode";
-import { z } from "zod";
+import { Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import type { Stack } from "./stack.ts";
-
-const Resource = z.object({
-  urn: z.string(),
-  type: z.string(),
-  id: z.string().optional(),
-  inputs: z.record(z.string(), z.unknown()).optional(),
-});
-const Checkpoint = z.object({
-  checkpoint: z.object({
-    latest: z
-      .object({
-        resources: z.array(Resource).optional(),
-        pending_operations: z.array(z.object({ type: z.string(), resource: Resource })).optional(),
-      })
-      .nullish(),
-  }),
-});
 
 /** Something whose creation was begun, and of which Pulumi doesn't know whether it exists. */
 export interface Leftover {
@@ -55,10 +36,10 @@ export function pendingOf(checkpoint: unknown): Pending {
 
 /** The open operations of a stack; none for a backend that isn't the checkout's own. */
 export function readPending(stack: Stack): Pending {
-  const none = { operations: 0, leftovers: [], known: new Set<string>() };
-  if (!stack.backend) return none;
-  const path = join(stack.backend, ".pulumi", "stacks", stack.project, `${stack.name}.json`);
-  return existsSync(path) ? pendingOf(JSON.parse(readFileSync(path, "utf8"))) : none;
+  const checkpoint = readCheckpoint(stack);
+  return checkpoint === undefined
+    ? { operations: 0, leftovers: [], known: new Set<string>() }
+    : pendingOf(checkpoint);
 }
 
 interface Found {

@@ -40,7 +40,8 @@ export async function down(context: Context, options: DownOptions): Promise<void
   const { docker } = session.engine;
   const { name, prefix } = session.stack;
   if (options.purge && !options.confirmed) {
-    const question = `Destroy the stack ${name} with all its mail, keys and state? Type yes: `;
+    const listed = (await volumes(docker, prefix)).map((volume) => `\n  ${volume}`).join("");
+    const question = `Destroy the stack ${name} with its keys, its state and these volumes?${listed || " (none)"}\nType yes: `;
     if (!(await confirm(context, question))) return context.say.line("Nothing was changed.");
   }
   if (options.purge) await session.pulumi.query(["state", "unprotect", "--all", "--yes", "--stack", name]);
@@ -48,7 +49,7 @@ export async function down(context: Context, options: DownOptions): Promise<void
   await session.pulumi.deploy(["destroy", "--yes", "--skip-preview", ...spare], REMEDY);
   if (options.purge) return purge(context, session);
   const kept = await volumes(docker, prefix);
-  context.say.done(`stack ${name}`, "down");
+  context.say.done(`stack ${name}`, "down; the next `up` makes unprotected keys and passwords anew");
   if (kept.length > 0)
     context.say.line(`  Kept: ${kept.join(", ")}\n  Remove them with \`npm run down -- --purge\`.`);
 }

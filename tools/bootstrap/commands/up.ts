@@ -1,21 +1,35 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { describeAbsent, findAbsent } from "../absent.ts";
 import type { Context } from "../context.ts";
 import { Fault } from "../fault.ts";
-import { openSession, type SessionOptions } from "../session.ts";
+import { openSession, type Session, type SessionOptions } from "../session.ts";
 import { writePrivate } from "../stack.ts";
 import { renderSummary, Summary } from "../summary.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
+const UPDATE = ["up", "--yes", "--skip-preview", "--suppress-outputs"];
+
+export interface UpOptions extends SessionOptions {
+  /** Compare everything with host, directory and DNS first. */
+  readonly refresh: boolean;
+}
+
 /** Makes the stack true and says how to use it. */
-export async function up(context: Context, options: SessionOptions): Promise<void> {
-  const { stack, pulumi } = await openSession(context, options);
+export async function up(context: Context, options: UpOptions): Promise<void> {
+  const session = await openSession(context, options);
+  const { stack, pulumi } = session;
+  const lost = await forgetAbsent(context, session);
   context.say.doing(
     `updating the stack ${stack.name}`,
     "minutes the first time, seconds when nothing changed",
   );
-  await pulumi.deploy(["up", "--yes", "--skip-preview", "--suppress-outputs"], REMEDY);
+  await pulumi.deploy([...UPDATE, ...(options.refresh ? ["--refresh"] : [])], REMEDY);
+  if (lost && !options.refresh) {
+    context.say.doing("comparing with directory and DNS, whose data may have gone with a volume");
+    await pulumi.deploy([...UPDATE, "--refresh"], REMEDY);
+  }
   context.say.done(`stack ${stack.name}`, "up to date");
   const outputs: unknown = JSON.parse(
     await pulumi.query(["stack", "output", "--json", "--show-secrets", "--stack", stack.name]),
@@ -30,4 +44,17 @@ export async function up(context: Context, options: SessionOptions): Promise<voi
   const caFile = join(stack.folder, "ca.pem");
   if (parsed.data.ca) writePrivate(caFile, parsed.data.ca);
   context.say.line(renderSummary(parsed.data, caFile));
+}
+
+/**
+ * Has Pulumi look at what the engine lacks, and only at that: a whole refresh would ask a directory that may be
+ * among it. Tells whether data is gone.
+ */
+async function forgetAbsent(context: Context, { engine, stack, pulumi }: Session): Promise<boolean> {
+  const absent = await findAbsent(engine.docker, stack);
+  if (absent.length === 0) return false;
+  context.say.done("changed behind Pulumi's back", describeAbsent(absent));
+  const targets = absent.flatMap(({ urn }) => ["--target", urn]);
+  await pulumi.deploy(["refresh", "--yes", "--skip-preview", "--suppress-outputs", ...targets], REMEDY);
+  return absent.some(({ kind }) => kind === "volume");
 }
