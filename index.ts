@@ -14,5 +14,11 @@ const model = buildModel(config, { project: pulumi.getProject(), stack: pulumi.g
 
 /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
 export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken });
-/** The records of the domain, for zones that are kept by hand. */
-export const records = model.records;
+/** The records of the domain, a line each, for zones that are kept by hand. */
+export const records = pulumi
+  .unsecret(summary)
+  .apply((all) =>
+    all.records.flatMap(({ name, type, ttl, values }) =>
+      values.map((value) => `${name} ${ttl} ${type} ${value}`),
+    ),
+  );

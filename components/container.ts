@@ -52,6 +52,16 @@ export interface ServiceArgs {
   wait?: boolean;
 }
 
+/**
+ * `docker.Container` with the properties that are given, and no others. The generated class gives each of its ninety
+ * properties an output, which for a thousand boxes costs a third of a preview; nobody reads them here.
+ */
+export class EngineContainer extends pulumi.CustomResource {
+  constructor(name: string, args: docker.ContainerArgs, opts: pulumi.CustomResourceOptions) {
+    super("docker:index/container:Container", name, { ...args }, opts);
+  }
+}
+
 const SETTINGS = "/settings";
 const MOUNT = "rw,noexec,nosuid,nodev";
 
@@ -59,16 +69,15 @@ const MOUNT = "rw,noexec,nosuid,nodev";
 export function serviceContainer(
   name: string,
   args: ServiceArgs,
-  opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
-): docker.Container {
+  opts: { parent: pulumi.Resource; dependsOn?: pulumi.Resource[] },
+): EngineContainer {
   const settings = args.files && settingsVolume(name, { ...args, files: args.files }, opts.parent);
-  const { dependsOn, ...rest } = opts;
-  return new docker.Container(name, containerArgs(args, settings), {
-    ...rest,
+  return new EngineContainer(name, containerArgs(args, settings), {
+    parent: opts.parent,
     ...ownContainer(args.host),
     // The official plugin calls these updates, but doesn't carry them out.
     replaceOnChanges: ["healthcheck", "tmpfs", "init"],
-    dependsOn: dependencies([args.image.resource, settings?.holder], dependsOn),
+    dependsOn: [args.image.resource, ...(settings ? [settings.holder] : []), ...(opts.dependsOn ?? [])],
   });
 }
 
@@ -77,17 +86,9 @@ function ownContainer(host: MailHost) {
   return { provider: host.provider, deleteBeforeReplace: true };
 }
 
-function dependencies(
-  own: readonly (pulumi.Resource | undefined)[],
-  more: pulumi.CustomResourceOptions["dependsOn"],
-) {
-  const present = own.filter((resource) => resource !== undefined);
-  return pulumi.output(more ?? []).apply((list) => [...present, ...(Array.isArray(list) ? list : [list])]);
-}
-
 interface Settings {
   readonly volume: docker.Volume;
-  readonly holder: docker.Container;
+  readonly holder: EngineContainer;
   /** Changes whenever the files do. */
   readonly version: pulumi.Output<string>;
 }
@@ -111,7 +112,7 @@ function settingsVolume(
     file: `${SETTINGS}/${file}`,
     content,
   }));
-  const holder = new docker.Container(
+  const holder = new EngineContainer(
     `${name}-settings-files`,
     {
       name: `${host.prefix}-${args.name}-settings`,
@@ -123,7 +124,7 @@ function settingsVolume(
       volumes: [{ volumeName: volume.name, containerPath: SETTINGS }],
       uploads: pulumi.secret(files),
     },
-    { parent, ...ownContainer(host), dependsOn: dependencies([image.resource], []) },
+    { parent, ...ownContainer(host), dependsOn: [image.resource] },
   );
   const version = pulumi
     .output(files)
@@ -159,9 +160,11 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
     })),
     // In the order in which the engine lists them, or the official plugin sees a change.
-    ports: (args.ports ?? [])
-      .toSorted((one, other) => one.internal - other.internal)
-      .map((port) => ({ ...port, protocol: "tcp" })),
+    ...(args.ports && {
+      ports: args.ports
+        .toSorted((one, other) => one.internal - other.internal)
+        .map((port) => ({ ...port, protocol: "tcp" })),
+    }),
     volumes: [
       ...(args.volumes ?? []).map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
       ...(settings ? [{ volumeName: settings.volume.name, containerPath: SETTINGS, readOnly: true }] : []),
@@ -175,8 +178,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       startPeriod: "10s",
       retries: 6,
     },
-    wait: args.wait ?? false,
-    waitTimeout: 60,
+    ...(args.wait ? { wait: true, waitTimeout: 60 } : {}),
     destroyGraceSeconds: 10,
   };
 }

@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { serviceContainer } from "./container.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 import { TYPES } from "./types.ts";
@@ -22,7 +22,7 @@ const USER = 5053;
 
 /** A name server for development: Knot DNS with an API compatible with Gandi's LiveDNS. */
 export class DevDns extends pulumi.ComponentResource {
-  readonly container: docker.Container;
+  readonly container: EngineContainer;
   readonly volume: docker.Volume;
   /** Base URL of the API, for the machine that runs Pulumi. */
   readonly apiUrl: string;

@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { serviceContainer } from "./container.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 import { childDn } from "./providers/ldap-entry/dn.ts";
@@ -37,7 +37,7 @@ const MEMORY_MB = 128;
 
 /** The LDAP server with the people, and the accounts of the services that read it. */
 export class Directory extends pulumi.ComponentResource {
-  readonly container: docker.Container;
+  readonly container: EngineContainer;
   readonly volume: docker.Volume;
   readonly peopleDn: string;
   /** How Pulumi writes the entries. Secret. */
@@ -76,7 +76,7 @@ export class Directory extends pulumi.ComponentResource {
     return account;
   }
 
-  private server(name: string, args: DirectoryArgs): docker.Container {
+  private server(name: string, args: DirectoryArgs): EngineContainer {
     return serviceContainer(
       `${name}-server`,
       {

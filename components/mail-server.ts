@@ -7,7 +7,7 @@ import {
   SmtpInSettings,
   SmtpOutSettings,
 } from "../mailserver/contract.ts";
-import { type PublishedPort, serviceContainer } from "./container.ts";
+import { type EngineContainer, type PublishedPort, serviceContainer } from "./container.ts";
 import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
@@ -60,12 +60,12 @@ const RELAY_USER = "smtp-in";
 
 /** The services that strangers and people talk to: smtp-in, smtp-out, access, and the resolver that they ask. */
 export class MailServer extends pulumi.ComponentResource {
-  readonly resolver: docker.Container;
+  readonly resolver: EngineContainer;
   readonly queue: docker.Volume;
   readonly spool: docker.Volume;
-  readonly smtpIn: docker.Container;
-  readonly smtpOut: docker.Container;
-  readonly access: docker.Container;
+  readonly smtpIn: EngineContainer;
+  readonly smtpOut: EngineContainer;
+  readonly access: EngineContainer;
   private readonly args: MailServerArgs;
   private readonly id: string;
 
@@ -91,7 +91,7 @@ export class MailServer extends pulumi.ComponentResource {
     return { internal, external, ip: this.args.host.bind };
   }
 
-  private makeResolver(): docker.Container {
+  private makeResolver(): EngineContainer {
     const { host, images, addresses, subnets, stubs } = this.args;
     const served = Object.entries(stubs).map(([zone, server]) => `${zone}=${server}`);
     return serviceContainer(
@@ -110,7 +110,7 @@ export class MailServer extends pulumi.ComponentResource {
     );
   }
 
-  private makeSmtpOut(): docker.Container {
+  private makeSmtpOut(): EngineContainer {
     const { host, images, addresses, directory, keys, domain, hostnames, ports, dkimSelector } = this.args;
     const login = directory.login("smtp-out");
     const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] => [
@@ -150,7 +150,7 @@ export class MailServer extends pulumi.ComponentResource {
     );
   }
 
-  private makeSmtpIn(): docker.Container {
+  private makeSmtpIn(): EngineContainer {
     const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
     const login = directory.login("smtp-in");
     const { dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
@@ -185,7 +185,7 @@ export class MailServer extends pulumi.ComponentResource {
     );
   }
 
-  private makeAccess(): docker.Container {
+  private makeAccess(): EngineContainer {
     const { host, images, addresses, directory, keys, ports } = this.args;
     const login = directory.login("access");
     return serviceContainer(

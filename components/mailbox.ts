@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { serviceContainer } from "./container.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
@@ -37,7 +37,7 @@ const USER = 5000;
 /** A person: their entry in the directory, their mail volume, and the container that serves it. */
 export class Mailbox extends pulumi.ComponentResource {
   readonly volume: docker.Volume;
-  readonly box: docker.Container;
+  readonly box: EngineContainer;
   readonly entry: LdapEntry;
 
   constructor(name: string, args: MailboxArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -52,7 +52,7 @@ export class Mailbox extends pulumi.ComponentResource {
     this.registerOutputs({ address: args.address });
   }
 
-  private server(name: string, args: MailboxArgs): docker.Container {
+  private server(name: string, args: MailboxArgs): EngineContainer {
     return serviceContainer(
       `${name}-box`,
       {

@@ -9,7 +9,7 @@ import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import type { MailModel } from "./model.ts";
-import { DKIM_NAME, DKIM_SELECTOR, dkimValue } from "./records.ts";
+import { DKIM_SELECTOR, dkimRecord } from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
@@ -85,11 +85,10 @@ interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
 }
 
 function declareRecords({ model, host, images, keys, gandiToken, server }: RecordsArgs): void {
+  const { ttl } = model.dns;
   const dkim = {
-    name: DKIM_NAME,
-    type: "TXT",
-    ttl: model.dns.ttl,
-    values: [keys.dkim.publicKeyBase64.apply(dkimValue)],
+    ...dkimRecord("", ttl),
+    values: [keys.dkim.publicKeyBase64.apply((key) => dkimRecord(key, ttl).values.join(""))],
   };
   const dev =
     model.dns.provider === "dev"

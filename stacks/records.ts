@@ -46,12 +46,10 @@ export function mailRecords(facts: RecordFacts): RecordSpec[] {
   ];
 }
 
-/** Where the DKIM key record is, relative to the domain (RFC 6376 section 3.6.2.1). */
-export const DKIM_NAME = `${DKIM_SELECTOR}._domainkey`;
-
-/** The DKIM key record (RFC 6376 section 3.6.1). `publicKey` is the SubjectPublicKeyInfo in base64. */
-export function dkimValue(publicKey: string): string {
-  return `v=DKIM1; k=rsa; p=${publicKey}`;
+/** The DKIM key record (RFC 6376 section 3.6). `publicKey` is the SubjectPublicKeyInfo in base64. */
+export function dkimRecord(publicKey: string, ttl: number): RecordSpec {
+  const values = [`v=DKIM1; k=rsa; p=${publicKey}`];
+  return { name: `${DKIM_SELECTOR}._domainkey`, type: "TXT", ttl, values };
 }
 
 function relative(host: string, domain: string): string {

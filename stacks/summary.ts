@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
 import type { MailModel } from "./model.ts";
-import type { RecordSpec } from "./records.ts";
+import { dkimRecord, type RecordSpec } from "./records.ts";
 
 export interface Summary {
   readonly prefix: string;
@@ -17,7 +17,10 @@ export interface Summary {
     /** The password the person's entry was made with; they may have changed it since. */
     readonly initialPassword: string;
   }[];
+  /** Every record of the domain, DKIM's key too. */
   readonly records: readonly RecordSpec[];
+  /** Who serves the zone; `none`: the records are to be entered by hand. */
+  readonly dnsProvider: MailModel["dns"]["provider"];
   /** Certificate of the stack's own authority, PEM. */
   readonly ca: string;
   /** Whether the passwords may be shown on a terminal. */
@@ -28,7 +31,7 @@ export interface Summary {
 export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> {
   const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
   return pulumi.secret(
-    pulumi.all([passwords, keys.caPem]).apply(([initial, ca]) => ({
+    pulumi.all([passwords, keys.caPem, keys.dkim.publicKeyBase64]).apply(([initial, ca, publicKey]) => ({
       prefix: model.prefix,
       domain: model.domain,
       bind: model.host.bind,
@@ -40,7 +43,8 @@ export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> 
         address,
         initialPassword: initial[index] ?? "",
       })),
-      records: model.records,
+      records: [...model.records, dkimRecord(publicKey, model.dns.ttl)],
+      dnsProvider: model.dns.provider,
       ca,
       showPasswords: model.showPasswords,
     })),

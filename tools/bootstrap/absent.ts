@@ -48,7 +48,10 @@ export async function findAbsent(docker: Docker, stack: Stack): Promise<Absent[]
   return absentOf(
     checkpoint,
     new Map([
-      ...containers.map(({ Id, State }): [string, boolean] => [Id, State === "running" || State === "restarting"]),
+      ...containers.map(({ Id, State }): [string, boolean] => [
+        Id,
+        State === "running" || State === "restarting",
+      ]),
       ...networks.map(({ Id }): [string, boolean] => [Id, true]),
       ...(Volumes ?? []).map(({ Name }): [string, boolean] => [Name, true]),
     ]),

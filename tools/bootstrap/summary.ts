@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ZoneRecord } from "./zone.ts";
 
 /** The stack output `summary`; what else is in it is not shown. */
 export const Summary = z.object({
@@ -13,7 +14,8 @@ export const Summary = z.object({
       initialPassword: z.string().optional(),
     }),
   ),
-  records: z.array(z.unknown()).default([]),
+  records: z.array(ZoneRecord).default([]),
+  dnsProvider: z.string().default("none"),
   /** Certificate of the stack's own authority, PEM. */
   ca: z.string().optional(),
   showPasswords: z.boolean().default(false),
@@ -76,29 +78,34 @@ function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** What `npm run up` ends with. */
-export function renderSummary(summary: Summary, caFile: string): string {
-  const { domain, bind, ports, people, records, showPasswords } = summary;
+export function renderSummary(summary: Summary, files: { ca: string; records: string }): string {
+  const { domain, bind, ports, people, records, showPasswords, dnsProvider } = summary;
   const services = Object.entries(ports).flatMap(([name, port]) =>
-    port === undefined ? [] : [`${name} ${port}`],
+    port === undefined || (name === "dnsApi" && dnsProvider !== "dev") ? [] : [`${name} ${port}`],
   );
   const rows = people.map((person) => [
     person.address,
     person.name,
     ...(showPasswords && person.initialPassword ? [person.initialPassword] : []),
   ]);
-  const send = swaksLine(summary, caFile);
-  const read = imapLine(summary, caFile);
+  const send = swaksLine(summary, files.ca);
+  const read = imapLine(summary, files.ca);
   return [
     "",
-    `  ${domain} is up: ${people.length} ${people.length === 1 ? "person" : "people"}, ${records.length} DNS records.`,
+    `  ${domain} is up: ${people.length} ${people.length === 1 ? "person" : "people"}.`,
     "",
     ...(rows.length > 0
       ? [showPasswords ? "  People and their initial passwords" : "  People", ...table(rows), ""]
       : []),
     `  Ports on ${bind}`,
     `    ${services.join(" · ")}`,
+    "",
+    dnsProvider === "none"
+      ? `  ${records.length} DNS records to enter at your DNS provider`
+      : `  ${records.length} DNS records, kept up to date; here for reading`,
+    `    ${files.records}`,
     ...(send ? ["", "  Send a mail", `    ${send}`] : []),
-    ...(read ? ["", "  Read it", `    ${read}`] : []),
+    ...(read ? ["", "  Read it, once it has arrived", `    ${read}`] : []),
     "",
   ].join("\n");
 }

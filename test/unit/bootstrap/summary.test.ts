@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { imapLine, renderSummary, Summary, shellQuote, swaksLine } from "../../../tools/bootstrap/summary.ts";
+import { zoneFile } from "../../../tools/bootstrap/zone.ts";
 
 const output = {
   prefix: "semail-dev",
@@ -11,7 +12,11 @@ const output = {
     { uid: "alice", name: "Alice Martin", address: "alice@semail.test", initialPassword: "s3cret-A" },
     { uid: "bob", name: "Bob", address: "bob@semail.test", initialPassword: "it's b" },
   ],
-  records: [{}, {}],
+  records: [
+    { name: "@", type: "MX", ttl: 300, values: ["10 mx.semail.test."] },
+    { name: "s._domainkey", type: "TXT", ttl: 300, values: [`v=DKIM1; p=${"A".repeat(300)}`] },
+  ],
+  dnsProvider: "none",
   ca: "-----BEGIN CERTIFICATE-----",
   showPasswords: true,
 };
@@ -39,7 +44,7 @@ test("one person writes to themselves; nobody leaves the lines out", () => {
   assert.match(swaksLine(alone, "c") ?? "", /--from alice@semail\.test --to alice@semail\.test$/);
   const empty = { ...summary, people: [] };
   assert.equal(swaksLine(empty, "c"), undefined);
-  assert.doesNotMatch(renderSummary(empty, "c"), /swaks|curl|People/);
+  assert.doesNotMatch(renderSummary(empty, { ca: "c", records: "/co/records.zone" }), /swaks|curl|People/);
 });
 
 test("services that listen everywhere are reached on the loopback address", () => {
@@ -50,8 +55,11 @@ test("services that listen everywhere are reached on the loopback address", () =
 });
 
 test("passwords are shown only by a stack that says so", () => {
-  assert.match(renderSummary(summary, "c"), /alice@semail\.test\s+Alice Martin\s+s3cret-A/);
-  const text = renderSummary(hidden, "c");
+  assert.match(
+    renderSummary(summary, { ca: "c", records: "/co/records.zone" }),
+    /alice@semail\.test\s+Alice Martin\s+s3cret-A/,
+  );
+  const text = renderSummary(hidden, { ca: "c", records: "/co/records.zone" });
   assert.doesNotMatch(text, /s3cret-A|it's b|initial passwords/);
   assert.match(text, /--auth-password PASSWORD/);
 });
@@ -62,15 +70,24 @@ test("a summary that says nothing about passwords hides them", () => {
 });
 
 test("domain, people, ports and records are all there", () => {
-  const text = renderSummary(summary, "c");
+  const text = renderSummary(summary, { ca: "c", records: "/co/records.zone" });
   for (const part of [
-    "semail.test is up: 2 people, 2 DNS records",
+    "semail.test is up: 2 people.",
+    "2 DNS records to enter at your DNS provider\n    /co/records.zone",
     "submission 2587",
     "imaps 2993",
     "bob@semail.test",
   ]) {
     assert.ok(text.includes(part), part);
   }
+});
+
+test("the zone file has a line a record, TXT quoted and split at 255", () => {
+  const [origin, mx, txt, end] = zoneFile("semail.test", summary.records).split("\n");
+  assert.equal(origin, "$ORIGIN semail.test.");
+  assert.equal(mx, "@\t300\tIN\tMX\t10 mx.semail.test.");
+  assert.match(txt ?? "", /^s\._domainkey\t300\tIN\tTXT\t"v=DKIM1; p=A{243}" "A{57}"$/);
+  assert.equal(end, "");
 });
 
 const quotes: [string, string][] = [

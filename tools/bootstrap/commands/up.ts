@@ -6,6 +6,7 @@ import { Fault } from "../fault.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
 import { writePrivate } from "../stack.ts";
 import { renderSummary, Summary } from "../summary.ts";
+import { zoneFile } from "../zone.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
@@ -41,9 +42,11 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
       z.prettifyError(parsed.error),
     );
   }
-  const caFile = join(stack.folder, "ca.pem");
-  if (parsed.data.ca) writePrivate(caFile, parsed.data.ca);
-  context.say.line(renderSummary(parsed.data, caFile));
+  const { ca, domain, records } = parsed.data;
+  const files = { ca: join(stack.folder, "ca.pem"), records: join(stack.folder, "records.zone") };
+  if (ca) writePrivate(files.ca, ca);
+  writePrivate(files.records, zoneFile(domain, records));
+  context.say.line(renderSummary(parsed.data, files));
 }
 
 /**
