@@ -58,7 +58,7 @@ export class DataReader {
   readonly #limit: number;
   readonly #emit: (bytes: Uint8Array) => void;
   #state: State = "lineStart";
-  #fault: DataFault | undefined;
+  #content: Exclude<DataFault, "tooLarge"> | undefined;
   #size = 0;
 
   /**
@@ -75,8 +75,9 @@ export class DataReader {
     return this.#size;
   }
 
+  /** The first fault of the content, or else of the size: the same however the message was cut into chunks. */
   get fault(): DataFault | undefined {
-    return this.#fault;
+    return this.#content ?? (this.#size > this.#limit ? "tooLarge" : undefined);
   }
 
   read(chunk: Uint8Array, offset: number): DataProgress {
@@ -124,15 +125,14 @@ export class DataReader {
     return byte === DOT && state === "lineStart" ? "dot" : "text";
   }
 
-  #refuse(fault: DataFault): "text" {
-    this.#fault ??= fault;
+  #refuse(fault: Exclude<DataFault, "tooLarge">): "text" {
+    this.#content ??= fault;
     return "text";
   }
 
   #give(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#size += bytes.length;
-    if (this.#size > this.#limit) this.#fault ??= "tooLarge";
-    if (this.#fault === undefined) this.#emit(bytes);
+    if (this.fault === undefined) this.#emit(bytes);
   }
 }

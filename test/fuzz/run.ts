@@ -19,11 +19,18 @@ export interface Report {
   readonly hung: boolean;
 }
 
-/** Searches until the time is over or something is found. */
-export function run({ seed, seconds }: { readonly seed: number; readonly seconds: number }): Promise<Report> {
+export interface RunOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  /** Cases at most; without it only the time counts. */
+  readonly cases?: number;
+}
+
+/** Searches until the time or the cases are over, or something is found. */
+export function run({ seed, seconds, cases = Number.POSITIVE_INFINITY }: RunOptions): Promise<Report> {
   const progress = new SharedArrayBuffer(4);
   const counter = new Int32Array(progress);
-  const workerData: Task = { seed, seconds, progress };
+  const workerData: Task = { seed, seconds, cases, progress };
   const worker = new Worker(new URL("worker.ts", import.meta.url), {
     workerData,
     // A session that keeps what it should not is found by running out.
