@@ -3,7 +3,7 @@ import { before, describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
-import { parseConfig } from "../../stacks/config.ts";
+import { parseConfig } from "../../stacks/check-config.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
 import { buildModel } from "../../stacks/model.ts";
 import type { Summary } from "../../stacks/summary.ts";

@@ -29,10 +29,15 @@ async function ensurePulumi(context: Context): Promise<Env> {
   return withToolchain(context.env, toolchain);
 }
 
-/** Brings all that Pulumi needs, and makes or opens the stack. */
-export async function openSession(context: Context, options: SessionOptions): Promise<Session> {
+/** Brings all that Pulumi needs, and makes or opens the stack. `check` looks at it before anything else is done. */
+export async function openSession(
+  context: Context,
+  options: SessionOptions,
+  check?: (stack: Stack) => void,
+): Promise<Session> {
   // First what costs nothing to find wrong.
   const stack = openStack(context, options.stack);
+  check?.(stack);
   const engine = await ensureEngine(context);
   await ensureBaseImage(context, engine);
   const path = await ensurePulumi(context);

@@ -12,6 +12,8 @@ export interface Stack {
   readonly project: string;
   /** Begins the names of everything the stack makes. */
   readonly prefix: string;
+  /** The stack file as its author wrote it. */
+  readonly committed: { readonly name: string; readonly text: string };
   /** What Pulumi is given by --config-file. */
   readonly configFile: string;
   /** A project without a program: commands that may write a stack file run here instead of in the checkout. */
@@ -83,6 +85,7 @@ export function openStack(context: Context, wanted: string): Stack {
     name,
     project,
     prefix: `${project}-${name}`,
+    committed: { name: committed, text },
     configFile,
     shadow,
     folder: stateFolder(root, "stacks", name),

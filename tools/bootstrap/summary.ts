@@ -96,7 +96,10 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
     "",
     ...(rows.length > 0
       ? [showPasswords ? "  People and their initial passwords" : "  People", ...table(rows), ""]
-      : []),
+      : [
+          "  Nobody has a mailbox yet: add people under `semail:users` in the stack file, then run this again.",
+          "",
+        ]),
     `  Ports on ${bind}`,
     `    ${services.join(" · ")}`,
     "",

@@ -81,6 +81,7 @@ test("of half-made containers only this stack's that no state knows are removed"
     name: "t",
     project: "t",
     prefix: name,
+    committed: { name: "Pulumi.t.yaml", text: "" },
     configFile: "",
     shadow: "",
     folder: "",

@@ -44,7 +44,9 @@ test("one person writes to themselves; nobody leaves the lines out", () => {
   assert.match(swaksLine(alone, "c") ?? "", /--from alice@semail\.test --to alice@semail\.test$/);
   const empty = { ...summary, people: [] };
   assert.equal(swaksLine(empty, "c"), undefined);
-  assert.doesNotMatch(renderSummary(empty, { ca: "c", records: "/co/records.zone" }), /swaks|curl|People/);
+  const shown = renderSummary(empty, { ca: "c", records: "/co/records.zone" });
+  assert.doesNotMatch(shown, /swaks|curl|People/);
+  assert.match(shown, /Nobody has a mailbox yet: add people under `semail:users`/);
 });
 
 test("services that listen everywhere are reached on the loopback address", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeProblems, parseConfig, rawConfig } from "../../../stacks/config.ts";
+import { describeProblems, parseConfig, rawConfig } from "../../../stacks/check-config.ts";
 
 const alice = { name: "Alice Martin" };
 const base = { domain: "example.org", users: { alice } };

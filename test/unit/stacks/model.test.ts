@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isAddress, isDomain } from "../../../stacks/address.ts";
-import { parseConfig } from "../../../stacks/config.ts";
+import { parseConfig } from "../../../stacks/check-config.ts";
 import { buildModel, type MailModel, suffixOf } from "../../../stacks/model.ts";
 import { parseSize } from "../../../stacks/size.ts";
 

@@ -1,4 +1,5 @@
 import { describeAbsent, findAbsent } from "../absent.ts";
+import { checkStackConfig } from "../check-config.ts";
 import type { Context } from "../context.ts";
 import { openSession, type SessionOptions } from "../session.ts";
 
@@ -7,7 +8,7 @@ export async function preview(
   context: Context,
   options: SessionOptions & { diff: boolean; refresh: boolean },
 ): Promise<void> {
-  const { engine, stack, pulumi } = await openSession(context, options);
+  const { engine, stack, pulumi } = await openSession(context, options, checkStackConfig);
   const flags = [...(options.diff ? ["--diff"] : []), ...(options.refresh ? ["--refresh"] : [])];
   await pulumi.deploy(["preview", ...flags], "Correct it, then run this again.");
   const absent = await findAbsent(engine.docker, stack);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { describeAbsent, findAbsent } from "../absent.ts";
+import { checkStackConfig } from "../check-config.ts";
 import type { Context } from "../context.ts";
 import { Fault } from "../fault.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
@@ -19,7 +20,7 @@ export interface UpOptions extends SessionOptions {
 
 /** Makes the stack true and says how to use it. */
 export async function up(context: Context, options: UpOptions): Promise<void> {
-  const session = await openSession(context, options);
+  const session = await openSession(context, options, checkStackConfig);
   const { stack, pulumi } = session;
   const lost = await forgetAbsent(context, session);
   context.say.doing(

@@ -107,7 +107,7 @@ async function make(context: Context, inputs: Props): Promise<Props> {
   const digest = contentDigest(props);
   const found = await unlessMissing(context.docker.getImage(props.imageName).inspect());
   if (found?.Config.Labels?.[CONTEXT_LABEL] === digest) {
-    context.log.info(`${props.imageName} is already on the engine, built from the same files`);
+    context.log.status(`${props.imageName} is already on the engine, built from the same files`);
     return outputs(inputs, found.Id);
   }
   context.log.status(`building ${props.imageName}`);

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkStackConfig } from "../../../tools/bootstrap/check-config.ts";
+import { Fault } from "../../../tools/bootstrap/fault.ts";
+
+const check = (config: string) =>
+  checkStackConfig({ project: "semail", committed: { name: "Pulumi.dev.yaml", text: `config:\n${config}` } });
+
+const right: [name: string, config: string][] = [
+  ["the least there can be", "  semail:domain: a.test\n"],
+  ["keys without the project's name", "  domain: a.test\n"],
+  ["others' keys", "  semail:domain: a.test\n  gcp:zone: 5\n"],
+  ["a secret that only Pulumi can read", "  semail:domain: a.test\n  semail:gandiToken:\n    secure: v1:x\n"],
+  ["a person", "  semail:domain: a.test\n  semail:users:\n    bob: { name: Bob }\n"],
+];
+for (const [name, config] of right) {
+  test(`a stack file passes with ${name}`, () => assert.doesNotThrow(() => check(config)));
+}
+
+const wrong: [name: string, config: string, cause: RegExp, remedy: RegExp][] = [
+  ["nothing in it", "", /^Pulumi\.dev\.yaml has 1 problem;/, /semail:domain: is missing/],
+  [
+    "an unknown key",
+    "  semail:domain: a.test\n  semail:usrs: {}\n",
+    /1 problem;/,
+    /semail:usrs: is not a known key/,
+  ],
+  [
+    "a choice that isn't there",
+    "  semail:domain: a.test\n  semail:dns: { provider: route53 }\n",
+    /1 problem;/,
+    /semail:dns\.provider: must be one of dev, gandi, none/,
+  ],
+  [
+    "several faults, all told",
+    "  semail:domain: a\n  semail:users:\n    bob: {}\n",
+    /2 problems;/,
+    /semail:domain: must be a domain name.*semail:users\.bob\.name: is missing.*docs\/configuration\.md/s,
+  ],
+];
+for (const [name, config, cause, remedy] of wrong) {
+  test(`a stack file is refused before anything is started, with ${name}`, () => {
+    assert.throws(
+      () => check(config),
+      (error) => {
+        assert.ok(error instanceof Fault);
+        assert.match(error.message, cause);
+        assert.match(error.remedy, remedy);
+        return true;
+      },
+    );
+  });
+}
