@@ -54,7 +54,7 @@ export interface ServiceArgs {
 
 /**
  * `docker.Container` with the properties that are given, and no others. The generated class gives each of its ninety
- * properties an output, which for a thousand boxes costs a third of a preview; nobody reads them here.
+ * properties an output, which for a thousand boxes is a fifth of a preview; nobody reads them here.
  */
 export class EngineContainer extends pulumi.CustomResource {
   constructor(name: string, args: docker.ContainerArgs, opts: pulumi.CustomResourceOptions) {

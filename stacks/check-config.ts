@@ -49,9 +49,11 @@ function message(issue: z.core.$ZodIssue): string {
 
 /** One readable text for all problems of one config file. */
 export function describeProblems(file: string, problems: readonly Problem[]): string {
-  const lines = problems.map(({ path, message }) => `  ${NAMESPACE}:${clip(path)}: ${clip(message)}`);
+  // Form and meaning may find the same fault.
+  const all = problems.map(({ path, message }) => `  ${NAMESPACE}:${clip(path)}: ${clip(message)}`);
+  const lines = [...new Set(all)];
   const count = `${lines.length} ${lines.length === 1 ? "problem" : "problems"}`;
-  return `${file} has ${count}; nothing was changed:\n${[...new Set(lines)].join("\n")}\nThe keys are explained in docs/configuration.md.`;
+  return `${file} has ${count}; nothing was changed:\n${lines.join("\n")}\nThe keys are explained in docs/configuration.md.`;
 }
 
 /** Values stand in paths and messages as the file has them; a message must stay one that can be read. */

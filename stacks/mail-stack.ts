@@ -9,7 +9,7 @@ import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import type { MailModel } from "./model.ts";
-import { DKIM_SELECTOR, dkimRecord } from "./records.ts";
+import { DKIM_SELECTOR, dkimRecord, dkimValue } from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
@@ -85,11 +85,7 @@ interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
 }
 
 function declareRecords({ model, host, images, keys, gandiToken, server }: RecordsArgs): void {
-  const { ttl } = model.dns;
-  const dkim = {
-    ...dkimRecord("", ttl),
-    values: [keys.dkim.publicKeyBase64.apply((key) => dkimRecord(key, ttl).values.join(""))],
-  };
+  const dkim = dkimRecord(keys.dkim.publicKeyBase64.apply(dkimValue), model.dns.ttl);
   const dev =
     model.dns.provider === "dev"
       ? new DevDns("dns", {

@@ -46,10 +46,14 @@ export function mailRecords(facts: RecordFacts): RecordSpec[] {
   ];
 }
 
-/** The DKIM key record (RFC 6376 section 3.6). `publicKey` is the SubjectPublicKeyInfo in base64. */
-export function dkimRecord(publicKey: string, ttl: number): RecordSpec {
-  const values = [`v=DKIM1; k=rsa; p=${publicKey}`];
-  return { name: `${DKIM_SELECTOR}._domainkey`, type: "TXT", ttl, values };
+/** The DKIM key record (RFC 6376 section 3.6.2.1). `value` may be one that is still to come. */
+export function dkimRecord<Value>(value: Value, ttl: number) {
+  return { name: `${DKIM_SELECTOR}._domainkey`, type: "TXT", ttl, values: [value] } as const;
+}
+
+/** What the DKIM key record says (RFC 6376 section 3.6.1). `publicKey` is the SubjectPublicKeyInfo in base64. */
+export function dkimValue(publicKey: string): string {
+  return `v=DKIM1; k=rsa; p=${publicKey}`;
 }
 
 function relative(host: string, domain: string): string {

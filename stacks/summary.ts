@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
 import type { MailModel } from "./model.ts";
-import { dkimRecord, type RecordSpec } from "./records.ts";
+import { dkimRecord, dkimValue, type RecordSpec } from "./records.ts";
 
 export interface Summary {
   readonly prefix: string;
@@ -43,7 +43,7 @@ export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> 
         address,
         initialPassword: initial[index] ?? "",
       })),
-      records: [...model.records, dkimRecord(publicKey, model.dns.ttl)],
+      records: [...model.records, dkimRecord(dkimValue(publicKey), model.dns.ttl)],
       dnsProvider: model.dns.provider,
       ca,
       showPasswords: model.showPasswords,

@@ -12,23 +12,30 @@ const isSecret = (value: unknown): boolean =>
     ? "secure" in value || Object.values(value).some(isSecret)
     : Array.isArray(value) && value.some(isSecret);
 
+/** Stands for what can't be read. */
+const UNREADABLE = "[secret]";
+
 /** As Pulumi hands a value to the program: objects as JSON, the rest as text. */
-const asText = (value: unknown): string =>
-  typeof value === "object" ? JSON.stringify(value) : String(value);
+function asText(value: unknown): string {
+  if (isSecret(value)) return UNREADABLE;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
 
 /**
- * Refuses a stack file as the program would, in no time: before an engine is looked for and Pulumi started. Secrets
- * are left to the program, which can read them.
+ * Refuses a stack file as the program would, in no time: before an engine is looked for and Pulumi started. A file
+ * with more than the usual secrets in it is left to the program, which can read them.
  */
 export function checkStackConfig({ committed, project }: Pick<Stack, "committed" | "project">): void {
-  const document: unknown = parse(committed.text);
+  // Pulumi knows merge keys (`<<`).
+  const document: unknown = parse(committed.text, { merge: true });
   const config = isObject(document) && isObject(document.config) ? document.config : {};
-  const all: Record<string, string> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (isSecret(value)) continue;
-    all[key.includes(":") ? key : `${project}:${key}`] = asText(value);
-  }
-  const { problems } = parseConfig(rawConfig(all));
+  const all = Object.entries(config).map(([key, value]): [string, string] => [
+    key.includes(":") ? key : `${project}:${key}`,
+    asText(value),
+  ]);
+  const raw = rawConfig(Object.fromEntries(all));
+  if (Object.values(raw).includes(UNREADABLE)) return;
+  const { problems } = parseConfig(raw);
   if (problems.length > 0) throw new Fault(...describe(committed.name, problems));
 }
 

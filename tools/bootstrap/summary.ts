@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { ZoneRecord } from "./zone.ts";
+
+const ZoneRecord = z.object({
+  name: z.string(),
+  type: z.string(),
+  ttl: z.number(),
+  values: z.array(z.string()),
+});
 
 /** The stack output `summary`; what else is in it is not shown. */
 export const Summary = z.object({

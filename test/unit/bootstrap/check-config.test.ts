@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { checkStackConfig } from "../../../tools/bootstrap/check-config.ts";
+import { preview } from "../../../tools/bootstrap/commands/preview.ts";
+import { up } from "../../../tools/bootstrap/commands/up.ts";
+import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
 import { Fault } from "../../../tools/bootstrap/fault.ts";
 
 const check = (config: string) =>
@@ -11,6 +17,15 @@ const right: [name: string, config: string][] = [
   ["keys without the project's name", "  domain: a.test\n"],
   ["others' keys", "  semail:domain: a.test\n  gcp:zone: 5\n"],
   ["a secret that only Pulumi can read", "  semail:domain: a.test\n  semail:gandiToken:\n    secure: v1:x\n"],
+  ["a secret where none is usual: Pulumi can read it", "  semail:domain:\n    secure: v1:x\n"],
+  [
+    "a secret within a key",
+    "  semail:domain: a.test\n  semail:postmaster: bob\n  semail:users:\n    bob: { name: { secure: v1:x } }\n",
+  ],
+  [
+    "people who share what is written once",
+    "  semail:domain: a.test\n  semail:users:\n    bob: &all { name: Bob }\n    eve: { <<: *all, name: Eve }\n",
+  ],
   ["a person", "  semail:domain: a.test\n  semail:users:\n    bob: { name: Bob }\n"],
 ];
 for (const [name, config] of right) {
@@ -49,5 +64,25 @@ for (const [name, config, cause, remedy] of wrong) {
         return true;
       },
     );
+  });
+}
+
+const options = { stack: "dev", unlock: false, color: false, refresh: false, diff: false };
+const commands = { up, preview };
+for (const [name, command] of Object.entries(commands)) {
+  test(`\`${name}\` says what is wrong with the stack file before it looks for an engine`, async () => {
+    const root = mkdtempSync(join(tmpdir(), "semail-t-config-"));
+    try {
+      writeFileSync(join(root, "Pulumi.yaml"), "name: semail\nruntime: nodejs\n");
+      writeFileSync(join(root, "Pulumi.dev.yaml"), "config:\n  semail:domain: nodots\n");
+      const said: string[] = [];
+      const { signal } = new AbortController();
+      const env = { PATH: "", DOCKER_HOST: `unix://${join(root, "none.sock")}` };
+      const context: Context = { root, env, signal, hurry: signal, say: sayWith((line) => said.push(line)) };
+      await assert.rejects(command(context, options), { message: /^Pulumi\.dev\.yaml has 1 problem;/ });
+      assert.deepEqual(said, []);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zoneFile } from "../../../stacks/zone-file.ts";
 import { imapLine, renderSummary, Summary, shellQuote, swaksLine } from "../../../tools/bootstrap/summary.ts";
-import { zoneFile } from "../../../tools/bootstrap/zone.ts";
 
 const output = {
   prefix: "semail-dev",

@@ -201,6 +201,13 @@ describe("a stack config", () => {
     assert.equal(text.split("\n").length, 3);
   });
 
+  it("has a fault that form and meaning both find told and counted once", () => {
+    const problem = { path: "users.x", message: "no" };
+    const told = describeProblems("Pulumi.dev.yaml", [problem, { path: "domain", message: "no" }, problem]);
+    assert.match(told, /has 2 problems;/);
+    assert.equal(told.match(/users\.x/g)?.length, 1);
+  });
+
   it("has its problems told with file, path and where to look", () => {
     const text = describeProblems("Pulumi.dev.yaml", [{ path: "domain", message: "is missing" }]);
     assert.match(

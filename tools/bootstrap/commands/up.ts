@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { zoneFile } from "../../../stacks/zone-file.ts";
 import { describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
 import type { Context } from "../context.ts";
@@ -7,7 +8,6 @@ import { Fault } from "../fault.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
 import { writePrivate } from "../stack.ts";
 import { renderSummary, Summary } from "../summary.ts";
-import { zoneFile } from "../zone.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
