@@ -92,7 +92,7 @@ export function createQuestions({ query, clock, timeoutMs }: QuestionDeps): Ques
 
 /** RFC 1035 section 2.3.4, and no character that a resolver might read as an escape or as the end of the name. */
 function canExist(name: string): boolean {
-  return name.length <= 253 && name.split(".").every((label) => /^[\x21-\x5b\x5d-\x7e]{1,63}$/.test(label));
+  return name.length <= 253 && name.split(".").every((label) => /^[\x20-\x5b\x5d-\x7e]{1,63}$/.test(label));
 }
 
 /** Whatever is not the word that there is nothing is trouble for now. */
