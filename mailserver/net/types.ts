@@ -129,11 +129,15 @@ export interface ClientConnection {
   readonly tls: TlsInfo | undefined;
   /**
    * Sends one message. Never rejects for the peer's sake: a lost connection is a temporary outcome of those
-   * recipients that have no final reply yet.
+   * recipients that have no final reply yet. `signal` is for this message, in place of that of the connection.
    */
-  send(envelope: Envelope, body: Body): Promise<readonly Outcome[]>;
+  send(envelope: Envelope, body: Body, signal?: AbortSignal): Promise<readonly Outcome[]>;
   /** False after 421 or a lost connection: take a new one. */
   readonly usable: () => boolean;
+  /** Something of the last message's body was sent, or may have been: the peer may have taken it. */
+  readonly bodyBegan: () => boolean;
+  /** Calls `listener` once, when the connection is over. */
+  onClosed(listener: () => void): void;
   /** QUIT, then close; does not wait for the peer longer than a second. */
   close(): Promise<void>;
 }

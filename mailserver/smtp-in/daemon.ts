@@ -6,6 +6,7 @@ import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
+import { ConnectionPool, type Connections } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { MailListener } from "../net/types.ts";
@@ -46,6 +47,8 @@ export interface SmtpIn {
 
 /** Internal peers that need longer than this are as good as gone; senders wait ten minutes (RFC 5321 section 4.5.3.2.6). */
 const TIMEOUTS = { connectMs: 5_000, replyMs: 30_000, messageMs: 240_000 };
+/** Sessions with the boxes and with smtp-out: short, since each costs a box a process while it is open. */
+const KEPT = { idleMs: 5_000, messages: 1_000 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
@@ -56,6 +59,7 @@ interface Parts extends DaemonDeps {
   readonly queue: Queue;
   readonly findBox: FindBox;
   readonly boxes: BoxLine;
+  readonly connections: Connections;
 }
 
 /** Listens when it resolves; rejects when the port can't be had or the spool can't be opened. */
@@ -70,8 +74,9 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     const hastened = queue.hasten({ destination: boxDestination(host), at: clock.now() });
     hastened.catch((error: unknown) => log.error("queue.error", { error }));
   };
-  const boxes = createBoxLine({ hostname, port, log, clock, onBack, timeouts: TIMEOUTS });
-  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes };
+  const connections = new ConnectionPool(KEPT);
+  const boxes = createBoxLine({ hostname, port, connections, log, clock, onBack, timeouts: TIMEOUTS });
+  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes, connections };
   const listener = await listen(settings, parts).catch(async (error: unknown) => {
     await queue.close();
     throw error;
@@ -84,6 +89,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     close: async () => {
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([listener.close(), runner.stop()]);
+      await connections.close();
       await queue.close();
       await directory.close();
     },
@@ -129,13 +135,13 @@ function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query 
 
 function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
   const { hostname, domains, relay, retry } = settings;
-  const { log } = parts;
+  const { log, connections } = parts;
   return startRunner({
     ...parts,
     retry,
     deliver: createDeliver({
       ...parts,
-      relay: createRelayCourier({ hostname, relay, log, timeouts: TIMEOUTS }),
+      relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),
     }),
     composeDsn: createNotifier({ ...parts, hostname, domains }),
   });
