@@ -131,6 +131,8 @@ export type SenderSettings = z.infer<typeof SenderSettings>;
 export const SmtpInSettings = z.strictObject({
   ...common,
   port: port.default(25),
+  /** Processes that serve, beside the one that watches over them. */
+  workers: z.int().min(1).max(16).default(1),
   /** Where forwards and notifications go: the internal listener of smtp-out. */
   relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
   /** IP addresses of the stack's resolver, `address` or `address:port`; without one, senders are not checked. */
