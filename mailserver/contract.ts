@@ -120,7 +120,7 @@ export const SenderSettings = z.strictObject({
   reject: z.enum(["refuse", "junk", "accept"]).default("refuse"),
   /** The domain says `quarantine`, or the message hides who wrote it. */
   quarantine: z.enum(["junk", "accept"]).default("junk"),
-  /** DNS did not answer: that is never a refusal for good. `defer` answers 451. */
+  /** DNS did not tell what the domain says: that is never a refusal for good. `defer` answers 451. */
   dnsFailure: z.enum(["accept", "defer"]).default("accept"),
   /** Milliseconds that all look-ups for one message may take. */
   timeoutMs: z.int().min(100).default(10_000),

@@ -174,7 +174,7 @@ export const SmtpIn = z.strictObject({
     .enum(["accept", "defer"])
     .default("accept")
     .describe(
-      "Mail whose author can't be checked since DNS does not answer. `defer`: the sender's server shall try again.",
+      "Mail whose author's policy can't be known since DNS does not answer. `defer`: the sender's server shall try again, as it must in any case where the author's domain asks to reject.",
     ),
   clients: Clients.prefault({}).describe("Limits per client; all are off unless set."),
 });

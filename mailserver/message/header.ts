@@ -66,6 +66,25 @@ export function makeField(name: string, value: string): Field {
   return { name: name.toLowerCase(), raw: Buffer.from(`${name}: ${value}${CRLF}`) };
 }
 
+/** RFC 5322 section 2.1.1 */
+const WIDTH = 78;
+
+/** A field's text broken at its spaces where a line grows too long, with its line end. Breaks that it has stay. */
+export function foldField(text: string): string {
+  const fold = (line: string): string => {
+    let width = 0;
+    return line.replace(/(^ *|(?<!^) )([^ ]+)/g, (piece, _space: string, word: string, at: number) => {
+      const folds = at > 0 && width + piece.length > WIDTH;
+      width = folds ? word.length + 1 : width + piece.length;
+      return folds ? `${CRLF}\t${word}` : piece;
+    });
+  };
+  return `${text
+    .split(/\r?\n|\r/)
+    .map(fold)
+    .join(CRLF)}${CRLF}`;
+}
+
 /** The unfolded value. */
 export function fieldValue(field: Field): string {
   const text = field.raw.toString("utf8");

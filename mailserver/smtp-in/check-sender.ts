@@ -1,11 +1,12 @@
-/** Asks DNS who may have sent a message: SPF, DKIM, DMARC and ARC by mailauth, within a time limit. */
-import { Resolver } from "node:dns/promises";
+/** Asks DNS who may have sent a message: SPF, DKIM, DMARC and ARC by mailauth, each on its own, within a time limit. */
 import { Readable } from "node:stream";
-import type { AuthenticateResult, DNSResolver } from "mailauth";
-import { type Field, formatMessage, type Message } from "../message/header.ts";
+import type { ARCResult, DKIMResult, DMARCResult, DNSResolver, SPFResult } from "mailauth";
+import { authorOf } from "../message/author.ts";
+import { type Field, foldField, formatMessage, type Message } from "../message/header.ts";
 import type { Log } from "../net/log.ts";
-import type { SenderFacts } from "../policy/sender.ts";
+import type { AuthorFacts, Policy, SenderFacts } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
+import { createQuestions, type Questions } from "./questions.ts";
 
 /** Where a message came from. */
 export interface Origin {
@@ -37,66 +38,110 @@ export type CheckSender = (message: Message, origin: Origin) => Promise<Checked>
 
 /** Nobody signs more often; each signature costs us a look-up and a pass over the message (RFC 6376 section 8.4). */
 const MAX_SIGNATURES = 10;
-/** SPF may ask ten questions, each of which may ask ten (RFC 7208 section 4.6.4); this is far beyond what is real. */
-const MAX_QUERIES = 100;
+/** Domains of an unclear From field that are asked for their policy. */
+const MAX_AUTHORS = 10;
 
-/** DNS through the given resolvers only, never those of the machine. */
-export function createQuery(servers: readonly string[]): DNSResolver {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
-  resolver.setServers(servers);
-  return async (name, type) => (await resolver.resolve(name, type)) as string[] | string[][];
+/** What one message is checked with. */
+interface Check extends SenderCheckDeps {
+  readonly message: Message;
+  readonly origin: Origin;
+  readonly questions: Questions;
+  /** Loaded when it is first needed: the queue's thread runs the same bundle and never needs it. */
+  readonly mailauth: typeof import("mailauth");
+}
+
+/** What was found; `undefined` where a stranger's text brought the check itself to an end. */
+interface Findings {
+  readonly spf: SPFResult | undefined;
+  readonly signatures: readonly DKIMResult[];
+  readonly arc: ARCResult | undefined;
 }
 
 export function createSenderCheck(deps: SenderCheckDeps): CheckSender {
-  const { hostname, log, clock, timeoutMs } = deps;
-  return async (message, { id, ip, helo, from }) => {
-    const limited = limitQueries(deps.query, { clock, timeoutMs });
+  return async (message, origin) => {
+    const questions = createQuestions(deps);
     try {
-      // Loaded when it is first needed: the queue's thread runs the same bundle and never needs it.
-      const { authenticate } = await import("mailauth");
-      const result = await authenticate(stream(withFewSignatures(message)), {
-        ...{ ip, helo, sender: from, mta: hostname, resolver: limited.query },
-        disableBimi: true,
-        // RFC 8301 section 3.1: rsa-sha1 proves nothing.
-        rejectRsaSha1: true,
-      });
-      const facts = toFacts(result);
-      const dkim = result.dkim.results.map(
-        ({ signingDomain, status }) => `${signingDomain}: ${status.result}`,
-      );
-      log.info("smtp.sender.checked", { message: id, spf: spfOf(result).result, dkim, ...facts });
-      return { facts, fields: result.headers };
-    } catch (error) {
-      // What a stranger wrote must never be the reason to lose a message.
-      log.error("smtp.policy.error", { message: id, error });
-      const facts = { dmarc: "temperror", policy: "none", domain: "", ambiguous: false, unsure: true };
-      return {
-        facts: { ...facts, dnsFailed: true },
-        fields: `Authentication-Results: ${hostname}; none\r\n`,
-      };
+      return await checkSender({ ...deps, message, origin, questions, mailauth: await import("mailauth") });
     } finally {
-      limited.done();
+      questions.done();
     }
   };
 }
 
-/** Questions after the time or beyond the number fail as if DNS were silent, which makes every check end at once. */
-function limitQueries(
-  query: DNSResolver,
-  { clock, timeoutMs }: Pick<SenderCheckDeps, "clock" | "timeoutMs">,
-) {
-  const expired = Promise.withResolvers<never>();
-  expired.promise.catch(() => {});
-  const silence = () => Object.assign(new Error("DNS took too long"), { code: "ETIMEOUT" });
-  const done = clock.after(timeoutMs, () => expired.reject(silence()));
-  let asked = 0;
-  const limited: DNSResolver = (name, type) => {
-    asked += 1;
-    return asked > MAX_QUERIES
-      ? Promise.reject(silence())
-      : Promise.race([query(name, type), expired.promise]);
+async function checkSender(check: Check): Promise<Checked> {
+  const { message, log, origin, hostname } = check;
+  const { clear, domains } = authorOf(message.fields);
+  const authors = domains.slice(0, MAX_AUTHORS);
+  // The policy is asked for at once and has questions of its own: who sends can't use up its time.
+  const policies = authors.map((domain) => policyOf(domain, check));
+  const [spf, { signatures, arc }] = await Promise.all([checkSpf(check), checkSignatures(check)]);
+  const findings = { spf, signatures, arc };
+  const judged = await Promise.all(
+    authors.map(async (domain, index) =>
+      judgeAuthor({ domain, policy: await policies[index] }, findings, check),
+    ),
+  );
+  const failed = signatures.some(({ status }) => status.result === "temperror");
+  const facts: SenderFacts = {
+    authors: judged.map(({ facts: of }) => of),
+    clear,
+    dnsFailed:
+      failed ||
+      spf?.status.result === "temperror" ||
+      judged.some(({ facts: { dmarc } }) => dmarc === "temperror"),
   };
-  return { query: limited, done };
+  const dkim = signatures.map(({ signingDomain, status }) => `${signingDomain}: ${status.result}`);
+  log.info("smtp.sender.checked", { message: origin.id, spf: spf?.status.result, dkim, ...facts });
+  const dmarc = clear ? judged.map(({ info }) => info) : ["dmarc=permerror (not one author)"];
+  const results = [...signatures.map(({ info }) => info), spf?.info, arc?.info, ...dmarc].filter(
+    (info) => info !== undefined,
+  );
+  // RFC 8601 section 5: above other trace fields.
+  const fields = [
+    `Authentication-Results: ${[hostname, ...(results.length > 0 ? results : ["none"])].join(";\r\n ")}`,
+    ...(spf === undefined ? [] : [spf.header]),
+  ];
+  return { facts, fields: fields.map(foldField).join("") };
+}
+
+/** A check that does not stand a stranger's text finds nothing; the others go on. */
+async function surviving<T>(work: () => Promise<T>, { log, origin }: Check): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    log.error("smtp.policy.error", { message: origin.id, error });
+    return undefined;
+  }
+}
+
+/** RFC 7208, of the HELO name where the reverse-path is null (section 2.4). */
+function checkSpf(check: Check): Promise<SPFResult | undefined> {
+  const { mailauth, questions, hostname, origin } = check;
+  const { ip, from } = origin;
+  // An address in brackets names no domain.
+  const helo = origin.helo === "" ? `[${ip}]` : origin.helo;
+  const asked = { ip, helo, sender: from, mta: hostname, resolver: questions.as("spf"), strict: true };
+  return surviving(() => mailauth.spf(asked), check);
+}
+
+async function checkSignatures(check: Check): Promise<Pick<Findings, "signatures" | "arc">> {
+  const { mailauth, questions, message, clock } = check;
+  const found = await surviving(
+    () =>
+      mailauth.dkimVerify(stream(withFewSignatures(message)), {
+        resolver: questions.as("dkim"),
+        curTime: new Date(clock.now()),
+        // RFC 8301 section 3.1: rsa-sha1 proves nothing.
+        rejectRsaSha1: true,
+      }),
+    check,
+  );
+  if (found === undefined) return { signatures: [], arc: undefined };
+  const { arc } = found;
+  const chain = arc && { ...arc, chain: arc.chain || [] };
+  const sealed =
+    chain && (await surviving(() => mailauth.arc(chain, { resolver: questions.as("arc") }), check));
+  return { signatures: found.results, arc: sealed };
 }
 
 function withFewSignatures({ fields, body }: Message): Message {
@@ -110,32 +155,75 @@ function stream({ fields, body }: Message): Readable {
   return Readable.from([formatMessage({ fields, body: Buffer.alloc(0) }), body]);
 }
 
-function spfOf({ spf }: AuthenticateResult): { result: string; domain: string } {
-  return spf === false ? { result: "none", domain: "" } : { result: spf.status.result, domain: spf.domain };
+interface Identifiers {
+  readonly spfDomains: string[];
+  readonly dkimDomains: { domain: string; underSized?: number }[];
 }
 
-function toFacts(result: AuthenticateResult): SenderFacts {
-  const { dmarc, dkim, dmarcSkipReason } = result;
-  const spf = spfOf(result);
-  const failed = dkim.results.filter(({ status }) => status.result === "temperror");
-  const organisation = dmarc === false ? "" : dmarc.domain;
-  // Only what could have made DMARC pass: somebody else's broken DNS is no shelter for a forger.
-  const unsure =
-    (spf.result === "temperror" && within(spf.domain, organisation)) ||
-    failed.some(({ signingDomain = "" }) => within(signingDomain, organisation));
+/** Who vouches for the message; with `maybe` also those whose word DNS kept from us. */
+function identifiers({ spf, signatures }: Findings, maybe: boolean): Identifiers {
+  const counts = (result: string): boolean => result === "pass" || (maybe && result === "temperror");
   return {
-    dmarc: dmarc === false ? "none" : dmarc.status.result,
-    policy: dmarc === false ? "none" : dmarc.policy,
-    domain: dmarc === false ? "" : (dmarc.status.header?.from ?? dmarc.domain),
-    ambiguous: dmarcSkipReason === "multiple-from-fields" || dmarcSkipReason === "multiple-author-domains",
-    unsure,
-    dnsFailed:
-      spf.result === "temperror" || failed.length > 0 || (dmarc && dmarc.status.result === "temperror"),
+    spfDomains: spf !== undefined && counts(spf.status.result) ? [spf.domain] : [],
+    dkimDomains: signatures
+      .filter(({ status }) => counts(status.result))
+      .map(({ signingDomain = "", status: { underSized } }) => ({
+        domain: signingDomain,
+        ...(underSized === undefined ? {} : { underSized }),
+      })),
   };
 }
 
-/** Relaxed alignment (RFC 9989 section 4.10.2), as far as it can be told without DNS. */
-function within(domain: string, organisation: string): boolean {
-  const name = domain.toLowerCase();
-  return organisation !== "" && (name === organisation || name.endsWith(`.${organisation}`));
+const NOBODY: Identifiers = { spfDomains: [], dkimDomains: [] };
+
+/** RFC 9989 section 5.3. Undefined: the author has no domain that could have a policy. */
+async function evaluate(domain: string, who: Identifiers, check: Check): Promise<DMARCResult | undefined> {
+  const asked = { headerFrom: domain, ...who, resolver: check.questions.as("policy") };
+  return (await surviving(() => check.mailauth.dmarc(asked), check)) || undefined;
+}
+
+/** What a domain asks for as far as that can be known: undefined when it can't. */
+async function policyOf(domain: string, check: Check): Promise<Policy | undefined> {
+  // Names above it are asked at the same time: a broken or silent name below a protected domain is no shelter
+  // (RFC 9989 section 4.10: the walk would go on there).
+  const labels = domain.split(".").slice(-7);
+  const names = [domain, ...labels.slice(1).map((_, at) => labels.slice(at + 1).join("."))];
+  const [own, ...above] = await Promise.all(names.map((name) => evaluate(name, NOBODY, check)));
+  if (own !== undefined && own.status.result !== "temperror") return strongest([own.policy]);
+  // Half known: of a subdomain whose existence DNS doesn't tell (RFC 9989 section 4.10.1), the stronger one.
+  const known = [own, ...above].find((found) => found?.policy !== undefined);
+  return known && strongest([known.sp, known.np]);
+}
+
+const POLICIES = ["none", "quarantine", "reject"] as const;
+const strongest = (named: readonly (string | undefined)[]): Policy =>
+  POLICIES.findLast((policy) => named.includes(policy)) ?? "none";
+
+interface Asked {
+  readonly domain: string;
+  readonly policy: Policy | undefined;
+}
+
+async function judgeAuthor(
+  { domain, policy }: Asked,
+  findings: Findings,
+  check: Check,
+): Promise<{ facts: AuthorFacts; info: string }> {
+  const found = await evaluate(domain, identifiers(findings, false), check);
+  const dmarc = found?.status.result ?? "temperror";
+  const passes = dmarc === "pass";
+  // Only what could have made DMARC pass: somebody else's broken DNS is no shelter for a forger.
+  const maybe =
+    passes || dmarc === "none" ? undefined : await evaluate(domain, identifiers(findings, true), check);
+  return {
+    facts: {
+      domain,
+      dmarc,
+      policy,
+      partial:
+        passes && found?.alignment.spf.result === undefined && (found?.alignment.dkim.underSized ?? 0) > 0,
+      unsure: !passes && (dmarc === "temperror" || maybe?.status.result !== dmarc),
+    },
+    info: found?.info ?? "dmarc=temperror",
+  };
 }

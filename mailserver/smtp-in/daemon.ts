@@ -15,11 +15,12 @@ import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { boxDestination } from "../queue/route.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
-import { createQuery, createSenderCheck } from "./check-sender.ts";
+import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
 import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
+import { createQuery } from "./questions.ts";
 import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
+import { zoneQuery } from "../../support/zone.ts";
 import { box, relay, send, session, start } from "./support.ts";
 
 const refused = (reply: Reply): Decision => ({ kind: "refuse", reply });
@@ -16,6 +17,21 @@ describe("a person with a forward address", () => {
     assert.deepEqual(out.messages[0]?.to, ["frank@foreign.example"]);
     assert.equal(out.messages[0]?.from, "bob@foreign.example");
     assert.equal(to.messages[0]?.text, out.messages[0]?.text);
+  });
+
+  test("gets it there with what we found of its sender (RFC 8617 section 5.1: a seal carries it on)", async () => {
+    const [to, out] = [await box(), await relay()];
+    const daemon = await start({
+      ...{ lmtpPort: to.listener.port, relayPort: out.listener.port },
+      deps: { query: zoneQuery({ "foreign.example": "v=spf1 ip4:127.0.0.1 -all" }) },
+    });
+    const text = "From: bob@foreign.example\r\nSubject: x\r\n\r\nhi\r\n";
+    assert.deepEqual(await send(await session(daemon), ["frank@semail.test"], text), TAKEN);
+    await out.reached(1);
+    assert.match(
+      out.messages[0]?.text ?? "",
+      /^Received: .*^Authentication-Results: mx\.semail\.test;.*spf=pass.*smtp\.mailfrom=foreign\.example/ms,
+    );
   });
 
   const trouble = {
