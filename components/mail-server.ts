@@ -125,6 +125,7 @@ export class MailServer extends pulumi.ComponentResource {
       .apply(([common, password, dkim]) =>
         settingsJson(SmtpOutSettings, {
           ...common,
+          metricsAddress: addresses.smtpOut,
           relayPort: RELAY_PORT,
           relay: { user: RELAY_USER, password },
           resolvers: [addresses.resolver],
@@ -161,6 +162,7 @@ export class MailServer extends pulumi.ComponentResource {
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
       settingsJson(SmtpInSettings, {
         ...common,
+        metricsAddress: addresses.smtpIn,
         workers,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
         resolvers: [addresses.resolver],

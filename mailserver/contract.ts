@@ -59,8 +59,10 @@ const common = {
   limits: SessionLimits.prefault({}),
   /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
   lmtpPort: port.default(24),
-  /** Loopback port of `/healthz`. */
+  /** Port of `/healthz` and `/metrics` on loopback. */
   healthPort: port.default(8080),
+  /** Another address of the machine at which they are served, for Prometheus. */
+  metricsAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
   /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
   tagSeparator: z
     .string()

@@ -1,5 +1,7 @@
 /** The primary process of smtp-in: no mail passes through it. */
 import { SmtpInSettings } from "../contract.ts";
+import { CONTENT_TYPE, exposition, snapshot } from "../metrics/exposition.ts";
+import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
@@ -18,7 +20,8 @@ export interface ProcessDeps {
 }
 
 export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<void> {
-  const log = createLog({ daemon: "smtp-in" });
+  const meter = createMeter();
+  const log = meter.metered(createLog({ daemon: "smtp-in" }));
   // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
@@ -31,10 +34,19 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
       log,
       graceMs: GRACE_MS,
     });
+    meter.watchWorkers(() => supervisor.state());
     const started = supervisor.start();
     // The first reason counts, not that a signal came while it was found.
     const port = await Promise.race([started, ending.then(() => undefined)]);
-    const health = await serveHealth({ port: settings.healthPort, healthy: () => supervisor.healthy() });
+    const health = await serveHealth({
+      port: settings.healthPort,
+      address: settings.metricsAddress,
+      healthy: () => supervisor.healthy(),
+      metrics: {
+        contentType: CONTENT_TYPE,
+        read: async () => exposition([await snapshot(meter.registry), ...(await supervisor.metrics())]),
+      },
+    });
     if (port !== undefined) log.info("daemon.ready", { port });
     const signal = await ending;
     log.info("daemon.stopping", { signal });

@@ -1,6 +1,8 @@
 /** A worker process of smtp-in: serves sessions, has a spool of its own, ends when its primary says so or is gone. */
 import { randomBytes } from "node:crypto";
 import { SmtpInSettings } from "../contract.ts";
+import { snapshot } from "../metrics/exposition.ts";
+import { createMeter } from "../metrics/meter.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
 import { systemClock } from "../queue/clock.ts";
@@ -18,7 +20,8 @@ export interface WorkerDeps extends ProcessDeps {
 }
 
 export async function runWorker({ slot, queueWorker, settingsFile, exit }: WorkerDeps): Promise<void> {
-  const log = createLog({ daemon: "smtp-in", worker: slot });
+  const meter = createMeter();
+  const log = meter.metered(createLog({ daemon: "smtp-in", worker: slot }));
   // The primary speaks for the workers: a signal to the whole group must not cut their transactions.
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => {});
   const line = primaryLine(() => exit(1));
@@ -29,6 +32,9 @@ export async function runWorker({ slot, queueWorker, settingsFile, exit }: Worke
   async function hear(message: FromPrimary): Promise<void> {
     if (message.kind === "ping") return line.send({ kind: "alive" });
     if (message.kind === "answer") return counts.answered(message);
+    if (message.kind === "measure") {
+      return line.send({ ...message, kind: "metrics", metrics: await snapshot(meter.registry) });
+    }
     const running = await daemon.promise;
     if (message.kind === "boxBack") return running.boxBack(message.host);
     await running.close();
@@ -51,6 +57,7 @@ export async function runWorker({ slot, queueWorker, settingsFile, exit }: Worke
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },
     );
+    meter.watchQueue(() => started.counts());
     line.send({ kind: "ready", port: started.port });
     daemon.resolve(started);
     await started.failed;

@@ -2,6 +2,7 @@
  * The primary's side: keeps a fixed number of workers running, counts clients for all of them, and notices one that
  * hangs. How a process is made is given, so that all of this can be tested without one.
  */
+import type { Snapshot } from "../metrics/exposition.ts";
 import type { Log } from "../net/log.ts";
 import type { Timing } from "../net/timing.ts";
 import type { ClientCounts, Entry } from "../policy/client-counts.ts";
@@ -38,6 +39,8 @@ const PING_MS = 5_000;
 /** Without a sign of life for this long the daemon is not healthy; for the second, the worker is killed. */
 const SILENT_MS = 15_000;
 const HUNG_MS = 60_000;
+/** Metrics don't wait longer for a worker. */
+const MEASURE_MS = 2_000;
 
 interface Slot {
   readonly number: number;
@@ -60,6 +63,8 @@ export class Supervisor {
   #stopping = false;
   #restarts = 0;
   #cancelPing = (): void => {};
+  readonly #measured = new Map<number, (metrics: Snapshot) => void>();
+  #measurements = 0;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -90,6 +95,27 @@ export class Supervisor {
   /** Workers that serve, and replacements so far. */
   state(): { readonly serving: number; readonly restarts: number } {
     return { serving: this.#slots.filter(({ ready }) => ready).length, restarts: this.#restarts };
+  }
+
+  /** What the workers counted; one that does not answer in time is left out. */
+  async metrics(): Promise<Snapshot[]> {
+    const asked = this.#slots.flatMap(({ ready, process }) => (ready && process ? [process] : []));
+    const answers = await Promise.all(asked.map((process) => this.#measure(process)));
+    return answers.filter((answer) => answer !== undefined);
+  }
+
+  #measure(process: WorkerProcess): Promise<Snapshot | undefined> {
+    const number = this.#measurements++;
+    return new Promise((resolve) => {
+      const over = (metrics?: Snapshot): void => {
+        cancel();
+        this.#measured.delete(number);
+        resolve(metrics);
+      };
+      const cancel = this.#options.timing.after(MEASURE_MS, over);
+      this.#measured.set(number, over);
+      process.send({ kind: "measure", number });
+    });
   }
 
   /** Lets the workers finish what they are at; kills those that take longer than the grace. */
@@ -127,6 +153,8 @@ export class Supervisor {
         return this.#failed(message.reason);
       case "alive":
         return;
+      case "metrics":
+        return this.#measured.get(message.number)?.(message.metrics);
       case "boxBack":
         for (const other of this.#slots) if (other !== slot) other.process?.send(message);
         return;

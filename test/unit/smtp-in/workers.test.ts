@@ -72,6 +72,29 @@ describe("the workers of smtp-in", () => {
     assert.equal(greeting, "220");
   });
 
+  test("are measured together, at loopback and the address for Prometheus", async (context) => {
+    const given = await settings(context, { metricsAddress: "127.0.0.2" });
+    await logged(run(given), "daemon.ready");
+    for (let message = 0; message < 2; message += 1) {
+      assert.equal(await finish(await begun(given.port)), "250 2.0.0");
+    }
+    for (const host of ["127.0.0.1", "127.0.0.2"]) {
+      const response = await fetch(`http://${host}:${given.healthPort}/metrics`);
+      assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+      const page = await response.text();
+      for (const line of [
+        'semail_events_total{event="smtp.message.accepted"} 2',
+        'semail_recipients_total{outcome="accepted"} 2',
+        "semail_sessions 2",
+        // No box listens: both wait in the spools of two workers.
+        "semail_queue_items 2",
+        "semail_workers_serving 2",
+      ]) {
+        assert.ok(page.split("\n").includes(line), `${line} is not in\n${page}`);
+      }
+    }
+  });
+
   const leavings: Readonly<Record<string, (client: RawClient) => void>> = {
     "closes its side": (client) => void client.socket.end(),
     resets: (client) => void client.socket.resetAndDestroy(),

@@ -188,6 +188,18 @@ describe("the primary", () => {
     assert.equal(made.worker(0).killed, false);
   });
 
+  test("reads what the workers counted, without one that does not answer", async () => {
+    const made = supervise();
+    await ready(made);
+    const metrics = made.supervisor.metrics();
+    const [asked] = made.worker(0).told;
+    assert.ok(asked?.kind === "measure");
+    await made.worker(0).say({ kind: "metrics", number: asked.number, metrics: [] });
+    // The time-out of the other one; the ping comes later.
+    assert.equal(await made.clock.jump(), 2_000);
+    assert.deepEqual(await metrics, [[]]);
+  });
+
   test("stops when all workers have ended, and kills those that take longer than the grace", async () => {
     const made = supervise();
     await ready(made);
