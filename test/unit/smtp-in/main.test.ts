@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
+import { freePorts, logged } from "../../support/daemon-process.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { freePorts, identity, logged, run, settingsFor, startLdap } from "./process.ts";
+import { identity, run, settingsFor, startLdap } from "./process.ts";
 
 describe("the daemon's process", () => {
   test("killed with a spooled message keeps it, and the next one delivers it, once", async (context) => {
@@ -25,8 +26,7 @@ describe("the daemon's process", () => {
     assert.equal(await client.say("RCPT TO:<alice@semail.test>"), "250 2.1.5");
     await client.say("DATA");
     assert.equal(await client.say("Subject: kept\r\n\r\n."), "250 2.0.0");
-    first.child.kill("SIGKILL");
-    await first.ended;
+    await first.kill();
 
     const box = await listenForMail({
       listen: { host: "127.0.0.1", port: lmtpPort },

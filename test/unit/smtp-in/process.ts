@@ -1,6 +1,4 @@
-/** smtp-in as the processes that its image runs: the bundle, a settings file, log lines. */
-import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+/** smtp-in as the processes that its image runs, before a directory that knows one person. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
+import { type Daemon, killGroup, spawnDaemon } from "../../support/daemon-process.ts";
 import { type Identity, makeIdentity } from "../../support/identity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "semail-smtp-in-"));
 const bundle = join(folder, "main.mjs");
-const children: ChildProcess[] = [];
+const daemons: Daemon[] = [];
 export let identity: Identity;
 
 before(async () => {
@@ -20,59 +19,17 @@ before(async () => {
   writeFileSync(bundle, await bundleDaemon("mailserver/smtp-in/main.ts"));
 });
 after(() => {
-  for (const child of children) child.kill("SIGKILL");
+  for (const { child } of daemons) killGroup(child);
   rmSync(folder, { recursive: true });
 });
 
-/** Ports that nobody has right now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-export interface Daemon {
-  readonly child: ChildProcess;
-  /** What it logged so far. */
-  readonly lines: Record<string, unknown>[];
-  readonly ended: Promise<number | null>;
-}
-
-/** The daemon as its image runs it, from a folder without packages. */
+/** smtp-in with these settings, killed at the end of the file's tests. */
 export function run(settings: unknown): Daemon {
-  const file = join(folder, `settings-${children.length}.json`);
+  const file = join(folder, `settings-${daemons.length}.json`);
   writeFileSync(file, typeof settings === "string" ? settings : JSON.stringify(settings));
-  const openssl = new URL("../../../mailserver/images/node/openssl.cnf", import.meta.url).pathname;
-  const child = spawn(process.execPath, [`--openssl-config=${openssl}`, bundle, file], { cwd: folder });
-  children.push(child);
-  const lines: Record<string, unknown>[] = [];
-  let rest = "";
-  child.stdout.on("data", (chunk) => {
-    const parts = (rest + String(chunk)).split("\n");
-    rest = parts.pop() ?? "";
-    for (const part of parts) lines.push(JSON.parse(part));
-    child.emit("logged");
-  });
-  child.stderr.on("data", (chunk) => lines.push({ event: "stderr", text: String(chunk) }));
-  // Not "exit": the last lines may still be on their way.
-  const ended = once(child, "close").then(([code]): number | null => code);
-  return { child, lines, ended };
-}
-
-/** Waits until it has logged the event. */
-export const logged = (daemon: Daemon, event: string): Promise<void> => loggedTimes(daemon, event, 1);
-
-/** Waits until it has logged the event so many times. */
-export async function loggedTimes({ child, lines }: Daemon, event: string, times: number): Promise<void> {
-  while (lines.filter((line) => line.event === event).length < times) {
-    if (child.exitCode !== null) assert.fail(`ended before ${event}: ${JSON.stringify(lines)}`);
-    const over = new AbortController();
-    const { signal } = over;
-    await Promise.race([once(child, "logged", { signal }), once(child, "exit", { signal })]);
-    over.abort();
-  }
+  const daemon = spawnDaemon(bundle, file, folder);
+  daemons.push(daemon);
+  return daemon;
 }
 
 /** Settings of a daemon whose directory does not answer, with a spool of its own. */

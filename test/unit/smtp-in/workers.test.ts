@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { type Daemon, freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { type Daemon, freePorts, logged, loggedTimes, run, settingsFor, startLdap } from "./process.ts";
+import { run, settingsFor, startLdap } from "./process.ts";
 
 async function settings(context: TestContext, more: Record<string, unknown> = {}) {
   const ldap = await startLdap();
