@@ -25,6 +25,8 @@ export interface ServiceAddresses {
 
 /** How mail from other servers is received. */
 export interface InboundArgs {
+  /** Processes that receive mail. */
+  readonly workers: number;
   readonly tagSeparator: string;
   /** Address that gets what nobody else is known for. */
   readonly catchAll: string | undefined;
@@ -54,6 +56,8 @@ export interface MailServerArgs {
 
 /** The uids that the images run as. */
 const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
+/** Of the process that watches and of each that serves (mailserver/images/smtp-in). */
+const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
 const LMTP_PORT = 24;
 const RELAY_PORT = 10_025;
 const RELAY_USER = "smtp-in";
@@ -121,6 +125,7 @@ export class MailServer extends pulumi.ComponentResource {
       .apply(([common, password, dkim]) =>
         settingsJson(SmtpOutSettings, {
           ...common,
+          metricsAddress: addresses.smtpOut,
           relayPort: RELAY_PORT,
           relay: { user: RELAY_USER, password },
           resolvers: [addresses.resolver],
@@ -153,10 +158,12 @@ export class MailServer extends pulumi.ComponentResource {
   private makeSmtpIn(): EngineContainer {
     const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
     const login = directory.login("smtp-in");
-    const { dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
+    const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
       settingsJson(SmtpInSettings, {
         ...common,
+        metricsAddress: addresses.smtpIn,
+        workers,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
         resolvers: [addresses.resolver],
         senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
@@ -171,7 +178,7 @@ export class MailServer extends pulumi.ComponentResource {
         kind: "service",
         image: images.image("smtp-in"),
         user: USERS.smtpIn,
-        memoryMb: 384,
+        memoryMb: SMTP_IN_MEMORY_MB.primary + workers * SMTP_IN_MEMORY_MB.worker,
         networks: [
           { network: host.front, alias: "smtp-in", ipv4: addresses.smtpIn },
           { network: host.boxes, alias: "smtp-in" },

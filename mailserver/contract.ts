@@ -59,8 +59,10 @@ const common = {
   limits: SessionLimits.prefault({}),
   /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
   lmtpPort: port.default(24),
-  /** Loopback port of `/healthz`. */
+  /** Port of `/healthz` and `/metrics` on loopback. */
   healthPort: port.default(8080),
+  /** Another address of the machine at which they are served, for Prometheus. */
+  metricsAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
   /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
   tagSeparator: z
     .string()
@@ -131,6 +133,8 @@ export type SenderSettings = z.infer<typeof SenderSettings>;
 export const SmtpInSettings = z.strictObject({
   ...common,
   port: port.default(25),
+  /** Processes that serve, beside the one that watches over them. */
+  workers: z.int().min(1).max(16).default(1),
   /** Where forwards and notifications go: the internal listener of smtp-out. */
   relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
   /** IP addresses of the stack's resolver, `address` or `address:port`; without one, senders are not checked. */

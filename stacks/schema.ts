@@ -141,6 +141,14 @@ export const Clients = z.strictObject({
 });
 
 export const SmtpIn = z.strictObject({
+  workers: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(2)
+    .describe(
+      "Processes that receive mail at the same time; one per core of the host at most. 320 MiB each.",
+    ),
   tagSeparator: z
     .string()
     .regex(/^[+=_.-]?$/, "must be one of `+`, `=`, `_`, `.`, `-`, or empty")

@@ -1,6 +1,6 @@
 /** Carries a message into a person's box over LMTP (RFC 2033). */
-import { deliver } from "../net/client.ts";
 import type { Log } from "../net/log.ts";
+import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts } from "../net/types.ts";
 import { connectOutcome } from "./classify.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
@@ -10,40 +10,20 @@ export interface BoxCourierDeps {
   readonly hostname: string;
   /** The port on which every box speaks LMTP. */
   readonly port: number;
+  readonly connections: Connections;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
 }
 
-/** Delivers to the box named `host`; one result per recipient. */
-export type BoxCourier = (host: string, delivery: Delivery, signal?: AbortSignal) => Promise<Result[]>;
-
-/**
- * One delivery at a time into one box: many at once into one Maildir run into its lock, and Dovecot answers
- * temporary failures.
- */
-export function createBoxCourier(deps: BoxCourierDeps): BoxCourier {
-  const tails = new Map<string, Promise<unknown>>();
-  return (host, delivery, signal) => {
-    const before = tails.get(host) ?? Promise.resolve();
-    const mine = before.then(() => deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) }));
-    const tail = mine.catch(() => {});
-    tails.set(host, tail);
-    void tail.then(() => {
-      if (tails.get(host) === tail) tails.delete(host);
-    });
-    return mine;
-  };
-}
-
-/** One delivery, without waiting for others into the same box. */
+/** One delivery to the box named `host`, without waiting for others into the same box; one result per recipient. */
 export async function deliverToBox(
   host: string,
   delivery: Delivery,
   deps: BoxCourierDeps & { readonly signal?: AbortSignal },
 ): Promise<Result[]> {
-  const { hostname, port, log, timeouts, signal } = deps;
+  const { hostname, port, connections, log, timeouts, signal } = deps;
   const { from, recipients, body, eightBit, smtputf8 } = delivery;
-  const report = await deliver(
+  const report = await connections.deliver(
     {
       host,
       port,

@@ -1,6 +1,6 @@
 /** Carries a message to smtp-out, which sends it on into the world. */
-import { deliver } from "../net/client.ts";
 import type { Log } from "../net/log.ts";
+import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts } from "../net/types.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
@@ -14,6 +14,7 @@ export interface RelayCourierDeps {
     readonly user: string;
     readonly password: string;
   };
+  readonly connections: Connections;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
 }
@@ -21,10 +22,10 @@ export interface RelayCourierDeps {
 export type RelayCourier = (delivery: Delivery, signal?: AbortSignal) => Promise<Result[]>;
 
 export function createRelayCourier(deps: RelayCourierDeps): RelayCourier {
-  const { hostname, log, timeouts } = deps;
+  const { hostname, connections, log, timeouts } = deps;
   const { host, port, user, password } = deps.relay;
   return async ({ from, recipients, body, eightBit, smtputf8 }, signal) => {
-    const report = await deliver(
+    const report = await connections.deliver(
       {
         host,
         port,

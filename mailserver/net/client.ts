@@ -29,6 +29,8 @@ class Client implements ClientConnection {
   #tls: TlsInfo | undefined;
   #cause: unknown;
   #timer: NodeJS.Timeout | undefined;
+  #signal: AbortSignal | undefined;
+  #bodyBegan = false;
 
   constructor(options: ConnectOptions, socket: ClientSocket) {
     this.#options = options;
@@ -43,7 +45,6 @@ class Client implements ClientConnection {
         this.#end();
       },
     });
-    options.signal?.addEventListener("abort", this.#aborted, { once: true });
   }
 
   get tls(): TlsInfo | undefined {
@@ -53,13 +54,20 @@ class Client implements ClientConnection {
   /** Greeting to AUTH. */
   start(): Promise<void> {
     this.#expect(this.#timeouts.replyMs);
-    if (this.#options.signal?.aborted === true) this.#aborted();
+    this.#watch(this.#options.signal);
     return this.#ready.promise;
   }
 
   usable = (): boolean => this.#session.state.ready;
 
-  async send(envelope: Envelope, body: Body): Promise<readonly Outcome[]> {
+  bodyBegan = (): boolean => this.#bodyBegan;
+
+  onClosed(listener: () => void): void {
+    void this.#closed.promise.then(listener);
+  }
+
+  async send(envelope: Envelope, body: Body, signal = this.#signal): Promise<readonly Outcome[]> {
+    this.#bodyBegan = false;
     if (!this.usable()) {
       return envelope.recipients.map(() => ({ kind: "temporary", reply: replies.connectionLost }));
     }
@@ -68,7 +76,12 @@ class Client implements ClientConnection {
     this.#expect(this.#timeouts.replyMs);
     const asItIs = body instanceof Uint8Array && (envelope.binary === true || isCanonical(body));
     this.#perform(this.#session.begin(envelope, asItIs ? body.length : undefined));
-    return outcomes.promise;
+    this.#watch(signal);
+    try {
+      return await outcomes.promise;
+    } finally {
+      this.#watch(undefined);
+    }
   }
 
   async close(): Promise<void> {
@@ -76,6 +89,13 @@ class Client implements ClientConnection {
     const timer = setTimeout(() => this.#end(), QUIT_MS);
     await this.#closed.promise;
     clearTimeout(timer);
+  }
+
+  #watch(signal: AbortSignal | undefined): void {
+    this.#signal?.removeEventListener("abort", this.#aborted);
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#aborted, { once: true });
+    if (signal?.aborted === true) this.#aborted();
   }
 
   readonly #aborted = (): void => {
@@ -90,15 +110,28 @@ class Client implements ClientConnection {
   }
 
   #perform(actions: readonly ClientAction[]): void {
-    for (const action of actions) this.#act(action);
+    let lines: Uint8Array[] = [];
+    for (const action of actions) {
+      if (action.kind === "write") {
+        lines.push(action.bytes);
+        continue;
+      }
+      this.#say(lines);
+      lines = [];
+      this.#act(action);
+    }
+    this.#say(lines);
   }
 
-  #act(action: ClientAction): void {
+  /** Pipelined commands in one packet. */
+  #say(lines: readonly Uint8Array[]): void {
+    if (lines.length === 0) return;
+    this.#expect(this.#timeouts.replyMs);
+    void this.#socket.write(Buffer.concat(lines));
+  }
+
+  #act(action: Exclude<ClientAction, { kind: "write" }>): void {
     switch (action.kind) {
-      case "write":
-        this.#expect(this.#timeouts.replyMs);
-        void this.#socket.write(action.bytes);
-        break;
       case "startTls":
         void this.#startTls();
         break;
@@ -107,6 +140,7 @@ class Client implements ClientConnection {
         this.#ready.resolve();
         break;
       case "body":
+        this.#bodyBegan = true;
         void this.#writeBody(action.framing);
         break;
       case "outcomes":
@@ -160,7 +194,7 @@ class Client implements ClientConnection {
 
   #end(): void {
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener("abort", this.#aborted);
+    this.#watch(undefined);
     this.#socket.destroy();
     this.#closed.resolve();
   }

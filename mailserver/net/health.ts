@@ -1,26 +1,56 @@
-/** `/healthz` on loopback, for the container's health check. */
-import { createServer } from "node:http";
+/** `/healthz` for the container's health check, and `/metrics` for Prometheus. */
+import { createServer, type ServerResponse } from "node:http";
 
-/** Serves `/healthz` on 127.0.0.1: 200 while `healthy()` is true, else 503. Port 0 takes any. */
-export async function serveHealth(options: {
+export interface HealthOptions {
+  /** 0 takes any. */
   readonly port: number;
   readonly healthy: () => boolean;
-}): Promise<{ readonly port: number; close(): Promise<void> }> {
+  /** The page `/metrics` and its type; absent: there is none. */
+  readonly metrics?: { readonly contentType: string; read(): Promise<string> };
+  /** Another address that is listened at, beside loopback. */
+  readonly address?: string | undefined;
+}
+
+const LOOPBACK = "127.0.0.1";
+
+/** Serves `/healthz`, which answers 200 while `healthy()` is true, else 503, and `/metrics`. */
+export async function serveHealth(
+  options: HealthOptions,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const first = await listen(LOOPBACK, options.port, options);
+  const { address } = options;
+  const all = [first, ...(address === undefined ? [] : [await listen(address, first.port, options)])];
+  return { port: first.port, close: async () => void (await Promise.all(all.map((one) => one.close()))) };
+}
+
+async function listen(host: string, port: number, options: HealthOptions) {
   const server = createServer((request, response) => {
-    const known = request.url === "/healthz";
-    const status = !known ? 404 : options.healthy() ? 200 : 503;
-    response.writeHead(status, { "content-type": "text/plain", connection: "close" });
-    response.end(status === 200 ? "ok\n" : "not ok\n");
+    answer(request.url ?? "", response, options).catch(() => response.destroy());
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject).listen(options.port, "127.0.0.1", resolve);
+  server.once("error", reject).listen(port, host, resolve);
   await promise;
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : options.port;
-  const close = (): Promise<void> =>
-    new Promise((closed) => {
-      server.close(() => closed());
-      server.closeAllConnections();
-    });
-  return { port, close };
+  const bound = server.address();
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    close: (): Promise<void> =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  url: string,
+  response: ServerResponse,
+  { healthy, metrics }: HealthOptions,
+): Promise<void> {
+  const say = (status: number, text: string, type = "text/plain"): void => {
+    response.writeHead(status, { "content-type": type, connection: "close" });
+    response.end(text);
+  };
+  if (url === "/healthz") return healthy() ? say(200, "ok\n") : say(503, "not ok\n");
+  if (url !== "/metrics" || metrics === undefined) return say(404, "not found\n");
+  say(200, await metrics.read(), metrics.contentType);
 }

@@ -37,13 +37,15 @@ function errorFields(error: unknown): unknown {
 /** Makes the daemon's log; `destination` defaults to standard output. */
 export function createLog(options: {
   readonly daemon: string;
+  /** Which process of the daemon speaks. */
+  readonly worker?: number;
   readonly level?: "debug" | "info" | "warn" | "error";
   readonly destination?: DestinationStream;
 }): Log {
   const logger = pino(
     {
       level: options.level ?? "info",
-      base: { daemon: options.daemon },
+      base: { daemon: options.daemon, ...(options.worker === undefined ? {} : { worker: options.worker }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: PATHS, censor: "[redacted]" },

@@ -1,7 +1,7 @@
 /** Listening: a connection each runs one server session. */
 import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
-import { clientNetwork } from "../policy/client-network.ts";
+import { ConnectionShare } from "../policy/connection-share.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
 import type { Reply } from "../smtp/types.ts";
@@ -9,25 +9,16 @@ import { describeReply } from "./consult.ts";
 import { readProxyHeader } from "./proxy.ts";
 import { ServerConnection } from "./server-connection.ts";
 import { serverContext } from "./tls.ts";
-import type { MailListener, ServeOptions } from "./types.ts";
+import type { Gate, MailListener, ServeOptions } from "./types.ts";
 
-/** How many there are of each. */
-class Tally {
-  readonly #counts = new Map<string, number>();
-
-  of(name: string): number {
-    return this.#counts.get(name) ?? 0;
-  }
-
-  add(name: string): void {
-    this.#counts.set(name, this.of(name) + 1);
-  }
-
-  remove(name: string): void {
-    const left = this.of(name) - 1;
-    if (left > 0) this.#counts.set(name, left);
-    else this.#counts.delete(name);
-  }
+/** Lets in as many as the limits allow. */
+function gateOf(limits: ServeOptions["limits"]): Gate {
+  const share = new ConnectionShare(limits);
+  return {
+    enter: (client) => (share.enter(client) ? undefined : replies.tooManyConnections),
+    leave: (client) => share.leave(client),
+    refused: () => {},
+  };
 }
 
 /** One more than allowed: told so, unless it waits for a TLS hand-shake. */
@@ -65,43 +56,52 @@ async function listen(server: Server, { host, port }: ServeOptions["listen"]): P
 }
 
 /** Listens and runs a server session per connection. Rejects when the port can't be had. */
-export async function serve(options: ServeOptions): Promise<MailListener> {
+export async function serve(given: ServeOptions): Promise<MailListener> {
+  const gate = given.gate ?? gateOf(given.limits);
+  const options = { ...given, gate };
   const context = options.tls ? serverContext(options.tls) : undefined;
   let closing: Promise<void> | undefined;
   const open = new Map<ServerConnection, Promise<void>>();
-  const networks = new Tally();
-  const { connections, connectionsPerClient = connections } = options.limits;
-  const admit = (socket: Socket, client: string): void => {
-    const network = clientNetwork(client);
-    const full = open.size >= connections || networks.of(network) >= connectionsPerClient;
-    const refusal = full ? replies.tooManyConnections : options.gate?.enter(client);
-    if (refusal !== undefined) {
-      turnAway(socket, client, refusal, options);
+  /** Connections that are not let in yet: it is not known whom they are for, or whether there is room. */
+  const arriving = new Set<Socket>();
+  const admit = async (socket: Socket): Promise<void> => {
+    const client = await clientOf(socket, options);
+    if (client === undefined) return;
+    const refusal = await gate.enter(client);
+    if (refusal !== undefined) return turnAway(socket, client, refusal, options);
+    if (socket.destroyed || closing !== undefined) {
+      socket.destroy();
+      gate.leave(client);
       return;
     }
     const info = { id: randomUUID().slice(0, 13), clientAddress: client };
     const connection = new ServerConnection(socket, info, options, context);
-    networks.add(network);
     const ended = connection.run().then(() => {
       open.delete(connection);
-      networks.remove(network);
-      options.gate?.leave(client);
+      gate.leave(client);
     });
     open.set(connection, ended);
   };
-  /** Load balancers' connections that have not said yet whom they are for. */
-  const unnamed = new Set<Socket>();
   const accept = async (socket: Socket): Promise<void> => {
-    unnamed.add(socket);
-    const client = await clientOf(socket, options);
-    unnamed.delete(socket);
-    if (client !== undefined) admit(socket, client);
+    // Until a session listens: a client that resets its connection meanwhile is no fault of ours.
+    const broken = (error: Error): void => options.log.debug("net.socket.error", { error });
+    socket.on("error", broken);
+    arriving.add(socket);
+    try {
+      await admit(socket);
+    } catch (error) {
+      options.log.error("net.gate.failed", { error });
+      socket.destroy();
+    } finally {
+      arriving.delete(socket);
+      socket.off("error", broken);
+    }
   };
   // A client that closes its sending side after QUIT must still hear our replies.
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => void accept(socket));
   const port = await listen(server, options.listen);
   const close = (): Promise<void> => {
-    for (const socket of unnamed) socket.destroy();
+    for (const socket of arriving) socket.destroy();
     closing ??= stop(server, open, options.graceMs ?? 2_000);
     return closing;
   };

@@ -9,6 +9,7 @@ import type { Decision, Question, Reply, ServerAction, SessionInfo } from "../sm
 import { consult, describeReply } from "./consult.ts";
 import { Deadlines } from "./deadline.ts";
 import { GreetingPause, talkedEarly } from "./greeting.ts";
+import { systemTiming } from "./timing.ts";
 import { serverHandshake, tlsInfo } from "./tls.ts";
 import type { ServeOptions, SessionHandler } from "./types.ts";
 
@@ -169,9 +170,11 @@ export class ServerConnection {
   async #answer(question: Question): Promise<ServerAction[]> {
     const answer = this.#consult(question);
     // Replies of earlier commands don't wait for a slow policy.
+    const { now } = this.#options.timing ?? systemTiming;
+    const asked = now();
     if (answer instanceof Promise) await this.#flush();
     const decision = await answer;
-    this.#note(question, decision);
+    this.#note(question, decision, Math.round(now() - asked));
     const left = this.#gone ? this.#session.disconnected() : [];
     return [...left, ...this.#session.answer(decision)];
   }
@@ -198,7 +201,7 @@ export class ServerConnection {
   }
 
   /** What mail and logins came to, for the log. A refused user name may be a mistyped password: it is left out. */
-  #note(question: Question, decision: Decision): void {
+  #note(question: Question, decision: Decision, ms: number): void {
     const { log } = this.#options;
     if (question.kind === "auth") {
       if (decision.kind === "authenticated")
@@ -213,6 +216,7 @@ export class ServerConnection {
       from: from?.text ?? "",
       recipients: recipients.map(({ address }) => address.text),
       bytes: question.size,
+      ms,
     };
     if (decision.kind === "refuse")
       log.info("smtp.message.refused", { ...facts, ...describeReply(decision.reply) });

@@ -46,7 +46,7 @@ export interface TlsIdentity {
 /** Who may connect. */
 export interface Gate {
   /** Undefined, or the reply with which the client is turned away. Each that is let in leaves once. */
-  enter(address: string): Reply | undefined;
+  enter(address: string): Reply | undefined | Promise<Reply | undefined>;
   leave(address: string): void;
   /** The client was answered 4xx or 5xx. */
   refused(address: string, reply: Reply): void;
@@ -64,7 +64,7 @@ export interface ServeOptions {
     readonly sessionMs: number;
     /** A message that arrives more slowly than this for longer than `idleMs` is given up; 0 unless told: any rate. */
     readonly bytesPerSecond?: number;
-    /** One connection more is answered 421. */
+    /** One connection more is answered 421, unless a gate decides. */
     readonly connections: number;
     /** The same for one client (`clientNetwork`); without it one may take all. */
     readonly connectionsPerClient?: number;
@@ -72,6 +72,7 @@ export interface ServeOptions {
   /** `session` is a live view: helo, user and protocol change as the client speaks. */
   readonly handler: (session: SessionInfo) => SessionHandler;
   readonly log: Log;
+  /** Who is let in; by `limits` unless told. */
   readonly gate?: Gate;
   /** Milliseconds before the greeting to this client; who speaks in that time is turned away. */
   readonly greetDelayMs?: (address: string) => number;
@@ -129,11 +130,15 @@ export interface ClientConnection {
   readonly tls: TlsInfo | undefined;
   /**
    * Sends one message. Never rejects for the peer's sake: a lost connection is a temporary outcome of those
-   * recipients that have no final reply yet.
+   * recipients that have no final reply yet. `signal` is for this message, in place of that of the connection.
    */
-  send(envelope: Envelope, body: Body): Promise<readonly Outcome[]>;
+  send(envelope: Envelope, body: Body, signal?: AbortSignal): Promise<readonly Outcome[]>;
   /** False after 421 or a lost connection: take a new one. */
   readonly usable: () => boolean;
+  /** Something of the last message's body was sent, or may have been: the peer may have taken it. */
+  readonly bodyBegan: () => boolean;
+  /** Calls `listener` once, when the connection is over. */
+  onClosed(listener: () => void): void;
   /** QUIT, then close; does not wait for the peer longer than a second. */
   close(): Promise<void>;
 }

@@ -1,15 +1,15 @@
 /** What strangers may do before it is known what they want: limits, delay, block lists, load balancers. */
-import { BlockList, isIPv6 } from "node:net";
 import type { DNSResolver } from "mailauth";
-import type { ClientSettings } from "../contract.ts";
+import type { ClientSettings, SmtpInSettings } from "../contract.ts";
 import type { Log } from "../net/log.ts";
 import type { ServeOptions } from "../net/types.ts";
-import { ClientLimits } from "../policy/client-limits.ts";
+import { type ClientCounts, type Entry, LocalCounts, networkMatcher } from "../policy/client-counts.ts";
 import { listedAt } from "../policy/dnsbl.ts";
-import { closing, reply } from "../smtp/replies.ts";
+import { closing, reply, tooManyConnections } from "../smtp/replies.ts";
+import type { Reply } from "../smtp/types.ts";
 
 export interface ClientDeps {
-  readonly now: () => number;
+  readonly counts: ClientCounts;
   readonly log: Log;
   /** Absent: block lists are not asked. */
   readonly query?: DNSResolver;
@@ -19,45 +19,48 @@ export interface Clients {
   /** What the listener needs. */
   readonly serve: Pick<ServeOptions, "gate" | "greetDelayMs" | "isProxy">;
   /** Whether one recipient more is taken from the client. */
-  recipient(client: string): boolean;
+  recipient(client: string): boolean | Promise<boolean>;
   /** The block list that has the client. */
   listed(client: string): Promise<string | undefined>;
 }
 
-const tooMuch = closing(
-  reply(421, "4.7.0", "Too many connections or errors from your address, try again later"),
-);
+const REFUSALS: Readonly<Record<Entry, Reply | undefined>> = {
+  welcome: undefined,
+  full: tooManyConnections,
+  tooMuch: closing(reply(421, "4.7.0", "Too many connections or errors from your address, try again later")),
+};
 /** A list that does not answer in this time lists nobody. */
 const LIST_MS = 5_000;
 
-export function createClients(settings: ClientSettings, deps: ClientDeps): Clients {
-  const { address, network, greetDelayMs, blockLists } = settings;
-  const exempt = matcher(settings.exempt);
-  const limits = new ClientLimits({ address, network, now: deps.now });
-  const { query } = deps;
+export function createClients(settings: ClientSettings, { counts, log, query }: ClientDeps): Clients {
+  const { greetDelayMs, blockLists } = settings;
+  const exempt = networkMatcher(settings.exempt);
   return {
     serve: {
       gate: {
-        enter: (client) => (exempt(client) || limits.enter(client) ? undefined : tooMuch),
-        leave: (client) => {
-          if (!exempt(client)) limits.leave(client);
-        },
+        enter: async (client) => REFUSALS[await counts.enter(client)],
+        leave: (client) => counts.leave(client),
         refused: (client, { code }) => {
-          if (code >= 500 && !exempt(client)) limits.error(client);
+          if (code >= 500) counts.error(client);
         },
       },
       ...(greetDelayMs === 0 ? {} : { greetDelayMs: (client) => (exempt(client) ? 0 : greetDelayMs) }),
-      ...(settings.proxies.length === 0 ? {} : { isProxy: matcher(settings.proxies) }),
+      ...(settings.proxies.length === 0 ? {} : { isProxy: networkMatcher(settings.proxies) }),
     },
-    recipient: (client) => exempt(client) || limits.recipient(client),
+    recipient: (client) => counts.recipient(client),
     listed: async (client) => {
       if (blockLists.length === 0 || query === undefined || exempt(client)) return undefined;
       const asked = blockLists.map(async (zone) =>
-        (await isListed(client, zone, query, deps.log)) ? zone : undefined,
+        (await isListed(client, zone, query, log)) ? zone : undefined,
       );
       return (await Promise.all(asked)).find((zone) => zone !== undefined);
     },
   };
+}
+
+/** The counts of settings, in this process. */
+export function countClients({ clients, limits }: SmtpInSettings, now: () => number): LocalCounts {
+  return new LocalCounts({ ...clients, share: limits, now });
 }
 
 async function isListed(client: string, zone: string, query: DNSResolver, log: Log): Promise<boolean> {
@@ -74,14 +77,4 @@ async function isListed(client: string, zone: string, query: DNSResolver, log: L
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Whether an address is in one of the networks. */
-function matcher(networks: readonly string[]): (address: string) => boolean {
-  const list = new BlockList();
-  for (const network of networks) {
-    const [base = "", bits = ""] = network.split("/");
-    list.addSubnet(base, Number(bits), isIPv6(base) ? "ipv6" : "ipv4");
-  }
-  return (address) => list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

@@ -5,20 +5,24 @@ import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
 import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
+import type { QueueCounts } from "../metrics/meter.ts";
 import type { Log } from "../net/log.ts";
+import { ConnectionPool, type Connections } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { MailListener } from "../net/types.ts";
+import type { ClientCounts } from "../policy/client-counts.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { boxDestination } from "../queue/route.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
 import { createSenderCheck } from "./check-sender.ts";
-import { createClients } from "./clients.ts";
+import { countClients, createClients } from "./clients.ts";
 import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
+import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 
 /** What differs between the container and a test. */
@@ -33,6 +37,12 @@ export interface DaemonDeps {
   readonly directory?: Pick<Directory, "findRecipient" | "close">;
   /** Instead of the resolvers of the settings. */
   readonly query?: DNSResolver;
+  /** Counts that are shared with other processes, instead of counts of its own. */
+  readonly counts?: ClientCounts;
+  /** Folders of spools that nobody else writes to: their mail is delivered, and nothing is added. */
+  readonly adopt?: readonly string[];
+  /** A box takes mail again; for those who share the boxes. */
+  readonly onBoxBack?: (host: string) => void;
   readonly graceMs?: number;
 }
 
@@ -41,12 +51,18 @@ export interface SmtpIn {
   readonly queue: Queue;
   /** Rejects when the daemon can't go on. */
   readonly failed: Promise<never>;
+  /** Another process found that a box takes mail again. */
+  boxBack(host: string): void;
+  /** Messages in the spool and in those that were adopted. */
+  counts(): Promise<QueueCounts>;
   /** Drains within three seconds. */
   close(): Promise<void>;
 }
 
 /** Internal peers that need longer than this are as good as gone; senders wait ten minutes (RFC 5321 section 4.5.3.2.6). */
 const TIMEOUTS = { connectMs: 5_000, replyMs: 30_000, messageMs: 240_000 };
+/** Sessions with the boxes and with smtp-out: short, since each costs a box a process while it is open. */
+const KEPT = { idleMs: 5_000, messages: 1_000 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
@@ -57,6 +73,7 @@ interface Parts extends DaemonDeps {
   readonly queue: Queue;
   readonly findBox: FindBox;
   readonly boxes: BoxLine;
+  readonly connections: Connections;
 }
 
 /** Listens when it resolves; rejects when the port can't be had or the spool can't be opened. */
@@ -66,29 +83,65 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
+  const adopted = await adoptQueues(deps);
+  const queues = [queue, ...adopted];
   const resolve = cacheRecipients((address) => directory.findRecipient(address), { now: clock.now });
+  const boxBack = (host: string): void => hasten(queues, host, deps);
   const onBack = (host: string): void => {
-    const hastened = queue.hasten({ destination: boxDestination(host), at: clock.now() });
-    hastened.catch((error: unknown) => log.error("queue.error", { error }));
+    boxBack(host);
+    deps.onBoxBack?.(host);
   };
-  const boxes = createBoxLine({ hostname, port, log, clock, onBack, timeouts: TIMEOUTS });
-  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes };
+  const connections = new ConnectionPool(KEPT);
+  const boxes = createBoxLine({ hostname, port, connections, log, clock, onBack, timeouts: TIMEOUTS });
+  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes, connections };
+  const closeQueues = (): Promise<unknown> => Promise.all(queues.map((each) => each.close()));
   const listener = await listen(settings, parts).catch(async (error: unknown) => {
-    await queue.close();
+    await closeQueues();
     throw error;
   });
-  const runner = startDelivery(settings, parts);
+  const runners = queues.map((each) => startDelivery(settings, { ...parts, queue: each }));
   return {
     port: listener.port,
     queue,
-    failed: queue.failed,
+    failed: Promise.race(queues.map(({ failed }) => failed)),
+    boxBack,
+    counts: async () => {
+      const all = await Promise.all(queues.map((each) => each.counts()));
+      const sum = (of: keyof QueueCounts): number => all.reduce((total, each) => total + each[of], 0);
+      return { items: sum("items"), unreadable: sum("unreadable") };
+    },
     close: async () => {
-      // The queue closes last: a message that is being taken in may still become durable.
-      await Promise.all([listener.close(), runner.stop()]);
-      await queue.close();
+      // The queues close last: a message that is being taken in may still become durable.
+      await Promise.all([listener.close(), ...runners.map((runner) => runner.stop())]);
+      await connections.close();
+      await closeQueues();
       await directory.close();
     },
   };
+}
+
+/** Opens what is to be adopted; what turns out to be empty is removed. */
+async function adoptQueues({ adopt = [], queueWorker, log }: DaemonDeps): Promise<Queue[]> {
+  const queues: Queue[] = [];
+  for (const dir of adopt) {
+    const queue = await openQueue({ dir, worker: queueWorker });
+    const counts = await queue.counts();
+    if (counts.items + counts.unreadable > 0) {
+      log.info("queue.started", { ...counts, adopted: dir });
+      queues.push(queue);
+      continue;
+    }
+    await queue.close();
+    removeShard(dir);
+  }
+  return queues;
+}
+
+function hasten(queues: readonly Queue[], host: string, { clock, log }: DaemonDeps): void {
+  for (const queue of queues) {
+    const hastened = queue.hasten({ destination: boxDestination(host), at: clock.now() });
+    hastened.catch((error: unknown) => log.error("queue.error", { error }));
+  }
 }
 
 function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
@@ -98,7 +151,8 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const drop = createMailDrop({ ...parts, spool });
   const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
   const asking = query === undefined ? {} : { query };
-  const clients = createClients(settings.clients, { now: parts.clock.now, log, ...asking });
+  const counts = parts.counts ?? countClients(settings, parts.clock.now);
+  const clients = createClients(settings.clients, { counts, log, ...asking });
   const senders = senderCheck(settings, { ...parts, ...asking });
   const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
   return serve({
@@ -130,13 +184,13 @@ function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query 
 
 function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
   const { hostname, domains, relay, retry } = settings;
-  const { log } = parts;
+  const { log, connections } = parts;
   return startRunner({
     ...parts,
     retry,
     deliver: createDeliver({
       ...parts,
-      relay: createRelayCourier({ hostname, relay, log, timeouts: TIMEOUTS }),
+      relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),
     }),
     composeDsn: createNotifier({ ...parts, hostname, domains }),
   });

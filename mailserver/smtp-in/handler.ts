@@ -78,7 +78,7 @@ class Reception implements SessionHandler {
     const list = await this.#listed;
     // Who is listed by mistake can still reach a person who may help.
     if (list !== undefined && !isRole(address)) return refuse(blocked(list));
-    if (!clients.recipient(clientAddress)) return refuse(enough);
+    if (!(await clients.recipient(clientAddress))) return refuse(enough);
     const { parcels } = this.#draft(transaction);
     if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
     return { kind: "accept" };

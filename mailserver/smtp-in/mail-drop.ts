@@ -5,6 +5,7 @@ import type { Delivery, Result } from "../courier/types.ts";
 import { describeReply } from "../net/consult.ts";
 import type { Log } from "../net/log.ts";
 import { settleOutcomes } from "../policy/outcomes.ts";
+import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
@@ -32,6 +33,7 @@ export interface Message {
 export interface MailDropDeps {
   readonly boxes: BoxLine;
   readonly spool: Spool;
+  readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
@@ -80,7 +82,11 @@ async function deliverAll(message: Message, deps: MailDropDeps): Promise<Result[
   return results;
 }
 
-async function deliverOne(message: Message, parcel: Parcel, { boxes, log }: MailDropDeps): Promise<Result> {
+async function deliverOne(
+  message: Message,
+  parcel: Parcel,
+  { boxes, clock, log }: MailDropDeps,
+): Promise<Result> {
   const { from, body } = message;
   const { box, address } = parcel;
   const delivery: Delivery = {
@@ -91,8 +97,10 @@ async function deliverOne(message: Message, parcel: Parcel, { boxes, log }: Mail
     // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
     smtputf8: !isAscii(Buffer.from(`${from?.text ?? ""}${address.text}`)),
   };
+  const began = clock.now();
   const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE });
-  const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "" };
+  const ms = clock.now() - began;
+  const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "", ms };
   if (result.kind === "delivered") log.info("lmtp.delivered", facts);
   else log.warn("lmtp.refused", { ...facts, ...describeReply(result.reply) });
   return result;

@@ -1,10 +1,11 @@
 /** Puts smtp-out together: listeners, queue, couriers. `main.ts` runs it; tests run it in their own process. */
 import type { SmtpOutSettings } from "../contract.ts";
-import { createBoxCourier } from "../courier/lmtp.ts";
+import { createBoxLine } from "../courier/box-line.ts";
 import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
+import { ConnectionPool } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { ClientTimeouts, MailListener } from "../net/types.ts";
@@ -41,6 +42,8 @@ export interface SmtpOut {
   close(): Promise<void>;
 }
 
+/** Sessions with the boxes: short, since each costs a box a process while it is open. */
+const KEPT = { idleMs: 5_000, messages: 1_000 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
@@ -76,7 +79,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     await queue.close();
     throw error;
   });
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps });
+  const connections = new ConnectionPool(KEPT);
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections });
   const [submission, submissions, relay] = listeners;
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
@@ -85,14 +89,17 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     close: async () => {
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
+      await connections.close();
       await queue.close();
       await directory.close();
     },
   };
 }
 
-function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps): Runner {
-  const { hostname, log, clock, queue, random, directory } = deps;
+type DeliveryDeps = DaemonDeps & HandlerDeps & { readonly connections: ConnectionPool };
+
+function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
+  const { hostname, log, clock, queue, random, directory, connections } = deps;
   const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
   const dns = deps.dns ?? createDns(settings.resolvers);
   const smtpDeps = {
@@ -105,7 +112,10 @@ function startDelivery(settings: SmtpOutSettings, deps: DaemonDeps & HandlerDeps
     ...timeouts,
   };
   const smtp = createSmtpCourier(smtpDeps);
-  const box = createBoxCourier({ hostname, port: settings.lmtpPort, log, ...timeouts });
+  const port = settings.lmtpPort;
+  // What waits here waits for a person rather than for a box, so there is nothing that a box's return could hasten.
+  const onBack = (): void => {};
+  const box = createBoxLine({ hostname, port, connections, log, clock, onBack, ...timeouts });
   return startRunner({
     queue,
     deliver: createDeliver({ directory, rules: settings, smtp, box }),

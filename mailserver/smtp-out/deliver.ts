@@ -1,5 +1,5 @@
 /** Hands queued mail to the courier that its destination asks for. */
-import type { BoxCourier } from "../courier/lmtp.ts";
+import type { BoxLine } from "../courier/box-line.ts";
 import type { SmtpCourier } from "../courier/smtp.ts";
 import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Directory } from "../directory/directory.ts";
@@ -15,7 +15,7 @@ export interface DeliverDeps {
   readonly directory: Directory;
   readonly rules: LocalRules;
   readonly smtp: SmtpCourier;
-  readonly box: BoxCourier;
+  readonly box: BoxLine;
 }
 
 const GONE = reply(550, "5.1.1", "No mailbox with this address here any more");
@@ -36,7 +36,7 @@ export function createDeliver({ directory, rules, smtp, box }: DeliverDeps): Del
       if (!(error instanceof DirectoryUnavailable)) throw error;
       return all("temporary", UNAVAILABLE);
     }
-    return answer.kind === "absent" ? all("permanent", GONE) : box(answer.host, delivery, signal);
+    return answer.kind === "absent" ? all("permanent", GONE) : box(answer.host, delivery, { signal });
   }
 
   return async (destination, delivery, signal) => {

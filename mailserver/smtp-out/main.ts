@@ -1,6 +1,8 @@
 /** smtp-out, the submission and relay daemon: reads its settings, runs, ends on SIGTERM. */
 import { randomBytes } from "node:crypto";
 import { SETTINGS_FILE, SmtpOutSettings } from "../contract.ts";
+import { CONTENT_TYPE, exposition, snapshot } from "../metrics/exposition.ts";
+import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
@@ -9,7 +11,8 @@ import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { startSmtpOut } from "./daemon.ts";
 
 async function main(): Promise<void> {
-  const log = createLog({ daemon: "smtp-out" });
+  const meter = createMeter();
+  const log = meter.metered(createLog({ daemon: "smtp-out" }));
   // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
@@ -23,7 +26,13 @@ async function main(): Promise<void> {
       queueWorker: new URL(import.meta.url),
     });
     let alive = true;
-    const health = await serveHealth({ port: settings.healthPort, healthy: () => alive });
+    meter.watchQueue(() => daemon.queue.counts());
+    const health = await serveHealth({
+      port: settings.healthPort,
+      address: settings.metricsAddress,
+      healthy: () => alive,
+      metrics: { contentType: CONTENT_TYPE, read: async () => exposition([await snapshot(meter.registry)]) },
+    });
     log.info("daemon.ready", { ports: daemon.ports });
     const signal = await Promise.race([daemon.failed, ending]);
     alive = false;

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
-import { bench, check, docs, fuzz } from "./commands/scripts.ts";
+import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
 import commands from "./commands.json" with { type: "json" };
@@ -85,6 +85,11 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
     case "fuzz":
       return fuzz(context, {
         seconds: wholeNumber(values.seconds, "seconds"),
+        seed: wholeNumber(values.seed, "seeds"),
+      });
+    case "crash":
+      return crash(context, positionals, {
+        kills: wholeNumber(values.kills, "kills"),
         seed: wholeNumber(values.seed, "seeds"),
       });
     case "bench":

@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 import nodemailer from "nodemailer";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { accepted } from "../../../mailserver/smtp/replies.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { type Identity, makeIdentity } from "../../support/identity.ts";
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
 import { RawClient } from "../../support/raw-client.ts";
@@ -168,11 +169,18 @@ describe("a listener", () => {
   });
 
   test("answers 421 to a session that lasts too long although it talks", async () => {
-    const to = await inbox({ limits: { sessionMs: 150 } });
+    const clock = new FakeClock(0);
+    const to = await inbox({ limits: { idleMs: 1_000, sessionMs: 1_500 }, timing: clock });
     const raw = await client(to);
-    let last = await raw.reply();
-    while (!last.startsWith("4")) last = await raw.say("NOOP");
-    assert.equal(last, "421 4.4.2");
+    assert.equal(await raw.reply(), "220");
+    for (let talks = 0; talks < 2; talks += 1) {
+      assert.equal(await raw.say("NOOP"), "250 2.0.0");
+      clock.pass(700);
+    }
+    assert.equal(await raw.say("NOOP"), "250 2.0.0");
+    // The session's own time is over before the silence is.
+    assert.equal(await clock.jump(), 1_500);
+    assert.equal(await raw.reply(), "421 4.4.2");
   });
 
   test("tells the policy of a client that disappears while the policy thinks", async () => {

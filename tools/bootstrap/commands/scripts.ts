@@ -36,6 +36,23 @@ export async function fuzz(
   return code;
 }
 
+/** Kills a daemon under load and counts its messages; real containers take part. */
+export async function crash(
+  context: Context,
+  [name = "smtp-in"]: readonly string[],
+  { kills, seed }: { kills: number | undefined; seed: number | undefined },
+): Promise<number> {
+  await ensureBaseImage(context, await ensureEngine(context));
+  const args = [
+    "test/crash/main.ts",
+    name,
+    ...(kills === undefined ? [] : [`--kills=${kills}`]),
+    ...(seed === undefined ? [] : [`--seed=${seed}`]),
+  ];
+  const { code } = await run(context, { file: "node", args: [...NODE, ...args], show: true });
+  return code;
+}
+
 /** Runs one benchmark with all that it may need. */
 export async function bench(context: Context, [name, ...rest]: readonly string[]): Promise<number> {
   const folder = join(context.root, "bench");

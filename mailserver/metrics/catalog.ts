@@ -1,0 +1,38 @@
+/** Every metric of the daemons. Names and labels are stable: dashboards and alerts may rely on them. */
+
+interface Described {
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Counts since the process began. */
+export const COUNTERS = {
+  semail_events_total: { help: "Events, by the code under which they are logged", labels: ["event"] },
+  semail_refusals_total: { help: "Commands and messages answered 4xx or 5xx", labels: ["code", "status"] },
+  semail_recipients_total: {
+    help: "Recipients of messages that were answered 2xx or refused",
+    labels: ["outcome"],
+  },
+  semail_message_bytes_total: { help: "Bytes of the messages that were answered 2xx", labels: [] },
+} as const satisfies Record<string, Described>;
+
+/** Seconds, as histograms. */
+export const TIMES = {
+  semail_message_seconds: { help: "From the end of a message to its reply", labels: ["outcome"] },
+  semail_delivery_seconds: { help: "One delivery into a box over LMTP", labels: ["outcome"] },
+} as const satisfies Record<string, Described>;
+
+/** Values of this moment. */
+export const GAUGES = {
+  semail_sessions: { help: "Sessions of clients that are open", labels: [] },
+  semail_queue_items: { help: "Messages in the durable queue", labels: [] },
+  semail_queue_unreadable: {
+    help: "Messages of the queue that could not be read and were set aside",
+    labels: [],
+  },
+  semail_workers_serving: { help: "Worker processes that serve", labels: [] },
+  semail_worker_restarts: { help: "Worker processes that ended unasked and were replaced", labels: [] },
+} as const satisfies Record<string, Described>;
+
+/** Upper bounds in seconds: a box on a good day, on a bad one, and the limits of DNS and LMTP. */
+export const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -1,0 +1,126 @@
+/**
+ * Client sessions that are kept open for the next message to the same peer: greeting, EHLO and STARTTLS cost a session
+ * once, not each message (RFC 5321 section 3.3 allows any number of transactions).
+ */
+import type { Envelope } from "../smtp/types.ts";
+import { connect } from "./client.ts";
+import { systemTiming, type Timing } from "./timing.ts";
+import { type ClientConnection, ConnectFailed, type ConnectOptions, type DeliveryReport } from "./types.ts";
+
+export interface PoolOptions {
+  /** Milliseconds that an unused session is kept. */
+  readonly idleMs: number;
+  /** Messages of one session, after which the next gets a new one. */
+  readonly messages: number;
+  /** The system's unless told. */
+  readonly timing?: Pick<Timing, "after">;
+}
+
+/** Carries messages over kept sessions. */
+export interface Connections {
+  /**
+   * Sends one message over a session to that peer, opened or at rest. Rejects only for a fault of our own. Two calls
+   * at the same time use two sessions.
+   */
+  deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport>;
+}
+
+interface Kept {
+  readonly connection: ClientConnection;
+  readonly sent: number;
+  readonly cancel: () => void;
+}
+
+export class ConnectionPool implements Connections {
+  readonly #options: PoolOptions;
+  /** Sessions at rest; the last is the one that was used last. */
+  readonly #idle = new Map<string, Kept[]>();
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  async deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport> {
+    const key = keyOf(options);
+    for (let kept = this.#take(key); kept !== undefined; kept = this.#take(key)) {
+      const report = await this.#send(key, kept, options, envelope, body);
+      // A peer may end a session that it finds idle, or long enough, whenever it likes (RFC 5321 section 3.8). As long
+      // as nothing of the message was on its way the peer can't have taken it, and it goes over another session.
+      if (kept.connection.usable() || kept.connection.bodyBegan() || options.signal?.aborted === true) {
+        return report;
+      }
+    }
+    try {
+      const connection = await connect(options);
+      connection.onClosed(() => this.#forget(key, connection));
+      return await this.#send(key, { connection, sent: 0 }, options, envelope, body);
+    } catch (error) {
+      if (error instanceof ConnectFailed) return { kind: "failed", failure: error };
+      throw error;
+    }
+  }
+
+  /** Says goodbye to all sessions at rest; those in use end with their message. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#idle.values()].flat();
+    this.#idle.clear();
+    for (const { cancel } of all) cancel();
+    await Promise.all(all.map(({ connection }) => connection.close()));
+  }
+
+  async #send(
+    key: string,
+    { connection, sent }: Omit<Kept, "cancel">,
+    { signal }: ConnectOptions,
+    envelope: Envelope,
+    body: Uint8Array,
+  ): Promise<DeliveryReport> {
+    try {
+      const outcomes = await connection.send(envelope, body, signal);
+      return { kind: "done", outcomes, tls: connection.tls };
+    } finally {
+      this.#giveBack(key, connection, sent + 1);
+    }
+  }
+
+  #take(key: string): Kept | undefined {
+    const idle = this.#idle.get(key);
+    const kept = idle?.pop();
+    if (idle?.length === 0) this.#idle.delete(key);
+    kept?.cancel();
+    return kept;
+  }
+
+  #giveBack(key: string, connection: ClientConnection, sent: number): void {
+    const spent = sent >= this.#options.messages || this.#closed;
+    if (spent || !connection.usable()) {
+      // The outcome does not wait for the peer's goodbye.
+      void connection.close();
+      return;
+    }
+    const idle = this.#idle.get(key) ?? [];
+    this.#idle.set(key, idle);
+    const { timing = systemTiming, idleMs } = this.#options;
+    const cancel = timing.after(idleMs, () => {
+      this.#forget(key, connection);
+      void connection.close();
+    });
+    idle.push({ connection, sent, cancel });
+  }
+
+  /** The session is over while at rest. */
+  #forget(key: string, connection: ClientConnection): void {
+    const idle = this.#idle.get(key) ?? [];
+    const at = idle.findIndex((kept) => kept.connection === connection);
+    if (at < 0) return;
+    for (const { cancel } of idle.splice(at, 1)) cancel();
+    if (idle.length === 0) this.#idle.delete(key);
+  }
+}
+
+/** What makes two sessions the same: where to, from where, and how safe. */
+function keyOf({ host, port, localAddress, serverName, verify, session }: ConnectOptions): string {
+  return JSON.stringify([host, port, localAddress, serverName, verify, session.tls, session.auth?.user]);
+}

@@ -1,0 +1,69 @@
+/** A worker process of smtp-in: serves sessions, has a spool of its own, ends when its primary says so or is gone. */
+import { randomBytes } from "node:crypto";
+import { SmtpInSettings } from "../contract.ts";
+import { snapshot } from "../metrics/exposition.ts";
+import { createMeter } from "../metrics/meter.ts";
+import { createLog } from "../net/log.ts";
+import { readSettings } from "../net/settings.ts";
+import { systemClock } from "../queue/clock.ts";
+import type { FromPrimary } from "../workers/messages.ts";
+import { primaryLine } from "../workers/processes.ts";
+import { RemoteCounts } from "../workers/remote-counts.ts";
+import { type SmtpIn, startSmtpIn } from "./daemon.ts";
+import type { ProcessDeps } from "./primary.ts";
+import { orphanedShards, ownShard } from "./shards.ts";
+
+export interface WorkerDeps extends ProcessDeps {
+  /** Its number among the workers, from 1. */
+  readonly slot: number;
+  readonly queueWorker: URL;
+}
+
+export async function runWorker({ slot, queueWorker, settingsFile, exit }: WorkerDeps): Promise<void> {
+  const meter = createMeter();
+  const log = meter.metered(createLog({ daemon: "smtp-in", worker: slot }));
+  // The primary speaks for the workers: a signal to the whole group must not cut their transactions.
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => {});
+  const line = primaryLine(() => exit(1));
+  const counts = new RemoteCounts(line.send);
+  const daemon = Promise.withResolvers<SmtpIn>();
+  line.onMessage((message) => void hear(message));
+
+  async function hear(message: FromPrimary): Promise<void> {
+    if (message.kind === "ping") return line.send({ kind: "alive" });
+    if (message.kind === "answer") return counts.answered(message);
+    if (message.kind === "measure") {
+      return line.send({ ...message, kind: "metrics", metrics: await snapshot(meter.registry) });
+    }
+    const running = await daemon.promise;
+    if (message.kind === "boxBack") return running.boxBack(message.host);
+    await running.close();
+    exit(0);
+  }
+
+  try {
+    const settings = await readSettings(SmtpInSettings, settingsFile);
+    const { queueDir, workers } = settings;
+    const started = await startSmtpIn(
+      { ...settings, queueDir: ownShard(queueDir, slot) },
+      {
+        log,
+        clock: systemClock,
+        random: Math.random,
+        newId: () => randomBytes(8).toString("hex"),
+        queueWorker,
+        counts,
+        adopt: orphanedShards(queueDir, slot, workers),
+        onBoxBack: (host) => line.send({ kind: "boxBack", host }),
+      },
+    );
+    meter.watchQueue(() => started.counts());
+    line.send({ kind: "ready", port: started.port });
+    daemon.resolve(started);
+    await started.failed;
+  } catch (error) {
+    line.send({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+    log.error("daemon.failed", { error });
+    exit(1);
+  }
+}

@@ -1,0 +1,29 @@
+/** What a daemon's primary process and its workers tell each other. Both are the same program, started together. */
+import type { Snapshot } from "../metrics/exposition.ts";
+import type { Entry } from "../policy/client-counts.ts";
+
+/** A question about a client; the answer carries the same number. */
+export type Question =
+  | { readonly kind: "enter"; readonly number: number; readonly client: string }
+  | { readonly kind: "recipient"; readonly number: number; readonly client: string };
+
+export type FromWorker =
+  | Question
+  | { readonly kind: "ready"; readonly port: number }
+  /** It could not start; the worker ends after this. */
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "alive" }
+  | { readonly kind: "metrics"; readonly number: number; readonly metrics: Snapshot }
+  | { readonly kind: "leave"; readonly client: string }
+  | { readonly kind: "error"; readonly client: string }
+  /** A box takes mail again: the other workers may have mail for it. */
+  | { readonly kind: "boxBack"; readonly host: string };
+
+export type FromPrimary =
+  | { readonly kind: "answer"; readonly number: number; readonly value: Entry | boolean }
+  /** Answered by `alive`. */
+  | { readonly kind: "ping" }
+  /** Answered by `metrics` with the same number. */
+  | { readonly kind: "measure"; readonly number: number }
+  | { readonly kind: "boxBack"; readonly host: string }
+  | { readonly kind: "stop" };

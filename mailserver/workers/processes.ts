@@ -1,0 +1,52 @@
+/**
+ * Workers as processes of `node:cluster`: the primary accepts connections and hands each to the next worker, as the
+ * bare handle, before anything is read from it. A connection whose worker is gone goes to another.
+ */
+import cluster, { type Worker } from "node:cluster";
+import type { FromPrimary, FromWorker } from "./messages.ts";
+import type { WorkerProcess } from "./supervisor.ts";
+
+/** Which slot this process has, as a variable of its environment. */
+const SLOT = "SEMAIL_WORKER";
+
+/** The slot of this worker process; undefined in the primary. */
+export function workerSlot(environment: Readonly<Record<string, string | undefined>>): number | undefined {
+  return cluster.isWorker ? Number(environment[SLOT]) : undefined;
+}
+
+/** Starts this program once more as the worker of a slot. */
+export function forkWorker(slot: number): WorkerProcess {
+  // Not the system's choice: it gives most connections to few.
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  const worker = cluster.fork({ [SLOT]: String(slot) });
+  // Such as "channel closed": its exit tells.
+  worker.on("error", () => {});
+  return {
+    pid: worker.process.pid,
+    send: (message) => sendTo(worker, message),
+    onMessage: (listener) => void worker.on("message", (message) => listener(message as FromWorker)),
+    onExit: (listener) => void worker.once("exit", (code, signal) => listener(signal || code)),
+    kill: () => void worker.process.kill("SIGKILL"),
+  };
+}
+
+function sendTo(worker: Worker, message: FromPrimary): void {
+  if (worker.isConnected()) worker.send(message, undefined, undefined, () => {});
+}
+
+/** The worker's line to its primary. */
+export interface PrimaryLine {
+  send(message: FromWorker): void;
+  onMessage(listener: (message: FromPrimary) => void): void;
+}
+
+/** `orphaned` is called when the primary is gone: nobody would ever stop this process then. */
+export function primaryLine(orphaned: () => void): PrimaryLine {
+  process.once("disconnect", orphaned);
+  return {
+    send: (message) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => {});
+    },
+    onMessage: (listener) => void process.on("message", (message) => listener(message as FromPrimary)),
+  };
+}

@@ -1,0 +1,45 @@
+/** What senders were told, against what is in the boxes. Pure. */
+
+/** `accepted`: answered 250. `unknown`: the answer was lost on the way. `refused`: answered 4xx or 5xx. */
+export type Told = "accepted" | "unknown" | "refused";
+
+export interface Sent {
+  readonly id: string;
+  /** uids of the boxes that it was for. */
+  readonly to: readonly string[];
+  readonly told: Told;
+}
+
+export interface Verdict {
+  /** Answered 250, and not in that box. */
+  readonly lost: readonly string[];
+  /** More than once in that box. */
+  readonly doubled: readonly string[];
+  /** In a box although it was refused for all its recipients. */
+  readonly unasked: readonly string[];
+  readonly accepted: number;
+  readonly unknown: number;
+  readonly refused: number;
+}
+
+/** `found`: by uid, how often each message is in the box. */
+export function judge(
+  sent: readonly Sent[],
+  found: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): Verdict {
+  const times = (id: string, uid: string): number => found.get(uid)?.get(id) ?? 0;
+  const pairs = sent.flatMap(({ id, to, told }) =>
+    to.map((uid) => ({ name: `${id} for ${uid}`, id, uid, told })),
+  );
+  const names = (where: (pair: (typeof pairs)[number]) => boolean): string[] =>
+    pairs.filter(where).map(({ name }) => name);
+  const count = (told: Told): number => sent.filter((message) => message.told === told).length;
+  return {
+    lost: names(({ id, uid, told }) => told === "accepted" && times(id, uid) === 0),
+    doubled: names(({ id, uid }) => times(id, uid) > 1),
+    unasked: names(({ id, uid, told }) => told === "refused" && times(id, uid) > 0),
+    accepted: count("accepted"),
+    unknown: count("unknown"),
+    refused: count("refused"),
+  };
+}

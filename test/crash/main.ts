@@ -1,0 +1,31 @@
+/** `npm run crash`: kills a daemon at random moments under load, then counts every message that was answered 250. */
+import { parseArgs } from "node:util";
+import { crashSmtpIn } from "./smtp-in.ts";
+
+const TRIALS = { "smtp-in": crashSmtpIn };
+
+const { values, positionals } = parseArgs({
+  options: { kills: { type: "string" }, seed: { type: "string" } },
+  allowPositionals: true,
+});
+const [name = "smtp-in"] = positionals;
+const trial = TRIALS[name as keyof typeof TRIALS];
+if (trial === undefined) {
+  console.error(`There is no daemon "${name}" to kill. Name one of: ${Object.keys(TRIALS).join(", ")}.`);
+  process.exit(2);
+}
+const kills = Number(values.kills ?? 500);
+const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
+
+console.log(`Killing ${name} ${kills} times, seed ${seed}.`);
+const report = await trial({ kills, seed, say: (line) => console.log(`  ${line}`) });
+const { accepted, unknown, refused, lost, doubled, unasked, undrained, evidence } = report;
+console.log(`  answered 250: ${accepted}; answer lost: ${unknown}; refused: ${refused}`);
+console.log(`  doubled: ${doubled.length} (killed, or cut off, between a box's 250 and our note of it)`);
+for (const line of evidence) console.log(`  ${JSON.stringify(line)}`);
+if (undrained !== 0) console.log(`✗ ${undrained} messages are still in the spool.`);
+for (const each of lost) console.log(`✗ Lost: ${each}`);
+for (const each of unasked) console.log(`✗ Delivered although it was refused: ${each}`);
+const good = lost.length === 0 && undrained === 0;
+if (good) console.log(`✓ Every message that was answered 250 is in its boxes, after ${kills} kills.`);
+process.exitCode = good ? 0 : 1;

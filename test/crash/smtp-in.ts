@@ -1,0 +1,141 @@
+/**
+ * smtp-in killed at random moments under load, with boxes that come and go, and then every message counted: what was
+ * answered 250 is in the box. A kill takes all its processes at once, as when a container dies, or one worker.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Random } from "../fuzz/random.ts";
+import { type Daemon, freePorts, type LogLine, loggedTimes } from "../support/daemon-process.ts";
+import { type Box, type MailSite, openMailSite } from "../support/mail-site.ts";
+import { judge, type Sent, type Verdict } from "./ledger.ts";
+import { keepSending, MARK } from "./sender.ts";
+
+export interface CrashOptions {
+  readonly kills: number;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+}
+
+export interface CrashReport extends Verdict {
+  readonly kills: number;
+  /** Still in the spool when the time for it was over. */
+  readonly undrained: number;
+  /** What the daemon logged of the messages that the verdict complains about. */
+  readonly evidence: readonly LogLine[];
+}
+
+const MAIN = "mailserver/smtp-in/main.ts";
+const BOXES = 3;
+const SENDERS = 6;
+const WORKERS = 2;
+/** How long the spool may take to be empty once everything is up. */
+const DRAIN_MS = 60_000;
+
+export async function crashSmtpIn(options: CrashOptions): Promise<CrashReport> {
+  const site = await openMailSite({ boxes: BOXES });
+  try {
+    return await new Trial(site, options).run();
+  } finally {
+    await site.close();
+  }
+}
+
+class Trial {
+  readonly #site: MailSite;
+  readonly #options: CrashOptions;
+  readonly #random: Random;
+  readonly #sent: Sent[] = [];
+  readonly #log: LogLine[] = [];
+  #settings: Record<string, unknown> = {};
+  #healthPort = 0;
+
+  constructor(site: MailSite, options: CrashOptions) {
+    this.#site = site;
+    this.#options = options;
+    this.#random = new Random(options.seed);
+  }
+
+  async run(): Promise<CrashReport> {
+    const { boxes, folder, settings } = this.#site;
+    const [port = 0, healthPort = 0] = await freePorts(2);
+    this.#healthPort = healthPort;
+    this.#settings = {
+      ...settings,
+      ...{ port, healthPort, workers: WORKERS, queueDir: `${folder}/spool` },
+      relay: { host: "127.0.0.1", port: 1, user: "smtp-in", password: "relay-password-0123" },
+      retry: { firstMs: 100, maxMs: 2_000 },
+    };
+    const over = new AbortController();
+    let daemon = await this.#start();
+    const senders = Array.from({ length: SENDERS }, (_, number) => {
+      const random = new Random(this.#options.seed + number + 1);
+      const note = (sent: Sent): void => void this.#sent.push(sent);
+      return keepSending({ name: `s${number}`, port, boxes, random, signal: over.signal, note });
+    });
+    const weather = this.#weather(over.signal);
+    for (let kill = 1; kill <= this.#options.kills; kill += 1) {
+      daemon = await this.#kill(daemon);
+      if (kill % 50 === 0) this.#options.say(`${kill} kills, ${this.#sent.length} messages`);
+    }
+    over.abort();
+    await Promise.all([weather, ...senders]);
+    for (const { door } of boxes) await door.open();
+    const undrained = await this.#drain();
+    this.#log.push(...daemon.lines);
+    await daemon.kill();
+    return this.#judge(undrained);
+  }
+
+  #start(): Promise<Daemon> {
+    return this.#site.start(MAIN, this.#settings);
+  }
+
+  /** Waits a moment, kills, and gives the daemon that runs afterwards. */
+  async #kill(daemon: Daemon): Promise<Daemon> {
+    await sleep(20 + this.#random.below(600));
+    const started = daemon.lines.filter(({ event }) => event === "worker.started");
+    if (this.#random.chance(0.4)) {
+      const victim = this.#random.below(WORKERS) + 1;
+      const pid = Number(started.findLast(({ worker }) => worker === victim)?.pid);
+      process.kill(pid, "SIGKILL");
+      await loggedTimes(daemon, "worker.started", started.length + 1);
+      return daemon;
+    }
+    await daemon.kill();
+    this.#log.push(...daemon.lines);
+    return this.#start();
+  }
+
+  /** Boxes that are down for a while, and connections that break. */
+  async #weather(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(50 + this.#random.below(400));
+      const { door } = this.#random.pick(this.#site.boxes as readonly [Box, ...Box[]]);
+      if (this.#random.chance(0.5)) {
+        door.cut();
+        continue;
+      }
+      await door.shut();
+      await sleep(this.#random.below(1_500));
+      await door.open();
+    }
+  }
+
+  /** Messages that are left in the spool at the end of the time for it. */
+  async #drain(): Promise<number> {
+    let left = Number.NaN;
+    for (const deadline = Date.now() + DRAIN_MS; left !== 0 && Date.now() < deadline; await sleep(200)) {
+      const page = await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
+      left = Number(/^semail_queue_items (\d+)$/m.exec(page)?.[1] ?? Number.NaN);
+    }
+    return left;
+  }
+
+  async #judge(undrained: number): Promise<CrashReport> {
+    const found = new Map<string, Map<string, number>>();
+    for (const box of this.#site.boxes) found.set(box.uid, await box.count(MARK));
+    const verdict = judge(this.#sent, found);
+    const suspects = new Set([...verdict.lost, ...verdict.unasked].map((name) => name.split(" ")[0]));
+    const evidence = this.#log.filter(({ from }) => suspects.has(String(from).split("@")[0]));
+    return { ...verdict, kills: this.#options.kills, undrained, evidence };
+  }
+}

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crashSmtpIn } from "../../crash/smtp-in.ts";
+
+test("no message that smtp-in answered 250 is lost when it is killed, and its boxes come and go", async () => {
+  const report = await crashSmtpIn({ kills: 12, seed: 4, say: () => {} });
+  const told = JSON.stringify(report, null, 1);
+  assert.deepEqual([report.lost, report.unasked, report.undrained], [[], [], 0], told);
+  // A run in which hardly anything was accepted would prove nothing.
+  assert.ok(report.accepted > 30, told);
+});

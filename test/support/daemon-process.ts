@@ -1,0 +1,81 @@
+/** A daemon as the processes that its image runs: the bundle, a settings file, log lines. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export interface Daemon {
+  readonly child: ChildProcess;
+  /** What it logged so far. */
+  readonly lines: LogLine[];
+  readonly ended: Promise<number | null>;
+  /** SIGKILL for all its processes at once, as when a container dies. */
+  kill(): Promise<void>;
+}
+
+const OPENSSL = fileURLToPath(new URL("../../mailserver/images/node/openssl.cnf", import.meta.url));
+
+/** Starts the bundle with that settings file, from a folder without packages. */
+export function spawnDaemon(bundle: string, settingsFile: string, cwd: string): Daemon {
+  const args = [`--openssl-config=${OPENSSL}`, "--disable-warning=ExperimentalWarning", bundle, settingsFile];
+  // A group of its own, so that the whole of it can be killed.
+  const child = spawn(process.execPath, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const lines: LogLine[] = [];
+  let rest = "";
+  child.stdout.on("data", (chunk) => {
+    const parts = (rest + String(chunk)).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) lines.push(JSON.parse(part));
+    child.emit("logged");
+  });
+  child.stderr.on("data", (chunk) => lines.push({ event: "stderr", text: String(chunk) }));
+  // Not "exit": the last lines may still be on their way.
+  const ended = once(child, "close").then(([code]): number | null => code);
+  return {
+    child,
+    lines,
+    ended,
+    kill: async () => {
+      killGroup(child);
+      await ended;
+    },
+  };
+}
+
+/** SIGKILL for a daemon's whole group; nothing when it is gone. */
+export function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Waits until it has logged the event. */
+export const logged = (daemon: Daemon, event: string): Promise<void> => loggedTimes(daemon, event, 1);
+
+/** Waits until it has logged the event so many times. */
+export async function loggedTimes({ child, lines }: Daemon, event: string, times: number): Promise<void> {
+  while (lines.filter((line) => line.event === event).length < times) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      assert.fail(`ended before ${event}: ${JSON.stringify(lines)}`);
+    }
+    const over = new AbortController();
+    const { signal } = over;
+    await Promise.race([once(child, "logged", { signal }), once(child, "exit", { signal })]);
+    over.abort();
+  }
+}
+
+/** Ports of loopback that nobody has right now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

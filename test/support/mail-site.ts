@@ -1,0 +1,206 @@
+/** A directory and boxes, all real, each box behind a door on loopback that a test can shut; for daemons as processes. */
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client } from "ldapts";
+import { bundleDaemon } from "../../tools/bundle.ts";
+import {
+  ADMIN_PASSWORD,
+  healthy,
+  PEOPLE,
+  SERVICE_PASSWORD,
+  SERVICES,
+  SUFFIX,
+} from "../integration/images/images.ts";
+import { type Daemon, freePorts, logged, spawnDaemon } from "./daemon-process.ts";
+import { type Handle, type Lab, openLab } from "./docker.ts";
+import { type Identity, makeIdentity } from "./identity.ts";
+
+const LMTP_PORT = 24;
+
+/** The way to a box: open, or refusing as a machine whose service is down does. */
+export class Door {
+  readonly host: string;
+  readonly #port: number;
+  readonly #target: string;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+
+  constructor(host: string, port: number, target: string) {
+    this.host = host;
+    this.#port = port;
+    this.#target = target;
+  }
+
+  async open(): Promise<void> {
+    if (this.#server !== undefined) return;
+    const server = createServer((near) => {
+      const far = connect(LMTP_PORT, this.#target);
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(one);
+        one.setNoDelay(true);
+        one.on("error", () => other.destroy());
+        one.on("close", () => {
+          this.#sockets.delete(one);
+          other.destroy();
+        });
+        one.pipe(other);
+      }
+    });
+    this.#server = server;
+    server.listen(this.#port, this.host);
+    await once(server, "listening");
+  }
+
+  /** Cuts what passes through. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  async shut(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    const closed = once(server, "close");
+    server.close();
+    this.cut();
+    await closed;
+  }
+}
+
+export interface Box {
+  readonly uid: string;
+  readonly address: string;
+  readonly handle: Handle;
+  readonly door: Door;
+  /** How often each value of that header field is in the box. */
+  count(field: string): Promise<Map<string, number>>;
+}
+
+export interface MailSite {
+  readonly lab: Lab;
+  readonly folder: string;
+  readonly identity: Identity;
+  readonly directory: Handle;
+  readonly boxes: readonly Box[];
+  readonly lmtpPort: number;
+  /** What both daemons need to know of the site. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Does something as the directory's administrator. */
+  administer<T>(work: (admin: Client) => Promise<T>): Promise<T>;
+  /** Starts a daemon of this project; settles when it is ready. */
+  start(main: string, settings: Readonly<Record<string, unknown>>): Promise<Daemon>;
+  close(): Promise<void>;
+}
+
+export interface SiteOptions {
+  readonly boxes: number;
+  /** Entries of the directory beside those with a box. */
+  readonly extras?: number;
+  /** Leaves the doors out: daemons speak to the boxes themselves. */
+  readonly direct?: boolean;
+}
+
+export async function openMailSite(options: SiteOptions): Promise<MailSite> {
+  const lab = openLab();
+  const folder = await mkdtemp(join(tmpdir(), "semail-site-"));
+  const running: Daemon[] = [];
+  const doors: Door[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(running.map((daemon) => daemon.kill()));
+    await Promise.all(doors.map((door) => door.shut()));
+    await lab.cleanup();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const directory = await healthy(lab, "directory");
+    const url = `ldap://127.0.0.1:${await directory.port("389/tcp")}`;
+    const [free = 0] = await freePorts(1);
+    const lmtpPort = options.direct === true ? LMTP_PORT : free;
+    const boxes: Box[] = [];
+    for (let number = 0; number < options.boxes; number += 1) {
+      const box = await openBox(lab, number, lmtpPort, options.direct === true);
+      doors.push(box.door);
+      boxes.push(box);
+    }
+    const administer = async <T>(work: (admin: Client) => Promise<T>): Promise<T> => {
+      const admin = new Client({ url });
+      await admin.bind(`cn=admin,${SUFFIX}`, ADMIN_PASSWORD);
+      try {
+        return await work(admin);
+      } finally {
+        await admin.unbind();
+      }
+    };
+    await administer((admin) => fill(admin, boxes, options.extras ?? 0));
+    const identity = await makeIdentity("mx.semail.test");
+    const bindDn = `cn=test,${SERVICES}`;
+    return {
+      ...{ lab, folder, identity, directory, boxes, lmtpPort, administer, close },
+      settings: {
+        hostname: "mx.semail.test",
+        domains: ["semail.test"],
+        directory: { url, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
+        tls: { certificate: identity.certificate, key: identity.key },
+        lmtpPort,
+      },
+      start: async (main, settings) => {
+        const bundle = join(folder, `${main.replaceAll("/", "-")}.mjs`);
+        await writeFile(bundle, await bundleDaemon(main));
+        const file = join(folder, `settings-${running.length}.json`);
+        await writeFile(file, JSON.stringify(settings));
+        const daemon = spawnDaemon(bundle, file, folder);
+        running.push(daemon);
+        await logged(daemon, "daemon.ready");
+        return daemon;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openBox(lab: Lab, number: number, lmtpPort: number, direct: boolean): Promise<Box> {
+  const uid = `user${number}`;
+  const env = { BOX_USER: uid, BOX_QUOTA_BYTES: "0" };
+  const handle = await healthy(lab, "box", { env, memoryMb: 128 });
+  const target = await handle.ip();
+  const door = new Door(direct ? target : `127.0.1.${number + 1}`, lmtpPort, target);
+  if (!direct) await door.open();
+  const count = async (field: string): Promise<Map<string, number>> => {
+    const { stdout } = await handle.exec(["grep", "-rhi", `^${field}:`, "/srv/mail/Maildir"]);
+    const counts = new Map<string, number>();
+    for (const line of stdout.split("\n").filter((text) => text !== "")) {
+      const value = line.slice(field.length + 1).trim();
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
+    return counts;
+  };
+  return { uid, address: `${uid}@semail.test`, handle, door, count };
+}
+
+async function fill(admin: Client, boxes: readonly Box[], extras: number): Promise<void> {
+  await admin.add(`cn=test,${SERVICES}`, {
+    objectClass: ["organizationalRole", "simpleSecurityObject"],
+    cn: "test",
+    userPassword: SERVICE_PASSWORD,
+  });
+  for (const { uid, door } of boxes) await addPerson(admin, uid, door.host);
+  const host = boxes[0]?.door.host ?? "127.0.0.1";
+  for (let extra = 0; extra < extras; extra += 1) await addPerson(admin, `extra${extra}`, host);
+}
+
+/** An entry as the product writes it. */
+export async function addPerson(admin: Client, uid: string, mailHost: string): Promise<void> {
+  await admin.add(`uid=${uid},${PEOPLE}`, {
+    objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+    ...{ uid, cn: uid, sn: uid, mailHost, mailLocalAddress: `${uid}@semail.test` },
+    userPassword: `password of ${uid}`,
+  });
+}

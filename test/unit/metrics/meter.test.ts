@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { COUNTERS, GAUGES, TIMES } from "../../../mailserver/metrics/catalog.ts";
+import { exposition, snapshot } from "../../../mailserver/metrics/exposition.ts";
+import { createMeter } from "../../../mailserver/metrics/meter.ts";
+import type { Log } from "../../../mailserver/net/log.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+
+/** The page's lines of our own metrics. */
+async function page(tell: (log: Log) => void, processes = 1): Promise<string[]> {
+  const snapshots = [];
+  for (let process = 0; process < processes; process += 1) {
+    const meter = createMeter();
+    tell(meter.metered(silentLog));
+    snapshots.push(await snapshot(meter.registry));
+  }
+  return (await exposition(snapshots)).split("\n").filter((line) => line.startsWith("semail_"));
+}
+
+const recipients = ["a@semail.test", "b@semail.test"];
+
+const CASES: Readonly<Record<string, readonly [(log: Log) => void, readonly string[]]>> = {
+  "every event, by its code": [
+    (log) => {
+      log.warn("lmtp.unreachable", { host: "box-a" });
+      log.info("lmtp.unreachable", { host: "box-b" });
+    },
+    ['semail_events_total{event="lmtp.unreachable"} 2'],
+  ],
+  "sessions that are open": [
+    (log) => {
+      for (let count = 0; count < 3; count += 1) log.info("smtp.session.open");
+      log.info("smtp.session.close");
+    },
+    ["semail_sessions 2"],
+  ],
+  "refusals by code and status": [
+    (log) => log.info("smtp.command.refused", { code: 550, enhanced: "5.1.1" }),
+    ['semail_refusals_total{code="550",status="5.1.1"} 1'],
+  ],
+  "messages with their recipients, bytes and time": [
+    (log) => log.info("smtp.message.accepted", { recipients, bytes: 4_096, ms: 30 }),
+    [
+      'semail_recipients_total{outcome="accepted"} 2',
+      "semail_message_bytes_total 4096",
+      'semail_message_seconds_bucket{le="0.025",outcome="accepted"} 0',
+      'semail_message_seconds_bucket{le="0.05",outcome="accepted"} 1',
+    ],
+  ],
+  "deliveries by what became of them": [
+    (log) => {
+      log.info("lmtp.delivered", { ms: 8 });
+      log.warn("lmtp.refused", { ms: 2_000 });
+    },
+    ['semail_delivery_seconds_count{outcome="taken"} 1', 'semail_delivery_seconds_sum{outcome="refused"} 2'],
+  ],
+};
+
+describe("metrics tell of", () => {
+  for (const [what, [tell, want]] of Object.entries(CASES)) {
+    test(what, async () => {
+      const lines = await page(tell);
+      for (const line of want) assert.ok(lines.includes(line), `${line}\nis not among\n${lines.join("\n")}`);
+    });
+  }
+
+  test("all processes together", async () => {
+    const lines = await page((log) => log.info("smtp.session.open"), 3);
+    assert.ok(lines.includes("semail_sessions 3"), lines.join("\n"));
+  });
+
+  test("the queue and the workers as they are when they are read", async () => {
+    const meter = createMeter();
+    let items = 0;
+    meter.watchQueue(async () => ({ items, unreadable: 1 }));
+    meter.watchWorkers(() => ({ serving: 2, restarts: items }));
+    items = 7;
+    const text = await exposition([await snapshot(meter.registry)]);
+    for (const line of [
+      "semail_queue_items 7",
+      "semail_queue_unreadable 1",
+      "semail_workers_serving 2",
+      "semail_worker_restarts 7",
+    ]) {
+      assert.match(text, new RegExp(`^${line}$`, "m"));
+    }
+  });
+
+  test("nothing under a name that the catalog lacks", async () => {
+    const lines = await page((log) => log.info("daemon.ready"));
+    const known = new Set<string>([...Object.keys(COUNTERS), ...Object.keys(TIMES), ...Object.keys(GAUGES)]);
+    for (const line of lines) {
+      const name = /^[a-z_]+/.exec(line)?.[0] ?? "";
+      assert.ok(known.has(name) || known.has(name.replace(/_(bucket|sum|count)$/, "")), name);
+    }
+  });
+});

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { type Daemon, freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
+import { listenForMail } from "../../support/mail-listener.ts";
+import { RawClient } from "../../support/raw-client.ts";
+import { run, settingsFor, startLdap } from "./process.ts";
+
+async function settings(context: TestContext, more: Record<string, unknown> = {}) {
+  const ldap = await startLdap();
+  context.after(() => ldap.close());
+  const [port = 0, healthPort = 0, lmtpPort = 0] = await freePorts(3);
+  const made = settingsFor({ port, healthPort, lmtpPort, ldapPort: ldap.port });
+  return { ...made, port, healthPort, lmtpPort, workers: 2, retry: { firstMs: 50 }, ...more };
+}
+
+async function greeted(port: number): Promise<RawClient> {
+  const client = await RawClient.open(port);
+  assert.equal(await client.reply(), "220");
+  assert.equal(await client.say("EHLO c"), "250");
+  return client;
+}
+
+/** One message up to its DATA. */
+async function begun(port: number): Promise<RawClient> {
+  const client = await greeted(port);
+  await client.say("MAIL FROM:<bob@foreign.example>");
+  assert.equal(await client.say("RCPT TO:<alice@semail.test>"), "250 2.1.5");
+  assert.equal(await client.say("DATA"), "354");
+  return client;
+}
+
+const finish = (client: RawClient, subject = "x"): Promise<string> =>
+  client.say(`Subject: ${subject}\r\n\r\nhi\r\n.`);
+
+/** Which worker has the sessions, by the port of nobody else: the log's order of `smtp.session.open`. */
+const openedBy = ({ lines }: Daemon): number[] =>
+  lines.filter(({ event }) => event === "smtp.session.open").map(({ worker }) => Number(worker));
+
+const pidOf = ({ lines }: Daemon, slot: number): number =>
+  Number(lines.findLast(({ event, worker }) => event === "worker.started" && worker === slot)?.pid);
+
+describe("the workers of smtp-in", () => {
+  test("share the connections; one that is killed takes no other's session along, and is replaced", async (context) => {
+    const given = await settings(context);
+    const daemon = run(given);
+    await logged(daemon, "daemon.ready");
+    const first = await begun(given.port);
+    const second = await begun(given.port);
+    const [one = 0, other = 0] = openedBy(daemon);
+    assert.deepEqual([one, other].toSorted(), [1, 2]);
+    process.kill(pidOf(daemon, one), "SIGKILL");
+    assert.equal(await first.reply(), "closed");
+    assert.equal(await finish(second), "250 2.0.0");
+    await loggedTimes(daemon, "worker.started", 3);
+    for (let client = 0; client < 4; client += 1) await greeted(given.port);
+    assert.deepEqual(new Set(openedBy(daemon).slice(2)), new Set([1, 2]));
+    assert.equal((await fetch(`http://127.0.0.1:${given.healthPort}/healthz`)).status, 200);
+    daemon.child.kill("SIGTERM");
+    assert.equal(await daemon.ended, 0);
+  });
+
+  test("hold a client to its limits together", async (context) => {
+    const given = await settings(context, { clients: { address: { connections: 3 } } });
+    await logged(run(given), "daemon.ready");
+    const clients = [];
+    for (let client = 0; client < 3; client += 1) clients.push(await greeted(given.port));
+    assert.equal(await (await RawClient.open(given.port)).reply(), "421 4.7.0");
+    await clients[0]?.say("QUIT");
+    let greeting = "421 4.7.0";
+    while (greeting === "421 4.7.0") greeting = await (await RawClient.open(given.port)).reply();
+    assert.equal(greeting, "220");
+  });
+
+  test("are measured together, at loopback and the address for Prometheus", async (context) => {
+    const given = await settings(context, { metricsAddress: "127.0.0.2" });
+    await logged(run(given), "daemon.ready");
+    for (let message = 0; message < 2; message += 1) {
+      assert.equal(await finish(await begun(given.port)), "250 2.0.0");
+    }
+    for (const host of ["127.0.0.1", "127.0.0.2"]) {
+      const response = await fetch(`http://${host}:${given.healthPort}/metrics`);
+      assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+      const page = await response.text();
+      for (const line of [
+        'semail_events_total{event="smtp.message.accepted"} 2',
+        'semail_recipients_total{outcome="accepted"} 2',
+        "semail_sessions 2",
+        // No box listens: both wait in the spools of two workers.
+        "semail_queue_items 2",
+        "semail_workers_serving 2",
+      ]) {
+        assert.ok(page.split("\n").includes(line), `${line} is not in\n${page}`);
+      }
+    }
+  });
+
+  const leavings: Readonly<Record<string, (client: RawClient) => void>> = {
+    "closes its side": (client) => void client.socket.end(),
+    resets: (client) => void client.socket.resetAndDestroy(),
+  };
+  for (const [how, leave] of Object.entries(leavings)) {
+    test(`end the session of a client that ${how} after any byte`, async (context) => {
+      const given = await settings(context, { limits: { connectionsPerClient: 500 } });
+      const daemon = run(given);
+      await logged(daemon, "daemon.ready");
+      const said =
+        "EHLO c\r\nMAIL FROM:<b@f.example>\r\nRCPT TO:<alice@semail.test>\r\nDATA\r\nhi\r\n.\r\nQUIT\r\n";
+      for (let length = 0; length <= said.length; length += 1) {
+        const client = await RawClient.open(given.port);
+        client.socket.resume();
+        // Not waited for: what was sent arrives together with the end, before the connection is handed over.
+        client.write(said.slice(0, length));
+        leave(client);
+      }
+      const probe = await greeted(given.port);
+      await probe.say("QUIT");
+      // One that was reset before it was accepted may never have been seen.
+      if (how !== "resets") await loggedTimes(daemon, "smtp.session.open", said.length + 2);
+      for (const seen = { opened: 0 }; seen.opened < openedBy(daemon).length; ) {
+        seen.opened = openedBy(daemon).length;
+        await loggedTimes(daemon, "smtp.session.close", seen.opened);
+      }
+    });
+  }
+
+  test("let a message finish when the daemon ends, and then it is in the spool", async (context) => {
+    const given = await settings(context);
+    const daemon = run(given);
+    await logged(daemon, "daemon.ready");
+    const client = await begun(given.port);
+    daemon.child.kill("SIGTERM");
+    await logged(daemon, "daemon.stopping");
+    assert.equal(await finish(client), "250 2.0.0");
+    assert.equal(await client.reply(), "421 4.3.2");
+    assert.equal(await daemon.ended, 0);
+  });
+
+  test("take care of what the spools of workers that are no more still hold", async (context) => {
+    const given = await settings(context, { workers: 3 });
+    const before = run(given);
+    await logged(before, "daemon.ready");
+    for (const subject of ["one", "two", "three"]) {
+      assert.equal(await finish(await begun(given.port), subject), "250 2.0.0");
+    }
+    assert.deepEqual(new Set(openedBy(before)), new Set([1, 2, 3]));
+    before.child.kill("SIGTERM");
+    assert.equal(await before.ended, 0);
+
+    const box = await listenForMail({
+      listen: { host: "127.0.0.1", port: given.lmtpPort },
+      session: { protocol: "lmtp" },
+    });
+    context.after(() => box.listener.close());
+    const after = run({ ...given, workers: 1 });
+    await box.reached(3);
+    await loggedTimes(after, "queue.delivered", 3);
+    after.child.kill("SIGTERM");
+    assert.equal(await after.ended, 0);
+    const subjects = box.messages.map(({ text }) => /Subject: (.*)\r/.exec(text)?.[1] ?? "");
+    assert.deepEqual(subjects.toSorted(), ["one", "three", "two"]);
+
+    const last = run({ ...given, workers: 1 });
+    await logged(last, "daemon.ready");
+    assert.ok(existsSync(join(given.queueDir, "worker-1", "queue.sqlite")));
+    assert.deepEqual(readdirSync(join(given.queueDir, "worker-2")), []);
+  });
+});
