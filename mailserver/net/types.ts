@@ -1,4 +1,5 @@
 /** What `serve`, `connect` and `deliver` take and give. */
+import type { SecureContext } from "node:tls";
 import type {
   ClientOptions,
   ClientStage,
@@ -55,8 +56,11 @@ export interface Gate {
 export interface ServeOptions {
   /** `host` defaults to all addresses; port 0 takes any. */
   readonly listen: { readonly host?: string; readonly port: number };
-  /** `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs `session.startTls` and an identity. */
-  readonly tls?: TlsIdentity & { readonly implicit?: boolean };
+  /**
+   * `context` is asked at each hand-shake. `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs
+   * `session.startTls` too.
+   */
+  readonly tls?: { readonly context: () => SecureContext; readonly implicit?: boolean };
   readonly session: ServerOptions;
   readonly limits: {
     /** How long a client may be silent, or take for one command. */

@@ -16,7 +16,7 @@ import {
 } from "../integration/images/images.ts";
 import { type Daemon, freePorts, logged, spawnDaemon } from "./daemon-process.ts";
 import { type Handle, type Lab, openLab } from "./docker.ts";
-import { type Identity, makeIdentity } from "./identity.ts";
+import { type Identity, makeIdentity, writeIdentity } from "./identity.ts";
 
 const LMTP_PORT = 24;
 
@@ -146,7 +146,7 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
         hostname: "mx.semail.test",
         domains: ["semail.test"],
         directory: { url, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
-        tls: { certificate: identity.certificate, key: identity.key },
+        tls: await writeIdentity(folder, identity),
         lmtpPort,
       },
       start: async (main, settings) => {
