@@ -5,7 +5,7 @@ import type { ClientTimeouts, DeliveryReport } from "../net/types.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
-import { findAddresses, findHosts, type MxDeps } from "./mx.ts";
+import { findAddresses, findHosts, type HostAddresses, type MxDeps } from "./mx.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
@@ -45,20 +45,25 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
     const attempt = new Attempt(delivery, deps, signal);
     for (const host of route.hosts) {
       if (attempt.over()) break;
-      const found = await findAddresses(host, deps.dns);
-      if (found.kind === "none") {
-        attempt.noteAll(found.outcome, host);
-        continue;
-      }
-      const addresses = found.addresses.filter(deps.mayReach);
-      if (addresses.length < found.addresses.length) {
-        deps.log.warn("target.closed", { domain, host, addresses: found.addresses });
-      }
-      if (addresses.length === 0) attempt.noteAll(closedTarget(host), host);
-      else await attempt.tryHost(addresses.map((address) => ({ host, address })));
+      const found = await openAddresses(host, deps);
+      if (found.kind === "none") attempt.noteAll(found.outcome, host);
+      else await attempt.tryHost(found.addresses.map((address) => ({ host, address })));
     }
     return attempt.results();
   };
+}
+
+/** The addresses of a host to which we may connect. */
+async function openAddresses(host: string, deps: SmtpCourierDeps): Promise<HostAddresses> {
+  const found = await findAddresses(host, deps.dns);
+  if (found.kind === "none") return found;
+  const addresses = found.addresses.filter(deps.mayReach);
+  if (addresses.length < found.addresses.length) {
+    deps.log.warn("net.target.closed", { host, addresses: found.addresses });
+  }
+  return addresses.length > 0
+    ? { kind: "addresses", addresses }
+    : { kind: "none", outcome: closedTarget(host) };
 }
 
 /** One message on its way through the hosts of a domain. */
