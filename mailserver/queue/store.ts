@@ -2,9 +2,8 @@
  * The queue's database. Synchronous: it runs in the worker thread, and nothing else writes to the file.
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { openDatabase } from "./database.ts";
 import {
   type DueItem,
   type DueRecipient,
@@ -15,8 +14,6 @@ import {
   type Settlement,
   type Unreported,
 } from "./item.ts";
-import { PRAGMAS, SCHEMA } from "./schema.ts";
-import { syncFolder } from "./sync-folder.ts";
 
 /** An item that could not be read and lies in the table `unreadable` now. */
 export interface SetAside {
@@ -43,12 +40,8 @@ export class Store {
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(options: StoreOptions) {
-    mkdirSync(options.dir, { recursive: true });
-    this.#db = new DatabaseSync(join(options.dir, "queue.sqlite"));
-    this.#db.exec(PRAGMAS);
-    this.#db.exec(SCHEMA);
+    this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
-    syncFolder(options.dir);
   }
 
   /** Runs `work` in one transaction: durable when this returns, undone when it throws. */
@@ -72,11 +65,11 @@ export class Store {
       ...[id, created, json(item.envelope), item.body.length],
     );
     this.#run("INSERT INTO body (id, content) VALUES (?, ?)", id, item.body);
-    for (const [seq, { address, destination }] of item.recipients.entries()) {
+    for (const [seq, { address, destination, originals }] of item.recipients.entries()) {
       this.#run(
-        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt)
-         VALUES (?, ?, ?, ?, 'pending', 0, ?)`,
-        ...[id, seq, address, destination, created],
+        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt, originals)
+         VALUES (?, ?, ?, ?, 'pending', 0, ?, ?)`,
+        ...[id, seq, address, destination, created, originals === undefined ? null : json(originals)],
       );
     }
   }
@@ -198,8 +191,9 @@ export class Store {
     if (row === undefined) return undefined;
     return {
       ...ItemRow.parse(row),
-      recipients: this.#readRecipients(id).map(({ next_attempt, answer, seq: _, ...rest }) => ({
+      recipients: this.#readRecipients(id).map(({ next_attempt, answer, seq: _, originals, ...rest }) => ({
         ...rest,
+        ...(originals && { originals }),
         nextAttempt: next_attempt,
         ...(answer === null ? {} : { lastAnswer: answer }),
       })),
@@ -226,7 +220,10 @@ export class Store {
     const { history: _, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
     const recipients: DueRecipient[] = this.#readRecipients(id)
       .filter(({ seq }) => seqs.has(seq))
-      .map(({ seq, address, destination, attempts }) => ({ seq, address, destination, attempts }));
+      .map(({ seq, address, destination, attempts, originals }) => ({
+        ...{ seq, address, destination, attempts },
+        ...(originals && { originals }),
+      }));
     return { ...item, recipients };
   }
 
@@ -234,10 +231,10 @@ export class Store {
     const { history: _, size: __, ...item } = ItemRow.parse(this.#get("SELECT * FROM item WHERE id = ?", id));
     const sql = `SELECT * FROM recipient WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 ORDER BY seq`;
     const recipients = this.#all(sql, id).map((row) => {
-      const { seq, address, state, answer } = RecipientRow.parse(row);
+      const { seq, address, state, answer, originals } = RecipientRow.parse(row);
       if ((state !== "failed" && state !== "expired") || answer === null)
         throw new Error("no reason for a failure");
-      return { seq, address, state, answer };
+      return { seq, address, state, answer, ...(originals && { originals }) };
     });
     return { ...item, recipients };
   }
