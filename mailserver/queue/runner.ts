@@ -2,16 +2,14 @@
  * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and reports failures.
  * It wakes when something is queued, when a delivery ends, and when the next recipient is due: never in between.
  */
-import { isAscii } from "node:buffer";
 import type { RetrySettings } from "../contract.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
-import { parseAddress } from "../smtp/address.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Address, RcptParameters } from "../smtp/types.ts";
 import { Backlog, type Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
-import type { DueRecipient, NewItem, Settlement, Unreported } from "./item.ts";
+import { toDelivery } from "./delivery.ts";
+import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
 import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
 import type { SetAside } from "./store.ts";
@@ -193,14 +191,9 @@ class QueueRunner implements Runner {
   /** Reads what is to be delivered; an item that can't be read is set aside. */
   async #open(group: Group): Promise<Delivery | undefined> {
     const { queue, clock } = this.#options;
-    const { item, recipients } = group;
+    const { item } = group;
     try {
-      const { from: sender, eightBit, smtputf8 } = item.envelope;
-      const from = sender === "" ? null : toAddress(sender);
-      const addresses = recipients.map(({ address }) => toAddress(address));
-      const recipientDsn = recipients.map(toRcptParameters);
-      const body = await queue.body(item.id);
-      return { from, recipients: addresses, recipientDsn, body, eightBit, smtputf8 };
+      return toDelivery({ ...group, body: await queue.body(item.id) });
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       this.#logSetAside([await queue.setAside({ id: item.id, cause, at: clock.now() })]);
@@ -260,19 +253,6 @@ class QueueRunner implements Runner {
   #logSetAside(items: readonly SetAside[]): void {
     for (const { id, cause } of items) this.#options.log.error("queue.item.unreadable", { item: id, cause });
   }
-}
-
-function toAddress(text: string): Address {
-  const address = parseAddress(text, { utf8: true });
-  if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
-}
-
-/** RFC 3461 section 5.2.1: a server that passes a message on may add what its recipient was called before. */
-function toRcptParameters({ originals }: DueRecipient): RcptParameters | undefined {
-  const address = originals?.[0];
-  if (address === undefined) return undefined;
-  return { orcpt: { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address } };
 }
 
 function toAttempt(result: Result | undefined): AttemptResult {
