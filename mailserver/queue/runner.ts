@@ -5,11 +5,10 @@
 import type { RetrySettings } from "../contract.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
-import { parseAddress } from "../smtp/address.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Address } from "../smtp/types.ts";
 import { Backlog, type Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
+import { toDelivery } from "./delivery.ts";
 import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
 import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
@@ -214,13 +213,9 @@ class QueueRunner implements Runner {
   /** Reads what is to be delivered; an item that can't be read is set aside. */
   async #open(group: Group): Promise<Delivery | undefined> {
     const { queue, clock } = this.#options;
-    const { item, recipients } = group;
+    const { item } = group;
     try {
-      const { from: sender, eightBit, smtputf8 } = item.envelope;
-      const from = sender === "" ? null : toAddress(sender);
-      const addresses = recipients.map(({ address }) => toAddress(address));
-      const body = await queue.body(item.id);
-      return { from, recipients: addresses, body, eightBit, smtputf8 };
+      return toDelivery({ ...group, body: await queue.body(item.id) });
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       this.#logSetAside([await queue.setAside({ id: item.id, cause, at: clock.now() })]);
@@ -280,12 +275,6 @@ class QueueRunner implements Runner {
   #logSetAside(items: readonly SetAside[]): void {
     for (const { id, cause } of items) this.#options.log.error("queue.item.unreadable", { item: id, cause });
   }
-}
-
-function toAddress(text: string): Address {
-  const address = parseAddress(text, { utf8: true });
-  if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
 }
 
 function toAttempt(result: Result | undefined): AttemptResult {
