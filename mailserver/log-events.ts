@@ -16,6 +16,7 @@ export const LOG_EVENTS = {
   "net.tls.failed": "A TLS hand-shake failed",
   "net.tls.reloaded": "The files hold another certificate; it is served from now on",
   "net.tls.unusable": "The files hold no usable certificate with its key; the one before is served on",
+  "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",
   "smtp.session.tls": "The session is under TLS now",

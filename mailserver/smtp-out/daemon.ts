@@ -3,6 +3,7 @@ import type { SmtpOutSettings } from "../contract.ts";
 import { createBoxLine } from "../courier/box-line.ts";
 import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
+import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
@@ -112,6 +113,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     ownNames: [hostname, ...settings.ownNames],
     hostname,
     port: settings.remotePort,
+    mayReach: createTargetRule(settings.allowTargets),
     log,
     ...timeouts,
   };
@@ -172,7 +174,8 @@ async function listenAll(
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        session: { ...session, startTls: false, auth: "always" },
+        // DSN for its ORCPT: it asks for no notifications.
+        session: { ...session, startTls: false, auth: "always", dsn: true },
         handler: createHandler("relay", deps),
       }),
     ];
