@@ -14,6 +14,7 @@ export const LOG_EVENTS = {
   "net.gate.failed": "Whether a client may be let in could not be decided; its connection was closed",
   "net.proxy.failed": "A load balancer did not say whom it speaks for",
   "net.tls.failed": "A TLS hand-shake failed",
+  "net.tls.loaded": "The certificate that is served was read",
   "net.tls.reloaded": "The files hold another certificate; it is served from now on",
   "net.tls.unusable": "The files hold no usable certificate with its key; the one before is served on",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",

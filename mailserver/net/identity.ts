@@ -3,6 +3,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { SecureContext } from "node:tls";
 import type { TlsSettings } from "../contract.ts";
+import type { LogEvent } from "../log-events.ts";
 import type { Log } from "./log.ts";
 import type { Timing } from "./timing.ts";
 import { serverContext } from "./tls.ts";
@@ -41,6 +42,7 @@ export class ServerIdentity {
     this.#deps = deps;
     this.#context = serverContext(pair);
     this.#seen = digest(pair);
+    this.#tell("net.tls.loaded", pair);
   }
 
   /** What the next hand-shake uses. */
@@ -71,10 +73,15 @@ export class ServerIdentity {
     try {
       if (found instanceof Error) throw found;
       this.#context = serverContext(found);
-      log.info("net.tls.reloaded", { certificateFile, notAfter: notAfter(found) });
+      this.#tell("net.tls.reloaded", found);
     } catch (error) {
       log.error("net.tls.unusable", { certificateFile, error });
     }
+  }
+
+  #tell(event: LogEvent, { certificate }: TlsIdentity): void {
+    const notAfter = new Date(new X509Certificate(certificate).validTo).toISOString();
+    this.#deps.log.info(event, { certificateFile: this.#files.certificateFile, notAfter });
   }
 }
 
@@ -91,6 +98,3 @@ const digest = ({ certificate, key }: TlsIdentity): string =>
   createHash("sha256")
     .update(JSON.stringify([certificate, key]))
     .digest("hex");
-
-const notAfter = ({ certificate }: TlsIdentity): string =>
-  new Date(new X509Certificate(certificate).validTo).toISOString();
