@@ -170,11 +170,11 @@ export class ServerConnection {
   async #answer(question: Question): Promise<ServerAction[]> {
     const answer = this.#consult(question);
     // Replies of earlier commands don't wait for a slow policy.
-    const { now } = this.#options.timing ?? systemTiming;
-    const asked = now();
+    const timing = this.#options.timing ?? systemTiming;
+    const asked = timing.now();
     if (answer instanceof Promise) await this.#flush();
     const decision = await answer;
-    this.#note(question, decision, Math.round(now() - asked));
+    this.#note(question, decision, Math.round(timing.now() - asked));
     const left = this.#gone ? this.#session.disconnected() : [];
     return [...left, ...this.#session.answer(decision)];
   }
