@@ -14,7 +14,7 @@ import type { MailListener } from "../net/types.ts";
 import type { ClientCounts } from "../policy/client-counts.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
-import { boxDestination } from "../queue/route.ts";
+import { boxDestination, parseDestination } from "../queue/route.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
 import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
@@ -188,6 +188,10 @@ function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
   return startRunner({
     ...parts,
     retry,
+    restsUntil: (destination) => {
+      const route = parseDestination(destination);
+      return route?.kind === "box" ? parts.boxes.restsUntil(route.host) : 0;
+    },
     deliver: createDeliver({
       ...parts,
       relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),
