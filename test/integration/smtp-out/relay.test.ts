@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
+import type { Zone } from "../../support/fake-dns.ts";
 import { DKIM_RECORD, mailer, RELAY, startStage } from "./setup.ts";
 
 const mail = { from: "Alice <alice@semail.test>", subject: "hello", text: "hi\n.\n..dots\n" };
@@ -195,3 +196,24 @@ test("an MX whose first address is dead is reached at the second", async () => {
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   await stage.remote.next();
 });
+
+const inward: Readonly<Record<string, { to: string; zone?: Zone }>> = {
+  "an address literal": { to: "bob@[127.0.0.1]" },
+  "an IPv6 literal": { to: "bob@[IPv6:::1]" },
+  "an IPv4-mapped literal": { to: "bob@[IPv6:::ffff:127.0.0.1]" },
+  "an MX record": { to: "bob@evil.test", zone: { "evil.test": { mx: [[10, "in.evil.test"]] } } },
+  "an address record": { to: "bob@in.evil.test" },
+};
+const inside: Zone = {
+  "in.evil.test": { a: ["127.0.0.1", "10.64.0.5"], aaaa: ["::ffff:127.0.0.1", "fe80::1"] },
+};
+for (const [what, { to, zone }] of Object.entries(inward)) {
+  test(`${what} of a stranger can't aim the daemon at a private address, and the sender is told`, async () => {
+    await using stage = await startStage({ zone: { ...zone, ...inside }, settings: { allowTargets: [] } });
+    await mailer(stage).sendMail({ ...mail, to });
+    const text = (await stage.box.next()).body.toString();
+    assert.match(text, /Action: failed\r\nStatus: 5\.4\.4\r\n/);
+    assert.match(text, /has only addresses to which no mail is sent/);
+    assert.equal(stage.remote.received.length, 0);
+  });
+}
