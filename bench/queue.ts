@@ -13,7 +13,7 @@ import type { Probed } from "./support/queue-probe.ts";
 import { atMost, type Row, ratioAtMost, report } from "./support/result.ts";
 
 const FEW = 1_000;
-const MANY = 20_000;
+const MANY = 1_000_000;
 const AT_ONCE = 10_000;
 const PROBE = new URL("support/queue-probe.ts", import.meta.url).pathname;
 
