@@ -22,6 +22,7 @@ import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
+import { sessionOptions } from "./session-options.ts";
 import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 
@@ -158,16 +159,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   return serve({
     listen: { port: settings.port },
     tls: settings.tls,
-    session: {
-      protocol: "smtp",
-      hostname,
-      startTls: true,
-      auth: "never",
-      authRequired: false,
-      // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
-      smtpUtf8: false,
-      limits,
-    },
+    session: sessionOptions(settings),
     limits,
     handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
     log,

@@ -17,6 +17,7 @@ import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
+import { sessionOptions } from "./session-options.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
@@ -96,7 +97,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   };
 }
 
-type DeliveryDeps = DaemonDeps & HandlerDeps & { readonly connections: ConnectionPool };
+type DeliveryDeps = DaemonDeps &
+  HandlerDeps & { readonly queue: Queue; readonly connections: ConnectionPool };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
@@ -131,8 +133,7 @@ type Listeners = [MailListener, MailListener, MailListener];
 
 /** All three, or none. */
 async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<Listeners> {
-  const { hostname, limits, tls } = settings;
-  const session = { protocol: "smtp", hostname, limits, authRequired: true } as const;
+  const { limits, tls } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
   const opened: MailListener[] = [];
@@ -143,28 +144,26 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
   };
   try {
     return [
-      // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
       await open({
         ...common,
         listen: { port: settings.submissionPort },
         tls,
-        session: { ...session, startTls: true, auth: "tls" },
+        session: sessionOptions("submission", settings),
         handler: submission,
       }),
-      // RFC 8314 section 3.3
       await open({
         ...common,
         listen: { port: settings.submissionsPort },
         tls: { ...tls, implicit: true },
-        session: { ...session, startTls: false, auth: "tls" },
+        session: sessionOptions("submissions", settings),
         handler: submission,
       }),
-      // The internal network carries it; it is never published. Its one client is smtp-in.
+      // Its one client is smtp-in.
       await open({
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        session: { ...session, startTls: false, auth: "always" },
+        session: sessionOptions("relay", settings),
         handler: createHandler("relay", deps),
       }),
     ];

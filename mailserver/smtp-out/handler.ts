@@ -34,7 +34,7 @@ export interface HandlerDeps extends LoginDeps {
   readonly hostname: string;
   readonly domains: readonly string[];
   readonly rules: LocalRules;
-  readonly queue: Queue;
+  readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
   readonly room: Room;
   readonly newId: () => string;
