@@ -23,6 +23,7 @@ import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
+import { sessionOptions } from "./session-options.ts";
 import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 
@@ -166,16 +167,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   return serve({
     listen: { port: settings.port, shared: parts.sharedPort ?? false },
     tls: parts.identity,
-    session: {
-      protocol: "smtp",
-      hostname,
-      startTls: true,
-      auth: "never",
-      authRequired: false,
-      // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
-      smtpUtf8: false,
-      limits,
-    },
+    session: sessionOptions(settings),
     limits,
     handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
     log,

@@ -19,6 +19,7 @@ import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
+import { sessionOptions } from "./session-options.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
@@ -101,7 +102,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   };
 }
 
-type DeliveryDeps = DaemonDeps & HandlerDeps & { readonly connections: ConnectionPool };
+type DeliveryDeps = DaemonDeps &
+  HandlerDeps & { readonly queue: Queue; readonly connections: ConnectionPool };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
@@ -141,8 +143,7 @@ async function listenAll(
   identity: ServerIdentity,
   deps: HandlerDeps,
 ): Promise<Listeners> {
-  const { hostname, limits } = settings;
-  const session = { protocol: "smtp", hostname, limits, authRequired: true } as const;
+  const { limits } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
   const opened: MailListener[] = [];
@@ -153,29 +154,26 @@ async function listenAll(
   };
   try {
     return [
-      // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
       await open({
         ...common,
         listen: { port: settings.submissionPort },
         tls: identity,
-        session: { ...session, startTls: true, auth: "tls" },
+        session: sessionOptions("submission", settings),
         handler: submission,
       }),
-      // RFC 8314 section 3.3
       await open({
         ...common,
         listen: { port: settings.submissionsPort },
         tls: { context: identity.context, implicit: true },
-        session: { ...session, startTls: false, auth: "tls" },
+        session: sessionOptions("submissions", settings),
         handler: submission,
       }),
-      // The internal network carries it; it is never published. Its one client is smtp-in.
+      // Its one client is smtp-in.
       await open({
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        // DSN for its ORCPT: it asks for no notifications.
-        session: { ...session, startTls: false, auth: "always", dsn: true },
+        session: sessionOptions("relay", settings),
         handler: createHandler("relay", deps),
       }),
     ];
