@@ -3,6 +3,7 @@ import type { SmtpOutSettings } from "../contract.ts";
 import { createBoxLine } from "../courier/box-line.ts";
 import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
+import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
@@ -108,6 +109,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     ownNames: [hostname, ...settings.ownNames],
     hostname,
     port: settings.remotePort,
+    mayReach: createTargetRule(settings.allowTargets),
     log,
     ...timeouts,
   };
@@ -164,7 +166,8 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        session: { ...session, startTls: false, auth: "always" },
+        // DSN for its ORCPT: it asks for no notifications.
+        session: { ...session, startTls: false, auth: "always", dsn: true },
         handler: createHandler("relay", deps),
       }),
     ];
