@@ -45,6 +45,8 @@ export interface SmtpOut {
 
 /** Sessions with the boxes: short, since each costs a box a process while it is open. */
 const KEPT = { idleMs: 5_000, messages: 1_000 };
+/** Sessions with foreign hosts, which may be strict about idle clients, long sessions, and many from one address. */
+const KEPT_ABROAD = { idleMs: 3_000, messages: 100, perPeer: 5 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
@@ -81,7 +83,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections });
+  const abroad = new ConnectionPool(KEPT_ABROAD);
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad });
   const [submission, submissions, relay] = listeners;
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
@@ -90,14 +93,20 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     close: async () => {
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
-      await connections.close();
+      await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
       await directory.close();
     },
   };
 }
 
-type DeliveryDeps = DaemonDeps & HandlerDeps & { readonly connections: ConnectionPool };
+type DeliveryDeps = DaemonDeps &
+  HandlerDeps & {
+    /** To the boxes. */
+    readonly connections: ConnectionPool;
+    /** To foreign hosts. */
+    readonly abroad: ConnectionPool;
+  };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
@@ -110,6 +119,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     hostname,
     port: settings.remotePort,
     mayReach: createTargetRule(settings.allowTargets),
+    connections: deps.abroad,
     log,
     ...timeouts,
   };
