@@ -6,7 +6,10 @@ export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>):
   const { history: _, ...item } = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
   const recipients: DueRecipient[] = readRecipients(sql, id)
     .filter(({ seq }) => seqs.has(seq))
-    .map(({ seq, address, destination, attempts }) => ({ seq, address, destination, attempts }));
+    .map(({ seq, address, destination, attempts, originals }) => ({
+      ...{ seq, address, destination, attempts },
+      ...(originals && { originals }),
+    }));
   return { ...item, recipients };
 }
 
@@ -14,10 +17,10 @@ export function readUnreported(sql: Statements, id: string): Unreported {
   const { history: _, size: __, ...item } = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
   const query = `SELECT * FROM recipient WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 ORDER BY seq`;
   const recipients = sql.all(query, id).map((row) => {
-    const { seq, address, state, answer } = RecipientRow.parse(row);
+    const { seq, address, state, answer, originals } = RecipientRow.parse(row);
     if ((state !== "failed" && state !== "expired") || answer === null)
       throw new Error("no reason for a failure");
-    return { seq, address, state, answer };
+    return { seq, address, state, answer, ...(originals && { originals }) };
   });
   return { ...item, recipients };
 }

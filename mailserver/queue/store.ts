@@ -2,9 +2,8 @@
  * The queue's database. Synchronous: it runs in the worker thread, and nothing else writes to the file.
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { FILE, openDatabase } from "./database.ts";
 import {
   type DueItem,
   ItemRow,
@@ -15,11 +14,8 @@ import {
 } from "./item.ts";
 import { DiskRoom } from "./room.ts";
 import { readDue, readRecipients, readUnreported } from "./rows.ts";
-import { PRAGMAS, SCHEMA } from "./schema.ts";
 import { Statements } from "./statements.ts";
-import { syncFolder } from "./sync-folder.ts";
 
-const FILE = "queue.sqlite";
 /** SQLite's own default. */
 const PAGE_BYTES = 4_096;
 
@@ -54,13 +50,9 @@ export class Store {
   readonly #sql: Statements;
 
   constructor(options: StoreOptions) {
-    mkdirSync(options.dir, { recursive: true });
-    this.#db = new DatabaseSync(join(options.dir, FILE));
-    this.#db.exec(PRAGMAS);
-    this.#db.exec(SCHEMA);
+    this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
-    syncFolder(options.dir);
     this.#room = new DiskRoom(options.dir, `${FILE}-wal`);
   }
 
@@ -97,11 +89,11 @@ export class Store {
       ...[id, created, json(item.envelope), item.body.length],
     );
     this.#sql.run("INSERT INTO body (id, content) VALUES (?, ?)", id, item.body);
-    for (const [seq, { address, destination }] of item.recipients.entries()) {
+    for (const [seq, { address, destination, originals }] of item.recipients.entries()) {
       this.#sql.run(
-        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt)
-         VALUES (?, ?, ?, ?, 'pending', 0, ?)`,
-        ...[id, seq, address, destination, created],
+        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt, originals)
+         VALUES (?, ?, ?, ?, 'pending', 0, ?, ?)`,
+        ...[id, seq, address, destination, created, originals === undefined ? null : json(originals)],
       );
     }
   }
@@ -224,11 +216,14 @@ export class Store {
     if (row === undefined) return undefined;
     return {
       ...ItemRow.parse(row),
-      recipients: readRecipients(this.#sql, id).map(({ next_attempt, answer, seq: _, ...rest }) => ({
-        ...rest,
-        nextAttempt: next_attempt,
-        ...(answer === null ? {} : { lastAnswer: answer }),
-      })),
+      recipients: readRecipients(this.#sql, id).map(
+        ({ next_attempt, answer, seq: _, originals, ...rest }) => ({
+          ...rest,
+          ...(originals && { originals }),
+          nextAttempt: next_attempt,
+          ...(answer === null ? {} : { lastAnswer: answer }),
+        }),
+      ),
     };
   }
 

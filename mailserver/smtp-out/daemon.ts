@@ -176,7 +176,8 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        session: { ...session, startTls: false, auth: "always" },
+        // DSN for its ORCPT: it asks for no notifications.
+        session: { ...session, startTls: false, auth: "always", dsn: true },
         handler: createHandler("relay", deps),
       }),
     ];

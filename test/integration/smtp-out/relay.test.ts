@@ -77,6 +77,24 @@ test("mail for our own people goes to the box, and a forward's copy to the outsi
   assert.deepEqual((await stage.remote.next()).recipients, ["bob@one.test"]);
 });
 
+test("who writes to somebody with a forward never learns where that goes, by submission or by smtp-in", async () => {
+  await using stage = await startStage({
+    rcpt: (to) => (to === "bob@one.test" ? refuse(550, "5.1.1") : undefined),
+  });
+  await mailer(stage).sendMail({ ...mail, to: "Bob+list@semail.test" });
+  await mailer(stage, { user: RELAY.user, pass: RELAY.password, port: stage.out.ports.relay }).sendMail({
+    envelope: { from: "alice@semail.test", to: "bob@one.test" },
+    raw: "From: alice@semail.test\r\nTo: bob@semail.test\r\nSubject: hi\r\n\r\nbody\r\n",
+    dsn: { recipient: "bob@semail.test" },
+  });
+  const mails = [await stage.box.next(), await stage.box.next(), await stage.box.next()];
+  const told = mails.filter(({ from }) => from === null).map(({ body }) => body.toString());
+  assert.equal(told.length, 2);
+  for (const text of told) assert.doesNotMatch(text, /one\.test/);
+  assert.match(told.join(""), /Final-Recipient: rfc822; Bob\+list@semail\.test/);
+  assert.match(told.join(""), /Final-Recipient: rfc822; bob@semail\.test/);
+});
+
 test("a full box defers its recipient without holding up another", async () => {
   let full = true;
   await using stage = await startStage({
