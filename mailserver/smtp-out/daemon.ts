@@ -5,6 +5,7 @@ import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
 import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
+import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
@@ -18,6 +19,7 @@ import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
+import { sessionOptions } from "./session-options.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
@@ -52,10 +54,11 @@ const ROOM_MESSAGES = 3;
 /** And those of one client. */
 const CLIENT_MESSAGES = 2;
 
-/** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
+/** Listens when it resolves; rejects when a port, the queue, the certificate or a key can't be had. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
   const { log, clock } = deps;
   const { hostname, domains } = settings;
+  const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const signers = settings.dkim.map(createDkimSigner);
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
@@ -78,7 +81,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     relay: settings.relay,
     room,
   };
-  const listeners = await listenAll(settings, handlerDeps).catch(async (error: unknown) => {
+  const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
     throw error;
   });
@@ -86,11 +89,13 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const abroad = new ConnectionPool(KEPT_ABROAD);
   const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad });
   const [submission, submissions, relay] = listeners;
+  const unwatch = identity.watch();
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
     queue,
     failed: queue.failed,
     close: async () => {
+      unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
       await Promise.all([connections.close(), abroad.close()]);
@@ -102,6 +107,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
 
 type DeliveryDeps = DaemonDeps &
   HandlerDeps & {
+    readonly queue: Queue;
     /** To the boxes. */
     readonly connections: ConnectionPool;
     /** To foreign hosts. */
@@ -142,9 +148,12 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
 type Listeners = [MailListener, MailListener, MailListener];
 
 /** All three, or none. */
-async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<Listeners> {
-  const { hostname, limits, tls } = settings;
-  const session = { protocol: "smtp", hostname, limits, authRequired: true } as const;
+async function listenAll(
+  settings: SmtpOutSettings,
+  identity: ServerIdentity,
+  deps: HandlerDeps,
+): Promise<Listeners> {
+  const { limits } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
   const opened: MailListener[] = [];
@@ -155,29 +164,26 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
   };
   try {
     return [
-      // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
       await open({
         ...common,
         listen: { port: settings.submissionPort },
-        tls,
-        session: { ...session, startTls: true, auth: "tls" },
+        tls: identity,
+        session: sessionOptions("submission", settings),
         handler: submission,
       }),
-      // RFC 8314 section 3.3
       await open({
         ...common,
         listen: { port: settings.submissionsPort },
-        tls: { ...tls, implicit: true },
-        session: { ...session, startTls: false, auth: "tls" },
+        tls: { context: identity.context, implicit: true },
+        session: sessionOptions("submissions", settings),
         handler: submission,
       }),
-      // The internal network carries it; it is never published. Its one client is smtp-in.
+      // Its one client is smtp-in.
       await open({
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        // DSN for its ORCPT: it asks for no notifications.
-        session: { ...session, startTls: false, auth: "always", dsn: true },
+        session: sessionOptions("relay", settings),
         handler: createHandler("relay", deps),
       }),
     ];
