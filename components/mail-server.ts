@@ -36,6 +36,12 @@ export interface InboundArgs {
   readonly clients: ClientSettings;
 }
 
+/** How mail is sent to other servers. */
+export interface OutboundArgs {
+  /** Networks that are not public and to which mail may be sent all the same. */
+  readonly allowTargets: readonly string[];
+}
+
 export interface MailServerArgs {
   host: MailHost;
   images: MailImages;
@@ -50,6 +56,7 @@ export interface MailServerArgs {
   stubs: Readonly<Record<string, string>>;
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
   inbound: InboundArgs;
+  outbound: OutboundArgs;
   dkimSelector: string;
   policy: DataPolicy;
 }
@@ -115,7 +122,8 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpOut(): EngineContainer {
-    const { host, images, addresses, directory, keys, domain, hostnames, ports, dkimSelector } = this.args;
+    const { host, images, addresses, directory, keys, domain, hostnames, ports, outbound, dkimSelector } =
+      this.args;
     const login = directory.login("smtp-out");
     const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] => [
       { domain, selector: dkimSelector, privateKey },
@@ -130,6 +138,7 @@ export class MailServer extends pulumi.ComponentResource {
           relay: { user: RELAY_USER, password },
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
+          allowTargets: [...outbound.allowTargets],
           dkim,
         }),
       );

@@ -166,6 +166,8 @@ export const SmtpOutSettings = z.strictObject({
   ownNames: z.array(hostname).default([]),
   /** Port of foreign MX hosts; 25 outside tests. */
   remotePort: port.default(25),
+  /** Networks to which mail is sent although they are not public; to all others that are not it never is. */
+  allowTargets: z.array(cidr).default([]),
   queueDir,
   retry: RetrySettings.prefault({}),
   dkim: z.array(DkimSettings).default([]),

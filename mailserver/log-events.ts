@@ -14,6 +14,7 @@ export const LOG_EVENTS = {
   "net.gate.failed": "Whether a client may be let in could not be decided; its connection was closed",
   "net.proxy.failed": "A load balancer did not say whom it speaks for",
   "net.tls.failed": "A TLS hand-shake failed",
+  "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",
   "smtp.session.tls": "The session is under TLS now",

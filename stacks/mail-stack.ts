@@ -56,6 +56,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     stubs: model.stubs,
     ports: model.ports,
     inbound: model.smtpIn,
+    outbound: model.smtpOut,
     dkimSelector: DKIM_SELECTOR,
     policy,
   });

@@ -59,6 +59,7 @@ export interface MailModel {
   readonly dns: StackConfig["dns"];
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
+  readonly smtpOut: StackConfig["smtpOut"];
   readonly images: StackConfig["images"];
   readonly protect: boolean;
   readonly keepVolumes: boolean;
@@ -96,11 +97,17 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     dns: config.dns,
     ports: config.ports,
     smtpIn: { ...config.smtpIn, catchAll },
+    smtpOut: { allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)] },
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,
     showPasswords: config.showPasswords,
   });
+}
+
+/** Other mail sites that a dev stack is tried out with are made up in its own zone and stand on its own network. */
+function ownTargets(config: StackConfig, network: NetworkPlan): string[] {
+  return config.dns.provider === "dev" ? [network.front] : [];
 }
 
 /** `example.org` → `dc=example,dc=org` (RFC 2247 section 2). */

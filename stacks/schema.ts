@@ -179,6 +179,15 @@ export const SmtpIn = z.strictObject({
   clients: Clients.prefault({}).describe("Limits per client; all are off unless set."),
 });
 
+export const SmtpOut = z.strictObject({
+  allowTargets: z
+    .array(network)
+    .default([])
+    .describe(
+      "Networks that are not public and to which mail may be sent all the same, such as `192.168.7.0/24` of another mail server. Mail to an address in any other private or reserved network is refused. With `dns.provider: dev`, the stack's own network of services is added.",
+    ),
+});
+
 const imageTag = z.string().min(1).optional();
 
 export const Images = z.strictObject({
@@ -226,6 +235,7 @@ export const StackConfig = z.strictObject({
     ),
   defaults: Defaults.prefault({}).describe("What a person has whose entry doesn't say otherwise."),
   smtpIn: SmtpIn.prefault({}).describe("How mail from other servers is received."),
+  smtpOut: SmtpOut.prefault({}).describe("How mail is sent to other servers."),
   images: Images.prefault({}).describe("Versions of the container images."),
   protect: z
     .boolean()

@@ -36,6 +36,24 @@ export function ratioAtMost(
   };
 }
 
+/** A row whose ratio to each peer must be at least what is wanted of it. */
+export function ratioAtLeast(
+  row: { metric: string; unit: string; ours: number },
+  peers: Readonly<Record<string, { readonly theirs: number; readonly least: number }>>,
+): Row {
+  const { metric, unit, ours } = row;
+  const each = Object.entries(peers);
+  const values = (of: (peer: { theirs: number; least: number }) => number): Record<string, number> =>
+    Object.fromEntries(each.map(([name, peer]) => [name, round(of(peer))]));
+  return {
+    ...{ metric, unit, ours: round(ours) },
+    peers: values(({ theirs }) => theirs),
+    ratio: values(({ theirs }) => ours / theirs),
+    wanted: each.map(([name, { least }]) => `≥ ${least} × ${name}`).join(", "),
+    holds: each.every(([, { theirs, least }]) => ours >= least * theirs),
+  };
+}
+
 function round(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -5,6 +5,7 @@
 import type { Log } from "../net/log.ts";
 import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
+import type { Reply } from "../smtp/types.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
@@ -21,10 +22,15 @@ export interface CarryOptions {
   readonly patience?: number;
 }
 
-/** Delivers to the box named `host`; one result per recipient. */
-export type BoxLine = (host: string, delivery: Delivery, options?: CarryOptions) => Promise<Result[]>;
+/** The lines of all boxes. */
+export interface BoxLine {
+  /** Delivers to the box named `host`; one result per recipient. */
+  (host: string, delivery: Delivery, options?: CarryOptions): Promise<Result[]>;
+  /** Until when a box that did not answer is left alone, in milliseconds since 1970; 0 for one that answers. */
+  restsUntil(host: string): number;
+}
 
-/** How long a box that did not answer is left alone: those behind shall not wait for its time-out, one by one. */
+/** How long a box that did not answer is left alone. Then one delivery tries it, and the others still don't wait. */
 const REST_MS = 1_000;
 
 const resting = reply(451, "4.4.1", "The mailbox does not answer");
@@ -35,37 +41,66 @@ interface Line {
   waiting: number;
 }
 
+/** A box that did not answer when last asked. */
+interface Down {
+  readonly until: number;
+  readonly tried: boolean;
+}
+
 export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const { clock } = deps;
   const lines = new Map<string, Line>();
-  /** Boxes that did not answer when last asked, and until when they rest. */
-  const down = new Map<string, number>();
-  const rests = (host: string): boolean => clock.now() < (down.get(host) ?? 0);
+  const down = new Map<string, Down>();
+
+  /** Whether this delivery has to be turned away; the first after the rest is the one that tries. */
+  function turnsAway(host: string): boolean {
+    const known = down.get(host);
+    if (known === undefined) return false;
+    if (known.tried || clock.now() < known.until) return true;
+    down.set(host, { ...known, tried: true });
+    return false;
+  }
 
   async function carry(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
-    if (rests(host)) return forAll(delivery.recipients, { kind: "temporary", reply: resting, host });
     const results = await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
-    if (signal?.aborted === true) return results;
-    if (results.some(unanswered)) down.set(host, clock.now() + REST_MS);
-    else if (down.delete(host)) deps.onBack(host);
+    if (signal?.aborted !== true && !results.some(unanswered)) {
+      if (down.delete(host)) deps.onBack(host);
+    } else if (signal?.aborted !== true || down.has(host)) {
+      down.set(host, { until: clock.now() + REST_MS, tried: false });
+    }
     return results;
   }
 
-  return async (host, delivery, { signal, patience = Number.POSITIVE_INFINITY } = {}) => {
-    const line = lines.get(host) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (line.waiting >= patience)
-      return forAll(delivery.recipients, { kind: "temporary", reply: busy, host });
-    lines.set(host, line);
-    line.waiting += 1;
-    const mine = line.tail.then(() => carry(host, delivery, signal));
-    line.tail = mine.catch(() => {});
+  const line = async (
+    host: string,
+    delivery: Delivery,
+    { signal, patience = Number.POSITIVE_INFINITY }: CarryOptions = {},
+  ): Promise<Result[]> => {
+    const all = (why: Reply): Result[] =>
+      forAll(delivery.recipients, { kind: "temporary", reply: why, host });
+    const mine = lines.get(host) ?? { tail: Promise.resolve(), waiting: 0 };
+    if (mine.waiting >= patience) return all(busy);
+    // At the door and again when its turn comes: it must not wait for what those before it wait for.
+    const tries = down.has(host);
+    if (turnsAway(host)) return all(resting);
+    lines.set(host, mine);
+    mine.waiting += 1;
+    const work = mine.tail.then(() =>
+      !tries && turnsAway(host) ? all(resting) : carry(host, delivery, signal),
+    );
+    mine.tail = work.catch(() => {});
     try {
-      return await mine;
+      return await work;
     } finally {
-      line.waiting -= 1;
-      if (line.waiting === 0) lines.delete(host);
+      mine.waiting -= 1;
+      if (mine.waiting === 0) lines.delete(host);
     }
   };
+  const restsUntil = (host: string): number => {
+    const known = down.get(host);
+    return known === undefined ? 0 : known.tried ? clock.now() + REST_MS : known.until;
+  };
+  return Object.assign(line, { restsUntil });
 }
 
 /** RFC 3463 X.4: the way to the box is the trouble, not the message. */

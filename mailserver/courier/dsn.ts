@@ -4,7 +4,10 @@ import { rfc5322Date } from "../smtp/date.ts";
 
 /** A recipient whose delivery failed for good. */
 export interface FailedDelivery {
+  /** As the sender knows it. */
   readonly address: string;
+  /** What the sender wrote, where that is known to be told (RFC 3464 section 2.3.1). */
+  readonly original?: string;
   /** The message ran out of time rather than being refused. */
   readonly expired: boolean;
   readonly answer: {
@@ -46,18 +49,19 @@ export async function composeDsn(facts: DsnFacts): Promise<Buffer> {
   const original = fieldOf(header, "message-id");
   if (original !== undefined) root.setHeader({ "in-reply-to": original, references: original });
   root.createChild("text/plain; charset=utf-8").setContent(explanation(facts));
-  part(root, "message/delivery-status").setContent(deliveryStatus(facts));
+  part(root, "message/delivery-status", Buffer.from(deliveryStatus(facts)));
   // RFC 6533 section 6.4: a header with non-ASCII has a type of its own.
   const ascii = header.every((byte) => byte < 0x80);
-  part(root, ascii ? "text/rfc822-headers" : "message/global-headers").setContent(header);
+  part(root, ascii ? "text/rfc822-headers" : "message/global-headers", header);
   return root.build();
 }
 
-function part(root: MimeNode, type: string): MimeNode {
-  const node = root.createChild(type);
+function part(root: MimeNode, type: string, content: Buffer): void {
   // RFC 6522 section 3 forbids encodings but 7bit here; what is not ASCII stays as it is.
-  node.setHeader("content-transfer-encoding", type === "message/global-headers" ? "8bit" : "7bit");
-  return node;
+  const encoding = type === "message/global-headers" ? "8bit" : "7bit";
+  const header = `Content-Type: ${type}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
+  // Raw, since MimeNode would encode a header with long lines.
+  root.createChild(type).setRaw(Buffer.concat([Buffer.from(header), content]));
 }
 
 function explanation({ hostname, recipients }: DsnFacts): string {
@@ -87,9 +91,9 @@ function deliveryStatus(facts: DsnFacts): string {
     `Arrival-Date: ${rfc5322Date(facts.arrival)}`,
     "",
   ];
-  const recipients = facts.recipients.flatMap(({ address, expired, answer }) => [
-    // RFC 6533 section 3: an address type of its own for non-ASCII addresses.
-    `Final-Recipient: ${isAscii(address) ? "rfc822" : "utf-8"}; ${address}`,
+  const recipients = facts.recipients.flatMap(({ address, original, expired, answer }) => [
+    ...(original === undefined ? [] : [`Original-Recipient: ${typed(original)}`]),
+    `Final-Recipient: ${typed(address)}`,
     "Action: failed",
     // RFC 3463: a persistent transient failure that was given up; X.4.7 is "delivery time expired".
     `Status: ${expired ? "4.4.7" : answer.status}`,
@@ -99,6 +103,11 @@ function deliveryStatus(facts: DsnFacts): string {
     "",
   ]);
   return [...message, ...recipients].join("\r\n");
+}
+
+/** RFC 6533 section 3: an address type of its own for non-ASCII addresses. */
+function typed(address: string): string {
+  return `${isAscii(address) ? "rfc822" : "utf-8"}; ${address}`;
 }
 
 /** Up to and with the line break before the empty line. */

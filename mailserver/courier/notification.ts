@@ -1,10 +1,10 @@
 /** Makes the queue item of a delivery status notification. */
 import { isAscii } from "node:buffer";
 import type { Clock } from "../queue/clock.ts";
-import type { NewItem, Unreported } from "../queue/item.ts";
+import type { Answer, FailedRecipient, NewItem, Unreported } from "../queue/item.ts";
 import { parseAddress } from "../smtp/address.ts";
 import type { Address } from "../smtp/types.ts";
-import { composeDsn } from "./dsn.ts";
+import { composeDsn, type FailedDelivery } from "./dsn.ts";
 
 export interface NotificationDeps {
   readonly hostname: string;
@@ -36,11 +36,7 @@ export function createNotification(deps: NotificationDeps): ComposeNotification 
       messageId: `<${id}@${hostname}>`,
       now,
       arrival: new Date(item.created),
-      recipients: item.recipients.map(({ address, state, answer }) => ({
-        address,
-        expired: state === "expired",
-        answer,
-      })),
+      recipients: item.recipients.flatMap(toFailures),
       original,
     });
     const body = (await deps.finish?.(bytes)) ?? bytes;
@@ -52,4 +48,19 @@ export function createNotification(deps: NotificationDeps): ComposeNotification 
       body,
     };
   };
+}
+
+/** As the sender named them: where a person forwards mail to is that person's secret (RFC 3464 section 4.2). */
+function toFailures({ address, originals = [address], state, answer }: FailedRecipient): FailedDelivery[] {
+  const expired = state === "expired";
+  return originals.map((original) =>
+    original === address
+      ? { address, expired, answer }
+      : { address: original, original, expired, answer: withheld(answer) },
+  );
+}
+
+/** Neither who refused nor their words, which may quote the address in any spelling. */
+function withheld({ code, status }: Answer): Answer {
+  return { code, status, text: "This person's mail is forwarded, and the message was not taken there" };
 }

@@ -5,7 +5,8 @@ import type { ClientTimeouts, DeliveryReport } from "../net/types.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
-import { findAddresses, findHosts, type MxDeps } from "./mx.ts";
+import { findAddresses, findHosts, type HostAddresses, type MxDeps } from "./mx.ts";
+import { closedTarget, type TargetRule } from "./target.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
 export interface SmtpCourierDeps extends MxDeps {
@@ -13,6 +14,8 @@ export interface SmtpCourierDeps extends MxDeps {
   readonly hostname: string;
   /** Port of the mail hosts. */
   readonly port: number;
+  /** Asked for each address that a stranger's DNS or address literal gave, just before connecting. */
+  readonly mayReach: TargetRule;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
   /** Milliseconds for all hosts together; 30 minutes unless told. */
@@ -42,12 +45,25 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
     const attempt = new Attempt(delivery, deps, signal);
     for (const host of route.hosts) {
       if (attempt.over()) break;
-      const found = await findAddresses(host, deps.dns);
+      const found = await openAddresses(host, deps);
       if (found.kind === "none") attempt.noteAll(found.outcome, host);
       else await attempt.tryHost(found.addresses.map((address) => ({ host, address })));
     }
     return attempt.results();
   };
+}
+
+/** The addresses of a host to which we may connect. */
+async function openAddresses(host: string, deps: SmtpCourierDeps): Promise<HostAddresses> {
+  const found = await findAddresses(host, deps.dns);
+  if (found.kind === "none") return found;
+  const addresses = found.addresses.filter(deps.mayReach);
+  if (addresses.length < found.addresses.length) {
+    deps.log.warn("net.target.closed", { host, addresses: found.addresses });
+  }
+  return addresses.length > 0
+    ? { kind: "addresses", addresses }
+    : { kind: "none", outcome: closedTarget(host) };
 }
 
 /** One message on its way through the hosts of a domain. */
@@ -71,9 +87,13 @@ class Attempt {
     return this.#open.length === 0 || this.#signal.aborted || this.#tried >= MAX_ADDRESSES;
   }
 
-  /** A first reason is kept until a host says something better. */
+  /** A host could take nothing. What is permanent at one host is so for the message when all hosts are like it. */
   noteAll(outcome: Outcome, host: string): void {
-    for (const recipient of this.#open) this.#results.set(recipient, { ...outcome, host });
+    for (const recipient of this.#open) {
+      const before = this.#results.get(recipient);
+      if (before?.kind === "temporary" && outcome.kind === "permanent") continue;
+      this.#results.set(recipient, { ...outcome, host });
+    }
   }
 
   async tryHost(targets: readonly Target[]): Promise<void> {

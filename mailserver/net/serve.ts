@@ -45,10 +45,16 @@ async function clientOf(socket: Socket, { isProxy, log }: ServeOptions): Promise
 const plainAddress = (address = ""): string => address.replace(/^::ffff:/i, "");
 
 /** Starts listening; rejects with the system's error. */
-async function listen(server: Server, { host, port }: ServeOptions["listen"]): Promise<number> {
+async function listen(
+  server: Server,
+  { host, port, shared = false }: ServeOptions["listen"],
+): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen({ port, ...(host === undefined ? {} : { host }) }, resolve);
+  server.listen(
+    { port, exclusive: shared, reusePort: shared, ...(host === undefined ? {} : { host }) },
+    resolve,
+  );
   await promise;
   server.off("error", reject);
   const address = server.address();

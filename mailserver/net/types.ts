@@ -53,8 +53,11 @@ export interface Gate {
 }
 
 export interface ServeOptions {
-  /** `host` defaults to all addresses; port 0 takes any. */
-  readonly listen: { readonly host?: string; readonly port: number };
+  /**
+   * `host` defaults to all addresses; port 0 takes any. `shared`: other processes listen on the same port, each with a
+   * socket of its own among which the system spreads connections (SO_REUSEPORT).
+   */
+  readonly listen: { readonly host?: string; readonly port: number; readonly shared?: boolean };
   /** `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs `session.startTls` and an identity. */
   readonly tls?: TlsIdentity & { readonly implicit?: boolean };
   readonly session: ServerOptions;

@@ -81,11 +81,14 @@ export class Backlog {
     return this.#activeTotal === 0 || this.#activeBytes + (group?.item.size ?? 0) <= MAX_ACTIVE_BYTES;
   }
 
-  /** Takes out everything that has not started. */
-  drain(): Group[] {
-    const all = [...this.#waiting.values()].flat();
-    this.#waiting.clear();
-    this.#waitingRecipients = 0;
-    return all;
+  /** Takes out everything that has not started, of one destination or of all. */
+  drain(destination?: string): Group[] {
+    const names = destination === undefined ? [...this.#waiting.keys()] : [destination];
+    return names.flatMap((name) => {
+      const groups = this.#waiting.get(name) ?? [];
+      this.#waiting.delete(name);
+      for (const { recipients } of groups) this.#waitingRecipients -= recipients.length;
+      return groups;
+    });
   }
 }

@@ -39,14 +39,17 @@ export interface NewRecipient {
   readonly address: string;
   /** What is delivered together and limited together, e.g. `mx:example.org` or `box:box-alice`. */
   readonly destination: string;
+  /**
+   * What the sender wrote, when `address` is where a person of ours forwards mail to: whatever the sender is told names
+   * these, never `address` (RFC 3464 section 4.2). Several when several people forward to the same place.
+   */
+  readonly originals?: readonly string[];
 }
 
 /** A recipient of an item that was claimed for an attempt. */
-export interface DueRecipient {
+export interface DueRecipient extends NewRecipient {
   /** Position in the item, from 0. */
   readonly seq: number;
-  readonly address: string;
-  readonly destination: string;
   /** Attempts made so far. */
   readonly attempts: number;
 }
@@ -75,6 +78,7 @@ export interface Settlement {
 export interface FailedRecipient {
   readonly seq: number;
   readonly address: string;
+  readonly originals?: readonly string[];
   readonly state: "failed" | "expired";
   readonly answer: Answer;
 }
@@ -122,6 +126,14 @@ export const RecipientRow = z.object({
   attempts: z.int(),
   next_attempt: z.number(),
   answer: z.nullable(z.string().transform(fromJson).pipe(Answer)),
+  originals: z
+    .nullable(
+      z
+        .string()
+        .transform(fromJson)
+        .pipe(z.array(z.string().min(1)).min(1)),
+    )
+    .transform((list) => list ?? undefined),
 });
 export type RecipientRow = z.infer<typeof RecipientRow>;
 

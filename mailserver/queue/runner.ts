@@ -5,11 +5,10 @@
 import type { RetrySettings } from "../contract.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
-import { parseAddress } from "../smtp/address.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Address } from "../smtp/types.ts";
 import { Backlog, type Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
+import { toDelivery } from "./delivery.ts";
 import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
 import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
@@ -28,6 +27,8 @@ export interface RunnerOptions {
   /** Makes the notification for the sender of `item`. */
   readonly composeDsn: (item: Unreported, original: Uint8Array) => Promise<NewItem>;
   readonly retry: RetrySettings;
+  /** Until when a destination that did not answer is left alone, in milliseconds since 1970; by default none is. */
+  readonly restsUntil?: (destination: string) => number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -58,6 +59,8 @@ class QueueRunner implements Runner {
   readonly #backlog = new Backlog();
   readonly #abort = new AbortController();
   readonly #active = new Set<Promise<void>>();
+  /** Destinations that rested when last asked for. */
+  readonly #resting = new Set<string>();
   #cancelTimer = () => {};
   #stopped = false;
   #filling = false;
@@ -116,23 +119,40 @@ class QueueRunner implements Runner {
         this.#cancelTimer();
         const room = this.#backlog.room();
         if (room <= 0) return;
-        const except = this.#backlog.busyDestinations();
+        const rest = this.#rest();
+        const except = [...this.#backlog.busyDestinations(), ...this.#resting];
         const { items, setAside } = await queue.claimDue({ now: clock.now(), limit: room, except });
         this.#logSetAside(setAside);
         for (const item of items) this.#backlog.add(item);
         this.#pump();
         if (items.length > 0 || setAside.length > 0) this.#again = true;
-        else if (!this.#again) await this.#armTimer(except);
+        else if (!this.#again) await this.#armTimer(except, rest);
       }
     } finally {
       this.#filling = false;
     }
   }
 
-  async #armTimer(except: readonly string[]): Promise<void> {
+  /** Forgets destinations that rest no more; gives the earliest end of the others' rest. */
+  #rest(): number {
+    const { clock, restsUntil = () => 0 } = this.#options;
+    const ends = [...this.#resting].map((destination) => ({ destination, until: restsUntil(destination) }));
+    for (const { destination, until } of ends) if (until <= clock.now()) this.#resting.delete(destination);
+    return Math.min(...ends.map(({ until }) => until).filter((until) => until > clock.now()));
+  }
+
+  /** After a delivery: what else waits for a destination that did not answer goes back, rather than fail in turn. */
+  async #leaveAlone(destination: string): Promise<void> {
+    const { clock, restsUntil = () => 0 } = this.#options;
+    if (restsUntil(destination) <= clock.now()) return;
+    this.#resting.add(destination);
+    for (const group of this.#backlog.drain(destination)) await this.#release(group);
+  }
+
+  async #armTimer(except: readonly string[], rest: number): Promise<void> {
     const { queue, clock } = this.#options;
-    const next = await queue.nextDue(except);
-    if (next === undefined || this.#stopped) return;
+    const next = Math.min((await queue.nextDue(except)) ?? Number.POSITIVE_INFINITY, rest);
+    if (next === Number.POSITIVE_INFINITY || this.#stopped) return;
     this.#cancelTimer = clock.after(Math.max(next - clock.now(), 0), () => this.wake());
   }
 
@@ -168,6 +188,7 @@ class QueueRunner implements Runner {
     const now = clock.now();
     const { idle } = await this.#persist(() => queue.settle({ id: item.id, at: now, settlements }));
     this.#logSettlements(group, settlements);
+    await this.#leaveAlone(destination);
     if (settlements.length < recipients.length) await this.#release(group);
     if (idle) await this.reportAll(item.id);
   }
@@ -192,13 +213,9 @@ class QueueRunner implements Runner {
   /** Reads what is to be delivered; an item that can't be read is set aside. */
   async #open(group: Group): Promise<Delivery | undefined> {
     const { queue, clock } = this.#options;
-    const { item, recipients } = group;
+    const { item } = group;
     try {
-      const { from: sender, eightBit, smtputf8 } = item.envelope;
-      const from = sender === "" ? null : toAddress(sender);
-      const addresses = recipients.map(({ address }) => toAddress(address));
-      const body = await queue.body(item.id);
-      return { from, recipients: addresses, body, eightBit, smtputf8 };
+      return toDelivery({ ...group, body: await queue.body(item.id) });
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       this.#logSetAside([await queue.setAside({ id: item.id, cause, at: clock.now() })]);
@@ -258,12 +275,6 @@ class QueueRunner implements Runner {
   #logSetAside(items: readonly SetAside[]): void {
     for (const { id, cause } of items) this.#options.log.error("queue.item.unreadable", { item: id, cause });
   }
-}
-
-function toAddress(text: string): Address {
-  const address = parseAddress(text, { utf8: true });
-  if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
 }
 
 function toAttempt(result: Result | undefined): AttemptResult {

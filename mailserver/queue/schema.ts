@@ -1,11 +1,10 @@
-/** The queue's tables. Times are milliseconds since 1970. */
+/** The queue's tables, as steps from each version to the next. Times are milliseconds since 1970. */
 
 /**
  * `body` stands apart so that changing an item's history never rewrites the message. `content` is null when the
  * body is kept elsewhere (large ones in files, to come).
- * `claimed` is temporary: what was in flight is free again, once, whenever the database is opened.
  */
-export const SCHEMA = `
+const FIRST = `
   CREATE TABLE IF NOT EXISTS item (
     id TEXT PRIMARY KEY,
     created INTEGER NOT NULL,
@@ -36,6 +35,16 @@ export const SCHEMA = `
     recipients TEXT NOT NULL,
     body BLOB
   );
+`;
+
+/**
+ * Step n leads from version n to n + 1 (`PRAGMA user_version`). What has been released is never changed, only added to:
+ * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
+ */
+export const STEPS: readonly string[] = [FIRST, "ALTER TABLE recipient ADD COLUMN originals TEXT"];
+
+/** Temporary: what was in flight is free again, once, whenever the database is opened. */
+export const CLAIMED = `
   CREATE TEMP TABLE claimed (item TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (item, seq)) WITHOUT ROWID;
 `;
 

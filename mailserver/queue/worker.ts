@@ -3,8 +3,9 @@
  * next transaction together (group commit): one fsync serves all.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { NewItem } from "./item.ts";
 import type { Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
-import { Store } from "./store.ts";
+import { NoRoom, Store } from "./store.ts";
 
 /** Whether this thread was started as the queue's worker. */
 export function isQueueWorker(): boolean {
@@ -38,7 +39,9 @@ export function runQueueWorker(): void {
 function flush(store: Store, batch: readonly Request[], port: MessagePort): void {
   if (batch.length === 0) return;
   try {
-    const values = store.transaction(() => batch.map((request) => perform(store, request)));
+    const bytes = batch.reduce((sum, request) => sum + bytesOf(request), 0);
+    if (bytes > 0) store.prepare(bytes);
+    const values = commit(store, batch);
     for (const [index, { number }] of batch.entries()) {
       port.postMessage({ kind: "result", number, value: values[index] } satisfies Response);
     }
@@ -57,6 +60,23 @@ function flush(store: Store, batch: readonly Request[], port: MessagePort): void
   }
 }
 
+/** All of the batch in one transaction; once more with a log that begins anew if it found no room. */
+function commit(store: Store, batch: readonly Request[]): unknown[] {
+  const work = (): unknown[] => batch.map((request) => perform(store, request));
+  try {
+    return store.transaction(work);
+  } catch (error) {
+    if (error instanceof NoRoom || toFailure(error).kind !== "full") throw error;
+    store.checkpoint();
+    return store.transaction(work);
+  }
+}
+
+/** Bytes of the message that a request adds. */
+function bytesOf({ operation, argument }: Request): number {
+  return operation === "enqueue" ? (argument as NewItem).body.length : 0;
+}
+
 function perform(store: Store, request: Request): unknown {
   // The sender's types tie argument to operation (queue.ts); a message port can't carry that over.
   const method = store[request.operation] as (argument: unknown) => unknown;
@@ -71,6 +91,10 @@ const SQLITE_IOERR_SHMSIZE = 4874;
 function toFailure(error: unknown): Failure {
   const text = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-  const full = code === SQLITE_FULL || code === SQLITE_IOERR_WRITE || code === SQLITE_IOERR_SHMSIZE;
+  const full =
+    error instanceof NoRoom ||
+    code === SQLITE_FULL ||
+    code === SQLITE_IOERR_WRITE ||
+    code === SQLITE_IOERR_SHMSIZE;
   return { kind: full ? "full" : "other", message: text };
 }

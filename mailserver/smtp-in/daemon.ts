@@ -14,7 +14,7 @@ import type { MailListener } from "../net/types.ts";
 import type { ClientCounts } from "../policy/client-counts.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
-import { boxDestination } from "../queue/route.ts";
+import { boxDestination, parseDestination } from "../queue/route.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
 import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
@@ -40,6 +40,8 @@ export interface DaemonDeps {
   readonly query?: DNSResolver;
   /** Counts that are shared with other processes, instead of counts of its own. */
   readonly counts?: ClientCounts;
+  /** Other processes of this daemon listen on the same port. */
+  readonly sharedPort?: boolean;
   /** Folders of spools that nobody else writes to: their mail is delivered, and nothing is added. */
   readonly adopt?: readonly string[];
   /** A box takes mail again; for those who share the boxes. */
@@ -157,7 +159,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const senders = senderCheck(settings, { ...parts, ...asking });
   const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
   return serve({
-    listen: { port: settings.port },
+    listen: { port: settings.port, shared: parts.sharedPort ?? false },
     tls: settings.tls,
     session: sessionOptions(settings),
     limits,
@@ -180,6 +182,10 @@ function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
   return startRunner({
     ...parts,
     retry,
+    restsUntil: (destination) => {
+      const route = parseDestination(destination);
+      return route?.kind === "box" ? parts.boxes.restsUntil(route.host) : 0;
+    },
     deliver: createDeliver({
       ...parts,
       relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),

@@ -12,7 +12,7 @@ import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Address, Decision, ReversePath } from "../smtp/types.ts";
 import type { Box } from "./find-box.ts";
-import type { Spool } from "./spool.ts";
+import type { Forward, Spool } from "./spool.ts";
 
 /** A person's copy of a message. */
 export interface Parcel {
@@ -60,8 +60,8 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
     const failed = pick(failures, settled.failed);
     // Who refuses a message does not get it elsewhere either.
     const holders = parcels.filter((_, index) => !settled.failed.includes(index));
-    const targets = holders.flatMap((parcel) => forwardOf(message, parcel, deps.log));
-    const forwards = [...new Map(targets.map((address) => [address.text, address])).values()];
+    // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.
+    const forwards = holders.flatMap((parcel) => forwardOf(message, parcel, deps.log));
     if (waiting.length + failed.length + forwards.length > 0) {
       await keep(() => deps.spool({ id, from, body, waiting, failed, forwards }));
     }
@@ -107,10 +107,10 @@ async function deliverOne(
 }
 
 /** A forward that is no address must not cost the person their own copy. */
-function forwardOf({ id }: Message, { box }: Parcel, log: Log): Address[] {
+function forwardOf({ id }: Message, { box, address: original }: Parcel, log: Log): Forward[] {
   if (box.forward === undefined) return [];
   const address = parseAddress(box.forward, { utf8: true });
-  if (address !== undefined) return [address];
+  if (address !== undefined) return [{ address, original }];
   log.warn("forward.failed", { message: id, box: box.uid, forward: box.forward });
   return [];
 }

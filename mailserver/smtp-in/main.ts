@@ -5,13 +5,16 @@
 import { SETTINGS_FILE } from "../contract.ts";
 import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { workerSlot } from "../workers/processes.ts";
-import { runPrimary } from "./primary.ts";
-import { runWorker } from "./worker.ts";
 
 const slot = workerSlot(process.env);
 const settingsFile = process.argv[2] ?? SETTINGS_FILE;
 const exit = (code: number): void => process.exit(code);
-// The bundle is one file, which serves as the entry of every process and thread.
+// The bundle is one file, which serves as the entry of every process and thread; each loads only what it needs.
 if (isQueueWorker()) runQueueWorker();
-else if (slot === undefined) await runPrimary({ settingsFile, exit });
-else await runWorker({ slot, queueWorker: new URL(import.meta.url), settingsFile, exit });
+else if (slot === undefined) {
+  const { runPrimary } = await import("./primary.ts");
+  await runPrimary({ settingsFile, exit });
+} else {
+  const { runWorker } = await import("./worker.ts");
+  await runWorker({ slot, queueWorker: new URL(import.meta.url), settingsFile, exit });
+}

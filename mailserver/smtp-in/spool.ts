@@ -21,6 +21,13 @@ import { directoryUnavailable, reply } from "../smtp/replies.ts";
 import type { Address, ReversePath } from "../smtp/types.ts";
 import type { Box, FindBox } from "./find-box.ts";
 
+/** A copy for where a person forwards their mail to. */
+export interface Forward {
+  readonly address: Address;
+  /** By which the sender reached the person. */
+  readonly original: Address;
+}
+
 /** A message for some of its boxes. */
 export interface Kept {
   /** For the log: session and transaction. */
@@ -28,7 +35,7 @@ export interface Kept {
   readonly from: ReversePath;
   readonly body: Buffer;
   readonly waiting: readonly { readonly box: Box; readonly address: Address }[];
-  readonly forwards: readonly Address[];
+  readonly forwards: readonly Forward[];
   readonly failed: readonly { readonly address: Address; readonly result: Result }[];
 }
 
@@ -81,7 +88,11 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       address: address.text,
       destination: boxDestination(box.host),
     }));
-    const forwards = kept.forwards.map(({ text }) => ({ address: text, destination: FORWARD_DESTINATION }));
+    const forwards = kept.forwards.map(({ address, original }) => ({
+      address: address.text,
+      destination: FORWARD_DESTINATION,
+      originals: [original.text],
+    }));
     const items = [...toItem(kept, boxes), ...toItem(kept, forwards)];
     const all = [...items, ...(await toNotification(kept))];
     // Asked for at once, so that they share a commit.

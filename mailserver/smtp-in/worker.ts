@@ -53,6 +53,7 @@ export async function runWorker({ slot, queueWorker, settingsFile, exit }: Worke
         newId: () => randomBytes(8).toString("hex"),
         queueWorker,
         counts,
+        sharedPort: true,
         adopt: orphanedShards(queueDir, slot, workers),
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },

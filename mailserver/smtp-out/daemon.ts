@@ -3,6 +3,7 @@ import type { SmtpOutSettings } from "../contract.ts";
 import { createBoxLine } from "../courier/box-line.ts";
 import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
+import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
@@ -110,6 +111,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     ownNames: [hostname, ...settings.ownNames],
     hostname,
     port: settings.remotePort,
+    mayReach: createTargetRule(settings.allowTargets),
     log,
     ...timeouts,
   };

@@ -18,7 +18,6 @@ import {
   type SenderFacts,
   type Verdict,
 } from "../policy/relay.ts";
-import type { NewRecipient } from "../queue/item.ts";
 import { type Queue, QueueFull } from "../queue/queue.ts";
 import { destinationOf } from "../queue/route.ts";
 import { parseAddress } from "../smtp/address.ts";
@@ -29,6 +28,7 @@ import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { type LoginDeps, logIn } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
+import { Recipients } from "./recipients.ts";
 
 export interface HandlerDeps extends LoginDeps {
   readonly hostname: string;
@@ -57,7 +57,7 @@ export function createHandler(
 /** What is collected of one transaction. */
 interface Draft {
   readonly message: Gathering;
-  readonly recipients: Map<string, NewRecipient>;
+  readonly recipients: Recipients;
 }
 
 class Submission implements SessionHandler {
@@ -84,7 +84,7 @@ class Submission implements SessionHandler {
     return decideSender(this.#facts(transaction));
   }
 
-  async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
+  async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
     const facts = this.#facts(transaction);
     // Nobody learns who lives here before they may send.
     const sender = decideSender(facts);
@@ -93,7 +93,11 @@ class Submission implements SessionHandler {
     const answer = await this.#find(mailbox);
     const recipient = answer === "foreign" ? answer : answer.kind;
     const verdict = decideRecipient({ ...facts, recipient });
-    if (verdict.kind === "accept") this.#add(transaction, mailbox, answer);
+    if (verdict.kind === "accept") {
+      // smtp-in says so of whom it forwards mail.
+      const original = this.#listener === "relay" ? parameters.orcpt?.address : undefined;
+      this.#add(transaction, { address: mailbox, original }, answer);
+    }
     return verdict;
   }
 
@@ -125,7 +129,7 @@ class Submission implements SessionHandler {
     const body = await this.#finish(message, authors, id);
     const header = body.subarray(0, body.length - message.body.length);
     const { from, parameters } = transaction;
-    const recipients = [...draft.recipients.values()];
+    const recipients = draft.recipients.all();
     const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)];
     const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
     const envelope = {
@@ -191,23 +195,28 @@ class Submission implements SessionHandler {
     return { local: address.local, domain, text: `${address.text}@${domain}` };
   }
 
-  #add(transaction: Transaction, address: Address, answer: RecipientAnswer | "foreign"): void {
+  #add(
+    transaction: Transaction,
+    { address, original }: { readonly address: Address; readonly original: string | undefined },
+    answer: RecipientAnswer | "foreign",
+  ): void {
     const { recipients } = this.#draft(transaction);
-    const add = (to: Address) => {
+    const add = (to: Address, name: string | undefined) => {
       const destination = destinationOf(to, this.#deps.domains);
-      recipients.set(`${destination} ${mailboxOf(to)}`, { address: to.text, destination });
+      const named = name === undefined ? {} : { original: name };
+      recipients.add(`${destination} ${mailboxOf(to)}`, { address: to.text, destination, ...named });
     };
-    add(address);
+    add(address, original);
     if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return;
     const forward = parseAddress(answer.forward, { utf8: true });
     if (forward === undefined) this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
-    else add(forward);
+    else add(forward, original ?? address.text);
   }
 
   #draft(transaction: Transaction): Draft {
     const known = this.#drafts.get(transaction) ?? {
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
-      recipients: new Map(),
+      recipients: new Recipients(),
     };
     this.#drafts.set(transaction, known);
     return known;

@@ -1,6 +1,6 @@
 /**
- * Workers as processes of `node:cluster`: the primary accepts connections and hands each to the next worker, as the
- * bare handle, before anything is read from it. A connection whose worker is gone goes to another.
+ * Workers as processes of `node:cluster`. Each listens for itself on the port that they share: a connection that the
+ * primary accepted and handed over would hang for ever when its worker is killed before it says that it has it.
  */
 import cluster, { type Worker } from "node:cluster";
 import type { FromPrimary, FromWorker } from "./messages.ts";
@@ -16,8 +16,6 @@ export function workerSlot(environment: Readonly<Record<string, string | undefin
 
 /** Starts this program once more as the worker of a slot. */
 export function forkWorker(slot: number): WorkerProcess {
-  // Not the system's choice: it gives most connections to few.
-  cluster.schedulingPolicy = cluster.SCHED_RR;
   const worker = cluster.fork({ [SLOT]: String(slot) });
   // Such as "channel closed": its exit tells.
   worker.on("error", () => {});

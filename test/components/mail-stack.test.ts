@@ -96,6 +96,7 @@ describe("the declared stack", () => {
         ...{ tagSeparator: "-", catchAll: "bob", dmarcReject: "junk" },
         clients: { address: { connections: 20 }, blockLists: ["bl.example"] },
       },
+      smtpOut: { allowTargets: ["192.168.7.0/24"] },
       users: {
         alice: { name: "Alice Martin" },
         bob: { name: "Bob", forward: "bob@example.net", memory: "48MB" },
@@ -225,6 +226,11 @@ describe("the declared stack", () => {
       assert.equal(settingsOf(name).tagSeparator, "-");
       assert.deepEqual(settingsOf(name).catchAll, { "example.test": "bob@example.test" });
     }
+  });
+
+  it("tells smtp-out to which networks that are not public it may send", () => {
+    const { subnet } = (named("host-front").inputs.ipamConfigs as { subnet: string }[])[0] ?? {};
+    assert.deepEqual(settingsOf("mail-smtp-out").allowTargets, ["192.168.7.0/24", subnet]);
   });
 
   it("takes a pinned image as it is, builds the others, and runs each by its id", () => {

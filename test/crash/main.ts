@@ -26,6 +26,6 @@ for (const line of evidence) console.log(`  ${JSON.stringify(line)}`);
 if (undrained !== 0) console.log(`✗ ${undrained} messages are still in the spool.`);
 for (const each of lost) console.log(`✗ Lost: ${each}`);
 for (const each of unasked) console.log(`✗ Delivered although it was refused: ${each}`);
-const good = lost.length === 0 && undrained === 0;
+const good = lost.length === 0 && unasked.length === 0 && undrained === 0;
 if (good) console.log(`✓ Every message that was answered 250 is in its boxes, after ${kills} kills.`);
 process.exitCode = good ? 0 : 1;

@@ -4,12 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "ldapts";
 import { bundleDaemon } from "../../tools/bundle.ts";
 import {
   ADMIN_PASSWORD,
-  healthy,
   PEOPLE,
+  runImage,
   SERVICE_PASSWORD,
   SERVICES,
   SUFFIX,
@@ -19,25 +20,35 @@ import { type Handle, type Lab, openLab } from "./docker.ts";
 import { type Identity, makeIdentity } from "./identity.ts";
 
 const LMTP_PORT = 24;
+const LDAP_PORT = 389;
+/** How long a container may take until its service answers. */
+const READY_MS = 60_000;
 
-/** The way to a box: open, or refusing as a machine whose service is down does. */
-export class Door {
+interface Place {
   readonly host: string;
-  readonly #port: number;
-  readonly #target: string;
+  readonly port: number;
+}
+
+/** The way to a service: open, or refusing as a machine whose service is down does. */
+export class Door {
+  readonly #at: Place;
+  readonly #target: Place;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
-  constructor(host: string, port: number, target: string) {
-    this.host = host;
-    this.#port = port;
+  constructor(at: Place, target: Place) {
+    this.#at = at;
     this.#target = target;
+  }
+
+  get host(): string {
+    return this.#at.host;
   }
 
   async open(): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer((near) => {
-      const far = connect(LMTP_PORT, this.#target);
+      const far = connect(this.#target);
       for (const [one, other] of [
         [near, far],
         [far, near],
@@ -53,7 +64,7 @@ export class Door {
       }
     });
     this.#server = server;
-    server.listen(this.#port, this.host);
+    server.listen(this.#at);
     await once(server, "listening");
   }
 
@@ -78,6 +89,8 @@ export interface Box {
   readonly address: string;
   readonly handle: Handle;
   readonly door: Door;
+  /** The box's volume. */
+  readonly volume: string;
   /** How often each value of that header field is in the box. */
   count(field: string): Promise<Map<string, number>>;
 }
@@ -87,6 +100,7 @@ export interface MailSite {
   readonly folder: string;
   readonly identity: Identity;
   readonly directory: Handle;
+  readonly directoryDoor: Door;
   readonly boxes: readonly Box[];
   readonly lmtpPort: number;
   /** What both daemons need to know of the site. */
@@ -104,6 +118,8 @@ export interface SiteOptions {
   readonly extras?: number;
   /** Leaves the doors out: daemons speak to the boxes themselves. */
   readonly direct?: boolean;
+  /** Keeps the directory in memory, where thousands of entries are made in seconds. */
+  readonly volatileDirectory?: boolean;
 }
 
 export async function openMailSite(options: SiteOptions): Promise<MailSite> {
@@ -118,9 +134,15 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const directory = await healthy(lab, "directory");
+    const directory = await openDirectory(lab, options.volatileDirectory === true);
     const url = `ldap://127.0.0.1:${await directory.port("389/tcp")}`;
-    const [free = 0] = await freePorts(1);
+    const [free = 0, ldap = 0] = await freePorts(2);
+    const directoryDoor = new Door(
+      { host: "127.0.0.1", port: ldap },
+      { host: await directory.ip(), port: LDAP_PORT },
+    );
+    doors.push(directoryDoor);
+    await directoryDoor.open();
     const lmtpPort = options.direct === true ? LMTP_PORT : free;
     const boxes: Box[] = [];
     for (let number = 0; number < options.boxes; number += 1) {
@@ -141,11 +163,11 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
     const identity = await makeIdentity("mx.semail.test");
     const bindDn = `cn=test,${SERVICES}`;
     return {
-      ...{ lab, folder, identity, directory, boxes, lmtpPort, administer, close },
+      ...{ lab, folder, identity, directory, directoryDoor, boxes, lmtpPort, administer, close },
       settings: {
         hostname: "mx.semail.test",
         domains: ["semail.test"],
-        directory: { url, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
+        directory: { url: `ldap://127.0.0.1:${ldap}`, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
         tls: { certificate: identity.certificate, key: identity.key },
         lmtpPort,
       },
@@ -166,12 +188,47 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
   }
 }
 
+/** A health check twice a second in each container would be most of what the machine does. */
+const UNCHECKED = { health: false };
+
+async function openDirectory(lab: Lab, inMemory: boolean): Promise<Handle> {
+  const folder = "size=200m,uid=5001,gid=5001,mode=0750";
+  const tmpfs = { "/run": folder, "/tmp": "size=16m,mode=1777", "/var/lib/ldap": folder };
+  const handle = await runImage(lab, "directory", {
+    ...UNCHECKED,
+    ...(inMemory && { memoryMb: 400, tmpfs, volumes: {} }),
+  });
+  await answering({ host: await handle.ip(), port: LDAP_PORT });
+  return handle;
+}
+
+/** Waits until somebody listens there; for a greeting too, where there is one. */
+async function answering(at: Place, greets = false): Promise<void> {
+  for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
+    const socket = connect(at);
+    try {
+      await once(socket, greets ? "data" : "connect");
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    } finally {
+      socket.destroy();
+    }
+  }
+}
+
 async function openBox(lab: Lab, number: number, lmtpPort: number, direct: boolean): Promise<Box> {
   const uid = `user${number}`;
   const env = { BOX_USER: uid, BOX_QUOTA_BYTES: "0" };
-  const handle = await healthy(lab, "box", { env, memoryMb: 128 });
+  const volume = await lab.volume();
+  const handle = await runImage(lab, "box", {
+    ...UNCHECKED,
+    ...{ env, memoryMb: 128, volumes: { "/srv/mail": volume } },
+  });
   const target = await handle.ip();
-  const door = new Door(direct ? target : `127.0.1.${number + 1}`, lmtpPort, target);
+  await answering({ host: target, port: LMTP_PORT }, true);
+  const at = { host: direct ? target : `127.0.1.${number + 1}`, port: lmtpPort };
+  const door = new Door(at, { host: target, port: LMTP_PORT });
   if (!direct) await door.open();
   const count = async (field: string): Promise<Map<string, number>> => {
     const { stdout } = await handle.exec(["grep", "-rhi", `^${field}:`, "/srv/mail/Maildir"]);
@@ -182,7 +239,7 @@ async function openBox(lab: Lab, number: number, lmtpPort: number, direct: boole
     }
     return counts;
   };
-  return { uid, address: `${uid}@semail.test`, handle, door, count };
+  return { uid, address: `${uid}@semail.test`, handle, door, volume, count };
 }
 
 async function fill(admin: Client, boxes: readonly Box[], extras: number): Promise<void> {
@@ -196,11 +253,10 @@ async function fill(admin: Client, boxes: readonly Box[], extras: number): Promi
   for (let extra = 0; extra < extras; extra += 1) await addPerson(admin, `extra${extra}`, host);
 }
 
-/** An entry as the product writes it. */
+/** An entry as the product writes it, but that nobody may log in: hashing a password takes the directory longest. */
 export async function addPerson(admin: Client, uid: string, mailHost: string): Promise<void> {
   await admin.add(`uid=${uid},${PEOPLE}`, {
     objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
     ...{ uid, cn: uid, sn: uid, mailHost, mailLocalAddress: `${uid}@semail.test` },
-    userPassword: `password of ${uid}`,
   });
 }

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
+import type { Zone } from "../../support/fake-dns.ts";
 import { DKIM_RECORD, mailer, RELAY, startStage } from "./setup.ts";
 
 const mail = { from: "Alice <alice@semail.test>", subject: "hello", text: "hi\n.\n..dots\n" };
@@ -73,6 +74,24 @@ test("mail for our own people goes to the box, and a forward's copy to the outsi
   await mailer(stage).sendMail({ ...mail, to: "Bob+list@semail.test" });
   assert.deepEqual((await stage.box.next()).recipients, ["Bob+list@semail.test"]);
   assert.deepEqual((await stage.remote.next()).recipients, ["bob@one.test"]);
+});
+
+test("who writes to somebody with a forward never learns where that goes, by submission or by smtp-in", async () => {
+  await using stage = await startStage({
+    rcpt: (to) => (to === "bob@one.test" ? refuse(550, "5.1.1") : undefined),
+  });
+  await mailer(stage).sendMail({ ...mail, to: "Bob+list@semail.test" });
+  await mailer(stage, { user: RELAY.user, pass: RELAY.password, port: stage.out.ports.relay }).sendMail({
+    envelope: { from: "alice@semail.test", to: "bob@one.test" },
+    raw: "From: alice@semail.test\r\nTo: bob@semail.test\r\nSubject: hi\r\n\r\nbody\r\n",
+    dsn: { recipient: "bob@semail.test" },
+  });
+  const mails = [await stage.box.next(), await stage.box.next(), await stage.box.next()];
+  const told = mails.filter(({ from }) => from === null).map(({ body }) => body.toString());
+  assert.equal(told.length, 2);
+  for (const text of told) assert.doesNotMatch(text, /one\.test/);
+  assert.match(told.join(""), /Final-Recipient: rfc822; Bob\+list@semail\.test/);
+  assert.match(told.join(""), /Final-Recipient: rfc822; bob@semail\.test/);
 });
 
 test("a full box defers its recipient without holding up another", async () => {
@@ -177,3 +196,24 @@ test("an MX whose first address is dead is reached at the second", async () => {
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   await stage.remote.next();
 });
+
+const inward: Readonly<Record<string, { to: string; zone?: Zone }>> = {
+  "an address literal": { to: "bob@[127.0.0.1]" },
+  "an IPv6 literal": { to: "bob@[IPv6:::1]" },
+  "an IPv4-mapped literal": { to: "bob@[IPv6:::ffff:127.0.0.1]" },
+  "an MX record": { to: "bob@evil.test", zone: { "evil.test": { mx: [[10, "in.evil.test"]] } } },
+  "an address record": { to: "bob@in.evil.test" },
+};
+const inside: Zone = {
+  "in.evil.test": { a: ["127.0.0.1", "10.64.0.5"], aaaa: ["::ffff:127.0.0.1", "fe80::1"] },
+};
+for (const [what, { to, zone }] of Object.entries(inward)) {
+  test(`${what} of a stranger can't aim the daemon at a private address, and the sender is told`, async () => {
+    await using stage = await startStage({ zone: { ...zone, ...inside }, settings: { allowTargets: [] } });
+    await mailer(stage).sendMail({ ...mail, to });
+    const text = (await stage.box.next()).body.toString();
+    assert.match(text, /Action: failed\r\nStatus: 5\.4\.4\r\n/);
+    assert.match(text, /has only addresses to which no mail is sent/);
+    assert.equal(stage.remote.received.length, 0);
+  });
+}

@@ -71,6 +71,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       tls: { certificate: tls.certificate, key: tls.key },
       lmtpPort: box.port,
       remotePort,
+      allowTargets: ["127.0.0.0/8"],
       relay: RELAY,
       resolvers: ["127.0.0.1"],
       queueDir,

@@ -9,6 +9,7 @@ const original = [
   "Subject: a long",
   "\tfolded subject",
   "Message-ID: <m1@semail.test>",
+  `X-Long: ${"a line longer than a mail program would make it = long; ".repeat(4)}`,
   "",
   "The secret body.",
   "",
@@ -46,7 +47,11 @@ function parse(message: string) {
     header: unfolded,
     parts: parts.map((part) => {
       const end = part.indexOf("\r\n\r\n");
-      return { type: /^content-type: ([^;\r\n]+)/im.exec(part)?.[1], content: part.slice(end + 4, -2) };
+      return {
+        type: /^content-type: ([^;\r\n]+)/im.exec(part)?.[1],
+        encoding: /^content-transfer-encoding: (.+)/im.exec(part)?.[1],
+        content: part.slice(end + 4, -2),
+      };
     }),
   };
 }
@@ -63,6 +68,8 @@ test("a notification is a multipart/report with text, status and the original's 
     parts.map(({ type }) => type),
     ["text/plain", "message/delivery-status", "text/rfc822-headers"],
   );
+  // RFC 6522 section 3
+  for (const { encoding } of parts.slice(1)) assert.equal(encoding, "7bit");
   assert.equal(parts[2]?.content, `${original.split("\r\n\r\n")[0]}\r\n`);
   assert.match(
     parts[0]?.content ?? "",

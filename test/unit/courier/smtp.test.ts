@@ -22,6 +22,7 @@ test("a host that keeps a connection for ever is left after the attempt's time, 
     ownNames: [],
     hostname: "smtp.semail.test",
     port: (server.address() as AddressInfo).port,
+    mayReach: () => true,
     log: silentLog,
     attemptMs: 200,
   });

@@ -135,6 +135,20 @@ test("a report that finds no room leaves the failure to be reported later", asyn
   assert.equal((await queue.unreported({ id: "a", at: 6 })).items.length, 1);
 });
 
+test("what a recipient was called before comes back with it, and with its failure", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const [to] = item("a", ["bob@one.test"]).recipients;
+  assert.ok(to !== undefined);
+  const originals = ["ann@semail.test", "ben@semail.test"];
+  await queue.enqueue(item("a", [], { recipients: [{ ...to, originals }] }));
+  assert.deepEqual((await queue.claimDue(all)).items[0]?.recipients[0]?.originals, originals);
+  assert.deepEqual((await queue.show("a"))?.recipients[0]?.originals, originals);
+  await queue.settle({ id: "a", at: 5, settlements: [{ seq: 0, state: "failed", attempts: 1, answer }] });
+  const { items } = await queue.unreported({ id: "a", at: 6 });
+  assert.deepEqual(items[0]?.recipients[0]?.originals, originals);
+});
+
 const damages = {
   "an envelope that is no JSON": "UPDATE item SET envelope = '{broken' WHERE id = 'bad'",
   "an envelope of another shape": `UPDATE item SET envelope = '{"sender":1}' WHERE id = 'bad'`,

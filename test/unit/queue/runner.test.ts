@@ -248,3 +248,39 @@ test("a failure that can't be reported holds up neither other reports nor the qu
   assert.deepEqual(seen.map(({ destination }) => destination).sort(), ["mx:one.test", "mx:semail.test"]);
   assert.deepEqual(await queue.counts(), { items: 1, unreadable: 0 });
 });
+
+test("what waits for a destination that rests is not tried in turn, holds up nobody, and goes on after the rest", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const rest = { until: 0 };
+  const all = Promise.withResolvers<void>();
+  let arrived = 0;
+  let up = false;
+  const { seen, runner, clock } = run(
+    queue,
+    (to) => {
+      if (to.endsWith("@down.test") && !up) {
+        rest.until = clock.now() + 1_000;
+        return temporary;
+      }
+      arrived += 1;
+      if (arrived === 61) all.resolve();
+      return delivered;
+    },
+    { restsUntil: (destination) => (destination === "mx:down.test" ? rest.until : 0) },
+  );
+  // More than the runner claims ahead.
+  for (let count = 0; count < 60; count += 1) await queue.enqueue(item(`d${count}`, ["a@down.test"]));
+  await queue.enqueue(item("fine", ["b@fine.test"]));
+  while (!seen.some(({ destination }) => destination === "mx:fine.test")) await clock.nextTimer();
+  const tried = seen.filter(({ destination }) => destination === "mx:down.test").length;
+  // Two at once, and what was claimed while they were under way.
+  assert.ok(tried <= 5, `${tried} attempts`);
+  up = true;
+  const woken = (async () => {
+    for (;;) await clock.jump();
+  })();
+  await Promise.race([all.promise, woken]);
+  await runner.stop();
+  assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+});

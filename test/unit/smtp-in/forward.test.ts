@@ -63,8 +63,53 @@ describe("a person with a forward address", () => {
     await out.reached(1);
     assert.equal(out.messages[0]?.from, "");
     assert.deepEqual(out.messages[0]?.to, ["bob@foreign.example"]);
-    assert.match(out.messages[0]?.text ?? "", /Final-Recipient: rfc822; frank@foreign\.example/);
+    const text = out.messages[0]?.text ?? "";
+    assert.match(
+      text,
+      /Original-Recipient: rfc822; frank@semail\.test\r\nFinal-Recipient: rfc822; frank@semail\.test/,
+    );
+    assert.match(text, /<frank@semail\.test>\r\n/);
+    assert.match(text, /^Diagnostic-Code: smtp; 550 5\.7\.1 This person's mail is forwarded/m);
     assert.equal(to.messages.length, 1);
+  });
+
+  test("never has it shown to the sender, even if the one who refuses quotes it", async () => {
+    const to = await box();
+    const quoting = replies.reply(550, "5.1.1", "no frank at foreign.example: <FRANK%40foreign.example>");
+    const out = await relay({
+      policy: {
+        rcpt: (_, { address }) => (address.local === "frank" ? refused(quoting) : { kind: "accept" }),
+      },
+    });
+    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
+    await send(client, ["frank@semail.test"], undefined, "bob@other.example");
+    await out.reached(1);
+    assert.deepEqual(out.messages[0]?.to, ["bob@other.example"]);
+    assert.doesNotMatch(out.messages[0]?.text ?? "", /foreign\.example/i);
+  });
+
+  test("shares it with another: the relay hears for whom each copy is (RFC 3461 section 4.2)", async () => {
+    const to = await box();
+    const heard: unknown[] = [];
+    const out = await relay({
+      session: { auth: "always", authRequired: true, dsn: true },
+      policy: {
+        rcpt: (_, { address, parameters }) => {
+          heard.push([address.text, parameters.orcpt]);
+          return { kind: "accept" };
+        },
+      },
+    });
+    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
+    await send(client, ["frank@semail.test", "fred@semail.test"]);
+    await out.reached(1);
+    assert.deepEqual(
+      heard,
+      ["frank", "fred"].map((name) => [
+        "frank@foreign.example",
+        { type: "rfc822", address: `${name}@semail.test` },
+      ]),
+    );
   });
 
   test("is sent nothing further when their own box refuses", async () => {

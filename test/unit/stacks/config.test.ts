@@ -66,6 +66,10 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, smtpIn: { clients: { proxies: ["192.0.2.1"] } } },
       problem: /^smtpIn\.clients\.proxies\.0: must be a network/,
     },
+    "a network to send to that is an address": {
+      raw: { ...base, smtpOut: { allowTargets: ["192.168.7.1"] } },
+      problem: /^smtpOut\.allowTargets\.0: must be a network/,
+    },
     "a forward to oneself": {
       raw: { ...base, users: { alice: { ...alice, forward: "alice@example.org" } } },
       problem: /^users\.alice\.forward: is one of the person's own addresses/,

@@ -48,6 +48,15 @@ describe("the model", () => {
     assert.deepEqual(stubs("semail.test", "gandi"), []);
   });
 
+  it("sends mail to its own network of services only where foreign sites are made up on it", () => {
+    const allowed = (provider: string) =>
+      model({ network: "10.70.0.0/16", dns: { provider }, smtpOut: { allowTargets: ["192.168.7.0/24"] } })
+        .smtpOut.allowTargets;
+    assert.deepEqual(allowed("dev"), ["192.168.7.0/24", "10.70.0.0/24"]);
+    assert.deepEqual(allowed("gandi"), ["192.168.7.0/24"]);
+    assert.deepEqual(allowed("none"), ["192.168.7.0/24"]);
+  });
+
   it("leaves a role's address to who claims it", () => {
     const users = { alice: { name: "Alice" }, bob: { name: "Bob", aliases: ["abuse@example.org"] } };
     assert.deepEqual(person(users, "alice")?.addresses, ["alice@example.org", "postmaster@example.org"]);

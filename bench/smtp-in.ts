@@ -1,0 +1,272 @@
+/**
+ * `npm run bench -- smtp-in`: smtp-in beside Postfix with its LMTP transport, and beside a client that does nothing but
+ * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../test/support/daemon-process.ts";
+import type { Handle } from "../test/support/docker.ts";
+import { addPerson, type Box, type MailSite, openMailSite } from "../test/support/mail-site.ts";
+import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
+import { atMost, type Row, ratioAtLeast, ratioAtMost, report } from "./support/result.ts";
+import { holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";
+
+const BYTES = 4_096;
+const SESSIONS = 20;
+const MESSAGES = 1_000;
+const QUEUED = 3_000;
+const LMTP_PORT = 24;
+const PEOPLE = [10, 1_000, 10_000];
+
+interface Field {
+  readonly site: MailSite;
+  readonly tools: Handle;
+  readonly postfix: Handle;
+  readonly ports: { readonly ours: number; readonly health: number; readonly postfix: number };
+  /** Folder of each box's Maildir on this machine. */
+  readonly maildirs: readonly string[];
+}
+
+async function openField(): Promise<Field> {
+  const site = await openMailSite({ boxes: 10, direct: true, volatileDirectory: true });
+  const [ours = 0, health = 0, postfixPort = 0] = await freePorts(3);
+  const tools = await openTools(site.lab);
+  const postfix = await openPostfix(site.lab, site.boxes, postfixPort);
+  const maildirs = await Promise.all(
+    site.boxes.map(async ({ volume }) => {
+      const { Mountpoint } = await site.lab.docker.getVolume(volume).inspect();
+      return join(Mountpoint, "Maildir/new");
+    }),
+  );
+  return { site, tools, postfix, ports: { ours, health, postfix: postfixPort }, maildirs };
+}
+
+const inBoxes = (maildirs: readonly string[]): number =>
+  maildirs.reduce((sum, folder) => sum + (existsSync(folder) ? readdirSync(folder).length : 0), 0);
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1_000;
+}
+
+/** Messages a second until all are in the boxes. */
+async function delivered(
+  { maildirs }: Field,
+  send: () => Promise<unknown>,
+  messages: number,
+): Promise<number> {
+  const before = inBoxes(maildirs);
+  const time = await seconds(async () => {
+    await send();
+    while (inBoxes(maildirs) < before + messages) await sleep(20);
+  });
+  return messages / time;
+}
+
+function startOurs({ site, ports }: Field, workers: number) {
+  return site.start("mailserver/smtp-in/main.ts", {
+    ...site.settings,
+    ...{ port: ports.ours, healthPort: ports.health, workers, queueDir: join(site.folder, "spool") },
+    limits: { connections: 2_000, connectionsPerClient: 2_000 },
+    relay: { host: "127.0.0.1", port: 1, user: "smtp-in", password: "relay-password-0123" },
+  });
+}
+
+const addresses = ({ site }: Field): string[] => site.boxes.map(({ address }) => address);
+
+/** As fast as the boxes are: a kept connection or two to each, and no server between. */
+function bareClient(field: Field, perBox: number): Promise<number> {
+  const body = messageOf(BYTES);
+  const lines = field.site.boxes.flatMap((box) => Array.from({ length: perBox }, () => box));
+  const messages = Math.round(MESSAGES / lines.length);
+  const send = async ({ address, door }: Box): Promise<void> => {
+    const line = await Line.open(door.host, LMTP_PORT);
+    await line.say("LHLO bench");
+    await sendOver(line, { to: address, messages, body });
+    line.close();
+  };
+  return delivered(field, () => Promise.all(lines.map(send)), messages * lines.length);
+}
+
+async function throughput(field: Field): Promise<Row[]> {
+  const { tools, ports } = field;
+  const load = { to: addresses(field), messages: MESSAGES, sessions: SESSIONS, bytes: BYTES };
+  const rows: Row[] = [];
+  const ceiling = Math.max(await bareClient(field, 1), await bareClient(field, 2));
+  for (const keep of [false, true]) {
+    const run = (port: number): Promise<number> =>
+      delivered(field, () => pour(tools, { ...load, port, keep }), MESSAGES);
+    // In turns, so that what changes with time meets all of them.
+    const ours = [await run(ports.ours)];
+    const theirs = [await run(ports.postfix)];
+    ours.push(await run(ports.ours));
+    theirs.push(await run(ports.postfix));
+    rows.push(
+      ratioAtLeast(
+        {
+          metric: `delivered, ${keep ? "many messages" : "one message"} a connection`,
+          unit: "/s",
+          ours: Math.max(...ours),
+        },
+        {
+          "bare LMTP client": { theirs: ceiling, least: 0.85 },
+          postfix: { theirs: Math.max(...theirs), least: 1.7 },
+        },
+      ),
+    );
+  }
+  return rows;
+}
+
+/** The times from the final dot to the reply, with as many sessions as the load has. */
+async function replyTimes(field: Field, port: number): Promise<number[]> {
+  const body = messageOf(BYTES);
+  const to = addresses(field);
+  const sessions = Array.from({ length: SESSIONS }, async (_, number) => {
+    const line = await Line.open("127.0.0.1", port);
+    await line.say("EHLO bench");
+    const times = await sendOver(line, { to: to[number % to.length] ?? "", messages: 25, body });
+    line.close();
+    return times;
+  });
+  return (await Promise.all(sessions)).flat();
+}
+
+async function latency(field: Field): Promise<Row[]> {
+  const ours = await replyTimes(field, field.ports.ours);
+  const theirs = await replyTimes(field, field.ports.postfix);
+  return [50, 99].map((percent) =>
+    ratioAtMost(
+      {
+        metric: `reply to the final dot, p${percent}`,
+        unit: "ms",
+        ours: percentile(ours, percent),
+        peer: "postfix",
+        theirs: percentile(theirs, percent),
+      },
+      1,
+    ),
+  );
+}
+
+/** What is taken in while no box answers: all of it goes into the spool, or Postfix's queue. */
+async function queueing(field: Field): Promise<Row[]> {
+  const { tools, ports, site, postfix } = field;
+  await Promise.all(site.boxes.map(({ handle }) => handle.stop(1)));
+  await holdPostfix(postfix, true);
+  const load = { to: addresses(field), messages: QUEUED, sessions: SESSIONS, bytes: BYTES };
+  const rows: Row[] = [];
+  for (const keep of [false, true]) {
+    const run = async (port: number): Promise<number> =>
+      QUEUED / (await seconds(() => pour(tools, { ...load, port, keep })));
+    const ours = [await run(ports.ours)];
+    const theirs = [await run(ports.postfix)];
+    ours.push(await run(ports.ours));
+    theirs.push(await run(ports.postfix));
+    const metric = `queued, ${keep ? "many messages" : "one message"} a connection`;
+    rows.push(
+      ratioAtLeast(
+        { metric, unit: "/s", ours: Math.max(...ours) },
+        { postfix: { theirs: Math.max(...theirs), least: 3 } },
+      ),
+    );
+  }
+  return rows;
+}
+
+/** Resident memory of a process in KB, and its share of what it shares. */
+function memoryOf(pid: number): { readonly rss: number; readonly pss: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const of = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
+  return { rss: of("Rss"), pss: of("Pss") };
+}
+
+async function memory(field: Field): Promise<Row[]> {
+  const daemon = await startOurs(field, 1);
+  const pid = Number(daemon.lines.find(({ event }) => event === "worker.started")?.pid);
+  const before = memoryOf(pid);
+  const lines: Line[] = [];
+  for (let count = 0; count < 500; count += 1) {
+    const line = await Line.open("127.0.0.1", field.ports.ours);
+    await line.say("EHLO bench");
+    lines.push(line);
+  }
+  const after = memoryOf(pid);
+  for (const line of lines) line.close();
+  await daemon.kill();
+  return [
+    atMost("memory of a worker with 500 idle clients (RSS)", "MB", after.rss / 1_024, 120),
+    {
+      metric: "the same, its share of shared pages only (PSS)",
+      unit: "MB",
+      ours: Math.round(after.pss / 1_024),
+    },
+    atMost("memory for each idle client", "KB", (after.rss - before.rss) / 500, 40),
+  ];
+}
+
+/** RCPT a second of people that were never asked for before, by the number of people. */
+async function lookups(field: Field): Promise<Row[]> {
+  const { site, ports } = field;
+  const rates: number[] = [];
+  let people = site.boxes.length;
+  for (const wanted of PEOPLE) {
+    const first = people;
+    await site.administer(async (admin) => {
+      for (; people < wanted; people += 1) await addPerson(admin, `extra${people}`, "127.0.0.1");
+    });
+    const uids =
+      wanted === site.boxes.length
+        ? site.boxes.map(({ uid }) => uid)
+        : Array.from({ length: 400 }, (_, n) => `extra${first + Math.floor((n * (wanted - first)) / 400)}`);
+    const line = await Line.open("127.0.0.1", ports.ours);
+    await line.say("EHLO bench");
+    await line.say("MAIL FROM:<sender@elsewhere.test>");
+    const time = await seconds(async () => {
+      for (const [index, uid] of uids.entries()) {
+        if (index % 90 === 89) {
+          await line.say("RSET");
+          await line.say("MAIL FROM:<sender@elsewhere.test>");
+        }
+        await line.say(`RCPT TO:<${uid}@semail.test>`);
+      }
+    });
+    line.close();
+    rates.push((time / uids.length) * 1_000);
+  }
+  const [, thousand = 0, most = 0] = rates;
+  return [
+    {
+      metric: "look-up of a recipient, 10 people",
+      unit: "ms",
+      ours: Math.round((rates[0] ?? 0) * 100) / 100,
+    },
+    { metric: "look-up of a recipient, 1,000 people", unit: "ms", ours: Math.round(thousand * 100) / 100 },
+    ratioAtMost(
+      {
+        metric: "look-up of a recipient, 10,000 people",
+        unit: "ms",
+        ours: most,
+        peer: "with 1,000 people",
+        theirs: thousand,
+      },
+      1.5,
+    ),
+  ];
+}
+
+const field = await openField();
+try {
+  const rows = await memory(field);
+  await startOurs(field, 2);
+  console.log(`Postfix is told: ${JSON.stringify(POSTFIX_TUNING)}`);
+  for (const part of [throughput, latency, lookups, queueing]) {
+    const time = await seconds(async () => rows.push(...(await part(field))));
+    console.log(`${part.name}: ${Math.round(time)} s`);
+  }
+  await report("smtp-in", rows);
+} finally {
+  await field.site.close();
+}

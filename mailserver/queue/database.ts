@@ -1,0 +1,45 @@
+/** Opens the queue's database: makes it, or brings it to this version's tables. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { CLAIMED, PRAGMAS, STEPS } from "./schema.ts";
+import { syncFolder } from "./sync-folder.ts";
+
+/** Its name in the queue's folder. */
+export const FILE = "queue.sqlite";
+
+/** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
+export function openDatabase(dir: string): DatabaseSync {
+  mkdirSync(dir, { recursive: true });
+  const db = new DatabaseSync(join(dir, FILE));
+  try {
+    db.exec(PRAGMAS);
+    migrate(db);
+    db.exec(CLAIMED);
+    syncFolder(dir);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** All the missing steps, or none. */
+function migrate(db: DatabaseSync): void {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+  if (version > STEPS.length) {
+    throw new Error(
+      `the queue has tables of version ${version}, and this program knows ${STEPS.length} at most: start the newer program that wrote them`,
+    );
+  }
+  if (version === STEPS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (const step of STEPS.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${STEPS.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { createBoxLine } from "../../../mailserver/courier/box-line.ts";
+import type { Delivery } from "../../../mailserver/courier/types.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import { ConnectFailed, type DeliveryReport } from "../../../mailserver/net/types.ts";
+import { accepted, noAnswer, reply } from "../../../mailserver/smtp/replies.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { address } from "../../support/sending.ts";
+
+const DELIVERY: Delivery = {
+  from: null,
+  recipients: [address("alice@semail.test")],
+  body: Buffer.from("x"),
+  eightBit: false,
+  smtputf8: false,
+};
+const TAKEN: DeliveryReport = {
+  kind: "done",
+  outcomes: [{ kind: "delivered", reply: accepted }],
+  tls: undefined,
+};
+const SILENT: DeliveryReport = { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
+const FULL: DeliveryReport = {
+  kind: "done",
+  outcomes: [{ kind: "temporary", reply: reply(452, "4.2.2", "full") }],
+  tls: undefined,
+};
+
+let clock: FakeClock;
+let asked: PromiseWithResolvers<DeliveryReport>[];
+let back: string[];
+let send: (host?: string, patience?: number) => Promise<string>;
+let restsUntil: (host: string) => number;
+beforeEach(() => {
+  clock = new FakeClock(0);
+  asked = [];
+  back = [];
+  const line = createBoxLine({
+    hostname: "mx.semail.test",
+    port: 24,
+    connections: {
+      deliver: () => {
+        const answer = Promise.withResolvers<DeliveryReport>();
+        asked.push(answer);
+        return answer.promise;
+      },
+    },
+    clock,
+    log: silentLog,
+    onBack: (host) => void back.push(host),
+  });
+  restsUntil = line.restsUntil;
+  send = async (host = "box-alice", patience) => {
+    const [result] = await line(host, DELIVERY, patience === undefined ? {} : { patience });
+    return `${result?.kind} ${result?.reply.enhanced}`;
+  };
+});
+
+/** The box answers what it was asked so far and not answered yet. */
+async function answer(report: DeliveryReport): Promise<void> {
+  await setImmediate();
+  asked.shift()?.resolve(report);
+  await setImmediate();
+}
+
+describe("in front of a box", () => {
+  test("one delivery at a time, in their order", async () => {
+    const both = Promise.all([send(), send()]);
+    await setImmediate();
+    assert.equal(asked.length, 1);
+    await answer(TAKEN);
+    assert.equal(asked.length, 1);
+    await answer(TAKEN);
+    assert.deepEqual(await both, ["delivered 2.0.0", "delivered 2.0.0"]);
+  });
+
+  test("nobody waits behind more than their patience", async () => {
+    const first = send();
+    assert.equal(await send("box-alice", 1), "temporary 4.3.2");
+    await answer(TAKEN);
+    await first;
+  });
+
+  test("those who wait are turned away as soon as one before them got no answer", async () => {
+    const all = Promise.all([send(), send(), send()]);
+    await answer(SILENT);
+    assert.deepEqual(await all, ["temporary 4.4.1", "temporary 4.4.1", "temporary 4.4.1"]);
+    assert.equal(asked.length, 0);
+    assert.equal(restsUntil("box-alice"), 1_000);
+    assert.equal(restsUntil("box-bob"), 0);
+  });
+
+  test("after the rest one tries, and the others don't wait for it", async () => {
+    const first = send();
+    await answer(SILENT);
+    await first;
+    assert.equal(await send(), "temporary 4.4.1");
+    clock.pass(1_000);
+    const tries = send();
+    assert.equal(await send(), "temporary 4.4.1");
+    assert.equal(await send(), "temporary 4.4.1");
+    await answer(TAKEN);
+    assert.equal(await tries, "delivered 2.0.0");
+    assert.deepEqual(back, ["box-alice"]);
+    const next = send();
+    await answer(TAKEN);
+    assert.equal(await next, "delivered 2.0.0");
+    assert.deepEqual(back, ["box-alice"]);
+  });
+
+  test("a box that stays silent rests again", async () => {
+    const first = send();
+    await answer(SILENT);
+    await first;
+    clock.pass(1_000);
+    const tries = send();
+    await answer(SILENT);
+    assert.equal(await tries, "temporary 4.4.1");
+    assert.equal(await send(), "temporary 4.4.1");
+    assert.equal(restsUntil("box-alice"), 2_000);
+    assert.deepEqual(back, []);
+  });
+
+  test("a refusal is an answer: the box does not rest", async () => {
+    const first = send();
+    await answer(FULL);
+    assert.equal(await first, "temporary 4.2.2");
+    assert.equal(restsUntil("box-alice"), 0);
+  });
+
+  test("boxes don't wait for each other", async () => {
+    const both = Promise.all([send("box-alice"), send("box-bob")]);
+    await setImmediate();
+    assert.equal(asked.length, 2);
+    await answer(TAKEN);
+    await answer(TAKEN);
+    assert.deepEqual(await both, ["delivered 2.0.0", "delivered 2.0.0"]);
+  });
+});

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { openDatabase } from "../../../mailserver/queue/database.ts";
+import { STEPS } from "../../../mailserver/queue/schema.ts";
+import { temporaryFolder, testQueue } from "../../support/queue.ts";
+
+/** A queue as an earlier version left it, with one item that waits and one whose failure is not reported. */
+async function old(dir: string): Promise<void> {
+  const sql = await readFile(new URL("../../fixtures/queue/version-0.sql", import.meta.url), "utf8");
+  const db = new DatabaseSync(join(dir, "queue.sqlite"));
+  db.exec(sql);
+  db.close();
+}
+
+const version = (dir: string): unknown => {
+  const db = new DatabaseSync(join(dir, "queue.sqlite"));
+  try {
+    return db.prepare("PRAGMA user_version").get()?.user_version;
+  } finally {
+    db.close();
+  }
+};
+
+test("a queue of before versions were counted goes on where it was", async () => {
+  await using folder = await temporaryFolder();
+  await old(folder.path);
+  await using queue = await testQueue(folder.path);
+  const { items, setAside } = await queue.claimDue({ now: 9_000, limit: 10, except: [] });
+  assert.deepEqual(setAside, []);
+  assert.deepEqual(
+    items.map(({ id, recipients }) => [id, recipients.map(({ address, attempts }) => [address, attempts])]),
+    [["waits", [["bob@one.test", 2]]]],
+  );
+  assert.equal(Buffer.from(await queue.body("waits")).toString(), "Subject: waits\r\n\r\n");
+  assert.deepEqual(
+    (await queue.show("waits"))?.history.map(({ at, answer }) => [at, answer.code]),
+    [
+      [1_000, 451],
+      [2_000, 452],
+    ],
+  );
+  const { items: failed } = await queue.unreported({ id: null, at: 9_000 });
+  assert.deepEqual(
+    failed.map(({ id, recipients }) => [id, recipients.map(({ address, answer }) => [address, answer.code])]),
+    [["failed", [["eve@two.test", 550]]]],
+  );
+  assert.equal(version(folder.path), STEPS.length);
+});
+
+test("a queue of a newer version is refused with both versions named, and left alone", async () => {
+  await using folder = await temporaryFolder();
+  openDatabase(folder.path).close();
+  const db = new DatabaseSync(join(folder.path, "queue.sqlite"));
+  db.exec(`PRAGMA user_version = ${STEPS.length + 1}`);
+  db.close();
+  assert.throws(
+    () => openDatabase(folder.path),
+    new RegExp(`tables of version ${STEPS.length + 1}, and this program knows ${STEPS.length}`),
+  );
+  assert.equal(version(folder.path), STEPS.length + 1);
+});
+
+test("a step that fails leaves the queue as it was", async () => {
+  await using folder = await temporaryFolder();
+  await old(folder.path);
+  const db = new DatabaseSync(join(folder.path, "queue.sqlite"));
+  db.exec("ALTER TABLE recipient ADD COLUMN originals TEXT");
+  db.close();
+  assert.throws(() => openDatabase(folder.path), /duplicate column/);
+  assert.equal(version(folder.path), 0);
+});
