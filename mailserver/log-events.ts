@@ -25,6 +25,9 @@ export const LOG_EVENTS = {
   "smtp.command.refused": "A command was answered 4xx or 5xx",
   "smtp.auth.ok": "A user authenticated",
   "smtp.auth.failed": "An authentication was refused",
+  "smtp.auth.locked":
+    "No password was looked at: too many wrong ones by this client; smtp.auth.failed follows",
+  "smtp.auth.revoked": "The person was removed or changed since they logged in; their session was ended",
   "smtp.message.accepted": "A message was answered 2xx",
   "smtp.message.refused": "A message was answered 4xx or 5xx",
   "smtp.policy.error": "A policy failed unexpectedly; the client was answered 451",

@@ -26,7 +26,7 @@ import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
-import { type LoginDeps, logIn } from "./login.ts";
+import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
 import { Recipients } from "./recipients.ts";
 
@@ -65,7 +65,7 @@ class Submission implements SessionHandler {
   readonly #session: SessionInfo;
   readonly #deps: HandlerDeps;
   readonly #drafts = new Map<Transaction, Draft>();
-  #identity: Identity = { kind: "nobody" };
+  #identity: Known | Extract<Identity, { kind: "nobody" }> = { kind: "nobody" };
 
   constructor(listener: Listener, session: SessionInfo, deps: HandlerDeps) {
     this.#listener = listener;
@@ -80,8 +80,14 @@ class Submission implements SessionHandler {
     return { kind: "authenticated", user: identity.kind === "person" ? identity.uid : credentials.user };
   }
 
-  mail(transaction: Transaction): Decision {
-    return decideSender(this.#facts(transaction));
+  async mail(transaction: Transaction): Promise<Decision> {
+    const verdict = decideSender(this.#facts(transaction));
+    const { directory, log } = this.#deps;
+    if (verdict.kind === "refuse" || this.#identity.kind !== "person") return verdict;
+    const gone = await revoked(this.#identity, directory);
+    if (gone === undefined) return verdict;
+    log.warn("smtp.auth.revoked", { session: this.#session.id, user: this.#identity.uid });
+    return { kind: "refuse", reply: gone };
   }
 
   async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {

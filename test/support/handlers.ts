@@ -1,6 +1,6 @@
 /** The daemons' session handlers as they are, before queues and boxes that only note what they are given. */
 
-import type { Directory } from "../../mailserver/directory/directory.ts";
+import type { Directory, Person } from "../../mailserver/directory/directory.ts";
 import { silentLog } from "../../mailserver/net/log.ts";
 import { Room } from "../../mailserver/net/room.ts";
 import type { SessionHandler } from "../../mailserver/net/types.ts";
@@ -14,9 +14,9 @@ import { createHandler as createInbound } from "../../mailserver/smtp-in/handler
 import { createHandler as createOutbound, type HandlerDeps } from "../../mailserver/smtp-out/handler.ts";
 
 export const RELAY = { user: "smtp-in", password: "relay-secret-0123456789" };
-const PEOPLE = [
-  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"] },
-  { uid: "bob", addresses: ["bob@semail.test"] },
+const PEOPLE: readonly Person[] = [
+  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
+  { uid: "bob", addresses: ["bob@semail.test"], version: "1" },
 ];
 const rules = { domains: ["semail.test"] };
 const hostname = "mx.semail.test";
@@ -38,12 +38,13 @@ async function findRecipient(address: string): Promise<RecipientAnswer> {
 }
 
 /** Everybody's password is their uid and `-secret`. */
-const directory: Directory = {
+export const directory: Directory = {
   findRecipient,
   authenticate: async (login, password) => {
     const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
     return person !== undefined && password === `${person.uid}-secret` ? person : "refused";
   },
+  findPerson: async (uid) => PEOPLE.find((person) => person.uid === uid) ?? "absent",
   ping: async () => {},
   close: async () => {},
 };
@@ -52,6 +53,7 @@ const directory: Directory = {
 export function outboundHandler(
   listener: Listener,
   stored: string[],
+  more: Partial<HandlerDeps> = {},
 ): (session: SessionInfo) => SessionHandler {
   const queue = {
     enqueue: async ({ recipients }: NewItem) => {
@@ -59,15 +61,15 @@ export function outboundHandler(
     },
   };
   const guard = createLoginGuard({ now: clock.now, stepMs: 0 });
-  const deps: HandlerDeps = {
+  return createOutbound(listener, {
     ...{ hostname, rules, directory, guard, room, clock, queue },
     domains: rules.domains,
     relay: RELAY,
     signers: [],
     newId: () => "item",
     log: silentLog,
-  };
-  return createOutbound(listener, deps);
+    ...more,
+  });
 }
 
 /** smtp-in's; `stored` gets the uid of every box that mail is for. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { Client } from "ldapts";
+import { Attribute, Change, Client } from "ldapts";
 import { DirectorySettings } from "../../../mailserver/contract.ts";
 import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
@@ -99,7 +99,7 @@ for (const [address, want] of Object.entries(recipients)) {
   });
 }
 
-const aliceHerself = { uid: "alice", addresses: ["alice@semail.test", "post@semail.test"] };
+const aliceHerself = { uid: "alice", addresses: ["alice@semail.test", "post@semail.test"], version: "" };
 const logins = [
   { name: "by uid", login: "alice", password: "alice-secret", want: aliceHerself },
   { name: "by address", login: "Post@semail.test", password: "alice-secret", want: aliceHerself },
@@ -112,7 +112,9 @@ const logins = [
 ];
 for (const { name, login, password, want } of logins) {
   test(`login ${name}: ${want === "refused" ? want : "accepted"}`, async () => {
-    assert.deepEqual(await directory.authenticate(login, password), want);
+    const found = await directory.authenticate(login, password);
+    if (found !== "refused") assert.match(found.version, /^\d{14}\.\d+Z#/);
+    assert.deepEqual(found === "refused" ? found : { ...found, version: "" }, want);
   });
 }
 
@@ -141,6 +143,29 @@ test("smtp-in knows an added person after a second, and a removed one for five a
   } finally {
     await admin.unbind();
   }
+});
+
+test("a person is another version of themselves after their password was changed, and absent when gone", async () => {
+  const admin = new Client({ url: settings.url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  const dn = `uid=carol,${peopleDn}`;
+  await admin.add(dn, {
+    objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+    ...{ uid: "carol", cn: "carol", sn: "carol", mailHost: "box-carol", userPassword: "one" },
+    mailLocalAddress: "carol@semail.test",
+  });
+  const before = await directory.findPerson("carol");
+  assert.deepEqual(before, await directory.authenticate("carol", "one"));
+  assert.equal(await directory.authenticate("carol", "wrong"), "refused");
+  assert.deepEqual(await directory.findPerson("carol"), before, "a failed login is no change");
+  const modification = new Attribute({ type: "userPassword", values: ["two"] });
+  await admin.modify(dn, new Change({ operation: "replace", modification }));
+  const after = await directory.findPerson("carol");
+  assert.ok(after !== "absent");
+  assert.notEqual(after.version, before.version);
+  await admin.del(dn);
+  assert.equal(await directory.findPerson("carol"), "absent");
+  await admin.unbind();
 });
 
 test("no password reaches the library's debug log", async () => {

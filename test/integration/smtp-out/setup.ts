@@ -117,8 +117,8 @@ function daemonDeps(directory: Directory, zone: Zone): DaemonDeps {
 }
 
 const PEOPLE = [
-  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"] },
-  { uid: "bob", addresses: ["bob@semail.test"], forward: "bob@one.test" },
+  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
+  { uid: "bob", addresses: ["bob@semail.test"], version: "1", forward: "bob@one.test" },
 ];
 
 /** Everybody's password is their uid and `-secret`; every box is the same one. */
@@ -138,6 +138,10 @@ function fakeDirectory(state: { readonly directoryUp: boolean }): Directory {
       check();
       const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
       return person !== undefined && password === `${person.uid}-secret` ? person : "refused";
+    },
+    findPerson: async (uid) => {
+      check();
+      return PEOPLE.find((person) => person.uid === uid) ?? "absent";
     },
     ping: async () => check(),
     close: async () => {},
