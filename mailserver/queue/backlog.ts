@@ -14,7 +14,7 @@ const MAX_PER_DESTINATION = 2;
 /** Bytes of the messages that are being delivered; one larger than this goes alone. */
 const MAX_ACTIVE_BYTES = 64 * 1024 * 1024;
 /** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
-const MAX_WAITING = 200;
+const MAX_WAITING = 2_000;
 const MAX_WAITING_PER_DESTINATION = 20;
 /** RFC 5321 section 4.5.3.1.8: a server must take 100 recipients, and need not take more. */
 const MAX_RECIPIENTS = 100;

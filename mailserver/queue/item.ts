@@ -106,8 +106,13 @@ export interface ItemView {
   readonly history: readonly HistoryEntry[];
 }
 
-const HistoryEntry = z.strictObject({ at: z.number(), seq: z.int(), state: z.string(), answer: Answer });
-export type HistoryEntry = z.infer<typeof HistoryEntry>;
+/** One attempt at one recipient. */
+export interface HistoryEntry {
+  readonly at: number;
+  readonly seq: number;
+  readonly state: string;
+  readonly answer: Answer;
+}
 
 /** A row as SQLite gives it back; parse errors mean that it is set aside. */
 export const ItemRow = z.object({
@@ -115,7 +120,13 @@ export const ItemRow = z.object({
   created: z.number(),
   size: z.int(),
   envelope: z.string().transform(fromJson).pipe(StoredEnvelope),
-  history: z.string().transform(fromJson).pipe(z.array(HistoryEntry)),
+});
+
+export const HistoryRow = z.object({
+  at: z.number(),
+  seq: z.int(),
+  state: z.string(),
+  answer: z.string().transform(fromJson).pipe(Answer),
 });
 
 export const RecipientRow = z.object({

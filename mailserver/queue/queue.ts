@@ -107,7 +107,10 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     settle: (change) => call("settle", change),
     release: (claim) => call("release", claim),
     unreported: (query) => call("unreported", query),
-    hasten: (change) => call("hasten", change).then(notify),
+    hasten: async (change) => {
+      for (let more = true; more; notify()) more = await call("hasten", change);
+      return false;
+    },
     nextDue: (except) => call("nextDue", except),
     counts: () => call("counts", undefined),
     show: (id) => call("show", id),

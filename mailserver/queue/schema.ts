@@ -38,10 +38,69 @@ const FIRST = `
 `;
 
 /**
+ * What keeps each step of the work as cheap in a long queue as in a short one:
+ * `destination` has the earliest time at which something may be due for each, so that a claim looks at destinations and
+ * not at the recipients of one that takes none. `total` spares counting. Triggers keep both, whoever writes.
+ * `history` is rows, so that an attempt adds one instead of rewriting all that came before.
+ */
+const FOR_MILLIONS = `
+  CREATE TABLE history (
+    item TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (item, seq, attempt)
+  ) WITHOUT ROWID;
+  INSERT OR IGNORE INTO history
+    SELECT item.id, entry.value ->> 'seq',
+      row_number() OVER (PARTITION BY item.id, entry.value ->> 'seq' ORDER BY entry.key),
+      entry.value ->> 'at', entry.value ->> 'state', entry.value -> 'answer'
+    FROM item, json_each(CASE WHEN json_valid(item.history) THEN item.history ELSE '[]' END) AS entry;
+  ALTER TABLE item DROP COLUMN history;
+  ALTER TABLE unreadable ADD COLUMN history TEXT NOT NULL DEFAULT '[]';
+
+  DROP INDEX due;
+  CREATE INDEX waiting ON recipient (destination, next_attempt) WHERE state = 'pending';
+  CREATE TABLE destination (name TEXT PRIMARY KEY, next_attempt INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX destination_next ON destination (next_attempt);
+  INSERT INTO destination
+    SELECT destination, min(next_attempt) FROM recipient WHERE state = 'pending' GROUP BY destination;
+  CREATE TRIGGER recipient_added AFTER INSERT ON recipient WHEN new.state = 'pending' BEGIN
+    INSERT INTO destination VALUES (new.destination, new.next_attempt)
+      ON CONFLICT (name) DO UPDATE SET next_attempt = excluded.next_attempt
+      WHERE excluded.next_attempt < next_attempt;
+  END;
+  ${refreshing("recipient_changed", "UPDATE OF state, next_attempt")}
+  ${refreshing("recipient_removed", "DELETE")}
+
+  CREATE TABLE total (id INTEGER PRIMARY KEY CHECK (id = 0), items INTEGER NOT NULL);
+  INSERT INTO total SELECT 0, count(*) FROM item;
+  CREATE TRIGGER item_added AFTER INSERT ON item BEGIN UPDATE total SET items = items + 1; END;
+  CREATE TRIGGER item_removed AFTER DELETE ON item BEGIN UPDATE total SET items = items - 1; END;
+`;
+
+function refreshing(name: string, event: string): string {
+  const first = `SELECT destination, next_attempt FROM recipient
+      WHERE state = 'pending' AND destination = old.destination ORDER BY next_attempt LIMIT 1`;
+  return `CREATE TRIGGER ${name} AFTER ${event} ON recipient WHEN old.state = 'pending' BEGIN
+    DELETE FROM destination WHERE name = old.destination AND NOT EXISTS (${first});
+    INSERT INTO destination SELECT * FROM (${first}) WHERE true
+      ON CONFLICT (name) DO UPDATE SET next_attempt = excluded.next_attempt
+      WHERE excluded.next_attempt <> next_attempt;
+  END;`;
+}
+
+/**
  * Step n leads from version n to n + 1 (`PRAGMA user_version`). What has been released is never changed, only added to:
  * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
  */
-export const STEPS: readonly string[] = [FIRST, "ALTER TABLE recipient ADD COLUMN originals TEXT"];
+export const STEPS: readonly string[] = [
+  FIRST,
+  "ALTER TABLE recipient ADD COLUMN originals TEXT",
+  FOR_MILLIONS,
+];
 
 /** Temporary: what was in flight is free again, once, whenever the database is opened. */
 export const CLAIMED = `

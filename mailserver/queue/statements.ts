@@ -11,8 +11,9 @@ export class Statements {
     this.#db = db;
   }
 
-  run(sql: string, ...values: SQLInputValue[]): void {
-    this.#prepare(sql).run(...values);
+  /** Gives how many rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
   }
 
   get(sql: string, ...values: SQLInputValue[]): SqlRow | undefined {
@@ -21,6 +22,11 @@ export class Statements {
 
   all(sql: string, ...values: SQLInputValue[]): SqlRow[] {
     return this.#prepare(sql).all(...values);
+  }
+
+  /** Row by row, for as long as the caller asks for more. Not twice at a time for the same statement. */
+  iterate(sql: string, ...values: SQLInputValue[]): Iterable<SqlRow> {
+    return this.#prepare(sql).iterate(...values);
   }
 
   #prepare(sql: string): StatementSync {

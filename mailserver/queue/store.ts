@@ -3,6 +3,7 @@
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
 import type { DatabaseSync } from "node:sqlite";
+import { type ClaimQuery, Claims } from "./claims.ts";
 import { FILE, openDatabase } from "./database.ts";
 import {
   type DueItem,
@@ -12,10 +13,13 @@ import {
   type Settlement,
   type Unreported,
 } from "./item.ts";
+import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
-import { readDue, readRecipients, readUnreported } from "./rows.ts";
+import { readDue, readHistory, readRecipients, readUnreported } from "./rows.ts";
 import { Statements } from "./statements.ts";
 
+/** A step that other work waits for meanwhile. */
+const HASTENED_AT_ONCE = 1_000;
 /** SQLite's own default. */
 const PAGE_BYTES = 4_096;
 
@@ -23,14 +27,6 @@ const PAGE_BYTES = 4_096;
 export interface SetAside {
   readonly id: string;
   readonly cause: string;
-}
-
-export interface ClaimQuery {
-  readonly now: number;
-  /** Recipients at most. */
-  readonly limit: number;
-  /** Destinations that are busy enough. */
-  readonly except: readonly string[];
 }
 
 export interface StoreOptions {
@@ -48,11 +44,13 @@ export class Store {
   readonly #db: DatabaseSync;
   readonly #room: DiskRoom;
   readonly #sql: Statements;
+  readonly #claims: Claims;
 
   constructor(options: StoreOptions) {
     this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
+    this.#claims = new Claims(this.#sql);
     this.#room = new DiskRoom(options.dir, `${FILE}-wal`);
   }
 
@@ -100,22 +98,14 @@ export class Store {
 
   /** Due recipients, grouped by item; they are not given out again until settled or released. */
   claimDue(query: ClaimQuery): { items: DueItem[]; setAside: SetAside[] } {
-    const due = this.#sql.all(
-      `SELECT item, seq FROM recipient r INDEXED BY due WHERE state = 'pending' AND next_attempt <= ?
-       AND destination NOT IN (SELECT value FROM json_each(?))
-       AND NOT EXISTS (SELECT 1 FROM claimed c WHERE c.item = r.item AND c.seq = r.seq)
-       ORDER BY next_attempt LIMIT ?`,
-      ...[query.now, json(query.except), query.limit],
-    );
     const items: DueItem[] = [];
     const setAside: SetAside[] = [];
-    for (const [id, rows] of Map.groupBy(due, (row) => String(row.item))) {
+    for (const claim of this.#claims.due(query)) {
       try {
-        items.push(readDue(this.#sql, id, new Set(rows.map((row) => Number(row.seq)))));
-        for (const { seq } of rows)
-          this.#sql.run("INSERT INTO claimed (item, seq) VALUES (?, ?)", id, Number(seq));
+        items.push(readDue(this.#sql, claim.item, new Set(claim.seqs)));
+        this.#claims.take(claim);
       } catch (error) {
-        setAside.push(this.setAside({ id, cause: message(error), at: query.now }));
+        setAside.push(this.setAside({ id: claim.item, cause: message(error), at: query.now }));
       }
     }
     return { items, setAside };
@@ -130,43 +120,34 @@ export class Store {
 
   /** Stores what an attempt found. Gives back whether nobody works on the item any more. */
   settle(change: { id: string; at: number; settlements: readonly Settlement[] }): { idle: boolean } {
-    for (const { seq, state, attempts, nextAttempt, answer } of change.settlements) {
+    const { id, at, settlements } = change;
+    for (const { seq, state, attempts, nextAttempt = 0, answer } of settlements) {
+      this.#sql.run(QUERIES.settle, state, attempts, nextAttempt, json(answer), id, seq);
       this.#sql.run(
-        "UPDATE recipient SET state = ?, attempts = ?, next_attempt = ?, answer = ? WHERE item = ? AND seq = ?",
-        ...[state, attempts, nextAttempt ?? 0, json(answer), change.id, seq],
-      );
-      const entry = json({ at: change.at, seq, state, answer });
-      this.#sql.run(
-        "UPDATE item SET history = json_insert(history, '$[#]', json(?)) WHERE id = ?",
-        entry,
-        change.id,
+        "INSERT OR REPLACE INTO history (item, seq, attempt, at, state, answer) VALUES (?, ?, ?, ?, ?, ?)",
+        ...[id, seq, attempts, at, state, json(answer)],
       );
     }
-    return this.release({ id: change.id, seqs: change.settlements.map(({ seq }) => seq) });
+    return this.release({ id, seqs: settlements.map(({ seq }) => seq) });
   }
 
   /** Gives claimed recipients back unchanged. */
-  release(claim: { id: string; seqs: readonly number[] }): { idle: boolean } {
-    for (const seq of claim.seqs)
-      this.#sql.run("DELETE FROM claimed WHERE item = ? AND seq = ?", claim.id, seq);
-    this.#forgetIfDone(claim.id);
-    return { idle: this.#sql.get("SELECT 1 FROM claimed WHERE item = ? LIMIT 1", claim.id) === undefined };
+  release({ id, seqs }: { id: string; seqs: readonly number[] }): { idle: boolean } {
+    this.#claims.giveBack({ item: id, seqs });
+    this.#forgetIfDone(id);
+    return { idle: !this.#claims.has(id) };
   }
 
   /** Items with failures that the sender has not been told of; of one item, or of all (at start). */
-  unreported(query: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
-    const rows = this.#sql.all(
-      `SELECT DISTINCT item FROM recipient WHERE state IN ('failed', 'expired') AND reported = 0
-       AND item = coalesce(?, item)`,
-      query.id,
-    );
+  unreported({ id, at }: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
+    const rows = id === null ? this.#sql.all(QUERIES.unreported) : this.#sql.all(QUERIES.isUnreported, id);
     const items: Unreported[] = [];
     const setAside: SetAside[] = [];
     for (const row of rows) {
       try {
         items.push(readUnreported(this.#sql, String(row.item)));
       } catch (error) {
-        setAside.push(this.setAside({ id: String(row.item), cause: message(error), at: query.at }));
+        setAside.push(this.setAside({ id: String(row.item), cause: message(error), at }));
       }
     }
     return { items, setAside };
@@ -181,32 +162,19 @@ export class Store {
     this.#forgetIfDone(change.id);
   }
 
-  /** Makes everything that waits for a destination due: it takes mail again. */
-  hasten(change: { destination: string; at: number }): void {
-    const { destination, at } = change;
-    this.#sql.run(
-      "UPDATE recipient SET next_attempt = ? WHERE state = 'pending' AND next_attempt > ? AND destination = ?",
-      ...[at, at, destination],
-    );
+  /** Makes what waits for a destination due: it takes mail again. Not all at once; gives whether there is more. */
+  hasten({ destination, at }: { destination: string; at: number }): boolean {
+    return this.#sql.run(QUERIES.hasten, at, destination, at, HASTENED_AT_ONCE) === HASTENED_AT_ONCE;
   }
 
   /** When the next unclaimed recipient is due. */
   nextDue(except: readonly string[]): number | undefined {
-    const row = this.#sql.get(
-      `SELECT next_attempt FROM recipient r INDEXED BY due WHERE state = 'pending'
-       AND destination NOT IN (SELECT value FROM json_each(?))
-       AND NOT EXISTS (SELECT 1 FROM claimed c WHERE c.item = r.item AND c.seq = r.seq)
-       ORDER BY next_attempt LIMIT 1`,
-      json(except),
-    );
-    return row === undefined ? undefined : Number(row.next_attempt);
+    return this.#claims.next(except);
   }
 
   /** Items in the queue, and set aside. */
   counts(): { items: number; unreadable: number } {
-    const row = this.#sql.get(
-      "SELECT (SELECT count(*) FROM item) AS items, (SELECT count(*) FROM unreadable) AS unreadable",
-    );
+    const row = this.#sql.get("SELECT items, (SELECT count(*) FROM unreadable) AS unreadable FROM total");
     return { items: Number(row?.items), unreadable: Number(row?.unreadable) };
   }
 
@@ -224,6 +192,7 @@ export class Store {
           ...(answer === null ? {} : { lastAnswer: answer }),
         }),
       ),
+      history: readHistory(this.#sql, id),
     };
   }
 
@@ -231,10 +200,16 @@ export class Store {
   setAside(item: { id: string; cause: string; at: number }): SetAside {
     const { id, cause, at } = item;
     const row = (sql: string) => json(attempt(() => this.#sql.all(sql, id)) ?? []);
-    const values = [row("SELECT * FROM item WHERE id = ?"), row("SELECT * FROM recipient WHERE item = ?")];
+    const values = [
+      row("SELECT * FROM item WHERE id = ?"),
+      row("SELECT * FROM recipient WHERE item = ?"),
+      row("SELECT * FROM history WHERE item = ?"),
+    ];
     const body = attempt(() => this.body(id)) ?? null;
-    const sql = "INSERT INTO unreadable (id, at, cause, item, recipients, body) VALUES (?, ?, ?, ?, ?, ?)";
-    this.#sql.run(sql, id, at, cause, ...values, body);
+    this.#sql.run(
+      `INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, at, cause, ...values, body],
+    );
     this.#forget(id);
     return { id, cause };
   }
@@ -249,17 +224,13 @@ export class Store {
   }
 
   #forgetIfDone(id: string): void {
-    const open = this.#sql.get(
-      `SELECT 1 FROM recipient WHERE item = ? AND (state = 'pending'
-       OR (state IN ('failed', 'expired') AND reported = 0)) LIMIT 1`,
-      id,
-    );
-    if (open === undefined) this.#forget(id);
+    if (this.#sql.get(QUERIES.isOpen, id) === undefined) this.#forget(id);
   }
 
   #forget(id: string): void {
-    this.#sql.run("DELETE FROM recipient WHERE item = ?", id);
-    this.#sql.run("DELETE FROM claimed WHERE item = ?", id);
+    this.#sql.run(QUERIES.forget, id);
+    this.#claims.forget(id);
+    this.#sql.run("DELETE FROM history WHERE item = ?", id);
     this.#sql.run("DELETE FROM body WHERE id = ?", id);
     this.#sql.run("DELETE FROM item WHERE id = ?", id);
   }

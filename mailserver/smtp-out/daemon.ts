@@ -5,6 +5,7 @@ import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
 import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
+import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
@@ -51,10 +52,11 @@ const ROOM_MESSAGES = 3;
 /** And those of one client. */
 const CLIENT_MESSAGES = 2;
 
-/** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
+/** Listens when it resolves; rejects when a port, the queue, the certificate or a key can't be had. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
   const { log, clock } = deps;
   const { hostname, domains } = settings;
+  const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const signers = settings.dkim.map(createDkimSigner);
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
@@ -77,18 +79,20 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     relay: settings.relay,
     room,
   };
-  const listeners = await listenAll(settings, handlerDeps).catch(async (error: unknown) => {
+  const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
   const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections });
   const [submission, submissions, relay] = listeners;
+  const unwatch = identity.watch();
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
     queue,
     failed: queue.failed,
     close: async () => {
+      unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
       await connections.close();
@@ -134,8 +138,12 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
 type Listeners = [MailListener, MailListener, MailListener];
 
 /** All three, or none. */
-async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<Listeners> {
-  const { limits, tls } = settings;
+async function listenAll(
+  settings: SmtpOutSettings,
+  identity: ServerIdentity,
+  deps: HandlerDeps,
+): Promise<Listeners> {
+  const { limits } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
   const opened: MailListener[] = [];
@@ -149,14 +157,14 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
       await open({
         ...common,
         listen: { port: settings.submissionPort },
-        tls,
+        tls: identity,
         session: sessionOptions("submission", settings),
         handler: submission,
       }),
       await open({
         ...common,
         listen: { port: settings.submissionsPort },
-        tls: { ...tls, implicit: true },
+        tls: { context: identity.context, implicit: true },
         session: sessionOptions("submissions", settings),
         handler: submission,
       }),

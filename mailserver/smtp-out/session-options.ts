@@ -10,7 +10,8 @@ const TLS: Readonly<Record<ListenerName, Pick<ServerOptions, "startTls" | "auth"
   submission: { startTls: true, auth: "tls" },
   // RFC 8314 section 3.3
   submissions: { startTls: false, auth: "tls" },
-  // The internal network carries it; it is never published. DSN for its ORCPT: it asks for no notifications.
+  // The internal network carries it; it is never published.
+  // DSN for its ORCPT: it asks for no notifications.
   relay: { startTls: false, auth: "always", dsn: true },
 };
 

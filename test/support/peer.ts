@@ -1,6 +1,7 @@
 /** A mail server built from the engine that keeps what it gets, for tests of the sending side. */
 import { silentLog } from "../../mailserver/net/log.ts";
 import { serve } from "../../mailserver/net/serve.ts";
+import { serverContext } from "../../mailserver/net/tls.ts";
 import type { ServeOptions, TlsIdentity } from "../../mailserver/net/types.ts";
 import type { Decision, ReversePath, SessionInfo } from "../../mailserver/smtp/types.ts";
 
@@ -32,6 +33,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   const received: Received[] = [];
   const waiting: ((message: Received) => void)[] = [];
   let taken = 0;
+  const context = options.tls && serverContext(options.tls);
   const handler = (session: SessionInfo): ReturnType<ServeOptions["handler"]> => {
     let chunks: Buffer[] = [];
     return {
@@ -57,7 +59,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   };
   const listener = await serve({
     listen: { host: "127.0.0.1", port: options.port ?? 0 },
-    ...(options.tls ? { tls: options.tls } : {}),
+    ...(context && { tls: { context: () => context } }),
     session: {
       protocol: options.protocol ?? "smtp",
       hostname: "peer.test",

@@ -1,0 +1,87 @@
+/** Who is given out for an attempt: what is due, destination by destination. One step of a transaction each. */
+import { QUERIES } from "./queries.ts";
+import type { Statements } from "./statements.ts";
+
+export interface ClaimQuery {
+  readonly now: number;
+  /** Recipients at most. */
+  readonly limit: number;
+  /** Destinations that are busy enough. */
+  readonly except: readonly string[];
+}
+
+/** Recipients of one item, by their `seq`. */
+export interface Claim {
+  readonly item: string;
+  readonly seqs: readonly number[];
+}
+
+/** Items of one destination in one claim: a long line at one must leave room for all others. */
+const ITEMS_EACH = 20;
+
+export class Claims {
+  readonly #sql: Statements;
+
+  constructor(sql: Statements) {
+    this.#sql = sql;
+  }
+
+  /** What may be claimed. */
+  due({ now, limit, except }: ClaimQuery): Claim[] {
+    const left = new Set(except);
+    const found: { item: string; seq: number }[] = [];
+    for (const { name } of this.#sql.iterate(QUERIES.dueDestinations, now)) {
+      if (found.length >= limit) break;
+      // At most those that are being delivered to: their number has a bound, however long the queue.
+      if (left.has(String(name))) continue;
+      found.push(...this.#dueFor(String(name), now, limit - found.length));
+    }
+    return [...Map.groupBy(found, ({ item }) => item)].map(([item, rows]) => ({
+      item,
+      seqs: rows.map(({ seq }) => seq),
+    }));
+  }
+
+  #dueFor(destination: string, now: number, limit: number): { item: string; seq: number }[] {
+    const found: { item: string; seq: number }[] = [];
+    const items = new Set<string>();
+    for (const row of this.#sql.iterate(QUERIES.due, destination, now)) {
+      const item = String(row.item);
+      items.add(item);
+      if (items.size > ITEMS_EACH || found.length >= limit) break;
+      found.push({ item, seq: Number(row.seq) });
+    }
+    return found;
+  }
+
+  /** When the next that is not claimed is due. */
+  next(except: readonly string[]): number | undefined {
+    const left = new Set(except);
+    let first: number | undefined;
+    for (const { name, next_attempt } of this.#sql.iterate(QUERIES.destinations)) {
+      if (first !== undefined && Number(next_attempt) >= first) break;
+      if (left.has(String(name))) continue;
+      // Later than `next_attempt` when the earliest are claimed.
+      const row = this.#sql.get(QUERIES.next, String(name));
+      if (row !== undefined) first = Math.min(first ?? Number.POSITIVE_INFINITY, Number(row.next_attempt));
+    }
+    return first;
+  }
+
+  take({ item, seqs }: Claim): void {
+    for (const seq of seqs) this.#sql.run("INSERT INTO claimed (item, seq) VALUES (?, ?)", item, seq);
+  }
+
+  giveBack({ item, seqs }: Claim): void {
+    for (const seq of seqs) this.#sql.run("DELETE FROM claimed WHERE item = ? AND seq = ?", item, seq);
+  }
+
+  /** Whether something of an item is claimed. */
+  has(item: string): boolean {
+    return this.#sql.get("SELECT 1 FROM claimed WHERE item = ? LIMIT 1", item) !== undefined;
+  }
+
+  forget(item: string): void {
+    this.#sql.run("DELETE FROM claimed WHERE item = ?", item);
+  }
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { openDatabase } from "../../../mailserver/queue/database.ts";
+import { QUERIES } from "../../../mailserver/queue/queries.ts";
+import { STEPS } from "../../../mailserver/queue/schema.ts";
+import { temporaryFolder } from "../../support/queue.ts";
+
+/** What SQLite says it will do: https://sqlite.org/eqp.html */
+function planOf(db: DatabaseSync, sql: string): string[] {
+  return db
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => String(detail));
+}
+
+const OWN = /^SEARCH recipient USING PRIMARY KEY \(item=\?/;
+const CLAIMED = /^SEARCH c USING PRIMARY KEY \(item=\? AND seq=\?\)$/;
+const SUBQUERY = /^CORRELATED SCALAR SUBQUERY \d+$/;
+const wanted: Readonly<Record<keyof typeof QUERIES, readonly RegExp[]>> = {
+  dueDestinations: [/^SEARCH destination USING COVERING INDEX destination_next \(next_attempt<\?\)$/],
+  due: [/^SEARCH r USING COVERING INDEX waiting \(destination=\? AND next_attempt<\?\)$/, SUBQUERY, CLAIMED],
+  // Read in order, and only as far as the first that is not busy.
+  destinations: [/^SCAN destination USING COVERING INDEX destination_next$/],
+  next: [/^SEARCH r USING COVERING INDEX waiting \(destination=\?\)$/, SUBQUERY, CLAIMED],
+  hasten: [
+    /^SEARCH recipient USING PRIMARY KEY \(item=\? AND seq=\?\)$/,
+    /^LIST SUBQUERY \d+$/,
+    /^SEARCH recipient USING COVERING INDEX waiting \(destination=\? AND next_attempt>\?\)$/,
+  ],
+  unreported: [/^SCAN recipient USING (COVERING )?INDEX unreported$/],
+  isUnreported: [/^SEARCH recipient USING (PRIMARY KEY|(COVERING )?INDEX unreported) \(item=\?\)$/],
+  isOpen: [OWN],
+  settle: [OWN],
+  forget: [OWN],
+};
+
+for (const [name, steps] of Object.entries(wanted)) {
+  test(`costs the same in a long queue: ${name}`, async () => {
+    await using folder = await temporaryFolder();
+    const db = openDatabase(folder.path);
+    const plan = planOf(db, QUERIES[name as keyof typeof QUERIES]);
+    db.close();
+    // Triggers follow; they are looked at below.
+    for (const [index, step] of steps.entries()) assert.match(plan[index] ?? "", step, plan.join("\n"));
+    assert.doesNotMatch(plan.join("\n"), /TEMP B-TREE/);
+  });
+}
+
+test("costs the same in a long queue: keeping the earliest time of a destination", async () => {
+  await using folder = await temporaryFolder();
+  const db = openDatabase(folder.path);
+  const selects = [...STEPS.join("\n").matchAll(/SELECT destination, next_attempt FROM recipient[^)]+/g)];
+  assert.ok(selects.length > 0);
+  for (const [sql] of selects) {
+    const plan = planOf(db, sql.replace("old.destination", "?"));
+    assert.deepEqual(plan, ["SEARCH recipient USING COVERING INDEX waiting (destination=?)"]);
+  }
+  db.close();
+});
