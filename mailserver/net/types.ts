@@ -165,5 +165,11 @@ export class ConnectFailed extends Error {
 
 /** What `deliver` found: outcomes, or why the peer could take nothing. */
 export type DeliveryReport =
-  | { readonly kind: "done"; readonly outcomes: readonly Outcome[]; readonly tls: TlsInfo | undefined }
+  | {
+      readonly kind: "done";
+      readonly outcomes: readonly Outcome[];
+      readonly tls: TlsInfo | undefined;
+      /** Something of the body was sent, or may have been: a peer that gave no answer may have taken it. */
+      readonly bodyBegan: boolean;
+    }
   | { readonly kind: "failed"; readonly failure: ConnectFailed };

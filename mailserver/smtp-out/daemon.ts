@@ -48,6 +48,8 @@ export interface SmtpOut {
 
 /** Sessions with the boxes: short, since each costs a box a process while it is open. */
 const KEPT = { idleMs: 5_000, messages: 1_000 };
+/** Sessions with foreign hosts, which may be strict about idle clients, long sessions, and many from one address. */
+const KEPT_ABROAD = { idleMs: 3_000, messages: 100, perPeer: 5 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
@@ -88,7 +90,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections });
+  const abroad = new ConnectionPool(KEPT_ABROAD);
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad });
   const [submission, submissions, relay] = listeners;
   const unwatch = identity.watch();
   return {
@@ -99,7 +102,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
-      await connections.close();
+      await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
       limits.close();
       await directory.close();
@@ -108,7 +111,13 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
 }
 
 type DeliveryDeps = DaemonDeps &
-  HandlerDeps & { readonly queue: Queue; readonly connections: ConnectionPool };
+  HandlerDeps & {
+    readonly queue: Queue;
+    /** To the boxes. */
+    readonly connections: ConnectionPool;
+    /** To foreign hosts. */
+    readonly abroad: ConnectionPool;
+  };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
@@ -121,6 +130,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     hostname,
     port: settings.remotePort,
     mayReach: createTargetRule(settings.allowTargets),
+    connections: deps.abroad,
     log,
     ...timeouts,
   };

@@ -10,6 +10,8 @@ export interface Received {
   readonly recipients: readonly string[];
   readonly body: Buffer;
   readonly session: { readonly helo: string | undefined; readonly protocol: string };
+  /** Of the connection that it came over. */
+  readonly connection: string;
 }
 
 export interface Peer extends AsyncDisposable {
@@ -46,7 +48,10 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
       message: ({ from, recipients }) => {
         const { helo, protocol } = session;
         const to = recipients.map(({ address }) => address.text);
-        const message = { from, recipients: to, body: Buffer.concat(chunks), session: { helo, protocol } };
+        const message = {
+          ...{ from, recipients: to, body: Buffer.concat(chunks) },
+          ...{ session: { helo, protocol }, connection: session.id },
+        };
         received.push(message);
         const waiter = waiting.shift();
         if (waiter !== undefined) {

@@ -9,7 +9,9 @@ import { DirectorySettings } from "../../../mailserver/contract.ts";
 import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { systemClock } from "../../../mailserver/queue/clock.ts";
 import { type Handle, openLab } from "../../support/docker.ts";
+import { session, start } from "../../unit/smtp-in/support.ts";
 
 const lab = openLab();
 const suffix = "dc=semail,dc=test";
@@ -137,6 +139,33 @@ test("a person is another version of themselves after their password was changed
   await admin.del(dn);
   assert.equal(await directory.findPerson("carol"), "absent");
   await admin.unbind();
+});
+
+test("smtp-in knows an added person after a second, and a removed one for five at most", async () => {
+  let time = Date.now();
+  const clock = { ...systemClock, now: () => time };
+  const client = await session(
+    await start({ lmtpPort: 1, deps: { directory: createDirectory(settings, deps), clock } }),
+  );
+  assert.equal(await client.say("MAIL FROM:<bob@foreign.example>"), "250 2.1.0");
+  const rcpt = (): Promise<string> => client.say("RCPT TO:<new@semail.test>");
+  const dn = `uid=new,${peopleDn}`;
+  const admin = new Client({ url: settings.url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  try {
+    assert.equal(await rcpt(), "550 5.1.1");
+    await admin.add(dn, {
+      objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+      ...{ uid: "new", cn: "new", sn: "new", mailHost: "box-new", mailLocalAddress: "new@semail.test" },
+    });
+    time += 1_000;
+    assert.equal(await rcpt(), "250 2.1.5");
+    await admin.del(dn);
+    time += 5_000;
+    assert.equal(await rcpt(), "550 5.1.1");
+  } finally {
+    await admin.unbind();
+  }
 });
 
 test("no password reaches the library's debug log", async () => {

@@ -13,6 +13,8 @@ import {
   type Mail,
   nodemailer,
   type Program,
+  startExim,
+  startOpenSmtpd,
   startPostfix,
   type Target,
 } from "./programs.ts";
@@ -20,7 +22,9 @@ import {
 const FROM = "sender@foreign.example";
 const [ALICE, CAROL, NOBODY] = ["alice@semail.test", "carol@semail.test", "nobody@semail.test"];
 const LARGE = 2_000_000;
-const TIMEOUT = { timeout: 120_000 };
+/** With time to build the images. */
+const PREPARATION = { timeout: 600_000 };
+const TIMEOUT = { timeout: 40_000 };
 
 const header = (subject: string): string =>
   [
@@ -32,6 +36,7 @@ const header = (subject: string): string =>
     "MIME-Version: 1.0",
     "Content-Type: text/plain; charset=iso-8859-1",
     "Content-Transfer-Encoding: 8bit",
+    "Content-Disposition: inline",
     "",
     "",
   ].join("\r\n");
@@ -84,12 +89,14 @@ before(async () => {
   target = { host, port: daemon.port, ca: (await ownIdentity()).ca, servername: "mx.semail.test" };
   for (const [name, program] of Object.entries(commandPrograms(senders, target))) programs.set(name, program);
   programs.set("nodemailer", nodemailer(target));
-  programs.set("Postfix", await startPostfix(lab, target));
-}, TIMEOUT);
+  const servers = { Postfix: startPostfix, Exim: startExim, OpenSMTPD: startOpenSmtpd };
+  for (const [name, startServer] of Object.entries(servers))
+    programs.set(name, await startServer(lab, target));
+}, PREPARATION);
 after(async () => {
   await lab.cleanup();
   await inbox.listener.close();
-}, TIMEOUT);
+}, PREPARATION);
 
 function programOf(name: string): Program {
   const program = programs.get(name);
@@ -130,6 +137,9 @@ const PROGRAMS: Readonly<
       />.* MAIL FROM:<sender@foreign\.example> SIZE=\d+ BODY=8BITMIME\n(?:.*> .* RCPT TO:<[^ ]+>\n){3}.*> .* DATA\n.*< .* 250/,
     ],
   },
+  // The whole transaction at once, in BDAT.
+  Exim: { shows: [/SMTP\|> MAIL FROM:.*\n(?: *SMTP\|> RCPT TO:.*\n){3}.*\n *SMTP\+> BDAT \d+ LAST\n/] },
+  OpenSMTPD: {},
   nodemailer: {},
   swaks: {},
   // Sends nothing at all when one recipient is refused.

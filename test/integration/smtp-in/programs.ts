@@ -125,3 +125,34 @@ export async function startPostfix(lab: Lab, { host, port }: Target): Promise<Pr
     },
   };
 }
+
+/** Exim, which uses CHUNKING wherever it is offered. */
+export async function startExim(lab: Lab, { host, port }: Target): Promise<Program> {
+  const image = await foreignImage(lab, "exim");
+  const exim = await lab.run({ image, env: { SMARTHOST: `${host}::${port}` } });
+  return {
+    // Delivers before it ends, and tells what it did.
+    send: async ({ from, to, message }) =>
+      said(
+        await exim.exec(["exim4", "-i", "-odi", "-v", "-f", from, "--", ...to], {
+          input: unixLines(message),
+        }),
+      ),
+  };
+}
+
+/** OpenSMTPD. */
+export async function startOpenSmtpd(lab: Lab, { host, port }: Target): Promise<Program> {
+  const image = await foreignImage(lab, "opensmtpd");
+  const smtpd = await lab.run({ image, env: { SMARTHOST: `${host}:${port}` } });
+  await logShows(smtpd, smtpd.logs, /OpenSMTPD .* starting/);
+  return {
+    send: async ({ from, to, message }) => {
+      const before = (await smtpd.logs()).length;
+      const command = ["sendmail", "-i", "-f", from, "--", ...to];
+      const sent = await smtpd.exec(command, { input: unixLines(message) });
+      const last = to.map((address) => `(?=[^]* to=<${address}> .*result="?(?:Ok|PermFail))`).join("");
+      return `${said(sent)}\n${await logShows(smtpd, async () => (await smtpd.logs()).slice(before), new RegExp(last))}`;
+    },
+  };
+}
