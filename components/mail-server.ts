@@ -4,6 +4,7 @@ import {
   type ClientSettings,
   type DkimSettings,
   type SenderSettings,
+  type SendingSettings,
   SmtpInSettings,
   SmtpOutSettings,
 } from "../mailserver/contract.ts";
@@ -40,6 +41,8 @@ export interface InboundArgs {
 export interface OutboundArgs {
   /** Networks that are not public and to which mail may be sent all the same. */
   readonly allowTargets: readonly string[];
+  /** What one person may send. */
+  readonly limits: SendingSettings;
 }
 
 export interface MailServerArgs {
@@ -139,6 +142,7 @@ export class MailServer extends pulumi.ComponentResource {
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
+          sending: outbound.limits,
           dkim,
         }),
       );

@@ -153,6 +153,18 @@ export type SmtpInSettings = z.infer<typeof SmtpInSettings>;
 export const DkimSettings = z.strictObject({ domain: hostname, selector: hostname, privateKey: pem });
 export type DkimSettings = z.infer<typeof DkimSettings>;
 
+/** What one person may send through smtp-out; 0: no limit. */
+export const SendingSettings = z.strictObject({
+  messagesPerMinute: z.int().min(0).default(60),
+  /** Days are those of UTC. */
+  messagesPerDay: z.int().min(0).default(1_000),
+  /** Recipients to whom the person has not written in the last 90 days. */
+  newRecipientsPerDay: z.int().min(0).default(500),
+  /** uids without limits. */
+  exempt: z.array(z.string().min(1)).default([]),
+});
+export type SendingSettings = z.infer<typeof SendingSettings>;
+
 /** Settings of smtp-out, the submission and relay daemon. */
 export const SmtpOutSettings = z.strictObject({
   ...common,
@@ -171,6 +183,8 @@ export const SmtpOutSettings = z.strictObject({
   remotePort: port.default(25),
   /** Networks to which mail is sent although they are not public; to all others that are not it never is. */
   allowTargets: z.array(cidr).default([]),
+  /** Limits of each person. */
+  sending: SendingSettings.prefault({}),
   queueDir,
   retry: RetrySettings.prefault({}),
   dkim: z.array(DkimSettings).default([]),

@@ -28,6 +28,7 @@ export const LOG_EVENTS = {
   "smtp.auth.locked":
     "No password was looked at: too many wrong ones by this client; smtp.auth.failed follows",
   "smtp.auth.revoked": "The person was removed or changed since they logged in; their session was ended",
+  "smtp.sending.limited": "A person has reached a sending limit; their message was answered 450",
   "smtp.message.accepted": "A message was answered 2xx",
   "smtp.message.refused": "A message was answered 4xx or 5xx",
   "smtp.policy.error": "A policy failed unexpectedly; the client was answered 451",

@@ -97,7 +97,10 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     dns: config.dns,
     ports: config.ports,
     smtpIn: { ...config.smtpIn, catchAll },
-    smtpOut: { allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)] },
+    smtpOut: {
+      ...config.smtpOut,
+      allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)],
+    },
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,

@@ -179,7 +179,22 @@ export const SmtpIn = z.strictObject({
   clients: Clients.prefault({}).describe("Limits per client; all are off unless set."),
 });
 
+const sending = (value: number) => z.int().min(0).default(value);
+
+/** 0 stands for no limit. */
+export const SendingLimits = z.strictObject({
+  messagesPerMinute: sending(60).describe("Messages of a person in a minute; `0`: no limit."),
+  messagesPerDay: sending(1_000).describe("Messages of a person on a day (UTC); `0`: no limit."),
+  newRecipientsPerDay: sending(500).describe(
+    "Recipients on a day to whom the person has not written in the last 90 days; `0`: no limit.",
+  ),
+  exempt: z.array(Uid).default([]).describe("uids of people without limits."),
+});
+
 export const SmtpOut = z.strictObject({
+  limits: SendingLimits.prefault({}).describe(
+    "What one person may send, so that a stolen password is no flood. `postmaster@` is told once a day of each who reaches a limit.",
+  ),
   allowTargets: z
     .array(network)
     .default([])

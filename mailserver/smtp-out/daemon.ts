@@ -19,6 +19,7 @@ import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
+import { openSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
 
 /** What differs between the container and a test. */
@@ -69,6 +70,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     now: clock.now,
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
+  const limits = openSendingLimits({ dir: settings.queueDir, limits: settings.sending, now: clock.now });
   const handlerDeps = {
     ...deps,
     hostname,
@@ -80,9 +82,11 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     signers,
     relay: settings.relay,
     room,
+    sending: { settings: settings.sending, limits },
   };
   const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
+    limits.close();
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
@@ -100,6 +104,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
       await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
+      limits.close();
       await directory.close();
     },
   };

@@ -1,5 +1,6 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
 import { isAscii } from "node:buffer";
+import type { SendingSettings } from "../contract.ts";
 import { formatMessage, type Message, parseMessage } from "../message/header.ts";
 import { authorsOf } from "../message/mailboxes.ts";
 import type { Log } from "../net/log.ts";
@@ -23,12 +24,14 @@ import { destinationOf } from "../queue/route.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
+import { limitReply, limitWarning } from "./limit-warning.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
 import { Recipients } from "./recipients.ts";
+import type { SendingLimits } from "./sending-limits.ts";
 
 export interface HandlerDeps extends LoginDeps {
   readonly hostname: string;
@@ -37,6 +40,7 @@ export interface HandlerDeps extends LoginDeps {
   readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
   readonly room: Room;
+  readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
   readonly newId: () => string;
   readonly log: Log;
 }
@@ -131,6 +135,8 @@ class Submission implements SessionHandler {
     const authors = authorsOf(message.fields);
     const verdict = this.#judge(message, authors);
     if (verdict.kind === "refuse") return verdict;
+    const limited = await this.#limit(draft);
+    if (limited !== undefined) return { kind: "refuse", reply: limited };
     const id = newId();
     const body = await this.#finish(message, authors, id);
     const header = body.subarray(0, body.length - message.body.length);
@@ -158,6 +164,23 @@ class Submission implements SessionHandler {
       size: body.length,
     });
     return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
+  }
+
+  /** Undefined, or that the person has sent enough for now: then the postmaster hears of it, once a day. */
+  async #limit({ recipients }: Draft): Promise<Reply | undefined> {
+    if (this.#identity.kind !== "person") return undefined;
+    const { sending, queue, log, newId, clock, hostname, domains } = this.#deps;
+    const { uid } = this.#identity;
+    const addresses = recipients.all().map(({ address }) => address);
+    const limit = sending.limits.take(uid, addresses);
+    if (limit === undefined) return undefined;
+    log.warn("smtp.sending.limited", { user: uid, session: this.#session.id, limit });
+    if (sending.limits.firstToday(uid)) {
+      const facts = { uid, limit, limits: sending.settings, hostname, domain: domains[0] ?? hostname };
+      const warning = limitWarning({ ...facts, id: newId(), now: clock.now() });
+      await queue.enqueue(warning).catch((error: unknown) => log.error("queue.error", { error }));
+    }
+    return limitReply(limit, sending.settings);
   }
 
   #judge(message: Message, authors: Authors): Verdict {

@@ -100,7 +100,7 @@ describe("the declared stack", () => {
         ...{ tagSeparator: "-", catchAll: "bob", dmarcReject: "junk" },
         clients: { address: { connections: 20 }, blockLists: ["bl.example"] },
       },
-      smtpOut: { allowTargets: ["192.168.7.0/24"] },
+      smtpOut: { allowTargets: ["192.168.7.0/24"], limits: { messagesPerDay: 7, exempt: ["bob"] } },
       users: {
         alice: { name: "Alice Martin" },
         bob: { name: "Bob", forward: "bob@example.net", memory: "48MB" },
@@ -230,6 +230,12 @@ describe("the declared stack", () => {
       assert.equal(settingsOf(name).tagSeparator, "-");
       assert.deepEqual(settingsOf(name).catchAll, { "example.test": "bob@example.test" });
     }
+  });
+
+  it("tells smtp-out how much a person may send", () => {
+    assert.deepEqual(settingsOf("mail-smtp-out").sending, {
+      ...{ messagesPerMinute: 60, messagesPerDay: 7, newRecipientsPerDay: 500, exempt: ["bob"] },
+    });
   });
 
   it("tells smtp-out to which networks that are not public it may send", () => {

@@ -1,5 +1,6 @@
 /** The daemons' session handlers as they are, before queues and boxes that only note what they are given. */
 
+import { SendingSettings } from "../../mailserver/contract.ts";
 import type { Directory, Person } from "../../mailserver/directory/directory.ts";
 import { silentLog } from "../../mailserver/net/log.ts";
 import { Room } from "../../mailserver/net/room.ts";
@@ -66,6 +67,10 @@ export function outboundHandler(
     domains: rules.domains,
     relay: RELAY,
     signers: [],
+    sending: {
+      settings: SendingSettings.parse({}),
+      limits: { take: () => undefined, firstToday: () => false, close: () => {} },
+    },
     newId: () => "item",
     log: silentLog,
     ...more,

@@ -66,6 +66,14 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, smtpIn: { clients: { proxies: ["192.0.2.1"] } } },
       problem: /^smtpIn\.clients\.proxies\.0: must be a network/,
     },
+    "a sending limit below zero": {
+      raw: { ...base, smtpOut: { limits: { messagesPerDay: -1 } } },
+      problem: /^smtpOut\.limits\.messagesPerDay: /,
+    },
+    "a person without limits who can't be one": {
+      raw: { ...base, smtpOut: { limits: { exempt: ["No One"] } } },
+      problem: /^smtpOut\.limits\.exempt\.0: must be 1 to 32/,
+    },
     "a network to send to that is an address": {
       raw: { ...base, smtpOut: { allowTargets: ["192.168.7.1"] } },
       problem: /^smtpOut\.allowTargets\.0: must be a network/,
