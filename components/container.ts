@@ -42,6 +42,8 @@ export interface ServiceArgs {
   envs?: pulumi.Input<string>[];
   /** Files of /settings by name. Secret. */
   files?: Record<string, pulumi.Input<string>>;
+  /** Further files of /settings, which the service reads again by itself when they change. Secret. */
+  liveFiles?: Record<string, pulumi.Input<string>>;
   /** Sizes of the writable folders in memory, such as `16m`. */
   tmpfs?: { run?: string; tmp?: string };
   volumes?: { volume: docker.Volume; path: string }[];
@@ -71,13 +73,13 @@ export function serviceContainer(
   args: ServiceArgs,
   opts: { parent: pulumi.Resource; dependsOn?: pulumi.Resource[] },
 ): EngineContainer {
-  const settings = args.files && settingsVolume(name, { ...args, files: args.files }, opts.parent);
+  const settings = args.files && settingsVolume(name, args, opts.parent);
   return new EngineContainer(name, containerArgs(args, settings), {
     parent: opts.parent,
     ...ownContainer(args.host),
     // The official plugin calls these updates, but doesn't carry them out.
     replaceOnChanges: ["healthcheck", "tmpfs", "init"],
-    dependsOn: [args.image.resource, ...(settings ? [settings.holder] : []), ...(opts.dependsOn ?? [])],
+    dependsOn: [args.image.resource, ...(settings?.holders ?? []), ...(opts.dependsOn ?? [])],
   });
 }
 
@@ -88,8 +90,8 @@ function ownContainer(host: MailHost) {
 
 interface Settings {
   readonly volume: docker.Volume;
-  readonly holder: EngineContainer;
-  /** Changes whenever the files do. */
+  readonly holders: readonly EngineContainer[];
+  /** Changes whenever the files do that the service reads only once. */
   readonly version: pulumi.Output<string>;
 }
 
@@ -97,39 +99,52 @@ interface Settings {
  * A volume with the service's settings. Docker copies files only into a container whose root can be written, so a
  * second container, which is never started, takes them for the real one, which mounts the volume read-only.
  */
-function settingsVolume(
-  name: string,
-  args: ServiceArgs & { files: Record<string, pulumi.Input<string>> },
-  parent: pulumi.Resource,
-): Settings {
-  const { host, image } = args;
+function settingsVolume(name: string, args: ServiceArgs, parent: pulumi.Resource): Settings {
+  const { host, files = {}, liveFiles } = args;
   const volume = new docker.Volume(
     `${name}-settings`,
     { name: `${host.prefix}-${args.name}-settings`, labels: labels(host.prefix, "settings") },
     { parent, ...ownContainer(host) },
   );
-  const files = Object.entries(args.files).map(([file, content]) => ({
-    file: `${SETTINGS}/${file}`,
-    content,
-  }));
-  const holder = new EngineContainer(
-    `${name}-settings-files`,
+  const uploads = uploadsOf(files);
+  const at = { name, args, volume, parent };
+  const holders = [filesHolder(at, "settings", uploads)];
+  // Of its own, so that other content replaces this holder alone and the service goes on.
+  if (liveFiles) holders.push(filesHolder(at, "live", uploadsOf(liveFiles)));
+  const version = pulumi
+    .output(uploads)
+    .apply((list) => createHash("sha256").update(JSON.stringify(list)).digest("hex").slice(0, 16));
+  return { volume, holders, version: pulumi.unsecret(version) };
+}
+
+type Uploads = { file: string; content: pulumi.Input<string> }[];
+
+function uploadsOf(files: Record<string, pulumi.Input<string>>): Uploads {
+  return Object.entries(files).map(([file, content]) => ({ file: `${SETTINGS}/${file}`, content }));
+}
+
+/** A container that puts files into the settings volume by being made. */
+function filesHolder(
+  at: { name: string; args: ServiceArgs; volume: docker.Volume; parent: pulumi.Resource },
+  kind: "settings" | "live",
+  uploads: Uploads,
+): EngineContainer {
+  const { name, args, volume, parent } = at;
+  const { host, image } = args;
+  return new EngineContainer(
+    `${name}-${kind}-files`,
     {
-      name: `${host.prefix}-${args.name}-settings`,
+      name: `${host.prefix}-${args.name}-${kind}`,
       image: image.id,
       start: false,
       mustRun: false,
       networkMode: "none",
       labels: labels(host.prefix, "settings"),
       volumes: [{ volumeName: volume.name, containerPath: SETTINGS }],
-      uploads: pulumi.secret(files),
+      uploads: pulumi.secret(uploads),
     },
     { parent, ...ownContainer(host), dependsOn: [image.resource] },
   );
-  const version = pulumi
-    .output(files)
-    .apply((list) => createHash("sha256").update(JSON.stringify(list)).digest("hex").slice(0, 16));
-  return { volume, holder, version: pulumi.unsecret(version) };
 }
 
 function containerArgs(args: ServiceArgs, settings: Settings | undefined): docker.ContainerArgs {

@@ -156,6 +156,7 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.boxes, alias: "smtp-out" },
         ],
         files: { "settings.json": settings },
+        liveFiles: this.tlsFiles(),
         volumes: [{ volume: this.queue, path: "/var/spool/semail" }],
         ports: [this.published(587, ports.submission), this.published(465, ports.submissions)],
         wait: true,
@@ -193,6 +194,7 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.boxes, alias: "smtp-in" },
         ],
         files: { "settings.json": settings },
+        liveFiles: this.tlsFiles(),
         volumes: [{ volume: this.spool, path: "/var/spool/semail" }],
         ports: [this.published(25, ports.smtp)],
         wait: true,
@@ -221,8 +223,8 @@ export class MailServer extends pulumi.ComponentResource {
         files: {
           "ldap-password": login.password,
           "box-seed": keys.boxSeed,
-          "tls.crt": keys.tls.certificate,
-          "tls.key": keys.tls.key,
+          // Dovecot reads them once.
+          ...this.tlsFiles(),
         },
         ports: [
           this.published(143, ports.imap),
@@ -237,19 +239,22 @@ export class MailServer extends pulumi.ComponentResource {
 
   /** What the settings of both SMTP daemons have in common. */
   private common(hostname: string, login: ServiceLogin) {
-    const { domain, keys, inbound } = this.args;
+    const { domain, inbound } = this.args;
     const { tagSeparator, catchAll } = inbound;
-    return pulumi
-      .all([login.password, keys.tls.certificate, keys.tls.key])
-      .apply(([password, certificate, key]) => ({
-        hostname,
-        domains: [domain],
-        directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
-        tls: { certificate, key },
-        lmtpPort: LMTP_PORT,
-        tagSeparator,
-        catchAll: catchAll === undefined ? {} : { [domain]: catchAll },
-      }));
+    return login.password.apply((password) => ({
+      hostname,
+      domains: [domain],
+      directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
+      lmtpPort: LMTP_PORT,
+      tagSeparator,
+      catchAll: catchAll === undefined ? {} : { [domain]: catchAll },
+    }));
+  }
+
+  /** Under the names that the daemons' settings have as default. */
+  private tlsFiles() {
+    const { certificate, key } = this.args.keys.tls;
+    return { "tls.crt": certificate, "tls.key": key };
   }
 }
 

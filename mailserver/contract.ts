@@ -23,8 +23,11 @@ export const DirectorySettings = z.strictObject({
 });
 export type DirectorySettings = z.infer<typeof DirectorySettings>;
 
-/** Certificate chain and private key in PEM. `key` is a secret. */
-export const TlsSettings = z.strictObject({ certificate: pem, key: pem });
+/** Files with certificate chain and private key in PEM; a daemon reads them again when they change. */
+export const TlsSettings = z.strictObject({
+  certificateFile: z.string().min(1).default("/settings/tls.crt"),
+  keyFile: z.string().min(1).default("/settings/tls.key"),
+});
 export type TlsSettings = z.infer<typeof TlsSettings>;
 
 /** Limits of one SMTP session; sizes in bytes, times in milliseconds. */
@@ -55,7 +58,7 @@ const common = {
   /** The domains whose people are ours. */
   domains: z.array(hostname).min(1),
   directory: DirectorySettings,
-  tls: TlsSettings,
+  tls: TlsSettings.prefault({}),
   limits: SessionLimits.prefault({}),
   /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
   lmtpPort: port.default(24),

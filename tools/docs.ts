@@ -1,10 +1,20 @@
-/** Writes `docs/configuration.md` from the schema of the stack config; with `--check`, says whether it is stale. */
+/**
+ * Writes `docs/configuration.md` from the schema of the stack config, and the tables of `docs/operations.md` from the
+ * daemons' catalogs; with `--check`, says what is stale.
+ */
 import { readFile, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { LOG_EVENTS } from "../mailserver/log-events.ts";
+import { COUNTERS, GAUGES, TIMES } from "../mailserver/metrics/catalog.ts";
 import { StackConfig } from "../stacks/schema.ts";
 
-const FILE = "docs/configuration.md";
+/** Each page, made of what stands there now. */
+const PAGES: Readonly<Record<string, (current: string) => string>> = {
+  "docs/configuration.md": () =>
+    configurationPage(z.toJSONSchema(StackConfig, { io: "input", unrepresentable: "any" }) as JsonSchema),
+  "docs/operations.md": operationsPage,
+};
 
 interface JsonSchema {
   readonly type?: string;
@@ -63,18 +73,55 @@ function typeOf(schema: JsonSchema): string {
   return schema.type ?? "";
 }
 
-async function main(check: boolean): Promise<number> {
-  const page = configurationPage(
-    z.toJSONSchema(StackConfig, { io: "input", unrepresentable: "any" }) as JsonSchema,
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+function eventsTable(): string {
+  return table(
+    ["Event", "Meaning"],
+    Object.entries(LOG_EVENTS).map(([code, text]) => [`\`${code}\``, text]),
   );
-  const current = await readFile(FILE, "utf8").catch(() => "");
-  if (current === page) return 0;
-  if (check) {
-    process.stderr.write(`${FILE} is stale: run \`npm run docs\` and commit it\n`);
-    return 1;
+}
+
+function metricsTable(): string {
+  type Catalog = Readonly<Record<string, { readonly help: string; readonly labels: readonly string[] }>>;
+  const kinds: Readonly<Record<string, Catalog>> = { counter: COUNTERS, histogram: TIMES, gauge: GAUGES };
+  const rows = Object.entries(kinds).flatMap(([kind, metrics]) =>
+    Object.entries(metrics).map(([name, { help, labels }]) => [
+      `\`${name}\``,
+      kind,
+      labels.map((label) => `\`${label}\``).join(", "),
+      help,
+    ]),
+  );
+  return table(["Metric", "Kind", "Labels", "Meaning"], rows);
+}
+
+const TABLES: Readonly<Record<string, () => string>> = { events: eventsTable, metrics: metricsTable };
+
+/** The page with its tables made anew. */
+export function operationsPage(current: string): string {
+  return Object.entries(TABLES).reduce((page, [name, make]) => {
+    const begin = `<!-- generated: ${name} -->\n`;
+    const start = page.indexOf(begin);
+    const end = page.indexOf("<!-- end -->", start);
+    if (start < 0 || end < 0) throw new Error(`docs/operations.md lacks the place of the table "${name}"`);
+    return `${page.slice(0, start)}${begin}\n${make()}\n\n${page.slice(end)}`;
+  }, current);
+}
+
+async function main(check: boolean): Promise<number> {
+  let stale = 0;
+  for (const [file, make] of Object.entries(PAGES)) {
+    const current = await readFile(file, "utf8").catch(() => "");
+    const page = make(current);
+    if (current === page) continue;
+    if (check) {
+      process.stderr.write(`${file} is stale: run \`npm run docs\` and commit it\n`);
+      stale += 1;
+    } else await writeFile(file, page);
   }
-  await writeFile(FILE, page);
-  return 0;
+  return stale > 0 ? 1 : 0;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

@@ -1,6 +1,6 @@
 /** Which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505). */
 import { Resolver } from "node:dns/promises";
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { reply } from "../smtp/replies.ts";
 import type { Outcome } from "../smtp/types.ts";
 
@@ -59,6 +59,13 @@ export async function findAddresses(host: string, dns: Dns): Promise<HostAddress
   const text = `The mail host ${host} has no address`;
   if (absent) return none("temporary", 451, "4.4.4", text);
   return none("temporary", 451, "4.4.3", `${text} that could be looked up (${codes.join(", ")})`);
+}
+
+/** At most `most` of a host's addresses, IPv4 first; of both families when there are both, since one may not work. */
+export function someAddresses(addresses: readonly string[], most: number): string[] {
+  const v4 = addresses.filter((address) => !isIPv6(address));
+  const v6 = addresses.filter(isIPv6).slice(0, Math.max(most - v4.length, Math.ceil(most / 2)));
+  return [...v4.slice(0, most - v6.length), ...v6];
 }
 
 function fromRecords(domain: string, records: { exchange: string; priority: number }[], deps: MxDeps): Route {

@@ -1,11 +1,11 @@
 /** Carries a message to the mail hosts of a foreign domain. */
-import { deliver } from "../net/client.ts";
 import type { Log } from "../net/log.ts";
-import type { ClientTimeouts, DeliveryReport } from "../net/types.ts";
+import type { Connections } from "../net/pool.ts";
+import type { ClientTimeouts, ConnectFailed, DeliveryReport } from "../net/types.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
-import { afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
-import { findAddresses, findHosts, type HostAddresses, type MxDeps } from "./mx.ts";
+import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
+import { findAddresses, findHosts, type HostAddresses, type MxDeps, someAddresses } from "./mx.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
@@ -16,6 +16,7 @@ export interface SmtpCourierDeps extends MxDeps {
   readonly port: number;
   /** Asked for each address that a stranger's DNS or address literal gave, just before connecting. */
   readonly mayReach: TargetRule;
+  readonly connections: Connections;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
   /** Milliseconds for all hosts together; 30 minutes unless told. */
@@ -24,10 +25,21 @@ export interface SmtpCourierDeps extends MxDeps {
 
 export type SmtpCourier = (domain: string, delivery: Delivery, signal: AbortSignal) => Promise<Result[]>;
 
-/** Addresses that one attempt tries at most, whatever a domain publishes. */
-const MAX_ADDRESSES = 6;
+/** What one attempt tries at most, whatever a domain publishes: so many hosts, so many addresses of each. */
+const MAX_HOSTS = 10;
+const MAX_ADDRESSES = 4;
+/**
+ * RFC 5321 section 4.5.3.2 asks for minutes once a host has answered, but says nothing of TCP: a live host answers
+ * within a second, and the dead ones before it shall not use up the time of the attempt.
+ */
+const CONNECT_MS = 10_000;
 /** A host that answers each command just in time would else keep a place in the queue for hours. */
 const ATTEMPT_MS = 1_800_000;
+
+const NOBODY: Result = {
+  kind: "temporary",
+  reply: reply(451, "4.4.1", "No mail host could be reached"),
+};
 
 interface Target {
   readonly host: string;
@@ -43,7 +55,7 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
       return forAll(delivery.recipients, route.outcome);
     }
     const attempt = new Attempt(delivery, deps, signal);
-    for (const host of route.hosts) {
+    for (const host of route.hosts.slice(0, MAX_HOSTS)) {
       if (attempt.over()) break;
       const found = await openAddresses(host, deps);
       if (found.kind === "none") attempt.noteAll(found.outcome, host);
@@ -62,8 +74,12 @@ async function openAddresses(host: string, deps: SmtpCourierDeps): Promise<HostA
     deps.log.warn("net.target.closed", { host, addresses: found.addresses });
   }
   return addresses.length > 0
-    ? { kind: "addresses", addresses }
+    ? { kind: "addresses", addresses: someAddresses(addresses, MAX_ADDRESSES) }
     : { kind: "none", outcome: closedTarget(host) };
+}
+
+function mayDoInClearText({ stage, reply }: ConnectFailed): boolean {
+  return afterConnectFailure(stage, reply) === "clearText";
 }
 
 /** One message on its way through the hosts of a domain. */
@@ -73,7 +89,6 @@ class Attempt {
   readonly #signal: AbortSignal;
   readonly #results = new Map<Address, Result>();
   #open: readonly Address[];
-  #tried = 0;
 
   constructor(delivery: Delivery, deps: SmtpCourierDeps, signal: AbortSignal) {
     this.#delivery = delivery;
@@ -84,47 +99,44 @@ class Attempt {
 
   /** Nobody is left who could profit from another host. */
   over(): boolean {
-    return this.#open.length === 0 || this.#signal.aborted || this.#tried >= MAX_ADDRESSES;
+    return this.#open.length === 0 || this.#signal.aborted;
   }
 
-  /** A host could take nothing. What is permanent at one host is so for the message when all hosts are like it. */
+  /** A host could take nothing. */
   noteAll(outcome: Outcome, host: string): void {
     for (const recipient of this.#open) {
-      const before = this.#results.get(recipient);
-      if (before?.kind === "temporary" && outcome.kind === "permanent") continue;
-      this.#results.set(recipient, { ...outcome, host });
+      this.#results.set(recipient, afterAnotherHost(this.#results.get(recipient), { ...outcome, host }));
     }
   }
 
   async tryHost(targets: readonly Target[]): Promise<void> {
     for (const target of targets) {
       if (this.over()) return;
-      this.#tried += 1;
       await this.#tryAddress(target);
     }
   }
 
   results(): Result[] {
-    const nobody = {
-      kind: "temporary",
-      reply: reply(451, "4.4.1", "No mail host could be reached"),
-    } as const;
-    return this.#delivery.recipients.map((recipient) => this.#results.get(recipient) ?? nobody);
+    return this.#delivery.recipients.map((recipient) => {
+      const result = this.#results.get(recipient);
+      // Cut off: what the hosts that were asked said is not what all say.
+      const cutOff = this.#signal.aborted && this.#open.includes(recipient);
+      return result === undefined || cutOff ? afterAnotherHost(result, NOBODY) : result;
+    });
   }
 
   async #tryAddress(target: Target): Promise<void> {
     let report = await this.#send(target, "opportunistic");
-    if (report.kind === "failed" && this.#next(report) === "clearText") {
+    if (report.kind === "failed" && mayDoInClearText(report.failure)) {
       this.#deps.log.info("net.tls.failed", { ...target, reply: report.failure.reply });
       report = await this.#send(target, "never");
     }
     if (report.kind === "failed") {
       const { stage, reply: answer } = report.failure;
       this.noteAll(connectOutcome(stage, answer), target.host);
-      if (this.#next(report) === "giveUp") this.#open = [];
       return;
     }
-    const outcomes = report.outcomes;
+    const { outcomes } = report;
     const asked = this.#open;
     for (const [index, recipient] of asked.entries()) {
       const outcome = outcomes[index];
@@ -132,25 +144,21 @@ class Attempt {
     }
     this.#open = asked.filter((_, index) => {
       const outcome = outcomes[index];
-      return outcome !== undefined && tryAnotherHost(outcome);
+      return outcome !== undefined && tryAnotherHost(outcome, report);
     });
   }
 
-  #next(report: DeliveryReport & { kind: "failed" }) {
-    return afterConnectFailure(report.failure.stage, report.failure.reply);
-  }
-
   #send(target: Target, tls: "opportunistic" | "never"): Promise<DeliveryReport> {
-    const { hostname, port, timeouts } = this.#deps;
+    const { hostname, port, timeouts, connections } = this.#deps;
     const { from, body, eightBit, smtputf8 } = this.#delivery;
-    return deliver(
+    return connections.deliver(
       {
         host: target.address,
         port,
         session: { protocol: "smtp", hostname, tls },
         serverName: target.host,
         signal: this.#signal,
-        ...(timeouts === undefined ? {} : { timeouts }),
+        timeouts: { connectMs: CONNECT_MS, ...timeouts },
       },
       { from, recipients: this.#open, size: body.length, eightBit, smtputf8 },
       body,

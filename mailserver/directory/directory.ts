@@ -12,6 +12,8 @@ export interface Person {
   readonly uid: string;
   /** Every address that is theirs, lower case. */
   readonly addresses: readonly string[];
+  /** Another one after every change of the entry, its password included (entryCSN, draft-chu-ldap-csn). */
+  readonly version: string;
 }
 
 /** Look-ups; each may throw DirectoryUnavailable, and nothing else. */
@@ -20,6 +22,8 @@ export interface Directory {
   findRecipient(address: string): Promise<RecipientAnswer>;
   /** `login` is a uid or an address. */
   authenticate(login: string, password: string): Promise<Person | "refused">;
+  /** A person as they are now. */
+  findPerson(uid: string): Promise<Person | "absent">;
   /** Asks something cheap: resolves when the directory answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -44,20 +48,25 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
     if (login === "" || password === "") return "refused";
     const who = login.toLowerCase();
     const either = new OrFilter({ filters: [equals("uid", who), equals("mailLocalAddress", who)] });
-    const entry = await find(ours(either), ["uid", "mailLocalAddress"]);
-    const uid = entry && all(entry, "uid")[0];
-    if (entry === undefined || uid === undefined) {
+    const entry = await find(ours(either), PERSON);
+    const person = entry && toPerson(entry);
+    if (entry === undefined || person === undefined) {
       // An unknown login costs the same round trips as a known one.
       await ldap.tryBind(`uid=nobody,${settings.peopleDn}`, password);
       return "refused";
     }
-    if (!(await ldap.tryBind(entry.dn, password))) return "refused";
-    return { uid, addresses: all(entry, "mailLocalAddress").map((address) => address.toLowerCase()) };
+    return (await ldap.tryBind(entry.dn, password)) ? person : "refused";
+  }
+
+  async function findPerson(uid: string): Promise<Person | "absent"> {
+    const entry = await find(ours(equals("uid", uid)), PERSON);
+    return (entry && toPerson(entry)) ?? "absent";
   }
 
   return {
     findRecipient,
     authenticate,
+    findPerson,
     ping: async () => {
       const filter = new PresenceFilter({ attribute: "objectClass" });
       await ldap.search({ base: settings.peopleDn, scope: "base", filter, attributes: ["1.1"] });
@@ -76,6 +85,15 @@ function equals(attribute: string, value: string): Filter {
 
 function ours(filter: Filter): Filter {
   return new AndFilter({ filters: [equals("objectClass", "inetLocalMailRecipient"), filter] });
+}
+
+const PERSON = ["uid", "mailLocalAddress", "entryCSN"];
+
+function toPerson(entry: Entry): Person | undefined {
+  const uid = all(entry, "uid")[0];
+  if (uid === undefined) return undefined;
+  const addresses = all(entry, "mailLocalAddress").map((address) => address.toLowerCase());
+  return { uid, addresses, version: all(entry, "entryCSN")[0] ?? "" };
 }
 
 function toRecipient(entry: Entry): RecipientAnswer {

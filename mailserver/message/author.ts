@@ -89,10 +89,11 @@ function domainOf(address: string): string | undefined {
     .replace(/^@[^:"]*:/, "")
     .replace(/ ?([@.]) ?/g, "$1");
   const [, domain] = /^(?:"(?:[^"\\]|\\.)*"|[^\s"@<>()[\],;:\\]+)@([^@]+)$/su.exec(spec) ?? [];
-  return domain === undefined ? undefined : normalize(domain);
+  return domain === undefined ? undefined : normaliseAuthorDomain(domain);
 }
 
-function normalize(domain: string): string | undefined {
+/** A domain as it is compared: A-labels, lower case; undefined when it is none. A literal keeps its brackets. */
+export function normaliseAuthorDomain(domain: string): string | undefined {
   if (LITERAL.test(domain)) return domain.toLowerCase();
   if (!/^[a-z0-9._\-\u0080-\u{10ffff}]+$/iu.test(domain)) return undefined;
   // As those who show it map it: invisible and wide characters are gone (UTS 46).
@@ -120,7 +121,7 @@ function mentioned(value: string): string[] {
       .filter((label) => label !== "")
       .slice(-7);
     const name = labels
-      .map((_, from) => normalize(labels.slice(from).join(".")))
+      .map((_, from) => normaliseAuthorDomain(labels.slice(from).join(".")))
       .find((found) => found !== undefined);
     return name === undefined ? [] : [name];
   });

@@ -1,5 +1,4 @@
 /** The header section of a message as bytes (RFC 5322 section 2.2). Pure. */
-import addressparser from "nodemailer/lib/addressparser";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 
@@ -92,13 +91,6 @@ export function fieldValue(field: Field): string {
     .slice(text.indexOf(":") + 1)
     .replace(/\r\n/g, "")
     .trim();
-}
-
-/** The addresses of the From field; undefined when there is not exactly one field. */
-export function fromAddresses(fields: readonly Field[]): string[] | undefined {
-  const [field, ...more] = fields.filter(({ name }) => name === "from");
-  if (field === undefined || more.length > 0) return undefined;
-  return addressparser(fieldValue(field), { flatten: true }).map(({ address }) => address ?? "");
 }
 
 function withLineBreak(raw: Buffer): Buffer {

@@ -1,4 +1,7 @@
-/** Every metric of the daemons. Names and labels are stable: dashboards and alerts may rely on them. */
+/**
+ * Every metric of the daemons. Names and labels are stable: dashboards and alerts may rely on them. What a worker process
+ * of smtp-in counted has its number as label `worker` too.
+ */
 
 interface Described {
   readonly help: string;
@@ -14,6 +17,10 @@ export const COUNTERS = {
     labels: ["outcome"],
   },
   semail_message_bytes_total: { help: "Bytes of the messages that were answered 2xx", labels: [] },
+  semail_worker_restarts_total: {
+    help: "Worker processes that ended unasked and were replaced",
+    labels: ["worker"],
+  },
 } as const satisfies Record<string, Described>;
 
 /** Seconds, as histograms. */
@@ -31,7 +38,10 @@ export const GAUGES = {
     labels: [],
   },
   semail_workers_serving: { help: "Worker processes that serve", labels: [] },
-  semail_worker_restarts: { help: "Worker processes that ended unasked and were replaced", labels: [] },
+  semail_certificate_expires_seconds: {
+    help: "When the certificate that is served ends, in seconds since 1970",
+    labels: ["file"],
+  },
 } as const satisfies Record<string, Described>;
 
 /** Upper bounds in seconds: a box on a good day, on a bad one, and the limits of DNS and LMTP. */

@@ -10,7 +10,7 @@ export async function snapshot(registry: Registry): Promise<Snapshot> {
   return (await registry.getMetricsAsJSON()) as unknown as Snapshot;
 }
 
-/** Prometheus' text format; what several processes counted is added up. */
+/** Prometheus' text format; what has the same labels in several processes is added up. */
 export function exposition(snapshots: readonly Snapshot[]): Promise<string> {
   return AggregatorRegistry.aggregate([...snapshots] as unknown as object[]).metrics();
 }

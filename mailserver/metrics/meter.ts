@@ -20,14 +20,18 @@ export interface Meter {
   /** Asks the queues anew whenever the metrics are read. */
   watchQueue(counts: () => Promise<QueueCounts>): void;
   /** Tells of the worker processes whenever the metrics are read. */
-  watchWorkers(state: () => { readonly serving: number; readonly restarts: number }): void;
+  watchWorkers(state: () => { readonly serving: number }): void;
 }
 
 type Counters = { readonly [Name in keyof typeof COUNTERS]: Counter };
 type Times = { readonly [Name in keyof typeof TIMES]: Histogram };
 
-export function createMeter(): Meter {
+/** `worker`: the process is the worker of that number. */
+export function createMeter(worker?: number): Meter {
   const registry = new Registry();
+  // Apart for each, or a worker that was replaced and counts from nothing would pull down the sum, which looks as if
+  // all had begun anew.
+  if (worker !== undefined) registry.setDefaultLabels({ worker: String(worker) });
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const counters = mapValues(COUNTERS, (name, { help, labels }) => {
@@ -37,11 +41,12 @@ export function createMeter(): Meter {
     return new Histogram({ name, help, labelNames: [...labels], registers, buckets: BUCKETS });
   }) as Times;
   const gauge = (name: keyof typeof GAUGES, collect?: (this: Gauge) => void | Promise<void>): Gauge =>
-    new Gauge({ name, help: GAUGES[name].help, registers, ...(collect && { collect }) });
+    new Gauge({ name, ...described(name), registers, ...(collect && { collect }) });
   const sessions = gauge("semail_sessions");
+  const expires = gauge("semail_certificate_expires_seconds");
   const count = (event: LogEvent, fields: LogFields = {}): void => {
     counters.semail_events_total.inc({ event });
-    RULES[event]?.({ counters, times, sessions }, fields);
+    RULES[event]?.({ counters, times, sessions, expires }, fields);
   };
   return {
     registry,
@@ -66,9 +71,6 @@ export function createMeter(): Meter {
       gauge("semail_workers_serving", function () {
         this.set(state().serving);
       });
-      gauge("semail_worker_restarts", function () {
-        this.set(state().restarts);
-      });
     },
   };
 }
@@ -77,6 +79,7 @@ interface Instruments {
   readonly counters: Counters;
   readonly times: Times;
   readonly sessions: Gauge;
+  readonly expires: Gauge;
 }
 
 type Rule = (instruments: Instruments, fields: LogFields) => void;
@@ -94,6 +97,9 @@ const delivered =
   ({ times }, fields) =>
     times.semail_delivery_seconds.observe({ outcome }, seconds(fields));
 
+const serves: Rule = ({ expires }, { certificateFile, notAfter }) =>
+  expires.set({ file: String(certificateFile) }, Date.parse(String(notAfter)) / 1_000);
+
 /** What an event says beyond its having happened. */
 const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
   "smtp.session.open": ({ sessions }) => sessions.inc(),
@@ -102,11 +108,23 @@ const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
     counters.semail_refusals_total.inc({ code: String(code), status: String(enhanced ?? "") }),
   "smtp.message.accepted": ended("accepted"),
   "smtp.message.refused": ended("refused"),
+  // From nothing: a rise from no value at all is none for whoever asks for the increase.
+  "worker.started": ({ counters }, { worker }) =>
+    counters.semail_worker_restarts_total.inc({ worker: String(worker) }, 0),
+  "worker.ended": ({ counters }, { worker }) =>
+    counters.semail_worker_restarts_total.inc({ worker: String(worker) }),
+  "net.tls.loaded": serves,
+  "net.tls.reloaded": serves,
   "lmtp.delivered": delivered("taken"),
   "lmtp.refused": delivered("refused"),
 };
 
 const length = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
+
+function described(name: keyof typeof GAUGES): { help: string; labelNames: string[] } {
+  const { help, labels } = GAUGES[name];
+  return { help, labelNames: [...labels] };
+}
 
 function mapValues<Name extends string, From, To>(
   record: Readonly<Record<Name, From>>,

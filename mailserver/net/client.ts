@@ -242,7 +242,7 @@ export async function deliver(
   }
   try {
     const outcomes = await connection.send(envelope, body);
-    return { kind: "done", outcomes, tls: connection.tls };
+    return { kind: "done", outcomes, tls: connection.tls, bodyBegan: connection.bodyBegan() };
   } finally {
     // The outcome does not wait for the peer's goodbye.
     void connection.close();

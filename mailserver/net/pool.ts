@@ -2,9 +2,11 @@
  * Client sessions that are kept open for the next message to the same peer: greeting, EHLO and STARTTLS cost a session
  * once, not each message (RFC 5321 section 3.3 allows any number of transactions).
  */
+import { noAnswer } from "../smtp/replies.ts";
 import type { Envelope } from "../smtp/types.ts";
 import { connect } from "./client.ts";
 import { systemTiming, type Timing } from "./timing.ts";
+import { Turns } from "./turns.ts";
 import { type ClientConnection, ConnectFailed, type ConnectOptions, type DeliveryReport } from "./types.ts";
 
 export interface PoolOptions {
@@ -12,6 +14,8 @@ export interface PoolOptions {
   readonly idleMs: number;
   /** Messages of one session, after which the next gets a new one. */
   readonly messages: number;
+  /** Sessions with one address and port at the same time, whoever they are for; any number unless told. */
+  readonly perPeer?: number;
   /** The system's unless told. */
   readonly timing?: Pick<Timing, "after">;
 }
@@ -20,7 +24,7 @@ export interface PoolOptions {
 export interface Connections {
   /**
    * Sends one message over a session to that peer, opened or at rest. Rejects only for a fault of our own. Two calls
-   * at the same time use two sessions.
+   * at the same time use two sessions, or wait for one another when the peer has as many as it may.
    */
   deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport>;
 }
@@ -28,6 +32,7 @@ export interface Connections {
 interface Kept {
   readonly connection: ClientConnection;
   readonly sent: number;
+  readonly peer: string;
   readonly cancel: () => void;
 }
 
@@ -35,13 +40,25 @@ export class ConnectionPool implements Connections {
   readonly #options: PoolOptions;
   /** Sessions at rest; the last is the one that was used last. */
   readonly #idle = new Map<string, Kept[]>();
+  readonly #turns: Turns;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.perPeer ?? Number.POSITIVE_INFINITY);
   }
 
   async deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport> {
+    const endTurn = await this.#turns.take(peerOf(options), options.signal);
+    if (endTurn === undefined) return { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
+    try {
+      return await this.#deliver(options, envelope, body);
+    } finally {
+      endTurn();
+    }
+  }
+
+  async #deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport> {
     const key = keyOf(options);
     for (let kept = this.#take(key); kept !== undefined; kept = this.#take(key)) {
       const report = await this.#send(key, kept, options, envelope, body);
@@ -51,10 +68,11 @@ export class ConnectionPool implements Connections {
         return report;
       }
     }
+    this.#makeRoom(peerOf(options));
     try {
       const connection = await connect(options);
       connection.onClosed(() => this.#forget(key, connection));
-      return await this.#send(key, { connection, sent: 0 }, options, envelope, body);
+      return await this.#send(key, { connection, sent: 0, peer: peerOf(options) }, options, envelope, body);
     } catch (error) {
       if (error instanceof ConnectFailed) return { kind: "failed", failure: error };
       throw error;
@@ -72,16 +90,16 @@ export class ConnectionPool implements Connections {
 
   async #send(
     key: string,
-    { connection, sent }: Omit<Kept, "cancel">,
+    { connection, sent, peer }: Omit<Kept, "cancel">,
     { signal }: ConnectOptions,
     envelope: Envelope,
     body: Uint8Array,
   ): Promise<DeliveryReport> {
     try {
       const outcomes = await connection.send(envelope, body, signal);
-      return { kind: "done", outcomes, tls: connection.tls };
+      return { kind: "done", outcomes, tls: connection.tls, bodyBegan: connection.bodyBegan() };
     } finally {
-      this.#giveBack(key, connection, sent + 1);
+      this.#giveBack(key, { connection, sent: sent + 1, peer });
     }
   }
 
@@ -93,7 +111,19 @@ export class ConnectionPool implements Connections {
     return kept;
   }
 
-  #giveBack(key: string, connection: ClientConnection, sent: number): void {
+  /** Sessions at rest that were opened with other wishes give way to the one that is needed now. */
+  #makeRoom(peer: string): void {
+    const { perPeer = Number.POSITIVE_INFINITY } = this.#options;
+    const idle = [...this.#idle].flatMap(([key, all]) => all.map((kept) => ({ key, ...kept })));
+    const here = idle.filter((kept) => kept.peer === peer);
+    const surplus = here.length + this.#turns.active(peer) - perPeer;
+    for (const { key, connection } of here.slice(0, Math.max(surplus, 0))) {
+      this.#forget(key, connection);
+      void connection.close();
+    }
+  }
+
+  #giveBack(key: string, { connection, sent, peer }: Omit<Kept, "cancel">): void {
     const spent = sent >= this.#options.messages || this.#closed;
     if (spent || !connection.usable()) {
       // The outcome does not wait for the peer's goodbye.
@@ -107,7 +137,7 @@ export class ConnectionPool implements Connections {
       this.#forget(key, connection);
       void connection.close();
     });
-    idle.push({ connection, sent, cancel });
+    idle.push({ connection, sent, peer, cancel });
   }
 
   /** The session is over while at rest. */
@@ -118,6 +148,10 @@ export class ConnectionPool implements Connections {
     for (const { cancel } of idle.splice(at, 1)) cancel();
     if (idle.length === 0) this.#idle.delete(key);
   }
+}
+
+function peerOf({ host, port }: ConnectOptions): string {
+  return JSON.stringify([host, port]);
 }
 
 /** What makes two sessions the same: where to, from where, and how safe. */

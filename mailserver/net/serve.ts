@@ -8,7 +8,6 @@ import type { Reply } from "../smtp/types.ts";
 import { describeReply } from "./consult.ts";
 import { readProxyHeader } from "./proxy.ts";
 import { ServerConnection } from "./server-connection.ts";
-import { serverContext } from "./tls.ts";
 import type { Gate, MailListener, ServeOptions } from "./types.ts";
 
 /** Lets in as many as the limits allow. */
@@ -65,7 +64,6 @@ async function listen(
 export async function serve(given: ServeOptions): Promise<MailListener> {
   const gate = given.gate ?? gateOf(given.limits);
   const options = { ...given, gate };
-  const context = options.tls ? serverContext(options.tls) : undefined;
   let closing: Promise<void> | undefined;
   const open = new Map<ServerConnection, Promise<void>>();
   /** Connections that are not let in yet: it is not known whom they are for, or whether there is room. */
@@ -81,7 +79,7 @@ export async function serve(given: ServeOptions): Promise<MailListener> {
       return;
     }
     const info = { id: randomUUID().slice(0, 13), clientAddress: client };
-    const connection = new ServerConnection(socket, info, options, context);
+    const connection = new ServerConnection(socket, info, options);
     const ended = connection.run().then(() => {
       open.delete(connection);
       gate.leave(client);

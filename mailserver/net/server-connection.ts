@@ -1,6 +1,5 @@
 /** One connection of a server: performs what its session says, asks the handler, keeps the deadlines. */
 import type { Socket } from "node:net";
-import type { SecureContext } from "node:tls";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
@@ -23,7 +22,6 @@ type ClientInfo = Pick<SessionInfo, "id" | "clientAddress">;
 
 export class ServerConnection {
   readonly #options: ServeOptions;
-  readonly #context: SecureContext | undefined;
   readonly #pause = new GreetingPause();
   readonly #done = Promise.withResolvers<void>();
   #socket: Socket;
@@ -35,10 +33,9 @@ export class ServerConnection {
   /** Everything that touches the session runs in this order, one after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(socket: Socket, info: ClientInfo, options: ServeOptions, context: SecureContext | undefined) {
+  constructor(socket: Socket, info: ClientInfo, options: ServeOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#context = context;
     this.#deadlines = new Deadlines(options);
     this.#session = new ServerSession(options.session, info);
     this.#handler = options.handler(this.#session.info);
@@ -170,11 +167,11 @@ export class ServerConnection {
   async #answer(question: Question): Promise<ServerAction[]> {
     const answer = this.#consult(question);
     // Replies of earlier commands don't wait for a slow policy.
-    const { now } = this.#options.timing ?? systemTiming;
-    const asked = now();
+    const timing = this.#options.timing ?? systemTiming;
+    const asked = timing.now();
     if (answer instanceof Promise) await this.#flush();
     const decision = await answer;
-    this.#note(question, decision, Math.round(now() - asked));
+    this.#note(question, decision, Math.round(timing.now() - asked));
     const left = this.#gone ? this.#session.disconnected() : [];
     return [...left, ...this.#session.answer(decision)];
   }
@@ -269,12 +266,12 @@ export class ServerConnection {
 
   /** Hand-shake; afterwards a fresh session and a fresh handler. False when it failed. */
   async #secure(): Promise<boolean> {
-    const context = this.#context;
-    if (!context) throw new Error("TLS without an identity");
+    const { tls } = this.#options;
+    if (!tls) throw new Error("TLS without an identity");
     const raw = this.#socket;
     try {
       const timeout = Math.min(HANDSHAKE_MS, this.#options.limits.idleMs);
-      const secured = await serverHandshake(raw, context, timeout);
+      const secured = await serverHandshake(raw, tls.context(), timeout);
       this.#socket = secured;
       this.#session = this.#session.secured(tlsInfo(secured));
       this.#handler = this.#options.handler(this.#session.info);

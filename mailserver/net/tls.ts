@@ -1,5 +1,5 @@
 /** The server's TLS: one identity, whatever name the client asks for. */
-import { constants } from "node:crypto";
+import { constants, createPrivateKey, X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { TlsInfo } from "../smtp/types.ts";
@@ -10,6 +10,10 @@ export const MIN_VERSION = "TLSv1.2";
 
 /** The context of a server. Throws when certificate and key don't fit. */
 export function serverContext(identity: TlsIdentity): SecureContext {
+  // OpenSSL makes a context of empty files too, with which every hand-shake fails.
+  if (!new X509Certificate(identity.certificate).checkPrivateKey(createPrivateKey(identity.key))) {
+    throw new Error("the key is not the certificate's");
+  }
   return createSecureContext({
     cert: identity.certificate,
     key: identity.key,

@@ -1,4 +1,5 @@
 /** What `serve`, `connect` and `deliver` take and give. */
+import type { SecureContext } from "node:tls";
 import type {
   ClientOptions,
   ClientStage,
@@ -58,8 +59,11 @@ export interface ServeOptions {
    * socket of its own among which the system spreads connections (SO_REUSEPORT).
    */
   readonly listen: { readonly host?: string; readonly port: number; readonly shared?: boolean };
-  /** `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs `session.startTls` and an identity. */
-  readonly tls?: TlsIdentity & { readonly implicit?: boolean };
+  /**
+   * `context` is asked at each hand-shake. `implicit`: TLS from the first byte (RFC 8314). STARTTLS needs
+   * `session.startTls` too.
+   */
+  readonly tls?: { readonly context: () => SecureContext; readonly implicit?: boolean };
   readonly session: ServerOptions;
   readonly limits: {
     /** How long a client may be silent, or take for one command. */
@@ -161,5 +165,11 @@ export class ConnectFailed extends Error {
 
 /** What `deliver` found: outcomes, or why the peer could take nothing. */
 export type DeliveryReport =
-  | { readonly kind: "done"; readonly outcomes: readonly Outcome[]; readonly tls: TlsInfo | undefined }
+  | {
+      readonly kind: "done";
+      readonly outcomes: readonly Outcome[];
+      readonly tls: TlsInfo | undefined;
+      /** Something of the body was sent, or may have been: a peer that gave no answer may have taken it. */
+      readonly bodyBegan: boolean;
+    }
   | { readonly kind: "failed"; readonly failure: ConnectFailed };

@@ -30,6 +30,20 @@ export interface RecipientFacts extends SenderFacts {
   readonly recipient: "foreign" | "box" | "absent";
 }
 
+/** Whom a message names as its authors. */
+export type Authors =
+  | {
+      readonly kind: "clear";
+      /** `local@domain`, lower case, not quoted, domains as A-labels; in the order of the From field. */
+      readonly from: readonly string[];
+      /** Those of the other fields, with the field's name. */
+      readonly others: readonly { readonly field: string; readonly address: string }[];
+    }
+  /** There are no From fields, or several. */
+  | { readonly kind: "missing" }
+  /** A reader may take somebody else for the author than another reader does. */
+  | { readonly kind: "unclear"; readonly field: string };
+
 export type Verdict = { readonly kind: "accept" } | { readonly kind: "refuse"; readonly reply: Reply };
 
 const ACCEPT: Verdict = { kind: "accept" };
@@ -43,7 +57,10 @@ const WRONG_SENDER = reply(
   "This sender address is not yours: send from one of your own addresses",
 );
 const NO_SUCH_PERSON = reply(550, "5.1.1", "No mailbox with this address here: check the spelling");
-const WRONG_FROM = reply(550, "5.7.1", "The From address is not yours: send from one of your own addresses");
+const wrongAuthor = (field: string): Reply =>
+  reply(550, "5.7.1", `The ${field} address is not yours: send from one of your own addresses`);
+const unclearAuthor = (field: string): Reply =>
+  reply(550, "5.6.0", `The ${field} field can be misread: write it as in Alice <alice@example.org>`);
 const NO_FROM = reply(550, "5.6.0", "The message needs exactly one From field with an address");
 
 /** May this reverse-path be used? */
@@ -65,18 +82,15 @@ export function decideRecipient(facts: RecipientFacts): Verdict {
   return facts.recipient === "absent" ? refuse(NO_SUCH_PERSON) : ACCEPT;
 }
 
-/** May a message with these From addresses go out? `fromAddresses` is undefined when there is not exactly one field. */
-export function decideHeader(
-  identity: Identity,
-  fromAddresses: readonly string[] | undefined,
-  tagSeparator?: string,
-): Verdict {
+/** May a message that names these authors go out? */
+export function decideHeader(identity: Identity, authors: Authors, tagSeparator?: string): Verdict {
   if (identity.kind === "nobody") return refuse(NEED_AUTH);
   // Forwarded mail keeps its author.
   if (identity.kind === "service") return ACCEPT;
-  if (fromAddresses === undefined || fromAddresses.length === 0) return refuse(NO_FROM);
-  const own = fromAddresses.every((address) =>
-    ownAddress(address.toLowerCase(), identity.addresses, tagSeparator),
+  if (authors.kind === "missing") return refuse(NO_FROM);
+  if (authors.kind === "unclear") return refuse(unclearAuthor(authors.field));
+  const stranger = [...authors.from.map((address) => ({ field: "From", address })), ...authors.others].find(
+    ({ address }) => !ownAddress(address, identity.addresses, tagSeparator),
   );
-  return own ? ACCEPT : refuse(WRONG_FROM);
+  return stranger === undefined ? ACCEPT : refuse(wrongAuthor(stranger.field));
 }

@@ -6,6 +6,7 @@ import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import type { QueueCounts } from "../metrics/meter.ts";
+import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool, type Connections } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
@@ -22,6 +23,7 @@ import { createBoxFinder, type FindBox } from "./find-box.ts";
 import { createHandler } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
+import { sessionOptions } from "./session-options.ts";
 import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
 
@@ -73,15 +75,17 @@ const CLIENT_MESSAGES = 2;
 /** Everything that a message passes through. */
 interface Parts extends DaemonDeps {
   readonly queue: Queue;
+  readonly identity: ServerIdentity;
   readonly findBox: FindBox;
   readonly boxes: BoxLine;
   readonly connections: Connections;
 }
 
-/** Listens when it resolves; rejects when the port can't be had or the spool can't be opened. */
+/** Listens when it resolves; rejects when port, certificate or spool can't be had. */
 export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): Promise<SmtpIn> {
   const { log, clock } = deps;
   const { hostname, lmtpPort: port } = settings;
+  const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
@@ -95,13 +99,15 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   };
   const connections = new ConnectionPool(KEPT);
   const boxes = createBoxLine({ hostname, port, connections, log, clock, onBack, timeouts: TIMEOUTS });
-  const parts = { ...deps, queue, findBox: createBoxFinder(resolve, settings), boxes, connections };
+  const findBox = createBoxFinder(resolve, settings);
+  const parts = { ...deps, identity, queue, findBox, boxes, connections };
   const closeQueues = (): Promise<unknown> => Promise.all(queues.map((each) => each.close()));
   const listener = await listen(settings, parts).catch(async (error: unknown) => {
     await closeQueues();
     throw error;
   });
   const runners = queues.map((each) => startDelivery(settings, { ...parts, queue: each }));
+  const unwatch = identity.watch();
   return {
     port: listener.port,
     queue,
@@ -113,6 +119,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
       return { items: sum("items"), unreadable: sum("unreadable") };
     },
     close: async () => {
+      unwatch();
       // The queues close last: a message that is being taken in may still become durable.
       await Promise.all([listener.close(), ...runners.map((runner) => runner.stop())]);
       await connections.close();
@@ -159,17 +166,8 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
   return serve({
     listen: { port: settings.port, shared: parts.sharedPort ?? false },
-    tls: settings.tls,
-    session: {
-      protocol: "smtp",
-      hostname,
-      startTls: true,
-      auth: "never",
-      authRequired: false,
-      // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
-      smtpUtf8: false,
-      limits,
-    },
+    tls: parts.identity,
+    session: sessionOptions(settings),
     limits,
     handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
     log,

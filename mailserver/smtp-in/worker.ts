@@ -20,7 +20,7 @@ export interface WorkerDeps extends ProcessDeps {
 }
 
 export async function runWorker({ slot, queueWorker, settingsFile, exit }: WorkerDeps): Promise<void> {
-  const meter = createMeter();
+  const meter = createMeter(slot);
   const log = meter.metered(createLog({ daemon: "smtp-in", worker: slot }));
   // The primary speaks for the workers: a signal to the whole group must not cut their transactions.
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => {});

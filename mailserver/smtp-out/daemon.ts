@@ -5,6 +5,7 @@ import { createDns, type Dns } from "../courier/mx.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
 import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
+import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
@@ -18,6 +19,7 @@ import { createDeliver } from "./deliver.ts";
 import { createDkimSigner } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
+import { sessionOptions } from "./session-options.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
@@ -45,15 +47,18 @@ export interface SmtpOut {
 
 /** Sessions with the boxes: short, since each costs a box a process while it is open. */
 const KEPT = { idleMs: 5_000, messages: 1_000 };
+/** Sessions with foreign hosts, which may be strict about idle clients, long sessions, and many from one address. */
+const KEPT_ABROAD = { idleMs: 3_000, messages: 100, perPeer: 5 };
 /** Messages that all sessions together may hold, in messages of the greatest size. */
 const ROOM_MESSAGES = 3;
 /** And those of one client. */
 const CLIENT_MESSAGES = 2;
 
-/** Listens when it resolves; rejects when a port can't be had, the queue can't be opened, or a key can't be read. */
+/** Listens when it resolves; rejects when a port, the queue, the certificate or a key can't be had. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
   const { log, clock } = deps;
   const { hostname, domains } = settings;
+  const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const signers = settings.dkim.map(createDkimSigner);
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
@@ -76,28 +81,38 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     relay: settings.relay,
     room,
   };
-  const listeners = await listenAll(settings, handlerDeps).catch(async (error: unknown) => {
+  const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections });
+  const abroad = new ConnectionPool(KEPT_ABROAD);
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad });
   const [submission, submissions, relay] = listeners;
+  const unwatch = identity.watch();
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
     queue,
     failed: queue.failed,
     close: async () => {
+      unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
-      await connections.close();
+      await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
       await directory.close();
     },
   };
 }
 
-type DeliveryDeps = DaemonDeps & HandlerDeps & { readonly connections: ConnectionPool };
+type DeliveryDeps = DaemonDeps &
+  HandlerDeps & {
+    readonly queue: Queue;
+    /** To the boxes. */
+    readonly connections: ConnectionPool;
+    /** To foreign hosts. */
+    readonly abroad: ConnectionPool;
+  };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
@@ -110,6 +125,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     hostname,
     port: settings.remotePort,
     mayReach: createTargetRule(settings.allowTargets),
+    connections: deps.abroad,
     log,
     ...timeouts,
   };
@@ -132,9 +148,12 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
 type Listeners = [MailListener, MailListener, MailListener];
 
 /** All three, or none. */
-async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<Listeners> {
-  const { hostname, limits, tls } = settings;
-  const session = { protocol: "smtp", hostname, limits, authRequired: true } as const;
+async function listenAll(
+  settings: SmtpOutSettings,
+  identity: ServerIdentity,
+  deps: HandlerDeps,
+): Promise<Listeners> {
+  const { limits } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
   const opened: MailListener[] = [];
@@ -145,29 +164,26 @@ async function listenAll(settings: SmtpOutSettings, deps: HandlerDeps): Promise<
   };
   try {
     return [
-      // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
       await open({
         ...common,
         listen: { port: settings.submissionPort },
-        tls,
-        session: { ...session, startTls: true, auth: "tls" },
+        tls: identity,
+        session: sessionOptions("submission", settings),
         handler: submission,
       }),
-      // RFC 8314 section 3.3
       await open({
         ...common,
         listen: { port: settings.submissionsPort },
-        tls: { ...tls, implicit: true },
-        session: { ...session, startTls: false, auth: "tls" },
+        tls: { context: identity.context, implicit: true },
+        session: sessionOptions("submissions", settings),
         handler: submission,
       }),
-      // The internal network carries it; it is never published. Its one client is smtp-in.
+      // Its one client is smtp-in.
       await open({
         ...common,
         limits: { ...limits, connectionsPerClient: limits.connections },
         listen: { port: settings.relayPort },
-        // DSN for its ORCPT: it asks for no notifications.
-        session: { ...session, startTls: false, auth: "always", dsn: true },
+        session: sessionOptions("relay", settings),
         handler: createHandler("relay", deps),
       }),
     ];

@@ -1,6 +1,7 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
 import { isAscii } from "node:buffer";
-import { formatMessage, fromAddresses, type Message, parseMessage } from "../message/header.ts";
+import { formatMessage, type Message, parseMessage } from "../message/header.ts";
+import { authorsOf } from "../message/mailboxes.ts";
 import type { Log } from "../net/log.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
@@ -8,6 +9,7 @@ import { clientNetwork } from "../policy/client-network.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
+  type Authors,
   decideHeader,
   decideRecipient,
   decideSender,
@@ -24,7 +26,7 @@ import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
-import { type LoginDeps, logIn } from "./login.ts";
+import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { isLooping, prepare } from "./prepare.ts";
 import { Recipients } from "./recipients.ts";
 
@@ -32,7 +34,7 @@ export interface HandlerDeps extends LoginDeps {
   readonly hostname: string;
   readonly domains: readonly string[];
   readonly rules: LocalRules;
-  readonly queue: Queue;
+  readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
   readonly room: Room;
   readonly newId: () => string;
@@ -63,7 +65,7 @@ class Submission implements SessionHandler {
   readonly #session: SessionInfo;
   readonly #deps: HandlerDeps;
   readonly #drafts = new Map<Transaction, Draft>();
-  #identity: Identity = { kind: "nobody" };
+  #identity: Known | Extract<Identity, { kind: "nobody" }> = { kind: "nobody" };
 
   constructor(listener: Listener, session: SessionInfo, deps: HandlerDeps) {
     this.#listener = listener;
@@ -78,8 +80,14 @@ class Submission implements SessionHandler {
     return { kind: "authenticated", user: identity.kind === "person" ? identity.uid : credentials.user };
   }
 
-  mail(transaction: Transaction): Decision {
-    return decideSender(this.#facts(transaction));
+  async mail(transaction: Transaction): Promise<Decision> {
+    const verdict = decideSender(this.#facts(transaction));
+    const { directory, log } = this.#deps;
+    if (verdict.kind === "refuse" || this.#identity.kind !== "person") return verdict;
+    const gone = await revoked(this.#identity, directory);
+    if (gone === undefined) return verdict;
+    log.warn("smtp.auth.revoked", { session: this.#session.id, user: this.#identity.uid });
+    return { kind: "refuse", reply: gone };
   }
 
   async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
@@ -120,10 +128,11 @@ class Submission implements SessionHandler {
     const { clock, newId, queue, log } = this.#deps;
     if (draft.message.full) return { kind: "refuse", reply: FULL };
     const message = parseMessage(draft.message.take());
-    const verdict = this.#judge(message);
+    const authors = authorsOf(message.fields);
+    const verdict = this.#judge(message, authors);
     if (verdict.kind === "refuse") return verdict;
     const id = newId();
-    const body = await this.#finish(message, id);
+    const body = await this.#finish(message, authors, id);
     const header = body.subarray(0, body.length - message.body.length);
     const { from, parameters } = transaction;
     const recipients = draft.recipients.all();
@@ -151,18 +160,18 @@ class Submission implements SessionHandler {
     return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
   }
 
-  #judge(message: Message): Verdict {
+  #judge(message: Message, authors: Authors): Verdict {
     if (isLooping(message)) return { kind: "refuse", reply: LOOP };
-    return decideHeader(this.#identity, fromAddresses(message.fields), this.#deps.rules.tagSeparator);
+    return decideHeader(this.#identity, authors, this.#deps.rules.tagSeparator);
   }
 
-  async #finish(message: Message, queueId: string): Promise<Buffer> {
+  async #finish(message: Message, authors: Authors, queueId: string): Promise<Buffer> {
     const { hostname, clock, signers } = this.#deps;
     const now = new Date(clock.now());
     const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
     const prepared = prepare(message, { hostname, queueId, now, session: this.#session, kind });
     if (kind === "forwarded") return formatMessage(prepared);
-    const domain = fromAddresses(message.fields)?.[0]?.split("@").at(-1)?.toLowerCase();
+    const domain = authors.kind === "clear" ? authors.from[0]?.split("@").at(-1) : undefined;
     const signer = signers.find((candidate) => candidate.domain === domain);
     const signature = signer === undefined ? [] : [await signer.sign(prepared, now)];
     return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });

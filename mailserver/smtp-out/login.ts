@@ -1,14 +1,14 @@
 /** Who a client is, by AUTH. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Directory } from "../directory/directory.ts";
+import type { Directory, Person } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
-import type { Identity, Listener } from "../policy/relay.ts";
+import type { Listener } from "../policy/relay.ts";
 import type { Clock } from "../queue/clock.ts";
 import { SmtpError } from "../smtp/error.ts";
-import { reply } from "../smtp/replies.ts";
-import type { Credentials } from "../smtp/types.ts";
+import { closing, directoryUnavailable, reply } from "../smtp/replies.ts";
+import type { Credentials, Reply } from "../smtp/types.ts";
 
 export interface LoginDeps {
   readonly directory: Directory;
@@ -18,11 +18,29 @@ export interface LoginDeps {
   readonly log: Log;
 }
 
-type Known = Exclude<Identity, { kind: "nobody" }>;
+/** Who has logged in: a person as they were then, or a daemon of ours. */
+export type Known = ({ readonly kind: "person" } & Person) | { readonly kind: "service" };
 
 const WRONG = reply(535, "5.7.8", "Login or password is wrong");
 const LOCKED = reply(454, "4.7.0", "Too many wrong passwords: wait five minutes, then try again");
 const UNAVAILABLE = reply(454, "4.7.0", "Passwords can't be checked at the moment: try again later");
+
+/** 421, so that a mail program connects anew, logs in with what holds now, and sends what it has. */
+const REVOKED = closing(reply(421, "4.7.0", "Your account has changed since you logged in: log in again"));
+
+/**
+ * Whether a person is still who logged in: undefined, or why not. A session may outlive an account, and a stolen
+ * password must end with its change. Throws SmtpError when that can't be known.
+ */
+export async function revoked(
+  person: Person,
+  directory: Pick<Directory, "findPerson">,
+): Promise<Reply | undefined> {
+  const now = await directory.findPerson(person.uid).catch((error: unknown) => {
+    throw error instanceof DirectoryUnavailable ? new SmtpError(directoryUnavailable, error) : error;
+  });
+  return now === "absent" || now.version !== person.version ? REVOKED : undefined;
+}
 
 /** Checks credentials; throws SmtpError when they don't hold. */
 export async function logIn(
@@ -33,7 +51,11 @@ export async function logIn(
   const { user } = credentials;
   const { client } = where;
   const attempt = await deps.guard.begin(user, client);
-  if (attempt === undefined) throw new SmtpError(LOCKED);
+  if (attempt === undefined) {
+    // Not whose account: what a client says it is may be a mistyped password.
+    deps.log.warn("smtp.auth.locked", { client });
+    throw new SmtpError(LOCKED);
+  }
   const start = deps.clock.now();
   let identity: Known | undefined;
   try {

@@ -61,7 +61,6 @@ export class Supervisor {
   readonly #stopped = Promise.withResolvers<void>();
   #everReady = false;
   #stopping = false;
-  #restarts = 0;
   #cancelPing = (): void => {};
   readonly #measured = new Map<number, (metrics: Snapshot) => void>();
   #measurements = 0;
@@ -92,9 +91,9 @@ export class Supervisor {
     return !this.#stopping && this.#slots.every(({ ready, heard }) => ready && now - heard < SILENT_MS);
   }
 
-  /** Workers that serve, and replacements so far. */
-  state(): { readonly serving: number; readonly restarts: number } {
-    return { serving: this.#slots.filter(({ ready }) => ready).length, restarts: this.#restarts };
+  /** Workers that serve. */
+  state(): { readonly serving: number } {
+    return { serving: this.#slots.filter(({ ready }) => ready).length };
   }
 
   /** What the workers counted; one that does not answer in time is left out. */
@@ -217,7 +216,6 @@ export class Supervisor {
     const { timing, log } = this.#options;
     if (timing.now() - slot.started >= STEADY_MS) slot.pauseMs = FIRST_PAUSE_MS;
     log.error("worker.ended", { worker: slot.number, how, pauseMs: slot.pauseMs });
-    this.#restarts += 1;
     timing.after(slot.pauseMs, () => {
       if (!this.#stopping) this.#fork(slot);
     });

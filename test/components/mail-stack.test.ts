@@ -15,6 +15,8 @@ interface Registered {
 }
 
 const registered: Registered[] = [];
+/** Part of the certificate's text: another is another certificate. */
+let serial = 1;
 
 const plans: ImagePlans = {
   node: { tag: "semail/node:1", context: "x/node", buildArgs: {} },
@@ -35,6 +37,8 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
   };
   if (type.endsWith(":RemoteImage")) return { ...inputs, imageId: `sha256:${inputs.name}` };
   if (type.endsWith(":Image")) return { ...inputs, repoDigest: `sha256:${inputs.imageName}` };
+  if (type.endsWith(":Certificate"))
+    return { ...inputs, ...pem, certificatePem: `${pem.certificatePem}${serial}\n` };
   if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
   if (type.includes("Certificate")) return { ...inputs, ...pem };
   if (type.includes("KeyPair")) return { ...inputs, ...pem, publicKeyBase64: "MIIB" };
@@ -188,7 +192,7 @@ describe("the declared stack", () => {
 
   it("holds settings in containers that never start, and mounts them read-only", () => {
     const holders = byType("container:Container").filter(({ inputs }) => inputs.start === false);
-    assert.equal(holders.length, 5);
+    assert.equal(holders.length, 7);
     for (const { name, inputs } of holders) {
       assert.equal(inputs.networkMode, "none", name);
       assert.equal(inputs.mustRun, false, name);
@@ -269,4 +273,26 @@ describe("without a DNS provider", () => {
     assert.ok(!registered.some(({ type, name }) => type.endsWith("gandi:Record") || name.startsWith("dns")));
   });
   it("a system without people still stands", () => assert.equal(running().length, 5));
+});
+
+describe("a certificate that was renewed", () => {
+  const everything = async (number: number) => {
+    serial = number;
+    await declare({ domain: "example.test", users: { alice: { name: "Alice" } } });
+    return new Map(registered.map(({ name, inputs }) => [name, JSON.stringify(inputs)]));
+  };
+
+  it("makes nothing new of the SMTP daemons but what holds it", async () => {
+    const [old, renewed] = [await everything(1), await everything(2)];
+    const changed = [...renewed].filter(([name, inputs]) => old.get(name) !== inputs).map(([name]) => name);
+    assert.deepEqual(changed.sort(), [
+      // Dovecot is made anew.
+      "mail-access",
+      "mail-access-settings-files",
+      "mail-smtp-in-live-files",
+      "mail-smtp-out-live-files",
+    ]);
+    assert.equal(renewed.size, old.size);
+    assert.match(renewed.get("mail-smtp-in-live-files") ?? "", /tls\.crt.*tls\.key/);
+  });
 });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../fuzz/random.ts";
 import { type Daemon, freePorts, type LogLine, loggedTimes } from "../support/daemon-process.ts";
 import { type Box, type MailSite, openMailSite } from "../support/mail-site.ts";
+import { metricSum } from "../support/metrics.ts";
 import { judge, type Sent, type Verdict } from "./ledger.ts";
 import { keepSending, MARK } from "./sender.ts";
 
@@ -125,7 +126,7 @@ class Trial {
     let left = Number.NaN;
     for (const deadline = Date.now() + DRAIN_MS; left !== 0 && Date.now() < deadline; await sleep(200)) {
       const page = await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
-      left = Number(/^semail_queue_items (\d+)$/m.exec(page)?.[1] ?? Number.NaN);
+      left = metricSum(page, "semail_queue_items");
     }
     return left;
   }

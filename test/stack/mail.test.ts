@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TLSSocket } from "node:tls";
 import type { OpMap } from "@pulumi/pulumi/automation/index.js";
 import { Attribute, Change, Client } from "ldapts";
 import { imapLine, Summary, swaksLine } from "../../tools/bootstrap/summary.ts";
@@ -10,6 +12,7 @@ import { type Foreign, startForeign } from "../support/foreign.ts";
 import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { secretsOf } from "../support/state.ts";
 
 const DOMAIN = "semail.test";
@@ -232,6 +235,44 @@ describe("a stack from nothing to nothing", () => {
       subject: "gone",
     });
     assert.match(answer, /^550 5\.1\.1 /);
+  });
+
+  it("serves a renewed certificate, and replaces neither SMTP daemon for it", async () => {
+    const { ports, ca } = await project.summary();
+    const started = () =>
+      Promise.all(
+        ["smtp-in", "smtp-out"].map(async (name) => {
+          const { Id, State } = await lab.docker.getContainer(`${project.prefix}-${name}`).inspect();
+          return [name, Id, State.StartedAt];
+        }),
+      );
+    const before = await started();
+    // Another address on the certificate: it is issued anew.
+    await project.configure({ ...base, users: { alice, bob }, host: { address: "192.0.2.25" } });
+    await project.stack.up({ suppressOutputs: true });
+    assert.deepEqual(await started(), before);
+    const namesOf = (client: RawClient, secured: TLSSocket): string => {
+      const { subjectaltname = "" } = secured.getPeerCertificate();
+      client.close();
+      return subjectaltname;
+    };
+    const asking = {
+      "smtp-in": async () => {
+        const client = await RawClient.open(ports.smtp);
+        await client.reply();
+        await client.say("STARTTLS");
+        return namesOf(client, await client.secure({ ca }));
+      },
+      "smtp-out": async () => {
+        const client = await RawClient.open(ports.submissions, { ca });
+        return namesOf(client, client.socket as TLSSocket);
+      },
+    };
+    for (const [name, ask] of Object.entries(asking)) {
+      for (const deadline = Date.now() + 60_000; !(await ask()).includes("192.0.2.25"); await sleep(500)) {
+        if (Date.now() > deadline) assert.fail(`${name} still serves the certificate before`);
+      }
+    }
   });
 
   it("leaves nothing behind when destroyed, and takes the records back itself", async () => {

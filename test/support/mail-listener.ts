@@ -1,7 +1,8 @@
 /** Listeners whose policy a test writes, built on our own server. */
 import { silentLog } from "../../mailserver/net/log.ts";
 import { serve } from "../../mailserver/net/serve.ts";
-import type { MailListener, ServeOptions, SessionHandler } from "../../mailserver/net/types.ts";
+import { serverContext } from "../../mailserver/net/tls.ts";
+import type { MailListener, ServeOptions, SessionHandler, TlsIdentity } from "../../mailserver/net/types.ts";
 import type { Decision, SessionInfo, Transaction } from "../../mailserver/smtp/types.ts";
 
 /** A message as a listener got it. */
@@ -25,7 +26,8 @@ type Policy = Partial<Omit<SessionHandler, "message">> & {
   message?(received: Received): Decision | Promise<Decision>;
 };
 
-type Options = Partial<Omit<ServeOptions, "session" | "limits" | "handler">> & {
+type Options = Partial<Omit<ServeOptions, "session" | "limits" | "handler" | "tls">> & {
+  readonly tls?: TlsIdentity & { readonly implicit?: boolean };
   readonly session?: Partial<ServeOptions["session"]>;
   readonly limits?: Partial<ServeOptions["limits"]>;
   readonly policy?: Policy;
@@ -39,7 +41,8 @@ export async function listenForMail(options: Options = {}): Promise<Inbox> {
   let arrived = Promise.withResolvers<void>();
   let running = 0;
   let most = 0;
-  const { policy = {}, session, limits, ...rest } = options;
+  const { policy = {}, session, limits, tls, ...rest } = options;
+  const context = tls && serverContext(tls);
   const handler = (info: SessionInfo): SessionHandler => {
     const texts = new Map<Transaction, string>();
     return {
@@ -72,10 +75,11 @@ export async function listenForMail(options: Options = {}): Promise<Inbox> {
     log: silentLog,
     graceMs: 200,
     ...rest,
+    ...(context && { tls: { context: () => context, implicit: tls.implicit === true } }),
     session: {
       protocol: "smtp",
       hostname: "mx.semail.test",
-      startTls: rest.tls !== undefined && rest.tls.implicit !== true,
+      startTls: tls !== undefined && tls.implicit !== true,
       auth: "never",
       authRequired: false,
       limits: SESSION_LIMITS,

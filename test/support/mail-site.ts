@@ -17,7 +17,7 @@ import {
 } from "../integration/images/images.ts";
 import { type Daemon, freePorts, logged, spawnDaemon } from "./daemon-process.ts";
 import { type Handle, type Lab, openLab } from "./docker.ts";
-import { type Identity, makeIdentity } from "./identity.ts";
+import { type Identity, makeIdentity, writeIdentity } from "./identity.ts";
 
 const LMTP_PORT = 24;
 const LDAP_PORT = 389;
@@ -168,7 +168,7 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
         hostname: "mx.semail.test",
         domains: ["semail.test"],
         directory: { url: `ldap://127.0.0.1:${ldap}`, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
-        tls: { certificate: identity.certificate, key: identity.key },
+        tls: await writeIdentity(folder, identity),
         lmtpPort,
       },
       start: async (main, settings) => {

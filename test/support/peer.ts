@@ -1,6 +1,7 @@
 /** A mail server built from the engine that keeps what it gets, for tests of the sending side. */
 import { silentLog } from "../../mailserver/net/log.ts";
 import { serve } from "../../mailserver/net/serve.ts";
+import { serverContext } from "../../mailserver/net/tls.ts";
 import type { ServeOptions, TlsIdentity } from "../../mailserver/net/types.ts";
 import type { Decision, ReversePath, SessionInfo } from "../../mailserver/smtp/types.ts";
 
@@ -9,6 +10,8 @@ export interface Received {
   readonly recipients: readonly string[];
   readonly body: Buffer;
   readonly session: { readonly helo: string | undefined; readonly protocol: string };
+  /** Of the connection that it came over. */
+  readonly connection: string;
 }
 
 export interface Peer extends AsyncDisposable {
@@ -32,6 +35,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   const received: Received[] = [];
   const waiting: ((message: Received) => void)[] = [];
   let taken = 0;
+  const context = options.tls && serverContext(options.tls);
   const handler = (session: SessionInfo): ReturnType<ServeOptions["handler"]> => {
     let chunks: Buffer[] = [];
     return {
@@ -44,7 +48,10 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
       message: ({ from, recipients }) => {
         const { helo, protocol } = session;
         const to = recipients.map(({ address }) => address.text);
-        const message = { from, recipients: to, body: Buffer.concat(chunks), session: { helo, protocol } };
+        const message = {
+          ...{ from, recipients: to, body: Buffer.concat(chunks) },
+          ...{ session: { helo, protocol }, connection: session.id },
+        };
         received.push(message);
         const waiter = waiting.shift();
         if (waiter !== undefined) {
@@ -57,7 +64,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   };
   const listener = await serve({
     listen: { host: "127.0.0.1", port: options.port ?? 0 },
-    ...(options.tls ? { tls: options.tls } : {}),
+    ...(context && { tls: { context: () => context } }),
     session: {
       protocol: options.protocol ?? "smtp",
       hostname: "peer.test",

@@ -57,6 +57,7 @@ export async function sent(
 export async function scripted(
   answer: (line: string, socket: Socket) => string | undefined,
   greeting = "220 hi",
+  at: { readonly host: string; readonly port: number } = { host: "127.0.0.1", port: 0 },
 ): Promise<{ port: number; close(): void }> {
   const server: Server = createServer((socket) => {
     let rest = "";
@@ -72,7 +73,7 @@ export async function scripted(
     });
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(at.port, at.host, resolve);
   });
   const bound = server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : 0;

@@ -4,12 +4,14 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { Client } from "ldapts";
+import { Attribute, Change, Client } from "ldapts";
 import { DirectorySettings } from "../../../mailserver/contract.ts";
 import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { systemClock } from "../../../mailserver/queue/clock.ts";
 import { type Handle, openLab } from "../../support/docker.ts";
+import { session, start } from "../../unit/smtp-in/support.ts";
 
 const lab = openLab();
 const suffix = "dc=semail,dc=test";
@@ -97,7 +99,7 @@ for (const [address, want] of Object.entries(recipients)) {
   });
 }
 
-const aliceHerself = { uid: "alice", addresses: ["alice@semail.test", "post@semail.test"] };
+const aliceHerself = { uid: "alice", addresses: ["alice@semail.test", "post@semail.test"], version: "" };
 const logins = [
   { name: "by uid", login: "alice", password: "alice-secret", want: aliceHerself },
   { name: "by address", login: "Post@semail.test", password: "alice-secret", want: aliceHerself },
@@ -110,9 +112,61 @@ const logins = [
 ];
 for (const { name, login, password, want } of logins) {
   test(`login ${name}: ${want === "refused" ? want : "accepted"}`, async () => {
-    assert.deepEqual(await directory.authenticate(login, password), want);
+    const found = await directory.authenticate(login, password);
+    if (found !== "refused") assert.match(found.version, /^\d{14}\.\d+Z#/);
+    assert.deepEqual(found === "refused" ? found : { ...found, version: "" }, want);
   });
 }
+
+test("smtp-in knows an added person after a second, and a removed one for five at most", async () => {
+  let time = Date.now();
+  const clock = { ...systemClock, now: () => time };
+  const client = await session(
+    await start({ lmtpPort: 1, deps: { directory: createDirectory(settings, deps), clock } }),
+  );
+  assert.equal(await client.say("MAIL FROM:<bob@foreign.example>"), "250 2.1.0");
+  const rcpt = (): Promise<string> => client.say("RCPT TO:<new@semail.test>");
+  const dn = `uid=new,${peopleDn}`;
+  const admin = new Client({ url: settings.url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  try {
+    assert.equal(await rcpt(), "550 5.1.1");
+    await admin.add(dn, {
+      objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+      ...{ uid: "new", cn: "new", sn: "new", mailHost: "box-new", mailLocalAddress: "new@semail.test" },
+    });
+    time += 1_000;
+    assert.equal(await rcpt(), "250 2.1.5");
+    await admin.del(dn);
+    time += 5_000;
+    assert.equal(await rcpt(), "550 5.1.1");
+  } finally {
+    await admin.unbind();
+  }
+});
+
+test("a person is another version of themselves after their password was changed, and absent when gone", async () => {
+  const admin = new Client({ url: settings.url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  const dn = `uid=carol,${peopleDn}`;
+  await admin.add(dn, {
+    objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
+    ...{ uid: "carol", cn: "carol", sn: "carol", mailHost: "box-carol", userPassword: "one" },
+    mailLocalAddress: "carol@semail.test",
+  });
+  const before = await directory.findPerson("carol");
+  assert.deepEqual(before, await directory.authenticate("carol", "one"));
+  assert.equal(await directory.authenticate("carol", "wrong"), "refused");
+  assert.deepEqual(await directory.findPerson("carol"), before, "a failed login is no change");
+  const modification = new Attribute({ type: "userPassword", values: ["two"] });
+  await admin.modify(dn, new Change({ operation: "replace", modification }));
+  const after = await directory.findPerson("carol");
+  assert.ok(after !== "absent");
+  assert.notEqual(after.version, before.version);
+  await admin.del(dn);
+  assert.equal(await directory.findPerson("carol"), "absent");
+  await admin.unbind();
+});
 
 test("no password reaches the library's debug log", async () => {
   const script = `

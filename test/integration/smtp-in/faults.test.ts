@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { type Daemon, freePorts, loggedTimes } from "../../support/daemon-process.ts";
 import { type Box, type MailSite, openMailSite } from "../../support/mail-site.ts";
+import { metricSum } from "../../support/metrics.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
 const MARK = "X-Fault-Id";
@@ -86,10 +87,10 @@ const LONG_MS = 60_000;
 
 async function drained(): Promise<void> {
   const deadline = Date.now() + LONG_MS;
-  for (let items = ""; items !== "0"; await sleep(100)) {
+  for (let items = Number.NaN; items !== 0; await sleep(100)) {
     if (Date.now() > deadline) assert.fail(`still in the spool: ${items}`);
     const page = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
-    items = /^semail_queue_items (\d+)$/m.exec(page)?.[1] ?? "";
+    items = metricSum(page, "semail_queue_items");
   }
 }
 

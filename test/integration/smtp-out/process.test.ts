@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { createTransport } from "nodemailer";
 import { bundleDaemon } from "../../../tools/bundle.ts";
-import { makeIdentity } from "../../support/identity.ts";
+import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 import { mailer, RELAY, startStage } from "./setup.ts";
 
@@ -30,21 +30,23 @@ async function startDaemon(folder: string, settings: object) {
   const child: ChildProcess = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
   const events: string[] = [];
   const ready = Promise.withResolvers<void>();
+  const lines = new EventEmitter();
   if (child.stdout === null) throw new Error("no output");
   createInterface({ input: child.stdout }).on("line", (line) => {
     const { event } = JSON.parse(line) as { event: string };
     events.push(event);
+    lines.emit(event);
     if (event === "daemon.ready") ready.resolve();
   });
   child.once("exit", (code) => ready.reject(new Error(`ended with ${code} after ${events.join(", ")}`)));
-  return { child, events, ready: ready.promise };
+  const logged = (event: string) => once(lines, event);
+  return { child, events, ready: ready.promise, logged };
 }
 
 async function settingsFor(folder: string) {
   const [submissionPort, submissionsPort, relayPort, healthPort] = await Promise.all(
     [1, 2, 3, 4].map(freePort),
   );
-  const { certificate, key } = await makeIdentity("mail.semail.test");
   return {
     hostname: "mail.semail.test",
     domains: ["semail.test"],
@@ -54,7 +56,7 @@ async function settingsFor(folder: string) {
       password: "directory-secret",
       peopleDn: "ou=people",
     },
-    tls: { certificate, key },
+    tls: await writeIdentity(folder, await makeIdentity("mail.semail.test")),
     relay: RELAY,
     resolvers: ["127.0.0.1:1"],
     queueDir: join(folder, "queue"),
@@ -90,6 +92,26 @@ test("the bundle takes mail, is healthy, keeps the mail over SIGKILL, and ends o
   assert.ok(performance.now() - start < 3_000, `${performance.now() - start} ms`);
   assert.equal(second.events.at(-1), "daemon.stopped");
   assert.ok(second.events.includes("queue.deferred") || second.events.includes("queue.started"));
+});
+
+test("a certificate that is renewed is served without a restart, by STARTTLS and by TLS from the first byte", async () => {
+  await using folder = await temporaryFolder();
+  const settings = await settingsFor(folder.path);
+  const daemon = await startDaemon(folder.path, settings);
+  await daemon.ready;
+  const renewed = await makeIdentity("mail.semail.test");
+  await writeIdentity(folder.path, renewed);
+  await daemon.logged("net.tls.reloaded");
+  for (const [port, secure] of [
+    [settings.submissionPort, false],
+    [settings.submissionsPort, true],
+  ] as const) {
+    const tls = { ca: renewed.ca, servername: "mail.semail.test" };
+    const transport = createTransport({ host: "127.0.0.1", port, secure, requireTLS: !secure, tls });
+    assert.equal(await transport.verify(), true);
+  }
+  daemon.child.kill("SIGTERM");
+  await once(daemon.child, "exit");
 });
 
 test("wrong settings end it with one clear line and an exit code", async () => {

@@ -6,6 +6,7 @@ import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import type { Zone } from "../../support/fake-dns.ts";
+import { ordinary, scripted } from "../../support/sending.ts";
 import { DKIM_RECORD, mailer, RELAY, startStage } from "./setup.ts";
 
 const mail = { from: "Alice <alice@semail.test>", subject: "hello", text: "hi\n.\n..dots\n" };
@@ -195,6 +196,48 @@ test("an MX whose first address is dead is reached at the second", async () => {
   });
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   await stage.remote.next();
+});
+
+for (const command of ["MAIL", "RCPT", "DATA"]) {
+  test(`an MX that hangs up at ${command} does not hide the next one`, async () => {
+    await using stage = await startStage({
+      zone: {
+        "one.test": {
+          mx: [
+            [10, "drops.test"],
+            [20, "live.test"],
+          ],
+        },
+        "drops.test": { a: ["127.0.0.2"] },
+        "live.test": { a: ["127.0.0.1"] },
+      },
+      // A second attempt would not come within the test's life.
+      settings: { retry: { firstMs: 600_000, maxMs: 600_000, giveUpMs: 6_000_000 } },
+    });
+    const answer = ordinary({});
+    const drops = await scripted(
+      (line, socket) => (line.startsWith(command) ? void socket.destroy() : answer(line)),
+      "220 drops",
+      { host: "127.0.0.2", port: stage.remote.port },
+    );
+    try {
+      await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
+      assert.deepEqual((await stage.remote.next()).recipients, ["bob@one.test"]);
+    } finally {
+      drops.close();
+    }
+  });
+}
+
+test("messages to one host follow each other over one session", async () => {
+  await using stage = await startStage();
+  const transport = mailer(stage);
+  const connections = new Set<string>();
+  for (let message = 0; message < 3; message += 1) {
+    await transport.sendMail({ ...mail, to: "bob@one.test" });
+    connections.add((await stage.remote.next()).connection);
+  }
+  assert.equal(connections.size, 1);
 });
 
 const inward: Readonly<Record<string, { to: string; zone?: Zone }>> = {

@@ -9,7 +9,7 @@ import { systemClock } from "../../../mailserver/queue/clock.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { type DaemonDeps, type SmtpOut, startSmtpOut } from "../../../mailserver/smtp-out/daemon.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
-import { makeIdentity } from "../../support/identity.ts";
+import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { type Peer, type PeerOptions, startPeer } from "../../support/peer.ts";
 import { QUEUE_WORKER, temporaryFolder } from "../../support/queue.ts";
 
@@ -51,6 +51,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const tls = await makeIdentity("mail.semail.test");
+  const files = await writeIdentity(folder.path, tls);
   const remote = stack.use(
     await startPeer({
       ...(options.rcpt ? { rcpt: options.rcpt } : {}),
@@ -68,7 +69,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       hostname: "mail.semail.test",
       domains: ["semail.test"],
       directory: { url: "ldap://127.0.0.1:1", bindDn: "cn=x", password: "x", peopleDn: "ou=people" },
-      tls: { certificate: tls.certificate, key: tls.key },
+      tls: files,
       lmtpPort: box.port,
       remotePort,
       allowTargets: ["127.0.0.0/8"],
@@ -116,8 +117,8 @@ function daemonDeps(directory: Directory, zone: Zone): DaemonDeps {
 }
 
 const PEOPLE = [
-  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"] },
-  { uid: "bob", addresses: ["bob@semail.test"], forward: "bob@one.test" },
+  { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
+  { uid: "bob", addresses: ["bob@semail.test"], version: "1", forward: "bob@one.test" },
 ];
 
 /** Everybody's password is their uid and `-secret`; every box is the same one. */
@@ -137,6 +138,10 @@ function fakeDirectory(state: { readonly directoryUp: boolean }): Directory {
       check();
       const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
       return person !== undefined && password === `${person.uid}-secret` ? person : "refused";
+    },
+    findPerson: async (uid) => {
+      check();
+      return PEOPLE.find((person) => person.uid === uid) ?? "absent";
     },
     ping: async () => check(),
     close: async () => {},

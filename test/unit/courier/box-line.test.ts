@@ -20,12 +20,14 @@ const TAKEN: DeliveryReport = {
   kind: "done",
   outcomes: [{ kind: "delivered", reply: accepted }],
   tls: undefined,
+  bodyBegan: true,
 };
 const SILENT: DeliveryReport = { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
 const FULL: DeliveryReport = {
   kind: "done",
   outcomes: [{ kind: "temporary", reply: reply(452, "4.2.2", "full") }],
   tls: undefined,
+  bodyBegan: false,
 };
 
 let clock: FakeClock;

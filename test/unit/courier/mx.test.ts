@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findAddresses, findHosts } from "../../../mailserver/courier/mx.ts";
+import { findAddresses, findHosts, someAddresses } from "../../../mailserver/courier/mx.ts";
 import { fakeDns } from "../../support/fake-dns.ts";
 
 const dns = fakeDns({
@@ -92,5 +92,26 @@ for (const { host, want } of addresses) {
   test(`addresses of ${host}: ${want}`, async () => {
     const found = await findAddresses(host, dns);
     assert.deepEqual(found.kind === "addresses" ? found.addresses : found.outcome.reply.enhanced, want);
+  });
+}
+
+const [A, AAAA] = [
+  ["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4", "1.0.0.5"],
+  ["2600::1", "2600::2", "2600::3", "2600::4", "2600::5"],
+];
+for (const { v4, v6, expected } of [
+  { v4: 1, v6: 0, expected: [1, 0] },
+  { v4: 5, v6: 0, expected: [4, 0] },
+  { v4: 0, v6: 5, expected: [0, 4] },
+  { v4: 5, v6: 1, expected: [3, 1] },
+  { v4: 1, v6: 5, expected: [1, 3] },
+  { v4: 5, v6: 5, expected: [2, 2] },
+] as const) {
+  test(`of ${v4} IPv4 and ${v6} IPv6 addresses, four leave ${expected.join(" and ")}`, () => {
+    const [four, six] = expected;
+    assert.deepEqual(someAddresses([...A.slice(0, v4), ...AAAA.slice(0, v6)], 4), [
+      ...A.slice(0, four),
+      ...AAAA.slice(0, six),
+    ]);
   });
 }

@@ -7,10 +7,13 @@ import type { Log } from "../../../mailserver/net/log.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 
 /** The page's lines of our own metrics. */
-async function page(tell: (log: Log) => void, processes = 1): Promise<string[]> {
+async function page(
+  tell: (log: Log) => void,
+  processes: readonly (number | undefined)[] = [undefined],
+): Promise<string[]> {
   const snapshots = [];
-  for (let process = 0; process < processes; process += 1) {
-    const meter = createMeter();
+  for (const worker of processes) {
+    const meter = createMeter(worker);
     tell(meter.metered(silentLog));
     snapshots.push(await snapshot(meter.registry));
   }
@@ -47,6 +50,25 @@ const CASES: Readonly<Record<string, readonly [(log: Log) => void, readonly stri
       'semail_message_seconds_bucket{le="0.05",outcome="accepted"} 1',
     ],
   ],
+  "workers that had to be replaced, from nothing": [
+    (log) => {
+      log.info("worker.started", { worker: 1 });
+      log.info("worker.started", { worker: 2 });
+      for (let count = 0; count < 2; count += 1) log.error("worker.ended", { worker: 2 });
+    },
+    ['semail_worker_restarts_total{worker="1"} 0', 'semail_worker_restarts_total{worker="2"} 2'],
+  ],
+  "the end of the certificate that is served": [
+    (log) => {
+      for (const [event, notAfter] of [
+        ["net.tls.loaded", "2026-01-01T00:00:00.000Z"],
+        ["net.tls.reloaded", "2026-04-01T00:00:00.000Z"],
+      ] as const) {
+        log.info(event, { certificateFile: "/settings/tls.crt", notAfter });
+      }
+    },
+    ['semail_certificate_expires_seconds{file="/settings/tls.crt"} 1775001600'],
+  ],
   "deliveries by what became of them": [
     (log) => {
       log.info("lmtp.delivered", { ms: 8 });
@@ -64,24 +86,25 @@ describe("metrics tell of", () => {
     });
   }
 
-  test("all processes together", async () => {
-    const lines = await page((log) => log.info("smtp.session.open"), 3);
-    assert.ok(lines.includes("semail_sessions 3"), lines.join("\n"));
+  test("each worker apart, and of the process that has no number", async () => {
+    const lines = await page((log) => log.info("smtp.session.open"), [undefined, 1, 2]);
+    for (const line of [
+      "semail_sessions 1",
+      'semail_sessions{worker="1"} 1',
+      'semail_sessions{worker="2"} 1',
+    ]) {
+      assert.ok(lines.includes(line), lines.join("\n"));
+    }
   });
 
   test("the queue and the workers as they are when they are read", async () => {
     const meter = createMeter();
     let items = 0;
     meter.watchQueue(async () => ({ items, unreadable: 1 }));
-    meter.watchWorkers(() => ({ serving: 2, restarts: items }));
+    meter.watchWorkers(() => ({ serving: 2 }));
     items = 7;
     const text = await exposition([await snapshot(meter.registry)]);
-    for (const line of [
-      "semail_queue_items 7",
-      "semail_queue_unreadable 1",
-      "semail_workers_serving 2",
-      "semail_worker_restarts 7",
-    ]) {
+    for (const line of ["semail_queue_items 7", "semail_queue_unreadable 1", "semail_workers_serving 2"]) {
       assert.match(text, new RegExp(`^${line}$`, "m"));
     }
   });

@@ -43,7 +43,7 @@ function pool(given: Partial<ConstructorParameters<typeof ConnectionPool>[0]> = 
     const report = await made.deliver(to, envelope(["a@b.example"]), BODY);
     return report.kind === "done" ? kinds(report.outcomes)[0] : `failed at ${report.failure.stage}`;
   };
-  return { clock, send, close: () => made.close() };
+  return { clock, made, send, close: () => made.close() };
 }
 
 const TAKEN = "delivered 250 2.0.0";
@@ -70,6 +70,39 @@ describe("kept sessions", () => {
     await send(to.port, { tls: "never" });
     assert.deepEqual(to.taken, [0, 1]);
   });
+
+  test("of one peer are so many at most, and those that wait use the ones that get free", async () => {
+    const to = await peer();
+    const { send } = pool({ perPeer: 2 });
+    const all = await Promise.all(Array.from({ length: 6 }, () => send(to.port)));
+    assert.deepEqual(all, Array(6).fill(TAKEN));
+    assert.deepEqual([to.sockets.length, to.taken.length], [2, 6]);
+  });
+
+  test("at rest give way to one with other wishes when the peer has as many as it may", async () => {
+    const to = await peer();
+    const { send } = pool({ perPeer: 2 });
+    await Promise.all([send(to.port), send(to.port)]);
+    await send(to.port, { tls: "never" });
+    await Promise.race([to.ended(0), to.ended(1)]);
+    assert.equal(to.sockets.filter(({ destroyed }) => !destroyed).length, 2);
+  });
+
+  for (const [command, began] of [
+    ["MAIL", false],
+    ["RCPT", false],
+    ["DATA", false],
+    [".", true],
+  ] as const) {
+    test(`lost at ${command}: the report says that the body ${began ? "was" : "was not"} on its way`, async () => {
+      const cut = (line: string, socket: Socket) => (line.startsWith(command) ? socket.destroy() : undefined);
+      const to = await peer((_, socket, line) => (cut(line, socket) ? { [command]: "" } : {}));
+      const { made } = pool();
+      const report = await made.deliver(options(to.port), envelope(["a@b.example"]), BODY);
+      assert.equal(report.kind === "done" && report.bodyBegan, began);
+      assert.equal(report.kind, "done");
+    });
+  }
 
   test("end when nothing came for a while, when they have carried enough, and with the pool", async () => {
     const to = await peer();

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { dirname } from "node:path";
 import { describe, test } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
-import { freePorts, logged } from "../../support/daemon-process.ts";
+import { freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
+import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { identity, run, settingsFor, startLdap } from "./process.ts";
+import { identity, run, settingsFor, startLdap, tls } from "./process.ts";
 
 describe("the daemon's process", () => {
   test("killed with a spooled message keeps it, and the next one delivers it, once", async (context) => {
@@ -68,11 +70,44 @@ describe("the daemon's process", () => {
     assert.doesNotMatch(log, /SECRET|PRIVATE KEY/);
   });
 
+  test("serves another certificate once its files have it, in every worker, and keeps the sessions that are open", async (context) => {
+    const [port = 0, healthPort = 0] = await freePorts(2);
+    const daemon = run({ ...settingsFor({ port, healthPort }), workers: 2 });
+    await logged(daemon, "daemon.ready");
+    const secured = async (ca: string): Promise<RawClient> => {
+      const client = await RawClient.open(port);
+      context.after(() => client.close());
+      await client.reply();
+      await client.say("STARTTLS");
+      await client.secure({ ca, servername: "mx.semail.test" });
+      return client;
+    };
+    const early = await secured(identity.ca);
+    const renewed = await makeIdentity("mx.semail.test");
+    const folder = dirname(tls.keyFile);
+    context.after(() => writeIdentity(folder, identity));
+    await writeIdentity(folder, renewed);
+    await loggedTimes(daemon, "net.tls.reloaded", 2);
+    for (const _worker of [1, 2]) {
+      const late = await secured(renewed.ca);
+      assert.equal(await late.say("EHLO c"), "250");
+    }
+    await assert.rejects(secured(identity.ca), /certificate/);
+    assert.equal(await early.say("NOOP"), "250 2.0.0");
+    assert.doesNotMatch(JSON.stringify(daemon.lines), /PRIVATE KEY/);
+  });
+
   const bad: Readonly<Record<string, readonly [unknown, RegExp]>> = {
     "settings that are no JSON": ["{SECRET", /settings-\d+\.json: not valid JSON/],
     "settings with several faults": [
-      { hostname: "UPPER", domains: [], surprise: 1, tls: { certificate: "x", key: "SECRET" } },
-      /hostname: .*domains: .*tls\.certificate: .*tls\.key: .*relay: .*surprise/,
+      {
+        hostname: "UPPER",
+        domains: [],
+        directory: { password: ["SECRET"] },
+        tls: { keyFile: "" },
+        surprise: 1,
+      },
+      /hostname: .*domains: .*directory\.password: .*tls\.keyFile: .*relay: .*surprise/,
     ],
   };
   for (const [name, [settings, want]] of Object.entries(bad)) {

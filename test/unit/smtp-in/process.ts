@@ -7,15 +7,18 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import { type Daemon, killGroup, spawnDaemon } from "../../support/daemon-process.ts";
-import { type Identity, makeIdentity } from "../../support/identity.ts";
+import { type Identity, makeIdentity, writeIdentity } from "../../support/identity.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "semail-smtp-in-"));
 const bundle = join(folder, "main.mjs");
 const daemons: Daemon[] = [];
 export let identity: Identity;
+/** The files that every daemon of this run has its certificate from. */
+export let tls: Awaited<ReturnType<typeof writeIdentity>>;
 
 before(async () => {
   identity = await makeIdentity("mx.semail.test");
+  tls = await writeIdentity(folder, identity);
   writeFileSync(bundle, await bundleDaemon("mailserver/smtp-in/main.ts"));
 });
 after(() => {
@@ -49,7 +52,7 @@ export function settingsFor(ports: {
       password: "LDAP-SECRET",
       peopleDn: "ou=people",
     },
-    tls: { certificate: identity.certificate, key: identity.key },
+    tls,
     relay: { host: "127.0.0.1", port: 1, user: "smtp-in", password: "RELAY-SECRET-012" },
     queueDir: mkdtempSync(join(folder, "queue-")),
     ...rest,

@@ -8,7 +8,7 @@ import { systemClock } from "../../../mailserver/queue/clock.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { type DaemonDeps, type SmtpIn, startSmtpIn } from "../../../mailserver/smtp-in/daemon.ts";
-import { type Identity, makeIdentity } from "../../support/identity.ts";
+import { type Identity, makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
 import { QUEUE_WORKER, temporaryFolder } from "../../support/queue.ts";
 import { RawClient } from "../../support/raw-client.ts";
@@ -34,6 +34,14 @@ let items = 0;
 export function ownIdentity(): Promise<Identity> {
   identity ??= makeIdentity("mx.semail.test");
   return identity;
+}
+
+let files: Promise<SmtpInSettings["tls"]> | undefined;
+
+/** The same as files. */
+function identityFiles(): Promise<SmtpInSettings["tls"]> {
+  files ??= spoolFolder().then(async (folder) => writeIdentity(folder, await ownIdentity()));
+  return files;
 }
 
 const keep = <T extends { close(): unknown }>(thing: T): T => {
@@ -112,12 +120,11 @@ export async function start({
   settings: more,
   deps,
 }: Peers): Promise<SmtpIn> {
-  const { certificate, key } = await ownIdentity();
   const settings = SmtpInSettings.parse({
     hostname: "mx.semail.test",
     domains: ["semail.test", "second.test"],
     directory: { url: "ldap://127.0.0.1:1", bindDn: "cn=x", password: "x", peopleDn: "ou=people" },
-    tls: { certificate, key },
+    tls: await identityFiles(),
     lmtpPort,
     limits: { messageBytes },
     relay: { host: "127.0.0.1", port: relayPort, user: "smtp-in", password: SECRET },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { type Daemon, freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
+import { metricSum } from "../../support/metrics.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { run, settingsFor, startLdap } from "./process.ts";
 
@@ -93,15 +94,21 @@ describe("the workers of smtp-in", () => {
       const response = await fetch(`http://${host}:${given.healthPort}/metrics`);
       assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
       const page = await response.text();
-      for (const line of [
-        'semail_events_total{event="smtp.message.accepted"} 2',
-        'semail_recipients_total{outcome="accepted"} 2',
-        // No box listens: both wait in the spools of two workers.
-        "semail_queue_items 2",
-        "semail_workers_serving 2",
-      ]) {
-        assert.ok(page.split("\n").includes(line), `${line} is not in\n${page}`);
+      const told = page.split("\n");
+      for (const worker of [1, 2]) {
+        for (const line of [
+          `semail_events_total{event="smtp.message.accepted",worker="${worker}"} 1`,
+          `semail_recipients_total{outcome="accepted",worker="${worker}"} 1`,
+          // No box listens: both wait in the spools of two workers.
+          `semail_queue_items{worker="${worker}"} 1`,
+          `semail_worker_restarts_total{worker="${worker}"} 0`,
+        ]) {
+          assert.ok(told.includes(line), `${line} is not in\n${page}`);
+        }
       }
+      assert.ok(told.includes("semail_workers_serving 2"), page);
+      assert.equal(metricSum(page, "semail_queue_items"), 2);
+      assert.ok(metricSum(page, "semail_certificate_expires_seconds") > 2 * (Date.now() / 1_000));
     }
   });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatMessage, fromAddresses, parseMessage } from "../../../mailserver/message/header.ts";
+import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
 import { isLooping, type PrepareFacts, prepare } from "../../../mailserver/smtp-out/prepare.ts";
 
 const facts: PrepareFacts = {
@@ -70,20 +70,6 @@ test("forwarded mail keeps its header and tells where it came from", () => {
 test("a first line that is no field is body", () => {
   assert.equal(prepared("forwarded", "hello world", "more").split("\r\n\r\n")[1], "hello world\r\nmore");
 });
-
-const froms = [
-  { lines: ["From: Alice <alice@semail.test>"], want: ["alice@semail.test"] },
-  { lines: ["From: a@x.test, b@y.test"], want: ["a@x.test", "b@y.test"] },
-  { lines: ["From: team: a@x.test, b@y.test;"], want: ["a@x.test", "b@y.test"] },
-  { lines: ['From: "bob@fake.test" <alice@semail.test>'], want: ["alice@semail.test"] },
-  { lines: ["From: a@x.test", "FROM : b@y.test"], want: undefined },
-  { lines: ["Subject: none"], want: undefined },
-];
-for (const { lines, want } of froms) {
-  test(`From addresses of ${lines.join(" / ")}`, () => {
-    assert.deepEqual(fromAddresses(message(...lines, "", "").fields), want);
-  });
-}
 
 test("a hundred trace fields are a loop", () => {
   const received = (count: number) => message(...Array<string>(count).fill("Received: x"), "", "");

@@ -1,0 +1,49 @@
+/** At most so many at a time of each name; the others wait, first come first served. */
+export class Turns {
+  readonly #most: number;
+  readonly #busy = new Map<string, { active: number; readonly waiting: (() => void)[] }>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Waits for a turn, which ends by calling what is given. Undefined when `signal` was aborted first. */
+  async take(name: string, signal?: AbortSignal): Promise<(() => void) | undefined> {
+    if (signal?.aborted === true) return undefined;
+    const line = this.#busy.get(name) ?? { active: 0, waiting: [] };
+    this.#busy.set(name, line);
+    if (line.active >= this.#most) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const next = (): void => resolve(true);
+      const aborted = (): void => {
+        const at = line.waiting.indexOf(next);
+        if (at >= 0) line.waiting.splice(at, 1);
+        resolve(false);
+      };
+      line.waiting.push(next);
+      signal?.addEventListener("abort", aborted, { once: true });
+      const mine = await promise;
+      signal?.removeEventListener("abort", aborted);
+      if (!mine) return undefined;
+    } else line.active += 1;
+    return () => this.#end(name);
+  }
+
+  /** Turns that are taken now. */
+  active(name: string): number {
+    return this.#busy.get(name)?.active ?? 0;
+  }
+
+  /** The turn goes to the next, or nobody has it. */
+  #end(name: string): void {
+    const line = this.#busy.get(name);
+    if (line === undefined) return;
+    const next = line.waiting.shift();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    line.active -= 1;
+    if (line.active === 0) this.#busy.delete(name);
+  }
+}

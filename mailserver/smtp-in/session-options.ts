@@ -1,0 +1,19 @@
+/** How the sessions of smtp-in behave. */
+import type { SmtpInSettings } from "../contract.ts";
+import type { ServerOptions } from "../smtp/types.ts";
+
+export function sessionOptions({
+  hostname,
+  limits,
+}: Pick<SmtpInSettings, "hostname" | "limits">): ServerOptions {
+  return {
+    protocol: "smtp",
+    hostname,
+    startTls: true,
+    auth: "never",
+    authRequired: false,
+    // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
+    smtpUtf8: false,
+    limits,
+  };
+}

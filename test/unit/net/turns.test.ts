@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as soon } from "node:timers/promises";
+import { Turns } from "../../../mailserver/net/turns.ts";
+
+/** What was let in, in order, and how to end each turn. */
+function stage(most: number) {
+  const turns = new Turns(most);
+  const entered: string[] = [];
+  const ends = new Map<string, () => void>();
+  const enter = (who: string, name = "peer", signal?: AbortSignal) =>
+    turns.take(name, signal).then((end) => {
+      if (end === undefined) return;
+      entered.push(who);
+      ends.set(who, end);
+    });
+  return { turns, entered, enter, end: (who: string) => ends.get(who)?.() };
+}
+
+test("one more than may be waits, and the first to come is the first to follow", async () => {
+  const { turns, entered, enter, end } = stage(2);
+  for (const who of ["a", "b", "c", "d"]) void enter(who);
+  await soon();
+  assert.deepEqual(entered, ["a", "b"]);
+  end("b");
+  await soon();
+  assert.deepEqual(entered, ["a", "b", "c"]);
+  for (const who of ["a", "c"]) end(who);
+  await soon();
+  end("d");
+  assert.deepEqual(entered, ["a", "b", "c", "d"]);
+  assert.equal(turns.active("peer"), 0);
+});
+
+test("others of another name do not wait", async () => {
+  const { entered, enter } = stage(1);
+  void enter("a");
+  await enter("b", "another");
+  assert.deepEqual(entered, ["a", "b"]);
+});
+
+test("who gives up while waiting loses the place and takes none", async () => {
+  const { turns, entered, enter, end } = stage(1);
+  const abort = new AbortController();
+  void enter("a");
+  const gone = enter("b", "peer", abort.signal);
+  void enter("c");
+  abort.abort();
+  await gone;
+  assert.equal(await turns.take("another", abort.signal), undefined);
+  end("a");
+  await soon();
+  assert.deepEqual(entered, ["a", "c"]);
+});

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SessionLimits } from "../../../mailserver/contract.ts";
+import type { Person } from "../../../mailserver/directory/directory.ts";
+import type { LogEvent } from "../../../mailserver/log-events.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
+import { Conversation } from "../../support/conversation.ts";
+import { directory, outboundHandler } from "../../support/handlers.ts";
+
+const session = sessionOptions("submissions", {
+  hostname: "mx.semail.test",
+  limits: SessionLimits.parse({}),
+});
+const events: LogEvent[] = [];
+const log = { ...silentLog, warn: (event: LogEvent) => void events.push(event) };
+
+const changes: Record<
+  string,
+  { now: (was: Person) => Promise<Person | "absent">; want: RegExp; ends: boolean }
+> = {
+  "is as they were: sends on": { now: async (was) => was, want: /^250 /, ends: false },
+  "has another password or address: is asked to log in again": {
+    now: async (was) => ({ ...was, version: "2" }),
+    want: /^421 4\.7\.0 Your account has changed/,
+    ends: true,
+  },
+  "is no more: is asked to log in again": { now: async () => "absent", want: /^421 4\.7\.0 /, ends: true },
+  "can't be looked up: tries again later": {
+    now: async () => {
+      throw new DirectoryUnavailable("down");
+    },
+    want: /^451 4\.4\.3 /,
+    ends: false,
+  },
+};
+for (const [name, { now, want, ends }] of Object.entries(changes)) {
+  test(`before their next message, a person who ${name}`, async () => {
+    events.length = 0;
+    let current: typeof now = async (was) => was;
+    const findPerson = async (uid: string) => {
+      const was = await directory.findPerson(uid);
+      return was === "absent" ? was : current(was);
+    };
+    const deps = { log, directory: { ...directory, findPerson } };
+    const client = await Conversation.open({
+      session,
+      handler: outboundHandler("submission", [], deps),
+      tls: true,
+    });
+    await client.say("EHLO client.test");
+    assert.match(await client.auth("alice", "alice-secret"), /^235 /);
+    for (const line of ["MAIL FROM:<alice@semail.test>", "RSET"])
+      assert.match(await client.say(line), /^250 /);
+    current = now;
+    assert.match(await client.say("MAIL FROM:<alice@semail.test>"), want);
+    assert.equal(client.closed, ends);
+    assert.deepEqual(events, ends ? ["smtp.auth.revoked"] : []);
+  });
+}
+
+test("logins without a look at the password are logged as such", async () => {
+  events.length = 0;
+  const handler = outboundHandler("submission", [], { log });
+  const client = await Conversation.open({ session, handler, tls: true });
+  await client.say("EHLO client.test");
+  for (let n = 0; n < 5; n += 1) assert.match(await client.auth("alice", "wrong"), /^535 5\.7\.8 /);
+  assert.deepEqual(events, []);
+  assert.match(await client.auth("alice", "alice-secret"), /^454 4\.7\.0 Too many wrong passwords/);
+  assert.deepEqual(events, ["smtp.auth.locked"]);
+});
