@@ -50,6 +50,25 @@ test("a queue of before versions were counted goes on where it was", async () =>
   assert.equal(version(folder.path), STEPS.length);
 });
 
+for (const damage of ["x'ff'", "'{broken'", "'[{}]'", `'[{"at":1,"seq":0,"state":"pending"}]'`]) {
+  test(`a queue of before with a history that can't be read loses that alone: ${damage}`, async () => {
+    await using folder = await temporaryFolder();
+    await old(folder.path);
+    const db = new DatabaseSync(join(folder.path, "queue.sqlite"));
+    db.exec(`UPDATE item SET history = ${damage} WHERE id = 'waits'`);
+    db.close();
+    await using queue = await testQueue(folder.path);
+    const { items } = await queue.claimDue({ now: 9_000, limit: 10, except: [] });
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      ["waits"],
+    );
+    assert.deepEqual((await queue.show("waits"))?.history, []);
+    assert.equal((await queue.show("failed"))?.history.length, 1);
+    assert.deepEqual(await queue.counts(), { items: 2, unreadable: 0 });
+  });
+}
+
 test("a queue of a newer version is refused with both versions named, and left alone", async () => {
   await using folder = await temporaryFolder();
   openDatabase(folder.path).close();
