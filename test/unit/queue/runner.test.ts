@@ -176,29 +176,6 @@ test("at most two deliveries to one destination and twenty in all", async () => 
   assert.ok(most <= 20, `${most} at once`);
 });
 
-test("a long line at a destination that never answers holds up nobody else", async () => {
-  await using folder = await temporaryFolder();
-  await using queue = await testQueue(folder.path);
-  const ids = Array.from({ length: 500 }, (_, index) => `dead-${index}`);
-  await Promise.all(ids.map((id) => queue.enqueue(item(id, ["bob@dead.test"]))));
-  await queue.enqueue(item("other", ["eve@two.test"], { created: 1 }));
-  const reached = Promise.withResolvers<void>();
-  const clock = new FakeClock(1);
-  const { runner } = run(queue, () => delivered, {
-    clock,
-    deliver: async (destination, _delivery, signal) => {
-      if (destination === "mx:two.test") reached.resolve();
-      else if (!signal.aborted)
-        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-      return destination === "mx:two.test" ? [delivered] : [temporary];
-    },
-  });
-  await reached.promise;
-  const stopped = runner.stop();
-  await clock.jump();
-  await stopped;
-});
-
 test("stopping gives back what is in flight, uncounted", async () => {
   await using folder = await temporaryFolder();
   {
