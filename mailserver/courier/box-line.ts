@@ -20,6 +20,8 @@ export interface CarryOptions {
   readonly signal?: AbortSignal;
   /** Rather an answer at once than a place behind this many others. */
   readonly patience?: number;
+  /** After its rest, ask a box that did not answer again: for those whom nobody waits for. */
+  readonly tries?: boolean;
 }
 
 /** The lines of all boxes. */
@@ -30,7 +32,7 @@ export interface BoxLine {
   restsUntil(host: string): number;
 }
 
-/** How long a box that did not answer is left alone. Then one delivery tries it, and the others still don't wait. */
+/** How long a box that did not answer is left alone. Then one delivery that may tries it; the others don't wait. */
 const REST_MS = 1_000;
 
 const resting = reply(451, "4.4.1", "The mailbox does not answer");
@@ -52,11 +54,11 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const lines = new Map<string, Line>();
   const down = new Map<string, Down>();
 
-  /** Whether this delivery has to be turned away; the first after the rest is the one that tries. */
-  function turnsAway(host: string): boolean {
+  /** Whether this delivery has to be turned away; the first after the rest that may is the one that tries. */
+  function turnsAway(host: string, mayTry: boolean): boolean {
     const known = down.get(host);
     if (known === undefined) return false;
-    if (known.tried || clock.now() < known.until) return true;
+    if (!mayTry || known.tried || clock.now() < known.until) return true;
     down.set(host, { ...known, tried: true });
     return false;
   }
@@ -74,19 +76,19 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const line = async (
     host: string,
     delivery: Delivery,
-    { signal, patience = Number.POSITIVE_INFINITY }: CarryOptions = {},
+    { signal, patience = Number.POSITIVE_INFINITY, tries = false }: CarryOptions = {},
   ): Promise<Result[]> => {
     const all = (why: Reply): Result[] =>
       forAll(delivery.recipients, { kind: "temporary", reply: why, host });
     const mine = lines.get(host) ?? { tail: Promise.resolve(), waiting: 0 };
     if (mine.waiting >= patience) return all(busy);
     // At the door and again when its turn comes: it must not wait for what those before it wait for.
-    const tries = down.has(host);
-    if (turnsAway(host)) return all(resting);
+    const triesNow = down.has(host);
+    if (turnsAway(host, tries)) return all(resting);
     lines.set(host, mine);
     mine.waiting += 1;
     const work = mine.tail.then(() =>
-      !tries && turnsAway(host) ? all(resting) : carry(host, delivery, signal),
+      !triesNow && turnsAway(host, tries) ? all(resting) : carry(host, delivery, signal),
     );
     mine.tail = work.catch(() => {});
     try {

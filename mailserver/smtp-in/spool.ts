@@ -128,7 +128,7 @@ export function createDeliver({ findBox, boxes, relay, log }: DeliverDeps): Deli
         return { kind: found.reply.code < 500 ? "temporary" : "permanent", reply: found.reply };
       }
       const one = { ...delivery, recipients: [recipient] };
-      const [result] = await boxes(found.box.host, one, { signal });
+      const [result] = await boxes(found.box.host, one, { signal, tries: true });
       return result ?? { kind: "temporary", reply: UNKNOWN };
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;

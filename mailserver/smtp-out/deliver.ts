@@ -36,7 +36,9 @@ export function createDeliver({ directory, rules, smtp, box }: DeliverDeps): Del
       if (!(error instanceof DirectoryUnavailable)) throw error;
       return all("temporary", UNAVAILABLE);
     }
-    return answer.kind === "absent" ? all("permanent", GONE) : box(answer.host, delivery, { signal });
+    return answer.kind === "absent"
+      ? all("permanent", GONE)
+      : box(answer.host, delivery, { signal, tries: true });
   }
 
   return async (destination, delivery, signal) => {
