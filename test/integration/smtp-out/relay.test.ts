@@ -25,7 +25,8 @@ test("a submission reaches the foreign server over TLS, completed, without Bcc, 
   const text = message.body.toString();
   assert.match(text, /^Received: by mail\.semail\.test with ESMTPSA id \w+;\r\n/m);
   assert.match(text, /^Date: /m);
-  assert.doesNotMatch(text, /kim@one|bcc/i);
+  // A field of that name: three letters alone stand in many a signature.
+  assert.doesNotMatch(text, /kim@one|^bcc:/im);
   assert.match(text, /\r\n\r\nhi\r\n\.\r\n\.\.dots\r\n/);
   const resolver = async (name: string) => (name === "s1._domainkey.semail.test" ? [[DKIM_RECORD]] : []);
   const { results } = await dkimVerify(message.body, { resolver });
