@@ -63,13 +63,21 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     return false;
   }
 
+  const rest = (host: string): void => void down.set(host, { until: clock.now() + REST_MS, tried: false });
+
   async function carry(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
-    const results = await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
-    if (signal?.aborted !== true && !results.some(unanswered)) {
-      if (down.delete(host)) deps.onBack(host);
-    } else if (signal?.aborted !== true || down.has(host)) {
-      down.set(host, { until: clock.now() + REST_MS, tried: false });
+    let results: Result[];
+    try {
+      results = await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
+    } catch (error) {
+      // A fault of our own tells nothing of the box, but whoever tried it must leave it to the next.
+      if (down.has(host)) rest(host);
+      throw error;
     }
+    const aborted = signal?.aborted === true;
+    if (!aborted && !results.some(unanswered)) {
+      if (down.delete(host)) deps.onBack(host);
+    } else if (!aborted || down.has(host)) rest(host);
     return results;
   }
 

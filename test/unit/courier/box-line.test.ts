@@ -127,6 +127,22 @@ describe("in front of a box", () => {
     assert.deepEqual(back, []);
   });
 
+  test("a box whose trial fails by a fault of our own is tried again", async () => {
+    const first = send();
+    await answer(SILENT);
+    await first;
+    clock.pass(1_000);
+    const tries = send("box-alice", { tries: true });
+    await setImmediate();
+    asked.shift()?.reject(new Error("a fault of our own"));
+    await assert.rejects(tries, /of our own/);
+    clock.pass(1_000);
+    const again = send("box-alice", { tries: true });
+    await answer(TAKEN);
+    assert.equal(await again, "delivered 2.0.0");
+    assert.deepEqual(back, ["box-alice"]);
+  });
+
   test("a refusal is an answer: the box does not rest", async () => {
     const first = send();
     await answer(FULL);
