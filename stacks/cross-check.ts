@@ -1,6 +1,6 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
-import { Ports, Uid, User, type UserConfig } from "./schema.ts";
+import { Portal, Ports, Uid, User, type UserConfig } from "./schema.ts";
 
 export interface Problem {
   /** Dotted path below the namespace, e.g. `users.alice.addresses.0`. */
@@ -16,9 +16,10 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...Object.keys(users).flatMap(checkUid),
     ...checkAddresses(readable(users), domain),
     ...checkForwards(readable(users), domain),
-    ...checkPostmaster(raw.postmaster, users),
-    ...checkCatchAll(raw.smtpIn, users),
-    ...checkPorts(raw.ports),
+    ...readable(users).flatMap(([uid, user]) => checkState(uid, user)),
+    ...checkHolder("postmaster", raw.postmaster, users),
+    ...checkHolder("smtpIn.catchAll", isObject(raw.smtpIn) ? raw.smtpIn.catchAll : undefined, users),
+    ...checkPorts(raw.ports, raw.portal),
   ];
 }
 
@@ -68,7 +69,9 @@ function checkAddresses(users: [string, UserConfig][], domain: string | undefine
 /** A forward to nobody would have all mail to that person refused. */
 function checkForwards(users: [string, UserConfig][], domain: string | undefined): Problem[] {
   const known = new Set(
-    users.flatMap(([uid, user]) => claims(uid, user, domain).map(([, address]) => address)),
+    users.flatMap(([uid, user]) =>
+      user.state === "active" ? claims(uid, user, domain).map(([, address]) => address) : [],
+    ),
   );
   for (const role of ["postmaster", "abuse"]) known.add(`${role}@${domain}`);
   return users.flatMap(([uid, { forward }]) =>
@@ -78,9 +81,12 @@ function checkForwards(users: [string, UserConfig][], domain: string | undefined
   );
 }
 
+/** A mailbox that was given up keeps its addresses, so that it can be taken back; who has none claims none. */
 function claims(uid: string, user: UserConfig, domain: string | undefined): [string, string][] {
   const implied =
-    domain === undefined ? [] : [[`users.${uid}`, `${uid}@${domain}`] satisfies [string, string]];
+    domain === undefined || user.state === "none"
+      ? []
+      : [[`users.${uid}`, `${uid}@${domain}`] satisfies [string, string]];
   const named = (key: "addresses" | "aliases", list: readonly string[]) =>
     list.map((address, index): [string, string] => [`users.${uid}.${key}.${index}`, address]);
   return [
@@ -89,26 +95,47 @@ function claims(uid: string, user: UserConfig, domain: string | undefined): [str
   ];
 }
 
-function checkPostmaster(postmaster: unknown, users: Record<string, unknown>): Problem[] {
-  if (typeof postmaster !== "string" || Object.hasOwn(users, postmaster)) return [];
-  return [{ path: "postmaster", message: `there is no user ${postmaster}: name one of semail:users` }];
+function checkState(uid: string, user: UserConfig): Problem[] {
+  const path = `users.${uid}`;
+  const problems: Problem[] = [];
+  if (user.state === "deleted" && user.deletedOn === undefined)
+    problems.push({
+      path: `${path}.deletedOn`,
+      message: "is missing: the day on which the mailbox was given up",
+    });
+  if (user.state !== "deleted" && user.deletedOn !== undefined)
+    problems.push({ path: `${path}.deletedOn`, message: "is only for `state: deleted`" });
+  if (user.state === "none")
+    for (const key of ["addresses", "aliases", "forward"] as const)
+      if ((user[key] ?? []).length > 0)
+        problems.push({
+          path: `${path}.${key}`,
+          message: "needs a mailbox, and `state: none` is without one",
+        });
+  return problems;
 }
 
-function checkCatchAll(smtpIn: unknown, users: Record<string, unknown>): Problem[] {
-  const uid = isObject(smtpIn) ? smtpIn.catchAll : undefined;
-  if (typeof uid !== "string" || Object.hasOwn(users, uid)) return [];
-  return [{ path: "smtpIn.catchAll", message: `there is no user ${uid}: name one of semail:users` }];
+/** Mail that must always arrive goes to somebody with a mailbox. */
+function checkHolder(path: string, uid: unknown, users: Record<string, unknown>): Problem[] {
+  if (typeof uid !== "string") return [];
+  if (!Object.hasOwn(users, uid))
+    return [{ path, message: `there is no user ${uid}: name one of semail:users` }];
+  const user = User.safeParse(users[uid]);
+  return user.success && user.data.state !== "active"
+    ? [{ path, message: `${uid} has no mailbox (state: ${user.data.state}): name somebody who has` }]
+    : [];
 }
 
-function checkPorts(raw: unknown): Problem[] {
+function checkPorts(raw: unknown, rawPortal: unknown): Problem[] {
   const ports = Ports.safeParse(raw ?? {});
   if (!ports.success) return [];
+  const portal = Portal.safeParse(rawPortal ?? {});
+  const all = Object.entries(ports.data).map(([name, port]): [string, number] => [`ports.${name}`, port]);
+  if (portal.success && portal.data.enabled) all.push(["portal.port", portal.data.port]);
   const used = new Map<number, string>();
-  return Object.entries(ports.data).flatMap(([name, port]) => {
+  return all.flatMap(([path, port]) => {
     const other = used.get(port);
-    used.set(port, name);
-    return other === undefined
-      ? []
-      : [{ path: `ports.${name}`, message: `${port} is already ports.${other}` }];
+    used.set(port, path);
+    return other === undefined ? [] : [{ path, message: `${port} is already ${other}` }];
   });
 }

@@ -62,10 +62,9 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
   });
   declareRecords({ model, host, images, keys, gandiToken, server });
   const box = images.image("box");
-  for (const { name, forward, ...person } of model.people) {
+  for (const { name, ...person } of model.people) {
     new Mailbox(`person-${person.uid}`, {
       ...person,
-      ...(forward === undefined ? {} : { forward }),
       fullName: name,
       host,
       image: box,

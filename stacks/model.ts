@@ -3,13 +3,15 @@ import { mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
 
-/** A person with a mailbox. */
+/** A person of the directory. */
 export interface Person {
   readonly uid: string;
   readonly name: string;
-  /** The main address, the one mail is sent from. */
-  readonly address: string;
-  /** Every address that is theirs, the main one first. */
+  /** Whether they have a mailbox, had none yet, or gave it up and its mail is kept. */
+  readonly state: UserConfig["state"];
+  /** The main address, the one mail is sent from; of those with a mailbox. */
+  readonly address: string | undefined;
+  /** Every address that is theirs, the main one first; none without a mailbox. */
   readonly addresses: readonly string[];
   readonly quotaBytes: number;
   /** Memory limit of the box, in whole MiB. */
@@ -60,6 +62,7 @@ export interface MailModel {
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
+  readonly portal: StackConfig["portal"];
   readonly images: StackConfig["images"];
   readonly protect: boolean;
   readonly keepVolumes: boolean;
@@ -101,6 +104,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       ...config.smtpOut,
       allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)],
     },
+    portal: config.portal,
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,
@@ -134,8 +138,9 @@ function people(config: StackConfig): Person[] {
   const claimed = new Set(
     Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
   );
+  const active = Object.keys(config.users).filter((uid) => config.users[uid]?.state === "active");
   // By alphabet: Pulumi hands objects over sorted, whatever their order in the file.
-  const postmaster = config.postmaster ?? Object.keys(config.users).sort()[0];
+  const postmaster = config.postmaster ?? active.sort()[0];
   // RFC 5321 section 4.5.1 and RFC 2142 section 4: these two always reach a person.
   const roles = ["postmaster", "abuse"]
     .map((role) => `${role}@${config.domain}`)
@@ -146,7 +151,8 @@ function people(config: StackConfig): Person[] {
     return {
       uid,
       name: user.name,
-      address: own[0] ?? `${uid}@${config.domain}`,
+      state: user.state,
+      address: own[0],
       addresses: [...new Set(addresses)],
       quotaBytes: bytes(user.quota ?? config.defaults.quota),
       memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
@@ -157,6 +163,7 @@ function people(config: StackConfig): Person[] {
 }
 
 function ownAddresses(uid: string, user: UserConfig, domain: string): string[] {
+  if (user.state !== "active") return [];
   return [...(user.addresses ?? [`${uid}@${domain}`]), ...user.aliases];
 }
 

@@ -55,6 +55,16 @@ export const User = z.strictObject({
     .optional()
     .describe("Memory limit of the person's container. Default: `defaults.memory`."),
   forward: address.optional().describe("A copy of all mail also goes to this address."),
+  state: z
+    .enum(["active", "none", "deleted"])
+    .default("active")
+    .describe(
+      "`none`: in the directory, without a mailbox. `deleted`: no address and no container, but the mail volume is kept and the addresses stay reserved, until the person is taken out of the config.",
+    ),
+  deletedOn: z.iso
+    .date("must be a day such as 2026-01-31")
+    .optional()
+    .describe("The day on which a person with `state: deleted` gave up their mailbox."),
 });
 
 export const Host = z.strictObject({
@@ -220,6 +230,25 @@ export const Images = z.strictObject({
   livedns: imageTag.describe("As `directory`."),
 });
 
+export const Portal = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe("Run the portal, where people look after their own mailbox, and the operator behind it."),
+  port: port.default(8443).describe("The portal's HTTPS port on the host."),
+  aliasLimit: z.int().min(0).max(100).default(5).describe("How many aliases a person may give themselves."),
+  retentionDays: z
+    .int()
+    .min(0)
+    .max(3_650)
+    .default(30)
+    .describe("Days on which a person can take back the deletion of their mailbox."),
+  approval: z
+    .boolean()
+    .default(false)
+    .describe("People's requests become a git branch to merge, and leave the stack alone."),
+});
+
 export const Defaults = z.strictObject({
   quota: size("1MB").default("1GB").describe("Space for a person's mail."),
   memory: size("16MB").default("64MB").describe("Memory limit of a person's container."),
@@ -235,7 +264,7 @@ export const StackConfig = z.strictObject({
     .string()
     .optional()
     .describe(
-      "uid of the person who gets mail to `postmaster@` and `abuse@`. Default: the first of `users` by alphabet.",
+      "uid of the person who gets mail to `postmaster@` and `abuse@`. Default: the first of `users` with a mailbox, by alphabet.",
     ),
   host: Host.prefault({}).describe("The machine that carries the mail system."),
   dns: Dns.prefault({}).describe("Where the domain's records are kept."),
@@ -251,6 +280,7 @@ export const StackConfig = z.strictObject({
   defaults: Defaults.prefault({}).describe("What a person has whose entry doesn't say otherwise."),
   smtpIn: SmtpIn.prefault({}).describe("How mail from other servers is received."),
   smtpOut: SmtpOut.prefault({}).describe("How mail is sent to other servers."),
+  portal: Portal.prefault({}).describe("Where people look after their own mailbox."),
   images: Images.prefault({}).describe("Versions of the container images."),
   protect: z
     .boolean()

@@ -13,7 +13,8 @@ export interface Summary {
   readonly people: readonly {
     readonly uid: string;
     readonly name: string;
-    readonly address: string;
+    /** Of those with a mailbox. */
+    readonly address?: string;
     /** The password the person's entry was made with; they may have changed it since. */
     readonly initialPassword: string;
   }[];
@@ -40,7 +41,7 @@ export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> 
       people: model.people.map(({ uid, name, address }, index) => ({
         uid,
         name,
-        address,
+        ...(address === undefined ? {} : { address }),
         initialPassword: initial[index] ?? "",
       })),
       records: [...model.records, dkimRecord(dkimValue(publicKey), model.dns.ttl)],

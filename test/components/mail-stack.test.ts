@@ -272,6 +272,45 @@ describe("the declared stack", () => {
   });
 });
 
+describe("people without a mailbox", () => {
+  const entryOf = (uid: string) =>
+    plain<Record<string, string[]>>(named(`person-${uid}-entry`).inputs.attributes);
+  const namesOf = (uid: string) =>
+    registered.flatMap(({ name }) => (name.startsWith(`person-${uid}`) ? [name] : [])).sort();
+  let summary: Summary;
+  before(async () => {
+    summary = await declare({
+      domain: "example.test",
+      users: {
+        alice: { name: "Alice" },
+        bob: { name: "Bob", state: "none" },
+        carol: { name: "Carol", state: "deleted", deletedOn: "2026-01-31", forward: "c@example.net" },
+      },
+    });
+  });
+
+  it("have an entry alone, or with the mail that is kept, and no box", () => {
+    assert.deepEqual(namesOf("bob"), ["person-bob", "person-bob-entry"]);
+    assert.deepEqual(namesOf("carol"), ["person-carol", "person-carol-entry", "person-carol-mail"]);
+  });
+
+  it("are nobody that mail goes to or comes from, but have a password", () => {
+    for (const uid of ["bob", "carol"]) {
+      assert.deepEqual(entryOf(uid).objectClass, ["inetOrgPerson"]);
+      for (const name of ["mail", "mailLocalAddress", "mailHost", "mailRoutingAddress"])
+        assert.deepEqual(entryOf(uid)[name], [], name);
+      assert.ok(named(`person-${uid}-entry`).inputs.password);
+    }
+    assert.deepEqual(entryOf("alice").objectClass, ["inetOrgPerson", "inetLocalMailRecipient"]);
+  });
+
+  it("are told with their password and no address", () => {
+    const bob = plain<Summary>(summary).people.find(({ uid }) => uid === "bob");
+    assert.equal(bob?.address, undefined);
+    assert.ok(bob?.initialPassword);
+  });
+});
+
 describe("without a DNS provider", () => {
   before(() => declare({ domain: "example.test", users: {} }));
 
