@@ -2,7 +2,7 @@
  * The schema of the stack config (`semail:*` in `Pulumi.<stack>.yaml`). `docs/configuration.md` is generated
  * from it, so every key carries its description and default here.
  */
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import { isAddress, isDomain } from "./address.ts";
 import { parseSize } from "./size.ts";
@@ -16,6 +16,7 @@ const lower = z.string().trim().toLowerCase();
 const domain = lower.refine(isDomain, "must be a domain name such as example.org");
 const address = lower.refine(isAddress, "must be a mail address such as alice@example.org, without `+`");
 const ipv4 = z.string().refine(isIPv4, "must be an IPv4 address");
+const ipv6 = z.string().refine(isIPv6, "must be an IPv6 address");
 const port = z.int("must be a port from 1 to 65535").min(1).max(65_535);
 
 function size(minimum: string) {
@@ -82,6 +83,47 @@ export const Host = z.strictObject({
     .describe(
       "The public address of the host, for the DNS records. Default: the containers' own addresses, for use on one machine.",
     ),
+  address6: ipv6
+    .optional()
+    .describe(
+      "The host's public IPv6 address, if the services are reached under it, too. Makes AAAA records.",
+    ),
+});
+
+export const Dmarc = z.strictObject({
+  policy: z
+    .enum(["none", "quarantine", "reject"])
+    .default("none")
+    .describe(
+      "What receivers shall do with mail that claims to be from the domain and is not. Begin with `none`, read the reports, then `quarantine`, then `reject`.",
+    ),
+  subdomains: z
+    .enum(["none", "quarantine", "reject"])
+    .optional()
+    .describe("The same for names below the domain. Default: as `policy`."),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe("Whether SPF and DKIM must name the domain itself, not one below it."),
+  rua: z
+    .array(address)
+    .optional()
+    .describe("Who gets the daily reports; empty: nobody. Default: `postmaster@<domain>`."),
+});
+
+export const MtaSts = z.strictObject({
+  mode: z
+    .enum(["testing", "enforce"])
+    .default("testing")
+    .describe(
+      "`testing`: senders report what would fail; `enforce`: they don't deliver without a valid certificate.",
+    ),
+  maxAge: z
+    .int()
+    .min(86_400)
+    .max(31_557_600)
+    .default(604_800)
+    .describe("Seconds for which senders remember the policy."),
 });
 
 export const Dns = z.strictObject({
@@ -103,6 +145,38 @@ export const Dns = z.strictObject({
     .describe(
       "Take over records of the same name and type that are in the zone already, instead of refusing.",
     ),
+  spf: z
+    .enum(["refuse", "merge"])
+    .default("refuse")
+    .describe(
+      "What to do when the domain has TXT records already. `merge`: keep them, and add our host to the SPF record among them; `refuse`: show the difference and change nothing.",
+    ),
+  dmarc: Dmarc.prefault({}).describe("The domain's DMARC policy (RFC 7489)."),
+  mtaSts: MtaSts.optional().describe(
+    "Publish an MTA-STS policy (RFC 8461). It must be served at `https://mta-sts.<domain>/.well-known/mta-sts.txt`; needs `host.address`.",
+  ),
+  tlsReports: z
+    .array(address)
+    .optional()
+    .describe(
+      "Who gets other servers' reports on TLS with us (RFC 8460); empty: nobody. Default: `postmaster@<domain>`.",
+    ),
+  autoconfig: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Publish `autoconfig` and `autodiscover`, where mail programs look for settings over HTTPS; needs `host.address`. The SRV records are there in any case.",
+    ),
+  caa: z
+    .array(domain)
+    .default([])
+    .describe(
+      "Certificate authorities that alone may issue for the domain, such as `letsencrypt.org` (RFC 8659).",
+    ),
+  signed: z
+    .boolean()
+    .default(false)
+    .describe("Say that the zone is signed (DNSSEC): a TLSA record of the MX host is published (RFC 7672)."),
 });
 
 export const Ports = z.strictObject({
@@ -256,6 +330,12 @@ export const Defaults = z.strictObject({
 
 export const StackConfig = z.strictObject({
   domain: domain.describe("The mail domain."),
+  domains: z
+    .array(domain)
+    .default([])
+    .describe(
+      "More domains that the same host serves. People may have addresses in them; each has its own records.",
+    ),
   users: z
     .record(z.string(), User)
     .default({})
