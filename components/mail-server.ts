@@ -41,6 +41,8 @@ export interface InboundArgs {
 export interface OutboundArgs {
   /** Networks that are not public and to which mail may be sent all the same. */
   readonly allowTargets: readonly string[];
+  /** Domains whose DANE records and MTA-STS policy are not heeded. */
+  readonly tls: { readonly exempt: readonly string[] };
   /** What one person may send. */
   readonly limits: SendingSettings;
 }
@@ -143,6 +145,7 @@ export class MailServer extends pulumi.ComponentResource {
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
+          tlsExempt: [...outbound.tls.exempt],
           sending: outbound.limits,
           dkim,
         }),

@@ -275,9 +275,21 @@ export const SendingLimits = z.strictObject({
   exempt: z.array(Uid).default([]).describe("uids of people without limits."),
 });
 
+export const OutboundTls = z.strictObject({
+  exempt: z
+    .array(domain)
+    .default([])
+    .describe(
+      "Domains whose DANE records and MTA-STS policy are not heeded: mail goes to them over TLS when they offer it, whatever the certificate. For a domain that has broken its own and must be reached all the same.",
+    ),
+});
+
 export const SmtpOut = z.strictObject({
   limits: SendingLimits.prefault({}).describe(
     "What one person may send, so that a stolen password is no flood. `postmaster@` is told once a day of each who reaches a limit.",
+  ),
+  tls: OutboundTls.prefault({}).describe(
+    "How mail to other servers is secured: DANE and MTA-STS hold where a domain publishes them, TLS is used wherever it is offered.",
   ),
   allowTargets: z
     .array(network)
