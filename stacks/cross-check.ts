@@ -1,6 +1,7 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
-import { Portal, Ports, Uid, User, type UserConfig } from "./schema.ts";
+import { Ports, Uid, User, type UserConfig } from "./schema.ts";
+import { Portal } from "./schema-portal.ts";
 
 export interface Problem {
   /** Dotted path below the namespace, e.g. `users.alice.addresses.0`. */

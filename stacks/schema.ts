@@ -5,6 +5,8 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { isAddress, isDomain } from "./address.ts";
+import { Portal } from "./schema-portal.ts";
+import { day, port } from "./schema-values.ts";
 import { parseSize } from "./size.ts";
 
 const UID = /^(?!.*[.-]{2})[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?$/;
@@ -16,7 +18,6 @@ const lower = z.string().trim().toLowerCase();
 const domain = lower.refine(isDomain, "must be a domain name such as example.org");
 const address = lower.refine(isAddress, "must be a mail address such as alice@example.org, without `+`");
 const ipv4 = z.string().refine(isIPv4, "must be an IPv4 address");
-const port = z.int("must be a port from 1 to 65535").min(1).max(65_535);
 
 function size(minimum: string) {
   const least = parseSize(minimum) ?? 0;
@@ -61,8 +62,7 @@ export const User = z.strictObject({
     .describe(
       "`none`: in the directory, without a mailbox. `deleted`: no address and no container, but the mail volume is kept and the addresses stay reserved, until the person is taken out of the config.",
     ),
-  deletedOn: z.iso
-    .date("must be a day such as 2026-01-31")
+  deletedOn: day
     .optional()
     .describe("The day on which a person with `state: deleted` gave up their mailbox."),
 });
@@ -228,25 +228,6 @@ export const Images = z.strictObject({
   smtpIn: imageTag.describe("As `directory`."),
   smtpOut: imageTag.describe("As `directory`."),
   livedns: imageTag.describe("As `directory`."),
-});
-
-export const Portal = z.strictObject({
-  enabled: z
-    .boolean()
-    .default(false)
-    .describe("Run the portal, where people look after their own mailbox, and the operator behind it."),
-  port: port.default(8443).describe("The portal's HTTPS port on the host."),
-  aliasLimit: z.int().min(0).max(100).default(5).describe("How many aliases a person may give themselves."),
-  retentionDays: z
-    .int()
-    .min(0)
-    .max(3_650)
-    .default(30)
-    .describe("Days on which a person can take back the deletion of their mailbox."),
-  approval: z
-    .boolean()
-    .default(false)
-    .describe("People's requests become a git branch to merge, and leave the stack alone."),
 });
 
 export const Defaults = z.strictObject({
