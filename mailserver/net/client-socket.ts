@@ -64,6 +64,17 @@ export class ClientSocket {
     });
   }
 
+  /** What `work` writes goes out in one piece. */
+  together(work: () => void): void {
+    const socket = this.#socket;
+    socket.cork();
+    try {
+      work();
+    } finally {
+      socket.uncork();
+    }
+  }
+
   /** Settles when more may be written; never rejects (a lost connection is told to the listener). */
   async write(bytes: Uint8Array): Promise<void> {
     const socket = this.#socket;

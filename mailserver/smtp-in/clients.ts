@@ -35,19 +35,23 @@ const LIST_MS = 5_000;
 export function createClients(settings: ClientSettings, { counts, log, query }: ClientDeps): Clients {
   const { greetDelayMs, blockLists } = settings;
   const exempt = networkMatcher(settings.exempt);
+  const counted = (what: "recipientsPerHour" | "errorsPerHour"): boolean =>
+    settings.address[what] + settings.network[what] > 0;
+  // Counts are asked of another process: where no limit is set, there is nothing to ask.
+  const [recipients, errors] = [counted("recipientsPerHour"), counted("errorsPerHour")];
   return {
     serve: {
       gate: {
         enter: async (client) => REFUSALS[await counts.enter(client)],
         leave: (client) => counts.leave(client),
         refused: (client, { code }) => {
-          if (code >= 500) counts.error(client);
+          if (errors && code >= 500) counts.error(client);
         },
       },
       ...(greetDelayMs === 0 ? {} : { greetDelayMs: (client) => (exempt(client) ? 0 : greetDelayMs) }),
       ...(settings.proxies.length === 0 ? {} : { isProxy: networkMatcher(settings.proxies) }),
     },
-    recipient: (client) => counts.recipient(client),
+    recipient: (client) => !recipients || counts.recipient(client),
     listed: async (client) => {
       if (blockLists.length === 0 || query === undefined || exempt(client)) return undefined;
       const asked = blockLists.map(async (zone) =>

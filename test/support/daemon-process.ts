@@ -24,19 +24,28 @@ export function spawnDaemon(bundle: string, settingsFile: string, cwd: string): 
   // A group of its own, so that the whole of it can be killed.
   const child = spawn(process.execPath, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const lines: LogLine[] = [];
-  let rest = "";
-  child.stdout.on("data", (chunk) => {
-    const parts = (rest + String(chunk)).split("\n");
-    rest = parts.pop() ?? "";
+  const unread: Buffer[] = [];
+  // Read when somebody asks: a benchmark must not pay for lines that nobody looks at.
+  const readLines = (): LogLine[] => {
+    const bytes = Buffer.concat(unread.splice(0));
+    const end = bytes.lastIndexOf(10) + 1;
+    unread.push(bytes.subarray(end));
+    const parts = bytes.toString("utf8", 0, end).split("\n").slice(0, -1);
     for (const part of parts) lines.push(JSON.parse(part));
+    return lines;
+  };
+  child.stdout.on("data", (chunk: Buffer) => {
+    unread.push(chunk);
     child.emit("logged");
   });
-  child.stderr.on("data", (chunk) => lines.push({ event: "stderr", text: String(chunk) }));
+  child.stderr.on("data", (chunk) => readLines().push({ event: "stderr", text: String(chunk) }));
   // Not "exit": the last lines may still be on their way.
   const ended = once(child, "close").then(([code]): number | null => code);
   return {
     child,
-    lines,
+    get lines() {
+      return readLines();
+    },
     ended,
     kill: async () => {
       killGroup(child);
@@ -59,10 +68,11 @@ export function killGroup({ pid }: ChildProcess): void {
 export const logged = (daemon: Daemon, event: string): Promise<void> => loggedTimes(daemon, event, 1);
 
 /** Waits until it has logged the event so many times. */
-export async function loggedTimes({ child, lines }: Daemon, event: string, times: number): Promise<void> {
-  while (lines.filter((line) => line.event === event).length < times) {
+export async function loggedTimes(daemon: Daemon, event: string, times: number): Promise<void> {
+  const { child } = daemon;
+  while (daemon.lines.filter((line) => line.event === event).length < times) {
     if (child.exitCode !== null || child.signalCode !== null) {
-      assert.fail(`ended before ${event}: ${JSON.stringify(lines)}`);
+      assert.fail(`ended before ${event}: ${JSON.stringify(daemon.lines)}`);
     }
     const over = new AbortController();
     const { signal } = over;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +44,31 @@ describe("the log", () => {
       log.error("daemon.failed", fields);
       assert.doesNotMatch(lines.join(""), /hunter2/);
       assert.match(lines.join(""), /\[redacted\]/);
+    });
+  }
+
+  test("takes nothing out of what has no secret name, whatever its shape", () => {
+    const { log, lines } = keepingLog();
+    const fields = { list: ["a", { to: "b" }], none: null, absent: undefined, deep: { one: { two: 2 } } };
+    log.info("daemon.ready", fields);
+    const { list, none, deep } = JSON.parse(lines[0] ?? "");
+    assert.deepEqual({ list, none, deep }, { list: ["a", { to: "b" }], none: null, deep: { one: { two: 2 } } });
+  });
+
+  for (const [end, script] of Object.entries({
+    "by itself": "process.exit(3)",
+    "by an error": "throw new Error('a bug')",
+    "when nothing is left to do": "",
+  })) {
+    test(`a process that ends ${end} has written all that it logged`, () => {
+      const module = new URL("../../../mailserver/net/log.ts", import.meta.url);
+      const source = `import { createLog } from ${JSON.stringify(module.href)};
+        const log = createLog({ daemon: "test" });
+        for (let port = 0; port < 2_000; port += 1) log.info("daemon.ready", { port, pad: "x".repeat(100) });
+        ${script}`;
+      const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", source]);
+      const ports = String(stdout).trimEnd().split("\n").map((line) => JSON.parse(line).port);
+      assert.deepEqual(ports, Array.from({ length: 2_000 }, (_, port) => port));
     });
   }
 
