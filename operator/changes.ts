@@ -17,7 +17,11 @@ const PARTS: Readonly<Record<string, { type: string; step: StepName }>> = {
   "-box": { type: "docker:index/container:Container", step: "container" },
 };
 const PERSON = "semail:index:Mailbox";
-const STACK = "pulumi:pulumi:Stack";
+/**
+ * Changed by every change of the config: the stack with its outputs, and the provider of dynamic resources, which is
+ * handed all of the config and makes nothing itself.
+ */
+const FOLLOW = new Set(["pulumi:pulumi:Stack", "pulumi:providers:pulumi-nodejs"]);
 
 /** The name that the program gave the resource. */
 export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
@@ -31,12 +35,12 @@ export function stepOf(uid: string, { urn, type }: Pick<Change, "urn" | "type">)
   return found?.[1].step;
 }
 
-/** The changes that are none of the person's business. The stack itself changes with its outputs. */
+/** The changes that are none of the person's business. */
 export function strangers(uid: string, changes: readonly Change[]): Change[] {
   return changes.filter(
     (change) =>
       !UNTOUCHED.has(change.op) &&
-      change.type !== STACK &&
+      !(FOLLOW.has(change.type) && change.op === "update") &&
       !(change.type === PERSON && nameOf(change.urn) === `person-${uid}`) &&
       stepOf(uid, change) === undefined,
   );

@@ -163,12 +163,13 @@ function progressOf(event: EngineEvent): Progress | undefined {
   return { urn, type, op, state: found[0] };
 }
 
-function asRefusal(what: string, said: string, cause: unknown): Refusal {
-  if (cause instanceof Refusal) return cause;
-  const fault = cause instanceof Fault ? cause : explainFailure(what, said, REMEDY);
+/** Without its cause: all of Pulumi's output is in that, and what matters of it was logged. */
+function asRefusal(what: string, said: string, error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
   if (/the directory at \S+ doesn't answer/.test(said))
-    return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`, { cause });
+    return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
   const detail =
     fault.remedy === REMEDY ? `The update failed. ${REMEDY}` : `${fault.message} ${fault.remedy}`;
-  return new Refusal("update-failed", detail, { cause });
+  return new Refusal("update-failed", detail);
 }

@@ -20,6 +20,9 @@ const table: { change: Change; strange: boolean; step?: string }[] = [
   },
   { change: change("semail:index:Mailbox", "person-bob"), strange: false },
   { change: change("pulumi:pulumi:Stack", "semail-dev", "update"), strange: false },
+  { change: change("pulumi:pulumi:Stack", "semail-dev", "create"), strange: true },
+  { change: change("pulumi:providers:pulumi-nodejs", "default", "update"), strange: false },
+  { change: change("pulumi:providers:docker", "host-engine", "update"), strange: true },
   { change: change(BOX, "mail-smtp-in", "same"), strange: false },
   { change: change(BOX, "mail-smtp-in", "replace"), strange: true },
   // uids may hold what names are made of.
