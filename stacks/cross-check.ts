@@ -1,7 +1,7 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
-import { Ports, Uid, User, type UserConfig } from "./schema.ts";
-import { Portal } from "./schema-portal.ts";
+import { Portal, Ports, User, type UserConfig } from "./schema.ts";
+import { Uid } from "./schema-fields.ts";
 
 export interface Problem {
   /** Dotted path below the namespace, e.g. `users.alice.addresses.0`. */
@@ -15,13 +15,43 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
   const users = isObject(raw.users) ? raw.users : {};
   return [
     ...Object.keys(users).flatMap(checkUid),
-    ...checkAddresses(readable(users), domain),
-    ...checkForwards(readable(users), domain),
+    ...checkAddresses(readable(users), domain, served(raw, domain)),
+    ...checkForwards(readable(users), domain, served(raw, domain)),
     ...readable(users).flatMap(([uid, user]) => checkState(uid, user)),
     ...checkHolder("postmaster", raw.postmaster, users),
     ...checkHolder("smtpIn.catchAll", isObject(raw.smtpIn) ? raw.smtpIn.catchAll : undefined, users),
     ...checkPorts(raw.ports, raw.portal),
+    ...checkDomains(raw.domains, domain),
+    ...checkWeb(raw.dns, raw.host),
   ];
+}
+
+/** Every domain whose mail is ours. */
+function served(raw: Readonly<Record<string, unknown>>, domain: string | undefined): ReadonlySet<unknown> {
+  const more = Array.isArray(raw.domains) ? raw.domains : [];
+  return new Set([
+    domain,
+    ...more.map((each) => (typeof each === "string" ? each.trim().toLowerCase() : each)),
+  ]);
+}
+
+function checkDomains(raw: unknown, domain: string | undefined): Problem[] {
+  const seen = new Set<unknown>([domain]);
+  return (Array.isArray(raw) ? raw : []).flatMap((each, index) => {
+    const twice = seen.has(each);
+    seen.add(each);
+    return twice ? [{ path: `domains.${index}`, message: `${String(each)} is there already` }] : [];
+  });
+}
+
+/** A name that is looked for on the web needs an address that the world reaches. */
+function checkWeb(dns: unknown, host: unknown): Problem[] {
+  if (!isObject(dns) || (isObject(host) && host.address !== undefined)) return [];
+  return ["mtaSts", "autoconfig"].flatMap((key) =>
+    dns[key] === undefined || dns[key] === false
+      ? []
+      : [{ path: `dns.${key}`, message: "needs host.address: the public address that serves it over HTTPS" }],
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -42,15 +72,19 @@ function checkUid(uid: string): Problem[] {
     : [{ path: `users.${uid}`, message: `uid ${result.error.issues[0]?.message ?? "is invalid"}` }];
 }
 
-function checkAddresses(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+function checkAddresses(
+  users: [string, UserConfig][],
+  domain: string | undefined,
+  ours: ReadonlySet<unknown>,
+): Problem[] {
   const claimed = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [uid, user] of users) {
     const own = claims(uid, user, domain);
     for (const [path, address] of own) {
       const holder = claimed.get(address);
-      if (domain !== undefined && domainOf(address) !== domain) {
-        problems.push({ path, message: `${address} is outside the domain ${domain}` });
+      if (domain !== undefined && !ours.has(domainOf(address))) {
+        problems.push({ path, message: `${address} is outside the ${namesOf(ours)}` });
       } else if (holder !== undefined) {
         problems.push({ path, message: `${address} is claimed twice: it is also at ${holder}` });
       } else {
@@ -67,16 +101,23 @@ function checkAddresses(users: [string, UserConfig][], domain: string | undefine
   return problems;
 }
 
+const namesOf = (domains: ReadonlySet<unknown>): string =>
+  `domain${domains.size > 1 ? "s" : ""} ${[...domains].join(", ")}`;
+
 /** A forward to nobody would have all mail to that person refused. */
-function checkForwards(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+function checkForwards(
+  users: [string, UserConfig][],
+  domain: string | undefined,
+  ours: ReadonlySet<unknown>,
+): Problem[] {
   const known = new Set(
     users.flatMap(([uid, user]) =>
       user.state === "active" ? claims(uid, user, domain).map(([, address]) => address) : [],
     ),
   );
-  for (const role of ["postmaster", "abuse"]) known.add(`${role}@${domain}`);
+  for (const each of ours) for (const role of ["postmaster", "abuse"]) known.add(`${role}@${each}`);
   return users.flatMap(([uid, { forward }]) =>
-    forward === undefined || domainOf(forward) !== domain || known.has(forward)
+    forward === undefined || !ours.has(domainOf(forward)) || known.has(forward)
       ? []
       : [{ path: `users.${uid}.forward`, message: `nobody has the address ${forward}` }],
   );

@@ -1,5 +1,5 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
-import { mailRecords, type RecordSpec } from "./records.ts";
+import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
 
@@ -49,6 +49,8 @@ export interface MailModel {
   /** Begins the name of everything this stack owns on the host, e.g. `semail-dev`. */
   readonly prefix: string;
   readonly domain: string;
+  /** Every domain whose mail is ours, `domain` first. */
+  readonly domains: readonly string[];
   /** LDAP suffix, e.g. `dc=example,dc=org`. */
   readonly suffix: string;
   readonly hostnames: Hostnames;
@@ -73,6 +75,7 @@ export interface MailModel {
 export function buildModel(config: StackConfig, names: { project: string; stack: string }): MailModel {
   const prefix = `${names.project}-${names.stack}`.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
   const { domain } = config;
+  const domains = [domain, ...config.domains];
   const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
   const address = config.host.address;
@@ -81,15 +84,24 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   return deepFreeze({
     prefix,
     domain,
+    domains,
     suffix: suffixOf(domain),
     hostnames,
     people: persons,
     network,
-    stubs: config.dns.provider === "dev" ? { [devZone(domain)]: network.livedns } : {},
+    stubs:
+      config.dns.provider === "dev"
+        ? Object.fromEntries(domains.map((each) => [devZone(each), network.livedns]))
+        : {},
     records: mailRecords({
       domain,
+      domains,
       hostnames,
-      ttl: config.dns.ttl,
+      dns: config.dns,
+      address6: config.host.address6,
+      web: address,
+      // The containers' own addresses have the services on their standard ports.
+      ports: address === undefined ? STANDARD_PORTS : config.ports,
       addresses: {
         mx: address ?? network.smtpIn,
         smtp: address ?? network.smtpOut,
@@ -111,6 +123,8 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     showPasswords: config.showPasswords,
   });
 }
+
+const STANDARD_PORTS: MailPorts = { submission: 587, submissions: 465, imap: 143, imaps: 993, sieve: 4190 };
 
 /** Other mail sites that a dev stack is tried out with are made up in its own zone and stand on its own network. */
 function ownTargets(config: StackConfig, network: NetworkPlan): string[] {
@@ -142,8 +156,8 @@ function people(config: StackConfig): Person[] {
   // By alphabet: Pulumi hands objects over sorted, whatever their order in the file.
   const postmaster = config.postmaster ?? active.sort()[0];
   // RFC 5321 section 4.5.1 and RFC 2142 section 4: these two always reach a person.
-  const roles = ["postmaster", "abuse"]
-    .map((role) => `${role}@${config.domain}`)
+  const roles = [config.domain, ...config.domains]
+    .flatMap((domain) => ["postmaster", "abuse"].map((role) => `${role}@${domain}`))
     .filter((role) => !claimed.has(role));
   return Object.entries(config.users).map(([uid, user]) => {
     const own = ownAddresses(uid, user, config.domain);

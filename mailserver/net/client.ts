@@ -3,6 +3,7 @@ import { ClientSession } from "../smtp/client-session.ts";
 import { DotStuffer, isCanonical } from "../smtp/dot-stuff.ts";
 import * as replies from "../smtp/replies.ts";
 import type { ClientAction, ClientStage, Envelope, Outcome, Reply, TlsInfo } from "../smtp/types.ts";
+import { CertificateRefused } from "./certificate.ts";
 import { ClientSocket } from "./client-socket.ts";
 import {
   type Body,
@@ -210,7 +211,8 @@ class Client implements ClientConnection {
       this.#tls = await this.#socket.secure({ host, verify, serverName });
     } catch (error) {
       this.#cause = error;
-      this.#perform(this.#session.failed(replies.tlsFailed));
+      const refused = error instanceof CertificateRefused;
+      this.#perform(this.#session.failed(refused ? replies.certificateRefused : replies.tlsFailed));
       this.#end();
       return;
     }

@@ -180,6 +180,14 @@ describe("the declared stack", () => {
     const records = registered.filter(({ type }) => type.endsWith("gandi:Record"));
     assert.deepEqual(records.map(({ name }) => name).sort(), [
       "_dmarc.example.test-TXT",
+      "_imap._tcp.example.test-SRV",
+      "_imaps._tcp.example.test-SRV",
+      "_pop3._tcp.example.test-SRV",
+      "_pop3s._tcp.example.test-SRV",
+      "_sieve._tcp.example.test-SRV",
+      "_smtp._tls.example.test-TXT",
+      "_submission._tcp.example.test-SRV",
+      "_submissions._tcp.example.test-SRV",
       "example.test-MX",
       "example.test-TXT",
       "imap.example.test-A",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 const ZoneRecord = z.object({
+  zone: z.string().optional(),
   name: z.string(),
   type: z.string(),
   ttl: z.number(),
