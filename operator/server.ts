@@ -85,7 +85,7 @@ function requestOf(c: Context): string {
   return id.data;
 }
 
-/** Listens on the socket, which its group may use. Refuses to take it from an operator that is alive. */
+/** Listens on the socket; who may reach it is said by who has its folder. Refuses to take it from an operator that is alive. */
 export async function listen(app: Hono, socket: string): Promise<{ close(): Promise<void> }> {
   if (existsSync(socket)) {
     if (await answers(socket)) throw new Error(`another operator listens on ${socket}`);
@@ -95,7 +95,7 @@ export async function listen(app: Hono, socket: string): Promise<{ close(): Prom
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(socket, () => resolve());
   });
-  chmodSync(socket, 0o660);
+  chmodSync(socket, 0o666);
   return {
     close: () =>
       new Promise((resolve) => {

@@ -1,64 +1,70 @@
-/** The operator as a process on a test project. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
+/** The operator of a test stack, in its container. */
+
 import { createInterface } from "node:readline";
+import { PassThrough } from "node:stream";
+import type Docker from "dockerode";
 import { type OperatorClient, operatorClient } from "../../mailserver/operator/client.ts";
 import type { PersonRequest, RequestView } from "../../mailserver/operator/protocol.ts";
-import type { TestProject } from "./project.ts";
 
 export interface RunningOperator {
   readonly client: OperatorClient;
-  /** What it has logged. */
+  /** What it has logged, over all its lives. */
   readonly lines: string[];
   /** Resolves with the first line from now on that has `text` in it. */
   heard(text: string): Promise<string>;
   /** SIGKILL, and its end. */
   kill(): Promise<void>;
   /** SIGTERM; the exit code. */
-  stop(): Promise<number | null>;
+  stop(): Promise<number>;
+  /** Starts it again, and waits until it listens. */
+  start(): Promise<void>;
 }
 
-/** Starts it and waits until it listens. `env` is added to the test's own. */
-export async function startOperator(
-  project: TestProject,
-  env: Record<string, string> = {},
-): Promise<RunningOperator> {
-  const socket = join(project.folder, "operator.sock");
-  const child = spawn(process.execPath, [join(project.folder, "operator/main.ts")], {
-    cwd: "/",
-    env: { ...process.env, SEMAIL_ROOT: project.folder, SEMAIL_STACK: "test", SEMAIL_SOCKET: socket, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(child, "exit");
+/** Follows the operator of the stack with that prefix. The volume's folder must be this machine's. */
+export async function followOperator(docker: Docker, prefix: string): Promise<RunningOperator> {
+  const container = docker.getContainer(`${prefix}-operator`);
+  const { Mountpoint } = await docker.getVolume(`${prefix}-operator`).inspect();
   const lines: string[] = [];
   const waiting = new Set<(line: string) => void>();
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    lines.push(line);
-    for (const tell of waiting) tell(line);
-  });
+  const follow = async () => {
+    const output = new PassThrough();
+    const logs = await container.logs({ follow: true, stdout: true, stderr: true, tail: 0 });
+    docker.modem.demuxStream(logs, output, output);
+    createInterface({ input: output }).on("line", (line) => {
+      lines.push(line);
+      for (const tell of waiting) tell(line);
+    });
+  };
+  await follow();
   const heard = (text: string) =>
-    new Promise<string>((resolve, reject) => {
+    new Promise<string>((resolve) => {
       const tell = (line: string) => {
         if (!line.includes(text)) return;
         waiting.delete(tell);
         resolve(line);
       };
       waiting.add(tell);
-      void ended.then(() => reject(new Error(`the operator ended:\n${lines.join("\n")}`)));
     });
-  await heard("daemon.ready");
-  const end = async (signal: "SIGKILL" | "SIGTERM") => {
-    child.kill(signal);
-    const [code] = (await ended) as [number | null];
-    return code;
-  };
   return {
-    client: operatorClient({ socket }),
+    client: operatorClient({ socket: `${Mountpoint}/operator.sock` }),
     lines,
     heard,
-    kill: async () => void (await end("SIGKILL")),
-    stop: () => end("SIGTERM"),
+    kill: async () => {
+      await container.kill({ signal: "SIGKILL" });
+      await container.wait();
+    },
+    stop: async () => {
+      await container.stop({ t: 10 });
+      return (await container.wait()).StatusCode;
+    },
+    start: async () => {
+      const ready = heard("daemon.ready");
+      await container.start();
+      // Lines before this look are not lost: a container's log begins with its first start.
+      await follow();
+      const started = (await container.logs({ stdout: true, stderr: true, since: 0, tail: 5 })).toString();
+      if (!started.trimEnd().split("\n").at(-1)?.includes("daemon.ready")) await ready;
+    },
   };
 }
 
