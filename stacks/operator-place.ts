@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { access, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute, join, relative } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 const Bind = z.strictObject({ path: z.string().startsWith("/"), readOnly: z.boolean() });
@@ -32,7 +33,12 @@ const SYSTEM = new Set(["/bin", "/usr/bin", "/usr/local/bin"]);
  * Looks the machine over. In the operator's container, where the program runs too, the answer is the one that the
  * container was made with; another would replace it.
  */
-export async function findOperatorPlace(env: Env, root: string, stack: string): Promise<OperatorPlace> {
+export async function findOperatorPlace(
+  env: Env,
+  root: string,
+  stack: string,
+  socket = SOCKET,
+): Promise<OperatorPlace> {
   if (env.SEMAIL_OPERATOR_PLACE) return OperatorPlace.parse(JSON.parse(env.SEMAIL_OPERATOR_PLACE));
   checkState(env, root);
   const pulumi = await folderOf("pulumi", env);
@@ -50,13 +56,13 @@ export async function findOperatorPlace(env: Env, root: string, stack: string): 
     ...(await Promise.all((await plugins(pulumiHome)).map((path) => outside(path, true)))).flat(),
     ...(await toolchain(pulumi)),
     ...more.map((path) => ({ path, readOnly: true })),
-    { path: SOCKET, readOnly: false },
+    { path: socket, readOnly: false },
   ];
   return {
     root,
     stack,
     user: (await stat(root)).uid,
-    group: (await stat(SOCKET)).gid,
+    group: (await stat(socket)).gid,
     binds: [...new Map(binds.map((bind) => [bind.path, bind])).values()],
     path: [...new Set(["/usr/local/bin", pulumi, "/usr/bin", "/bin"])].join(delimiter),
     pulumiHome,
@@ -78,7 +84,7 @@ function checkState(env: Env, root: string): void {
       : [`DOCKER_HOST is not the engine of this machine's ${SOCKET}`]),
   ];
   if (faults.length > 0)
-    throw new Error(
+    throw new pulumi.RunError(
       `semail:portal.enabled: the operator can't run here: ${faults.join("; ")}. Change that, or set semail:portal.enabled to false.`,
     );
 }
@@ -93,7 +99,7 @@ async function folderOf(program: string, env: Env): Promise<string> {
     );
     if (found) return folder;
   }
-  throw new Error(`semail:portal.enabled: there is no ${program} on PATH for the operator to run.`);
+  throw new pulumi.RunError(`semail:portal.enabled: there is no ${program} on PATH for the operator to run.`);
 }
 
 async function toolchain(folder: string): Promise<OperatorPlace["binds"]> {

@@ -1,7 +1,7 @@
 /** A person's mailbox by the operator on a real stack: made, used, given up, taken back; and every way to be cut off. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, realpath, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { execa } from "execa";
 import type { PersonRequest, RequestView } from "../../mailserver/operator/protocol.ts";
@@ -62,8 +62,10 @@ describe("the operator on a stack", () => {
       portal: { enabled: true },
       users,
     });
-    // The docker provider of this checkout is run from here.
-    project.stack.workspace.envVars.SEMAIL_OPERATOR_MOUNTS = join(import.meta.dirname, "../..");
+    // The docker provider of this checkout, and the workspace that the shared packages link to.
+    const root = join(import.meta.dirname, "../..");
+    const workspace = await realpath(join(root, "node_modules/@pulumi/gandi"));
+    project.stack.workspace.envVars.SEMAIL_OPERATOR_MOUNTS = [root, workspace].join(delimiter);
     await git("init", "-q", "-b", "main");
     await git("add", FILE);
     await git("commit", "-qm", "The stack");
