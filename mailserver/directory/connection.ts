@@ -1,5 +1,13 @@
 /** One persistent, bound LDAP connection that comes back by itself, and short-lived ones for password checks. */
-import { Attribute, Change, Client, type Filter, InvalidCredentialsError, NoSuchObjectError, ResultCodeError } from "ldapts";
+import {
+  Attribute,
+  Change,
+  Client,
+  type Filter,
+  InvalidCredentialsError,
+  NoSuchObjectError,
+  ResultCodeError,
+} from "ldapts";
 import type { DirectorySettings } from "../contract.ts";
 import type { Log } from "../net/log.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";

@@ -1,6 +1,6 @@
 /** The frame of every page. `html` escapes what is put in, so no text of a person or the operator becomes markup. */
 import { html } from "hono/html";
-import { type Language, LANGUAGES, type Say, WORDS, type WordKey } from "./words.ts";
+import { LANGUAGES, type Language, type Say, WORDS, type WordKey } from "./words.ts";
 
 export type Html = ReturnType<typeof html>;
 
@@ -36,9 +36,7 @@ ${refresh ? html`<noscript><meta http-equiv="refresh" content="${refresh}"></nos
 <script src="${assets.script}" type="module"></script></head>
 <body><a class="skip" href="#main">${say("skip")}</a>
 <header><div><strong>${say("product")}</strong>${languageSwitch(view)}${
-    csrf === undefined
-      ? ""
-      : form(view, "/sign-out", html`<button class="quiet">${say("signOut")}</button>`)
+    csrf === undefined ? "" : form(view, "/sign-out", html`<button class="quiet">${say("signOut")}</button>`)
   }</div></header>
 <main id="main"${narrow ? html` class="narrow"` : ""}><h1>${title}</h1>${body}</main></body></html>`;
 }
@@ -66,7 +64,11 @@ export function field(name: string, label: string, attributes: Html, hint?: stri
   }>${hint === undefined ? "" : html`<p class="hint" id="${name}-hint">${hint}</p>`}`;
 }
 
-export type Notice = { readonly kind: "good" | "bad"; readonly key: WordKey; readonly values?: Record<string, string> };
+export type Notice = {
+  readonly kind: "good" | "bad";
+  readonly key: WordKey;
+  readonly values?: Record<string, string>;
+};
 
 /** What came of the last form; read out at once. */
 export function notice(say: Say, told: Notice | undefined): Html | string {

@@ -40,8 +40,7 @@ const en = {
   "progress.running": "Under way…",
   "progress.done": "Done.",
   "progress.failed": "It failed. Everything is as it was before.",
-  "progress.waiting-for-approval":
-    "An administrator has to approve it. You need not wait here.",
+  "progress.waiting-for-approval": "An administrator has to approve it. You need not wait here.",
   "progress.hint": "You may close this page: the work goes on.",
   "step.config": "Configuration",
   "step.entry": "Directory entry",
@@ -264,14 +263,14 @@ const fr: Readonly<Record<WordKey, string>> = {
     "Le formulaire n’a pas été rempli comme attendu. Rien n’a été changé. Revenez en arrière et réessayez.",
   "fault.large": "L’envoi est trop grand. Rien n’a été changé.",
   "fault.absent": "Cette page n’existe pas, ou elle n’est pas à vous.",
-  "fault.unexpected": "Une erreur s’est produite ici. Réessayez ; si cela reste, prévenez votre administrateur.",
+  "fault.unexpected":
+    "Une erreur s’est produite ici. Réessayez ; si cela reste, prévenez votre administrateur.",
   "fault.address-taken":
     "Quelqu’un d’autre a cette adresse, peut-être depuis un instant. Choisissez-en une autre.",
   "fault.wrong-state": "Votre boîte a changé entre-temps. Regardez-la à nouveau.",
   "fault.alias-limit": "Vous avez autant d’alias que permis. Retirez-en un d’abord.",
   "fault.busy": "Une autre de vos demandes est en cours. Attendez qu’elle soit terminée.",
-  "fault.administrator":
-    "Ce n’est pas possible sans votre administrateur. Rien n’a été changé. Prévenez-le.",
+  "fault.administrator": "Ce n’est pas possible sans votre administrateur. Rien n’a été changé. Prévenez-le.",
 };
 
 export const WORDS: Readonly<Record<Language, Readonly<Record<WordKey, string>>>> = { en, fr };
@@ -292,7 +291,10 @@ export function chooseLanguage(chosen: string | undefined, accepted: string | un
     .slice(0, 500)
     .split(",")
     .map((range) => {
-      const [tag = "", ...parameters] = range.trim().toLowerCase().split(/\s*;\s*/);
+      const [tag = "", ...parameters] = range
+        .trim()
+        .toLowerCase()
+        .split(/\s*;\s*/);
       const q = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
       return { language: ours(tag), weight: q === undefined ? 1 : Number(q) || 0 };
     })

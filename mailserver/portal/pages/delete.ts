@@ -15,7 +15,12 @@ ${field("password", say("password"), html`type="password" autocomplete="current-
   };
 }
 
-export function deletedPage(view: View, { keptUntil }: PersonView, today: string, told?: Notice): PageContent {
+export function deletedPage(
+  view: View,
+  { keptUntil }: PersonView,
+  today: string,
+  told?: Notice,
+): PageContent {
   const { say } = view;
   const open = keptUntil !== null && today <= keptUntil;
   return {
