@@ -24,17 +24,21 @@ export interface Directory {
   authenticate(login: string, password: string): Promise<Person | "refused">;
   /** A person as they are now. */
   findPerson(uid: string): Promise<Person | "absent">;
-  /** Whether there is such a person and this is their password; those without a mailbox are people as well. */
-  verify(login: string, password: string): Promise<Person | "refused">;
-  /** Replaces a person's password in their own name; "refused": the current one is wrong. */
-  changePassword(uid: string, current: string, wanted: string): Promise<"changed" | "refused">;
   /** Asks something cheap: resolves when the directory answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** People as the portal knows them, with a mailbox or without; each may throw DirectoryUnavailable. */
+export interface Accounts {
+  /** Whether there is such a person and this is their password. */
+  verify(login: string, password: string): Promise<Person | "refused">;
+  /** Replaces a person's password in their own name; "refused": the current one is wrong. */
+  changePassword(uid: string, current: string, wanted: string): Promise<"changed" | "refused">;
+}
+
 /** Connects at the first question and keeps one connection open after that. */
-export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Directory {
+export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Directory & Accounts {
   const ldap = new LdapConnection(settings, deps);
   const find = async (filter: Filter, attributes: string[]): Promise<Entry | undefined> => {
     const found = await ldap.search({ base: settings.peopleDn, scope: "one", filter, attributes });

@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { z } from "zod";
 import type { PortalSettings } from "../contract.ts";
-import type { Directory } from "../directory/directory.ts";
+import type { Accounts } from "../directory/directory.ts";
 import type { MxRecords } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { OperatorClient } from "../operator/client.ts";
@@ -19,7 +19,7 @@ import { chooseLanguage, type Language, sayIn } from "./words.ts";
 
 export interface PortalDeps {
   readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaSts">;
-  readonly directory: Pick<Directory, "verify" | "changePassword">;
+  readonly directory: Accounts;
   readonly operator: OperatorClient;
   readonly dns: MxRecords;
   readonly sessions: Sessions;

@@ -3,7 +3,7 @@ import { constants } from "node:crypto";
 import { createServer } from "node:https";
 import { getRequestListener } from "@hono/node-server";
 import type { PortalSettings } from "../contract.ts";
-import { createDirectory, type Directory } from "../directory/directory.ts";
+import { type Accounts, createDirectory } from "../directory/directory.ts";
 import { createDns, type MxRecords } from "../dns/resolver.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
@@ -19,7 +19,7 @@ export interface PortalDaemonDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly newToken: () => string;
-  readonly directory?: Directory;
+  readonly directory?: Accounts & { close(): Promise<void> };
   readonly operator?: OperatorClient;
   readonly dns?: MxRecords;
   readonly loginStepMs?: number;

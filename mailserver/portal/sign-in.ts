@@ -1,11 +1,11 @@
 /** Whether a password is right, at a pace that makes guessing useless and tells nothing of who exists. */
-import type { Directory } from "../directory/directory.ts";
+import type { Accounts } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 
 export interface SignInDeps {
-  readonly directory: Pick<Directory, "verify">;
+  readonly directory: Pick<Accounts, "verify">;
   readonly guard: LoginGuard;
   readonly clock: Clock;
   readonly log: Log;
