@@ -3,6 +3,15 @@
  * before using it; the text is its documentation.
  */
 export const LOG_EVENTS = {
+  "operator.accepted": "A person's request was taken",
+  "operator.refused": "A request was refused",
+  "operator.done": "The stack is as the request asked",
+  "operator.failed": "A request failed; the stack is as before",
+  "operator.update.failed": "An update of the stack failed",
+  "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
+  "operator.recovered": "A request was found unfinished at start; it is finished or taken back",
+  "operator.journal.damaged": "A file of the journal could not be read and was set aside",
+  "operator.commit.failed": "The stack file was changed, but the change could not be committed",
   "daemon.ready": "The daemon listens",
   "daemon.stopping": "A signal asked the daemon to end; transactions may finish",
   "daemon.stopped": "The daemon ended in good order",
