@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { Dns, DnsAnswer } from "../courier/mx.ts";
 import type { SecurityDns } from "../courier/security.ts";
 import { DnsError, type DnsMessage, type DnsServer, exchange } from "./exchange.ts";
+import { createMemory } from "./memory.ts";
 
 const TIMEOUT_MS = 5_000;
 const ROUNDS = 3;
@@ -32,9 +33,18 @@ const Tlsa = z.object({
 });
 const Txt = z.array(z.instanceof(Uint8Array));
 
+export interface DnsOptions {
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Of one question to one server. */
+  readonly timeoutMs?: number;
+}
+
 /** DNS through the given servers only (`address` or `address:port`), never those of the machine. */
-export function createDns(servers: readonly string[], timeoutMs = TIMEOUT_MS): Dns & SecurityDns {
+export function createDns(servers: readonly string[], options: DnsOptions): Dns & SecurityDns {
   const known = servers.map(parseServer);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const remember = createMemory(options.now);
 
   async function look<T>(
     name: string,
@@ -42,7 +52,9 @@ export function createDns(servers: readonly string[], timeoutMs = TIMEOUT_MS): D
     record: (data: unknown) => T,
   ): Promise<DnsAnswer<T>> {
     const asked = toAscii(name, type);
-    const message = await ask(known, { name: asked, type }, timeoutMs);
+    const message = await remember(`${type} ${asked.toLowerCase()}`, () =>
+      ask(known, { name: asked, type }, timeoutMs),
+    );
     return readAnswer(message, { name: asked, type }, record);
   }
 

@@ -130,7 +130,7 @@ type DeliveryDeps = DaemonDeps &
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
   const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
-  const dns = deps.dns ?? createDns(settings.resolvers);
+  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
   const mayReach = createTargetRule(settings.allowTargets);
   const sts = createStsPolicies({ dns, mayReach, store: deps.stsStore, clock, log });
   const smtpDeps = {
