@@ -21,6 +21,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly dkim: KeyPair;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
+  /** What the reverse-paths of forwarded mail are made of. */
+  readonly srs: pulumi.Output<string>;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
@@ -47,6 +49,7 @@ export class Keys extends pulumi.ComponentResource {
     this.dkim = new KeyPair(`${name}-dkim`, { algorithm: "rsa-2048" }, kept);
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
+    this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
     this.boxSeed = secret("boxes");
     this.personSeed = secret("people");

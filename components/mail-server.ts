@@ -249,7 +249,8 @@ export class MailServer extends pulumi.ComponentResource {
   private common(hostname: string, login: ServiceLogin) {
     const { domains, inbound } = this.args;
     const { tagSeparator, catchAll } = inbound;
-    return login.password.apply((password) => ({
+    return pulumi.all([login.password, this.args.keys.srs]).apply(([password, srsSecret]) => ({
+      srsSecret,
       hostname,
       domains: [...domains],
       directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
