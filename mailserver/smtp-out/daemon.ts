@@ -22,7 +22,7 @@ import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
 import { createArcSealer } from "./arc.ts";
 import { createDeliver, type DeliverDeps } from "./deliver.ts";
-import { createDkimSigner } from "./dkim.ts";
+import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
 import { openSendingLimits } from "./sending-limits.ts";
@@ -66,7 +66,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const { log, clock } = deps;
   const { hostname, domains } = settings;
   const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
-  const signers = settings.dkim.map(createDkimSigner);
+  const signers = createDkimSigners(settings.dkim);
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());

@@ -202,7 +202,7 @@ class Submission implements SessionHandler {
     }
     const domain = authors.kind === "clear" ? authors.from[0]?.split("@").at(-1) : undefined;
     const signer = signers.find((candidate) => candidate.domain === domain);
-    const signature = signer === undefined ? [] : [await signer.sign(prepared, now)];
+    const signature = signer === undefined ? [] : await signer.sign(prepared, now);
     return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });
   }
 
