@@ -65,6 +65,14 @@ export const LOG_EVENTS = {
   "queue.error": "The queue could not do its work",
   "dsn.queued": "A delivery status notification was queued",
   "dsn.suppressed": "No notification: the reverse-path was null",
+  "portal.signed-in": "A person signed in to the portal",
+  "portal.refused": "A sign-in or a password typed again at the portal was wrong",
+  "portal.locked": "No password was looked at: too many wrong ones by this client",
+  "portal.signed-out": "A person ended their session, or all their others",
+  "portal.forged": "A form did not come from the portal's own page and was refused",
+  "portal.asked": "A person asked for a change; the operator took it",
+  "portal.password": "A person changed their password",
+  "portal.failed": "A page could not be made",
   "dns.failed": "A DNS look-up failed",
 } as const satisfies Record<string, string>;
 

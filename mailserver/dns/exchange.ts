@@ -19,7 +19,9 @@ const Message = z.object({
   flag_tc: z.boolean(),
   flag_ad: z.boolean(),
   questions: z.array(z.object({ name: z.string(), type: z.string() })),
-  answers: z.array(z.object({ name: z.string(), type: z.string(), data: z.unknown() })),
+  answers: z.array(
+    z.object({ name: z.string(), type: z.string(), ttl: z.int().optional(), data: z.unknown() }),
+  ),
 });
 /** An answer. */
 export type DnsMessage = z.infer<typeof Message>;
