@@ -78,7 +78,6 @@ describe("the operator on a stack", () => {
     operator = await followOperator(lab.docker, project.prefix);
   });
   after(async () => {
-    if (process.env.SEMAIL_TEST_LOG) console.log(operator?.lines.join("\n"));
     await lab.cleanup();
     if (project) {
       const { envVars: env, workDir: cwd } = project.stack.workspace;
