@@ -1,6 +1,7 @@
 /** The Pulumi program: the mail system that `Pulumi.<stack>.yaml` asks for. */
 import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./stacks/config.ts";
+import { settleRecords } from "./stacks/dns/settle.ts";
 import { planImages } from "./stacks/image-plans.ts";
 import { mailStack } from "./stacks/mail-stack.ts";
 import { buildModel } from "./stacks/model.ts";
@@ -12,7 +13,10 @@ import { zoneFile } from "./stacks/zone-file.ts";
 if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
 
 const { config, gandiToken } = loadConfig();
-const model = buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() });
+const model = await settleRecords(
+  buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() }),
+  gandiToken,
+);
 
 const operatorPlace = model.portal.enabled
   ? await findOperatorPlace(process.env, process.cwd(), pulumi.getStack())
