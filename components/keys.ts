@@ -9,6 +9,8 @@ export interface KeysArgs {
   domain: string;
   /** Names and addresses that the certificate of the public services carries. */
   dnsNames: string[];
+  /** Whether the portal needs an account of its own. */
+  portal: boolean;
   ipAddresses: string[];
   /** Whether there is an Ed25519 key for DKIM as well. */
   dkimEd25519: boolean;
@@ -29,7 +31,9 @@ export class Keys extends pulumi.ComponentResource {
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
-  readonly servicePasswords: Readonly<Record<"smtp-in" | "smtp-out" | "access", pulumi.Output<string>>>;
+  readonly servicePasswords: Readonly<
+    Record<"smtp-in" | "smtp-out" | "access", pulumi.Output<string>> & { portal?: pulumi.Output<string> }
+  >;
   private readonly personSeed: pulumi.Output<string>;
 
   constructor(name: string, args: KeysArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -63,6 +67,7 @@ export class Keys extends pulumi.ComponentResource {
       "smtp-in": secret("smtp-in"),
       "smtp-out": secret("smtp-out"),
       access: secret("access"),
+      ...(args.portal ? { portal: secret("portal") } : {}),
     };
     this.registerOutputs({ caPem: this.caPem });
   }

@@ -13,6 +13,7 @@ export const SERVICE_IMAGES = [
   "smtp-out",
   "livedns",
   "operator",
+  "portal",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];
 

@@ -8,5 +8,6 @@ export const TYPES = {
   mailServer: "semail:index:MailServer",
   devDns: "semail:index:DevDns",
   operator: "semail:index:Operator",
+  portal: "semail:index:Portal",
   mailDomain: "semail:index:MailDomain",
 } as const;

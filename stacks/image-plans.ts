@@ -15,6 +15,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   "smtp-in": "mailserver/smtp-in/main.ts",
   "smtp-out": "mailserver/smtp-out/main.ts",
   livedns: "tools/livedns/main.ts",
+  portal: "mailserver/portal/main.ts",
 };
 
 /** A file that a context gets besides those of its folder. */
@@ -54,6 +55,7 @@ export async function planImages(model: Pick<MailModel, "images" | "dns" | "port
   ];
   const names: ServiceImage[] = ["directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
+  if (model.portal.enabled) names.push("portal");
   const made = [...names.map(service), ...(model.portal.enabled ? [operator()] : [])];
   return { node, ...Object.fromEntries(await Promise.all(made)) };
 }

@@ -9,6 +9,8 @@ import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
+import { Portal } from "../components/portal.ts";
+import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
 import {
@@ -44,9 +46,10 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
   const images = new MailImages("images", { host, plans });
   const keys = new Keys("keys", {
     domain,
-    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, "localhost"],
+    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
     ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
     dkimEd25519: model.dkim.ed25519,
+    portal: model.portal.enabled,
     protect: model.protect,
   });
   const directory = new Directory("directory", {
@@ -90,9 +93,43 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
       policy,
     });
   }
-  if (operatorPlace)
-    new Operator("operator", { host, image: images.image("operator"), machine: operatorPlace });
+  if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
   return { summary: summarise(model, keys, records) };
+}
+
+interface PortalArgs {
+  model: MailModel;
+  host: MailHost;
+  images: MailImages;
+  keys: Keys;
+  directory: Directory;
+  operatorPlace: OperatorPlace;
+}
+
+/** Where people look after their own mailbox, and what does as they ask. */
+function declarePortal({ model, host, images, keys, directory, operatorPlace }: PortalArgs): void {
+  const { domains, hostnames, ports, network, dns } = model;
+  const operator = new Operator("operator", {
+    host,
+    image: images.image("operator"),
+    machine: operatorPlace,
+  });
+  new Portal("portal", {
+    ...{ host, directory, keys, operator, domains, hostnames, ports },
+    image: images.image("portal"),
+    address: network.portal,
+    resolver: network.resolver,
+    mtaSts: dns.mtaSts && policyText(dns.mtaSts, [hostnames.mx]),
+    port: model.portal.port,
+  });
+}
+
+/** Names under which the portal serves what mail programs and servers fetch. */
+function webNames({ domains, portal }: MailModel): string[] {
+  if (!portal.enabled) return [];
+  return domains.flatMap((zone) =>
+    ["mta-sts", "autoconfig", "autodiscover"].map((name) => `${name}.${zone}`),
+  );
 }
 
 interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {

@@ -37,6 +37,7 @@ export interface NetworkPlan {
   readonly access: string;
   readonly resolver: string;
   readonly livedns: string;
+  readonly portal: string;
 }
 
 /** How mail from other servers is received. */
@@ -206,6 +207,7 @@ function planNetwork(cidr: string): NetworkPlan {
     livedns: `${net}.0.54`,
     smtpOut: `${net}.0.87`,
     access: `${net}.0.93`,
+    portal: `${net}.0.84`,
   };
 }
 

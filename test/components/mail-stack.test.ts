@@ -28,6 +28,7 @@ const plans: ImagePlans = {
   "smtp-in": { tag: "semail/smtp-in:1", context: "x/smtp-in", buildArgs: {}, on: "node" },
   "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
   operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
+  portal: { tag: "semail/portal:1", context: "x/portal", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
@@ -339,7 +340,7 @@ describe("the operator", () => {
 
   it("is no part of a stack without the portal", async () => {
     await declare({ domain: "example.test", users });
-    assert.ok(!registered.some(({ name }) => name.startsWith("operator")));
+    assert.ok(!registered.some(({ name }) => /^(operator|portal)|-portal$/.test(name)));
   });
 
   it("publishes nothing, and has no right but what the checkout's owner has with the engine", async () => {
@@ -362,6 +363,20 @@ describe("the operator", () => {
       { hostPath: "/srv/semail", containerPath: "/srv/semail" },
       { hostPath: "/opt/pulumi", containerPath: "/opt/pulumi", readOnly: true },
     ]);
+  });
+
+  it("is asked by the portal alone, which has nothing else of the machine", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const { inputs } = named("portal-server");
+    assert.deepEqual(
+      [inputs.user, inputs.readOnly, inputs.capabilities, inputs.securityOpts, inputs.memory],
+      ["5027:5027", true, { drops: ["ALL"] }, ["no-new-privileges:true"], 160],
+    );
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-operator", containerPath: "/run/semail/operator" },
+      { volumeName: "semail-dev-portal-settings", containerPath: "/settings", readOnly: true },
+    ]);
+    assert.deepEqual(inputs.ports, [{ internal: 8443, external: 8443, ip: "127.0.0.1", protocol: "tcp" }]);
   });
 
   it("tells the program that it runs where it is, so that it doesn't replace itself", async () => {
