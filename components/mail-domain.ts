@@ -12,6 +12,8 @@ export interface RecordArgs {
   /** Seconds. */
   readonly ttl: number;
   readonly values: readonly pulumi.Input<string>[];
+  /** Others have values in it, too: taken over with them, and left when the stack goes. */
+  readonly shared?: boolean;
 }
 
 export interface MailDomainArgs {
@@ -48,10 +50,14 @@ export class MailDomain extends pulumi.ComponentResource {
         type: record.type,
         ttl: record.ttl,
         values: [...record.values],
-        adoptExisting: args.adoptExisting,
+        adoptExisting: args.adoptExisting || record.shared === true,
       },
       // A component's own dependsOn is not its children's when they are deleted.
-      { parent: this, dependsOn: [...args.after, ...dependsOn] },
+      {
+        parent: this,
+        dependsOn: [...args.after, ...dependsOn],
+        ...(record.shared ? { retainOnDelete: true } : {}),
+      },
     );
     return [resource];
   }

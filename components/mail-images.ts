@@ -12,6 +12,7 @@ export const SERVICE_IMAGES = [
   "smtp-in",
   "smtp-out",
   "livedns",
+  "operator",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];
 

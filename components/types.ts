@@ -7,5 +7,6 @@ export const TYPES = {
   mailbox: "semail:index:Mailbox",
   mailServer: "semail:index:MailServer",
   devDns: "semail:index:DevDns",
+  operator: "semail:index:Operator",
   mailDomain: "semail:index:MailDomain",
 } as const;

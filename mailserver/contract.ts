@@ -195,5 +195,42 @@ export const SmtpOutSettings = z.strictObject({
 });
 export type SmtpOutSettings = z.infer<typeof SmtpOutSettings>;
 
+/** Where people's mail programs connect. */
+const MailServers = z.strictObject({
+  imap: z.strictObject({ host: hostname, imaps: port, starttls: port }),
+  smtp: z.strictObject({ host: hostname, submissions: port, starttls: port }),
+  /** Port for mail filters, on the IMAP host. */
+  sieve: port,
+});
+
+/** Settings of the portal, where people look after their own mailbox. */
+export const PortalSettings = z.strictObject({
+  domains: common.domains,
+  /** The names of our hosts that MX records may point to. */
+  mxHosts: z.array(hostname).min(1),
+  servers: MailServers,
+  directory: DirectorySettings,
+  tls: common.tls,
+  port: port.default(8443),
+  healthPort: common.healthPort,
+  metricsAddress: common.metricsAddress,
+  /** IP addresses of the stack's resolver, `address` or `address:port`. */
+  resolvers: z.array(z.string().min(1)).min(1),
+  operatorSocket: z.string().min(1).default("/run/semail/operator/operator.sock"),
+  /** The text of `/.well-known/mta-sts.txt`, where the domains have a policy (RFC 8461). */
+  mtaSts: z.string().optional(),
+  session: z
+    .strictObject({
+      /** Milliseconds without a request after which a person must sign in again. */
+      idleMs: z.int().min(1_000).default(1_800_000),
+      /** The same, however busy they are. */
+      absoluteMs: z.int().min(1_000).default(43_200_000),
+      /** Milliseconds after which the cookie gets another value. */
+      rotateMs: z.int().min(1_000).default(600_000),
+    })
+    .prefault({}),
+});
+export type PortalSettings = z.infer<typeof PortalSettings>;
+
 /** Where every daemon finds its settings inside its container. */
 export const SETTINGS_FILE = "/settings/settings.json";

@@ -3,6 +3,15 @@
  * before using it; the text is its documentation.
  */
 export const LOG_EVENTS = {
+  "operator.accepted": "A person's request was taken",
+  "operator.refused": "A request was refused",
+  "operator.done": "The stack is as the request asked",
+  "operator.failed": "A request failed; the stack is as before",
+  "operator.update.failed": "An update of the stack failed",
+  "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
+  "operator.recovered": "A request was found unfinished at start; it is finished or taken back",
+  "operator.journal.damaged": "A file of the journal could not be read and was set aside",
+  "operator.commit.failed": "The stack file was changed, but the change could not be committed",
   "daemon.ready": "The daemon listens",
   "daemon.stopping": "A signal asked the daemon to end; transactions may finish",
   "daemon.stopped": "The daemon ended in good order",
@@ -58,6 +67,14 @@ export const LOG_EVENTS = {
   "queue.error": "The queue could not do its work",
   "dsn.queued": "A delivery status notification was queued",
   "dsn.suppressed": "No notification: the reverse-path was null",
+  "portal.signed-in": "A person signed in to the portal",
+  "portal.refused": "A sign-in or a password typed again at the portal was wrong",
+  "portal.locked": "No password was looked at: too many wrong ones by this client",
+  "portal.signed-out": "A person ended their session, or all their others",
+  "portal.forged": "A form did not come from the portal's own page and was refused",
+  "portal.asked": "A person asked for a change; the operator took it",
+  "portal.password": "A person changed their password",
+  "portal.failed": "A page could not be made",
   "dns.failed": "A DNS look-up failed",
 } as const satisfies Record<string, string>;
 

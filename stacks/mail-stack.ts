@@ -8,7 +8,9 @@ import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
+import { Operator } from "../components/operator.ts";
 import type { MailModel } from "./model.ts";
+import type { OperatorPlace } from "./operator-place.ts";
 import {
   DKIM_ED25519_SELECTOR,
   DKIM_SELECTOR,
@@ -24,10 +26,14 @@ export interface MailStackArgs {
   model: MailModel;
   plans: ImagePlans;
   gandiToken: pulumi.Output<string> | undefined;
+  /** Where the operator runs, with the portal. */
+  operatorPlace?: OperatorPlace | undefined;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
-export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summary: pulumi.Output<Summary> } {
+export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStackArgs): {
+  summary: pulumi.Output<Summary>;
+} {
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
@@ -84,6 +90,8 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
       policy,
     });
   }
+  if (operatorPlace)
+    new Operator("operator", { host, image: images.image("operator"), machine: operatorPlace });
   return { summary: summarise(model, keys, records) };
 }
 

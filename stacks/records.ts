@@ -18,6 +18,8 @@ export interface RecordSpec {
   readonly ttl: number;
   /** Values as in a zone file; TXT without quotes. */
   readonly values: readonly string[];
+  /** Others have values in it, too: it stays when the stack goes. */
+  readonly shared?: boolean;
 }
 
 /** A record whose values may be known only later. */

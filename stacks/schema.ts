@@ -5,7 +5,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { Dns } from "./schema-dns.ts";
-import { address, domain, ipv4, ipv6, port, size } from "./schema-fields.ts";
+import { address, day, domain, ipv4, ipv6, port, size } from "./schema-fields.ts";
 import { SmtpIn, SmtpOut } from "./schema-smtp.ts";
 
 export const User = z.strictObject({
@@ -33,8 +33,7 @@ export const User = z.strictObject({
     .describe(
       "`none`: in the directory, without a mailbox. `deleted`: no address and no container, but the mail volume is kept and the addresses stay reserved, until the person is taken out of the config.",
     ),
-  deletedOn: z.iso
-    .date("must be a day such as 2026-01-31")
+  deletedOn: day
     .optional()
     .describe("The day on which a person with `state: deleted` gave up their mailbox."),
 });

@@ -15,6 +15,10 @@ export interface Auth {
 export const RecordSet = z.object({ rrset_ttl: z.int(), rrset_values: z.array(z.string()) });
 export type RecordSet = z.infer<typeof RecordSet>;
 
+const NamedSet = RecordSet.extend({ rrset_name: z.string(), rrset_type: z.string() });
+export type NamedSet = z.infer<typeof NamedSet>;
+const PER_PAGE = 500;
+
 const Domain = z.object({ fqdn: z.string() });
 const Nameservers = z.array(z.string());
 
@@ -145,6 +149,16 @@ export function connect(auth: Auth, deps: Deps = world) {
         // A token that can't see the zone gets 404, too: only the zone's presence makes the record's absence certain.
         if (error.object !== "dns-record") await get(`/domains/${segment(key.zone)}`, Domain);
         return undefined;
+      }
+    },
+    /** All record sets of a zone. */
+    async records(zone: string): Promise<NamedSet[]> {
+      const sets: NamedSet[] = [];
+      for (let page = 1; ; page += 1) {
+        const path = `/domains/${segment(zone)}/records?page=${page}&per_page=${PER_PAGE}`;
+        const found = await get(path, z.array(NamedSet));
+        sets.push(...found);
+        if (found.length < PER_PAGE) return sets;
       }
     },
     /** Makes a record set; 409 when it exists. */

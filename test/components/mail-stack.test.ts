@@ -6,6 +6,7 @@ import type { ImagePlans } from "../../components/mail-images.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
 import { buildModel } from "../../stacks/model.ts";
+import { findOperatorPlace, type OperatorPlace } from "../../stacks/operator-place.ts";
 import type { Summary } from "../../stacks/summary.ts";
 
 interface Registered {
@@ -26,6 +27,7 @@ const plans: ImagePlans = {
   resolver: { tag: "pinned/resolver:7" },
   "smtp-in": { tag: "semail/smtp-in:1", context: "x/smtp-in", buildArgs: {}, on: "node" },
   "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
+  operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
@@ -46,7 +48,7 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
 }
 
 /** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
-async function declare(raw: Record<string, unknown>): Promise<Summary> {
+async function declare(raw: Record<string, unknown>, operatorPlace?: OperatorPlace): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
     {
@@ -65,6 +67,7 @@ async function declare(raw: Record<string, unknown>): Promise<Summary> {
     model: buildModel(config, { project: "semail", stack: "dev" }),
     plans,
     gandiToken: undefined,
+    operatorPlace,
   });
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
   await disconnect();
@@ -316,6 +319,59 @@ describe("people without a mailbox", () => {
     const bob = plain<Summary>(summary).people.find(({ uid }) => uid === "bob");
     assert.equal(bob?.address, undefined);
     assert.ok(bob?.initialPassword);
+  });
+});
+
+describe("the operator", () => {
+  const users = { alice: { name: "Alice" } };
+  const machine = {
+    root: "/srv/semail",
+    stack: "dev",
+    user: 1000,
+    group: 998,
+    binds: [
+      { path: "/srv/semail", readOnly: false },
+      { path: "/opt/pulumi", readOnly: true },
+    ],
+    path: "/usr/local/bin:/opt/pulumi",
+    pulumiHome: "/srv/semail/.semail/pulumi-home",
+  };
+
+  it("is no part of a stack without the portal", async () => {
+    await declare({ domain: "example.test", users });
+    assert.ok(!registered.some(({ name }) => name.startsWith("operator")));
+  });
+
+  it("publishes nothing, and has no right but what the checkout's owner has with the engine", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const { inputs } = named("operator-server");
+    assert.deepEqual(
+      [
+        inputs.user,
+        inputs.readOnly,
+        inputs.capabilities,
+        inputs.securityOpts,
+        inputs.ports,
+        inputs.networkMode,
+      ],
+      ["1000:998", true, { drops: ["ALL"] }, ["no-new-privileges:true"], undefined, "host"],
+    );
+    assert.equal(inputs.networksAdvanced, undefined);
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-operator", containerPath: "/run/semail/operator" },
+      { hostPath: "/srv/semail", containerPath: "/srv/semail" },
+      { hostPath: "/opt/pulumi", containerPath: "/opt/pulumi", readOnly: true },
+    ]);
+  });
+
+  it("tells the program that it runs where it is, so that it doesn't replace itself", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const envs = named("operator-server").inputs.envs as string[];
+    const place = envs.find((env) => env.startsWith("SEMAIL_OPERATOR_PLACE="))?.slice(22);
+    assert.deepEqual(
+      await findOperatorPlace({ SEMAIL_OPERATOR_PLACE: place }, "/elsewhere", "other"),
+      machine,
+    );
   });
 });
 

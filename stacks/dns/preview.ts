@@ -1,0 +1,93 @@
+/** Looks at the records before anything is changed: what they will be, beside what the zones hold. */
+import { toText } from "@pulumi/gandi/txt.ts";
+import type { MailModel } from "../model.ts";
+import { type RecordSpec, spfTerms } from "../records.ts";
+import {
+  checkReports,
+  checkSpfCost,
+  checkZone,
+  consentName,
+  type HeldRecord,
+  reportsAbroad,
+} from "./checks.ts";
+import type { Finding } from "./findings.ts";
+import type { askResolver } from "./look.ts";
+import { isSpf, mergeSpf, spfCost } from "./spf.ts";
+
+type Resolver = ReturnType<typeof askResolver>;
+
+/** The records with what the zones hold merged into them, where the config says so. Pure. */
+export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): RecordSpec[] {
+  if (model.dns.spf !== "merge") return [...model.records];
+  return model.records.map((record) => {
+    const there = held.find(
+      ({ zone, name, type }) => zone === record.zone && name === record.name && type === record.type,
+    );
+    if (record.name !== "@" || record.type !== "TXT" || there === undefined) return record;
+    const texts = there.values.map(toText);
+    const merged = texts.map((text) => (isSpf(text) ? mergeSpf(text, spfTerms(model)) : text));
+    const values = texts.some(isSpf) ? merged : [...merged, ...record.values];
+    // Pulumi leaves it in the zone when the stack goes: it isn't the stack's alone.
+    return { ...record, values, shared: true };
+  });
+}
+
+/** Everything wrong with the records of a model. `held` is undefined where the zones could not be asked. */
+export async function findFaults(
+  model: MailModel,
+  held: readonly HeldRecord[] | undefined,
+  resolver: Resolver | undefined,
+): Promise<Finding[]> {
+  const pure = checkZone({
+    domains: model.domains,
+    wanted: model.records,
+    held,
+    adoptExisting: model.dns.adoptExisting,
+    spf: { mode: model.dns.spf, terms: spfTerms(model) },
+    stsHosts: model.dns.mtaSts && [model.hostnames.mx],
+  });
+  if (resolver === undefined) return pure;
+  const asked = await Promise.all(model.records.map((record) => askAbout(record, model, resolver)));
+  return [...pure, ...asked.flat(), ...(await checkPtr(model, resolver))];
+}
+
+async function askAbout(record: RecordSpec, model: MailModel, { ask }: Resolver): Promise<Finding[]> {
+  const own = new Map(
+    model.records.map(({ zone, name, type, values }) => [
+      `${name === "@" ? "" : `${name}.`}${zone} ${type}`,
+      values,
+    ]),
+  );
+  // Names that this very update makes are there as soon as it matters.
+  const askBoth: typeof ask = async (name, type) => own.get(`${name} ${type}`) ?? ask(name, type);
+  const findings: Finding[] = [];
+  const spf = record.type === "TXT" ? record.values.find(isSpf) : undefined;
+  if (spf !== undefined) {
+    const domain = record.name === "@" ? record.zone : `${record.name}.${record.zone}`;
+    findings.push(...checkSpfCost(record, await spfCost(spf, domain, askBoth)));
+  }
+  const consents = new Set<string>();
+  for (const domain of reportsAbroad(record, model.domains)) {
+    const texts = await ask(consentName(record.zone, domain), "TXT");
+    if (texts === undefined) return [...findings, ...checkReports(record, model.domains, undefined)];
+    if (texts.some((text) => /^v=DMARC1\b/.test(text))) consents.add(domain);
+  }
+  return [...findings, ...checkReports(record, model.domains, consents)];
+}
+
+/** Many refuse mail from an address whose name isn't that of the greeting (RFC 1912 section 2.1). */
+async function checkPtr({ host, hostnames }: MailModel, { reverse }: Resolver): Promise<Finding[]> {
+  if (host.address === undefined) return [];
+  const names = await reverse(host.address);
+  if (names?.some((name) => name.toLowerCase() === hostnames.smtp)) return [];
+  const found = names === undefined ? "could not be asked for" : names.join(", ") || "is missing";
+  return [
+    {
+      severity: "warning",
+      rule: "PTR of the sending host, RFC 1912 section 2.1",
+      record: `${host.address} PTR`,
+      message: `it ${names?.length ? `names ${found}` : found}; it should name ${hostnames.smtp}`,
+      remedy: `Have whoever gives you the address set its PTR record to ${hostnames.smtp}.`,
+    },
+  ];
+}

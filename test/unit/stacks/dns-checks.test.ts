@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { parseConfig } from "../../../stacks/check-config.ts";
+import { checkZone, type HeldRecord, type ZoneFacts } from "../../../stacks/dns/checks.ts";
+import { findFaults, mergeHeld } from "../../../stacks/dns/preview.ts";
+import { mergeSpf, missingTerms, spfCost } from "../../../stacks/dns/spf.ts";
+import { buildModel } from "../../../stacks/model.ts";
+
+const record = (name: string, type: string, values: string[], ttl = 300): HeldRecord => ({
+  ...{ zone: "example.org", name, type, ttl, values },
+});
+const facts = (wanted: HeldRecord[], rest: Partial<ZoneFacts> = {}): ZoneFacts => ({
+  ...{ domains: ["example.org"], wanted, held: [], adoptExisting: false, stsHosts: undefined },
+  ...{ spf: { mode: "refuse", terms: ["a:smtp.example.org"] } },
+  ...rest,
+});
+
+const MX = record("@", "MX", ["10 mx.example.org."]);
+const SPF = record("@", "TXT", ["v=spf1 a:smtp.example.org -all"]);
+
+describe("a record that would break mail is found before it is made", () => {
+  const cases: [what: string, facts: ZoneFacts, rule: RegExp | undefined][] = [
+    ["nothing wrong", facts([MX, SPF]), undefined],
+    ["two SPF records", facts([record("@", "TXT", ["v=spf1 a -all", "v=spf1 mx -all"])]), /one SPF record/],
+    [
+      "two SPF records in the zone",
+      facts([SPF], {
+        held: [record("@", "TXT", ['"v=spf1 a:smtp.example.org -all"', '"v=spf1 -all"'])],
+        adoptExisting: true,
+      }),
+      /one SPF record/,
+    ],
+    ["an MX at an address", facts([record("@", "MX", ["10 192.0.2.1."])]), /MX names a host/],
+    [
+      "an MX at a CNAME of the zone",
+      facts([MX], { held: [record("mx", "CNAME", ["www"])] }),
+      /MX names a host/,
+    ],
+    [
+      "a name that is a CNAME",
+      facts([record("smtp", "A", ["192.0.2.1"])], { held: [record("smtp", "CNAME", ["x"])] }),
+      /stands alone/,
+    ],
+    ["a string of 256 bytes", facts([record("x", "TXT", [`"${"a".repeat(256)}"`])]), /255 bytes/],
+    [
+      "a text that is split",
+      facts([record("x", "TXT", [`"${"a".repeat(255)}" "${"a".repeat(255)}"`])]),
+      undefined,
+    ],
+    ["a text that will be split", facts([record("x", "TXT", ["a".repeat(600)])]), undefined],
+    [
+      "a set too large for an answer",
+      facts([record("x", "TXT", ["a".repeat(40_000), "b".repeat(40_000)])]),
+      /size of a record set/,
+    ],
+    ["DMARC that is none", facts([record("_dmarc", "TXT", ["v=DMARC1; p=monitor"])]), /DMARC syntax/],
+    ["a policy without the MX", facts([MX], { stsHosts: ["mail.example.org"] }), /policy covers/],
+    ["a policy with the MX", facts([MX], { stsHosts: ["*.example.org"] }), undefined],
+    [
+      "another's SPF record in the zone",
+      facts([SPF], { held: [record("@", "TXT", ['"v=spf1 include:x.example ~all"'])] }),
+      /what others entered/,
+    ],
+    [
+      "another's text in the zone",
+      facts([SPF], { held: [record("@", "TXT", ['"site-verification=1"'])] }),
+      /what others entered/,
+    ],
+    [
+      "our own SPF record in the zone",
+      facts([SPF], { held: [record("@", "TXT", ['"v=spf1 a:smtp.example.org -all"'])] }),
+      undefined,
+    ],
+    [
+      "a host that moves while others remember",
+      facts([record("mx", "A", ["192.0.2.2"])], { held: [record("mx", "A", ["192.0.2.1"], 10_800)] }),
+      /short TTL/,
+    ],
+    [
+      "a host that moves soon forgotten",
+      facts([record("mx", "A", ["192.0.2.2"])], { held: [record("mx", "A", ["192.0.2.1"], 300)] }),
+      undefined,
+    ],
+  ];
+  for (const [what, given, rule] of cases)
+    it(what, () => {
+      const rules = checkZone(given).map((finding) => finding.rule);
+      if (rule === undefined) assert.deepEqual(rules, []);
+      else assert.match(rules.join("\n"), rule);
+    });
+
+  it("and all of them at once, each with record and remedy", () => {
+    const findings = checkZone(
+      facts([record("@", "MX", ["10 192.0.2.1."]), record("_dmarc", "TXT", ["v=DMARC1; p=x; pct=200"])]),
+    );
+    assert.equal(findings.length, 3);
+    for (const { remedy, record: at } of findings) assert.ok(remedy && at.includes("example.org"));
+  });
+});
+
+const term = fc.constantFrom(
+  "mx",
+  "a",
+  "ip4:192.0.2.0/24",
+  "include:x.example",
+  "include:y.example",
+  "~exists:z",
+);
+const last = fc.constantFrom("-all", "~all", "?all", "redirect=r.example", "");
+const spf = fc
+  .tuple(fc.uniqueArray(term), last)
+  .map(([terms, end]) => ["v=spf1", ...terms, end].filter(Boolean).join(" "));
+const OWN = ["a:smtp.example.org"];
+
+describe("merging SPF records", () => {
+  it("has ours in it, keeps each of theirs in its order, and does so once", () => {
+    fc.assert(
+      fc.property(spf, (text) => {
+        const merged = mergeSpf(text, OWN);
+        assert.deepEqual(missingTerms(merged, OWN), []);
+        assert.equal(merged.replace(` ${OWN[0]}`, ""), text);
+        assert.equal(mergeSpf(merged, OWN), merged);
+      }),
+    );
+  });
+
+  it("puts ours before what decides about all others", () => {
+    assert.equal(mergeSpf("v=spf1 include:x ~all", OWN), "v=spf1 include:x a:smtp.example.org ~all");
+    assert.equal(mergeSpf("v=spf1 redirect=x", OWN), "v=spf1 a:smtp.example.org redirect=x");
+  });
+});
+
+describe("what evaluating an SPF record costs", () => {
+  const zone: Record<string, string[] | undefined> = {
+    "x.example TXT": ["other", "v=spf1 a mx include:y.example -all"],
+    "y.example TXT": ["v=spf1 ip4:192.0.2.0/24 -all"],
+    "loop.example TXT": ["v=spf1 include:loop.example -all"],
+    "silent.example TXT": undefined,
+    "x.example A": ["192.0.2.1"],
+    "x.example MX": ["m.x.example"],
+  };
+  const ask = async (name: string, type: string) =>
+    `${name} ${type}` in zone ? zone[`${name} ${type}`] : [];
+  const cases: [text: string, lookups: number, voids: number, broken: string[], unknown: string[]][] = [
+    ["v=spf1 ip4:192.0.2.1 -all", 0, 0, [], []],
+    ["v=spf1 include:x.example -all", 4, 0, [], []],
+    ["v=spf1 redirect=y.example", 1, 0, [], []],
+    ["v=spf1 a:no.example mx:no.example a:x.example/24 -all", 3, 2, [], []],
+    ["v=spf1 include:no.example -all", 1, 1, ["no.example"], []],
+    ["v=spf1 include:loop.example -all", 2, 0, ["loop.example"], []],
+    ["v=spf1 include:silent.example -all", 1, 0, [], ["silent.example"]],
+    ["v=spf1 exists:%{i}.x.example ptr -all", 2, 0, [], []],
+  ];
+  for (const [text, lookups, voids, broken, unknown] of cases)
+    it(text, async () =>
+      assert.deepEqual(await spfCost(text, "example.org", ask), { lookups, voids, broken, unknown }),
+    );
+});
+
+describe("a model beside what its zone holds", () => {
+  const model = (raw: Record<string, unknown>) => {
+    const { config } = parseConfig({ domain: "example.org", host: { address: "192.0.2.25" }, ...raw });
+    assert.ok(config);
+    return buildModel(config, { project: "semail", stack: "prod" });
+  };
+  const held = [record("@", "TXT", ['"site-verification=1"', '"v=spf1 include:y.example ~all"'])];
+  const resolver = (texts: Record<string, string[] | undefined>, names: string[] | undefined) => ({
+    ask: async (name: string) => (name in texts ? texts[name] : []),
+    reverse: async () => names,
+  });
+  const PTR = ["smtp.example.org"];
+
+  it("keeps what others entered where told to merge, and is left in the zone with it", () => {
+    const txt = mergeHeld(model({ dns: { spf: "merge" } }), held).find(
+      ({ name, type }) => name === "@" && type === "TXT",
+    );
+    assert.deepEqual(txt?.values, [
+      "site-verification=1",
+      "v=spf1 include:y.example a:smtp.example.org ~all",
+    ]);
+    assert.equal(txt?.shared, true);
+    assert.deepEqual(mergeHeld(model({}), held), model({}).records);
+  });
+
+  it("has no finding by default", async () =>
+    assert.deepEqual(await findFaults(model({}), [], resolver({}, PTR)), []));
+
+  it("warns of a PTR record that is missing or names another", async () => {
+    for (const names of [[], ["host.provider.example"], undefined]) {
+      const [finding, ...more] = await findFaults(model({}), [], resolver({}, names));
+      assert.deepEqual([finding?.severity, more.length], ["warning", 0]);
+      assert.match(finding?.rule ?? "", /PTR/);
+    }
+  });
+
+  it("lets reports go abroad only where they are welcome", async () => {
+    const abroad = model({ dns: { dmarc: { rua: ["d@reports.example"] } } });
+    const name = "example.org._report._dmarc.reports.example";
+    const severities = async (texts: string[] | undefined) =>
+      (await findFaults(abroad, [], resolver({ [name]: texts }, PTR))).map(({ severity }) => severity);
+    assert.deepEqual(await severities(["v=DMARC1"]), []);
+    assert.deepEqual(await severities([]), ["error"]);
+    assert.deepEqual(await severities(undefined), ["warning"]);
+  });
+});
