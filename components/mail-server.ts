@@ -43,6 +43,7 @@ export interface OutboundArgs {
   readonly allowTargets: readonly string[];
   /** What one person may send. */
   readonly limits: SendingSettings;
+  readonly notices: SmtpOutSettings["notices"];
 }
 
 export interface MailServerArgs {
@@ -143,6 +144,7 @@ export class MailServer extends pulumi.ComponentResource {
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
           sending: outbound.limits,
+          notices: outbound.notices,
           dkim,
         }),
       );
@@ -170,7 +172,7 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpIn(): EngineContainer {
-    const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
+    const { host, images, addresses, directory, keys, hostnames, ports, inbound, outbound } = this.args;
     const login = directory.login("smtp-in");
     const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
@@ -180,6 +182,7 @@ export class MailServer extends pulumi.ComponentResource {
         workers,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
         resolvers: [addresses.resolver],
+        notices: outbound.notices,
         senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
         clients,
       }),

@@ -4,6 +4,7 @@
  */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { LANGUAGES } from "../mailserver/contract.ts";
 import { isAddress, isDomain } from "./address.ts";
 import { parseSize } from "./size.ts";
 
@@ -195,6 +196,10 @@ export const SmtpOut = z.strictObject({
   limits: SendingLimits.prefault({}).describe(
     "What one person may send, so that a stolen password is no flood. `postmaster@` is told once a day of each who reaches a limit.",
   ),
+  notices: z
+    .enum(LANGUAGES)
+    .default("en")
+    .describe("Language in which senders are told what became of their mail: `en` or `fr`."),
   allowTargets: z
     .array(network)
     .default([])

@@ -150,7 +150,8 @@ class Attempt {
 
   #send(target: Target, tls: "opportunistic" | "never"): Promise<DeliveryReport> {
     const { hostname, port, timeouts, connections } = this.#deps;
-    const { from, body, eightBit, smtputf8 } = this.#delivery;
+    const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = this.#delivery;
+    const openDsn = this.#open.map((recipient) => recipientDsn[recipients.indexOf(recipient)]);
     return connections.deliver(
       {
         host: target.address,
@@ -160,7 +161,7 @@ class Attempt {
         signal: this.#signal,
         timeouts: { connectMs: CONNECT_MS, ...timeouts },
       },
-      { from, recipients: this.#open, size: body.length, eightBit, smtputf8 },
+      { from, recipients: this.#open, dsn, recipientDsn: openDsn, size: body.length, eightBit, smtputf8 },
       body,
     );
   }

@@ -1,5 +1,5 @@
 /**
- * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and reports failures.
+ * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and tells the sender.
  * It wakes when something is queued, when a delivery ends, and when the next recipient is due: never in between.
  */
 import type { RetrySettings } from "../contract.ts";
@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import { toDelivery } from "./delivery.ts";
 import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
-import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
+import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
 import type { SetAside } from "./store.ts";
 
 /** Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. */
@@ -205,6 +205,7 @@ class QueueRunner implements Runner {
           now: clock.now(),
           settings: retry,
           random: random(),
+          silent: whyNotTold(item.envelope) !== undefined,
         }),
       ];
     });
@@ -231,16 +232,17 @@ class QueueRunner implements Runner {
   async #report(item: Unreported): Promise<void> {
     const { queue, composeDsn, log } = this.#options;
     const seqs = item.recipients.map(({ seq }) => seq);
-    // RFC 5321 section 6.1: never a notification about a message whose reverse-path is null.
-    if (item.envelope.from === "") {
+    const silence = whyNotTold(item.envelope);
+    if (silence !== undefined) {
       await this.#persist(() => queue.report({ id: item.id, seqs }));
-      log.info("dsn.suppressed", { item: item.id, recipients: item.recipients });
+      log.info(silence, { item: item.id, recipients: item.recipients });
       return;
     }
     const dsn = await composeDsn(item, await queue.body(item.id));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     await this.#persist(() => queue.report({ id: item.id, seqs, dsn }));
-    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from });
+    const actions = item.recipients.map(({ owed }) => owed);
+    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, actions });
   }
 
   /** A result that finds no room on the disk is kept until it does; forgetting it would deliver twice. */
@@ -285,5 +287,6 @@ function toAttempt(result: Result | undefined): AttemptResult {
       answer: { code: 451, status: "4.3.0", text: "No result for this recipient" },
     };
   }
-  return { kind: result.kind, answer: toAnswer(result.reply, result.host) };
+  const { kind, reply: of, host, dsn } = result;
+  return { kind, answer: toAnswer(of, host), ...(dsn && { dsn }) };
 }
