@@ -37,12 +37,17 @@ export const QUERIES = {
   isOpen: `SELECT 1 FROM recipient
     WHERE item = ? AND (state IN ('pending', 'held') OR owed IS NOT NULL) LIMIT 1`,
 
-  /** state, state again, attempts, next attempt, answer, owed, item, seq; who was held meanwhile stays so, if not done */
+  /**
+   * state, state again, attempts, next attempt, answer, owed twice, item, seq; who was held meanwhile stays
+   * so, if not done, and a delay that was told meanwhile is not told again
+   */
   settle: `UPDATE recipient SET state = CASE WHEN state = 'held' AND ? = 'pending' THEN 'held' ELSE ? END,
-    attempts = ?, next_attempt = ?, answer = ?, owed = ? WHERE item = ? AND seq = ?`,
+    attempts = ?, next_attempt = ?, answer = ?,
+    owed = CASE WHEN delay_told AND ? = 'delayed' THEN NULL ELSE ? END WHERE item = ? AND seq = ?`,
 
-  /** item, seq */
-  told: `UPDATE recipient SET owed = NULL, delay_told = (delay_told OR owed = 'delayed') WHERE item = ? AND seq = ?`,
+  /** item, seq, what was told; what became of it meanwhile is still to be told */
+  told: `UPDATE recipient SET owed = NULL, delay_told = (delay_told OR owed = 'delayed')
+    WHERE item = ? AND seq = ? AND owed = ?`,
 
   /** item */
   forget: "DELETE FROM recipient WHERE item = ?",

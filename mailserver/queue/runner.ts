@@ -61,6 +61,7 @@ class QueueRunner implements Runner {
   readonly #active = new Set<Promise<void>>();
   /** Destinations that rested when last asked for. */
   readonly #resting = new Set<string>();
+  readonly #reporting = new Map<string, Promise<void>>();
   #cancelTimer = () => {};
   #stopped = false;
   #filling = false;
@@ -93,6 +94,18 @@ class QueueRunner implements Runner {
     work.catch((error: unknown) => {
       if (!(this.#stopped && error instanceof QueueError)) this.#options.log.error("queue.error", { error });
     });
+  }
+
+  /** One report of an item at a time: two that read the same would both tell it. */
+  async #reportInTurn(id: string): Promise<void> {
+    const before = this.#reporting.get(id);
+    const mine = (before ?? Promise.resolve()).catch(() => {}).then(() => this.reportAll(id));
+    this.#reporting.set(id, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#reporting.get(id) === mine) this.#reporting.delete(id);
+    }
   }
 
   /** Sends the notifications that are due for one item, or for all. */
@@ -190,7 +203,7 @@ class QueueRunner implements Runner {
     this.#logSettlements(group, settlements);
     await this.#leaveAlone(destination);
     if (settlements.length < recipients.length) await this.#release(group);
-    if (idle) await this.reportAll(item.id);
+    if (idle) await this.#reportInTurn(item.id);
   }
 
   #toSettlements({ item, recipients }: Group, results: readonly Result[]): Settlement[] {
@@ -231,16 +244,16 @@ class QueueRunner implements Runner {
 
   async #report(item: Unreported): Promise<void> {
     const { queue, composeDsn, log } = this.#options;
-    const seqs = item.recipients.map(({ seq }) => seq);
+    const told = item.recipients.map(({ seq, owed }) => ({ seq, owed }));
     const silence = whyNotTold(item.envelope);
     if (silence !== undefined) {
-      await this.#persist(() => queue.report({ id: item.id, seqs }));
+      await this.#persist(() => queue.report({ id: item.id, told }));
       log.info(silence, { item: item.id, recipients: item.recipients });
       return;
     }
     const dsn = await composeDsn(item, await queue.body(item.id));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
-    await this.#persist(() => queue.report({ id: item.id, seqs, dsn }));
+    await this.#persist(() => queue.report({ id: item.id, told, dsn }));
     const actions = item.recipients.map(({ owed }) => owed);
     log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, actions });
   }

@@ -10,6 +10,7 @@ import {
   ItemRow,
   type ItemView,
   type NewItem,
+  type OwedRecipient,
   type Settlement,
   type Unreported,
 } from "./item.ts";
@@ -28,6 +29,9 @@ export interface SetAside {
   readonly id: string;
   readonly cause: string;
 }
+
+/** What the sender was told of a recipient. */
+type Told = Pick<OwedRecipient, "seq" | "owed">;
 
 export interface StoreOptions {
   readonly dir: string;
@@ -125,7 +129,7 @@ export class Store {
     for (const { seq, state, attempts, nextAttempt = 0, answer, owed = null } of settlements) {
       const known = this.#sql.run(
         QUERIES.settle,
-        ...[state, state, attempts, nextAttempt, json(answer), owed, id, seq],
+        ...[state, state, attempts, nextAttempt, json(answer), owed, owed, id, seq],
       );
       // Somebody took the item out of the queue meanwhile.
       if (known === 0) continue;
@@ -160,11 +164,9 @@ export class Store {
   }
 
   /** Marks recipients as reported and queues the report, both or neither. */
-  report(change: { id: string; seqs: readonly number[]; dsn?: NewItem }): void {
+  report(change: { id: string; told: readonly Told[]; dsn?: NewItem }): void {
     if (change.dsn !== undefined) this.enqueue(change.dsn);
-    for (const seq of change.seqs) {
-      this.#sql.run(QUERIES.told, change.id, seq);
-    }
+    for (const { seq, owed } of change.told) this.#sql.run(QUERIES.told, change.id, seq, owed);
     this.#forgetIfDone(change.id);
   }
 

@@ -37,7 +37,7 @@ function run(
       return Promise.all(delivery.recipients.map(({ text }) => answer(text)));
     },
     composeDsn: async (failed) => {
-      reports.push(failed); console.log("REP", clock.now()/60000, JSON.stringify(failed.recipients));
+      reports.push(failed);
       const envelope = { from: "", eightBit: false, smtputf8: false };
       return item(`dsn-${failed.id}`, [failed.envelope.from], { envelope, created: clock.now() });
     },
