@@ -4,7 +4,7 @@ import { loadConfig } from "./stacks/config.ts";
 import { planImages } from "./stacks/image-plans.ts";
 import { mailStack } from "./stacks/mail-stack.ts";
 import { buildModel } from "./stacks/model.ts";
-import { zoneLines } from "./stacks/zone-file.ts";
+import { zoneFile } from "./stacks/zone-file.ts";
 
 // The SDK takes a stack trace for each of its promises, hundreds per resource, in case one leaks: two thirds of the
 // time of a large preview. A wrong config is told by path, not by trace; who looks for a fault switches them on.
@@ -15,5 +15,5 @@ const model = buildModel(config, { project: pulumi.getProject(), stack: pulumi.g
 
 /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
 export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken });
-/** The records of the domain, a line each, for zones that are kept by hand. */
-export const records = pulumi.unsecret(summary).apply((all) => zoneLines(all.records));
+/** The records of the domains as a zone file, for zones that are kept by hand. */
+export const records = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));

@@ -17,6 +17,8 @@ const SESSIONS = 20;
 const MESSAGES = 1_000;
 const QUEUED = 3_000;
 const LMTP_PORT = 24;
+/** Messages a second that every system here keeps up with. */
+const STEADY = 100;
 const PEOPLE = [10, 1_000, 10_000];
 
 interface Field {
@@ -120,35 +122,41 @@ async function throughput(field: Field): Promise<Row[]> {
   return rows;
 }
 
-/** The times from the final dot to the reply, with as many sessions as the load has. */
-async function replyTimes(field: Field, port: number): Promise<number[]> {
+/** The times from the final dot to the reply, with as many sessions as the load has; `perSecond` of all, or no pause. */
+async function replyTimes(field: Field, port: number, perSecond?: number): Promise<number[]> {
   const body = messageOf(BYTES);
   const to = addresses(field);
+  const everyMs = perSecond === undefined ? 0 : (SESSIONS * 1_000) / perSecond;
   const sessions = Array.from({ length: SESSIONS }, async (_, number) => {
     const line = await Line.open("127.0.0.1", port);
     await line.say("EHLO bench");
-    const times = await sendOver(line, { to: to[number % to.length] ?? "", messages: 25, body });
+    await sleep((everyMs * number) / SESSIONS);
+    const load = { to: to[number % to.length] ?? "", messages: 25, body, everyMs };
+    const times = await sendOver(line, load);
     line.close();
     return times;
   });
   return (await Promise.all(sessions)).flat();
 }
 
+/**
+ * At a rate that both keep up with, and without a pause, where the boxes are what limits: there, who waits for the box
+ * answers later than who only queues.
+ */
 async function latency(field: Field): Promise<Row[]> {
-  const ours = await replyTimes(field, field.ports.ours);
-  const theirs = await replyTimes(field, field.ports.postfix);
-  return [50, 99].map((percent) =>
-    ratioAtMost(
-      {
-        metric: `reply to the final dot, p${percent}`,
-        unit: "ms",
-        ours: percentile(ours, percent),
-        peer: "postfix",
-        theirs: percentile(theirs, percent),
-      },
-      1,
-    ),
-  );
+  const { ours, postfix } = field.ports;
+  const rows: Row[] = [];
+  for (const perSecond of [STEADY, undefined]) {
+    const pace = perSecond === undefined ? "without a pause" : `${perSecond} messages a second`;
+    const mine = await replyTimes(field, ours, perSecond);
+    const theirs = await replyTimes(field, postfix, perSecond);
+    for (const percent of [50, 99]) {
+      const metric = `reply to the final dot, ${pace}, p${percent}`;
+      const [own, peer] = [percentile(mine, percent), percentile(theirs, percent)];
+      rows.push(ratioAtMost({ metric, unit: "ms", ours: own, peer: "postfix", theirs: peer }, 1));
+    }
+  }
+  return rows;
 }
 
 /** What is taken in while no box answers: all of it goes into the spool, or Postfix's queue. */

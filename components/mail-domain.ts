@@ -4,7 +4,9 @@ import { TYPES } from "./types.ts";
 
 /** All values of a name and type. */
 export interface RecordArgs {
-  /** Relative to the domain; `@` is the domain itself. */
+  /** The domain in whose zone it is. */
+  readonly zone: string;
+  /** Relative to the zone; `@` is the zone itself. */
   readonly name: string;
   readonly type: string;
   /** Seconds. */
@@ -13,9 +15,9 @@ export interface RecordArgs {
 }
 
 export interface MailDomainArgs {
-  domain: string;
   /** The LiveDNS API that serves the zone; undefined where the records are only shown. */
   api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
+  /** Of one domain or several. */
   records: readonly RecordArgs[];
   adoptExisting: boolean;
   /** What the records tell of, and what serves them. They come after it and go before it, each of them. */
@@ -36,12 +38,12 @@ export class MailDomain extends pulumi.ComponentResource {
 
   private record(record: RecordArgs, args: MailDomainArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
     if (!args.api) return [];
-    const label = record.name === "@" ? args.domain : `${record.name}.${args.domain}`;
+    const label = record.name === "@" ? record.zone : `${record.name}.${record.zone}`;
     const resource = new DnsRecord(
       `${label}-${record.type}`,
       {
         auth: { apiUrl: args.api.url, token: args.api.token },
-        zone: args.domain,
+        zone: record.zone,
         name: record.name,
         type: record.type,
         ttl: record.ttl,

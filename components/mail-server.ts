@@ -41,6 +41,8 @@ export interface InboundArgs {
 export interface OutboundArgs {
   /** Networks that are not public and to which mail may be sent all the same. */
   readonly allowTargets: readonly string[];
+  /** Domains whose DANE records and MTA-STS policy are not heeded. */
+  readonly tls: { readonly exempt: readonly string[] };
   /** What one person may send. */
   readonly limits: SendingSettings;
   readonly notices: SmtpOutSettings["notices"];
@@ -51,7 +53,8 @@ export interface MailServerArgs {
   images: MailImages;
   directory: Directory;
   keys: Keys;
-  domain: string;
+  /** Whose mail is ours. */
+  domains: readonly string[];
   hostnames: { mx: string; smtp: string };
   addresses: ServiceAddresses;
   /** Networks that may ask the resolver. */
@@ -126,12 +129,12 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpOut(): EngineContainer {
-    const { host, images, addresses, directory, keys, domain, hostnames, ports, outbound, dkimSelector } =
+    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelector } =
       this.args;
     const login = directory.login("smtp-out");
-    const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] => [
-      { domain, selector: dkimSelector, privateKey },
-    ]);
+    const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] =>
+      domains.map((domain) => ({ domain, selector: dkimSelector, privateKey })),
+    );
     const settings = pulumi
       .all([this.common(hostnames.smtp, login), keys.relay, dkim])
       .apply(([common, password, dkim]) =>
@@ -143,6 +146,7 @@ export class MailServer extends pulumi.ComponentResource {
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
+          tlsExempt: [...outbound.tls.exempt],
           sending: outbound.limits,
           notices: outbound.notices,
           dkim,
@@ -246,15 +250,15 @@ export class MailServer extends pulumi.ComponentResource {
 
   /** What the settings of both SMTP daemons have in common. */
   private common(hostname: string, login: ServiceLogin) {
-    const { domain, inbound } = this.args;
+    const { domains, inbound } = this.args;
     const { tagSeparator, catchAll } = inbound;
     return login.password.apply((password) => ({
       hostname,
-      domains: [domain],
+      domains: [...domains],
       directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
       lmtpPort: LMTP_PORT,
       tagSeparator,
-      catchAll: catchAll === undefined ? {} : { [domain]: catchAll },
+      catchAll: catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),
     }));
   }
 

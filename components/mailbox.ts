@@ -19,12 +19,14 @@ export interface MailboxArgs {
   uid: string;
   /** The person's full name. */
   fullName: string;
-  /** Main address. */
-  address: string;
+  /** `none`: an entry alone. `deleted`: an entry, and the mail is kept. */
+  state: "active" | "none" | "deleted";
+  /** Main address, of who has a mailbox. */
+  address: string | undefined;
   /** Every address that arrives here, the main one among them. */
   addresses: readonly string[];
   /** Address that gets a copy of all mail. */
-  forward?: string;
+  forward: string | undefined;
   quotaBytes: number;
   memoryMb: number;
   /** Name of the box on the boxes' network. */
@@ -34,25 +36,29 @@ export interface MailboxArgs {
 
 const USER = 5000;
 
-/** A person: their entry in the directory, their mail volume, and the container that serves it. */
+/** A person: their entry in the directory and, with a mailbox, their mail volume and the container that serves it. */
 export class Mailbox extends pulumi.ComponentResource {
-  readonly volume: docker.Volume;
-  readonly box: EngineContainer;
+  readonly volume: docker.Volume | undefined;
+  readonly box: EngineContainer | undefined;
   readonly entry: LdapEntry;
 
   constructor(name: string, args: MailboxArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.mailbox, name, {}, opts);
-    this.volume = dataVolume(
-      `${name}-mail`,
-      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy: args.policy },
-      { parent: this },
-    );
-    this.box = this.server(name, args);
+    this.volume = args.state === "none" ? undefined : this.mail(name, args);
+    this.box = args.state === "active" && this.volume ? this.server(name, args, this.volume) : undefined;
     this.entry = this.person(name, args);
     this.registerOutputs({ address: args.address });
   }
 
-  private server(name: string, args: MailboxArgs): EngineContainer {
+  private mail(name: string, args: MailboxArgs): docker.Volume {
+    return dataVolume(
+      `${name}-mail`,
+      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy: args.policy },
+      { parent: this },
+    );
+  }
+
+  private server(name: string, args: MailboxArgs, volume: docker.Volume): EngineContainer {
     return serviceContainer(
       `${name}-box`,
       {
@@ -71,7 +77,7 @@ export class Mailbox extends pulumi.ComponentResource {
         ],
         // Large messages pass through it.
         tmpfs: { tmp: "64m" },
-        volumes: [{ volume: this.volume, path: "/srv/mail" }],
+        volumes: [{ volume, path: "/srv/mail" }],
         // A check starts a process, and there may be a thousand boxes on a host.
         healthEvery: "5m0s",
       },
@@ -87,15 +93,10 @@ export class Mailbox extends pulumi.ComponentResource {
         connection: args.directory.connection,
         dn: childDn("uid", args.uid, args.directory.peopleDn),
         attributes: {
-          objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
           uid: [args.uid],
           cn: [args.fullName],
           sn: [args.fullName.split(/\s+/).at(-1) ?? args.fullName],
-          mail: [args.address],
-          mailLocalAddress: [...args.addresses],
-          mailHost: [args.boxHost],
-          // Empty says that there must be none: a forward set by hand is drift.
-          mailRoutingAddress: args.forward === undefined ? [] : [args.forward],
+          ...mailAttributes(args),
         },
         // An address that moves from one person to another in one diff, or from one who goes.
         exclusive: ["mailLocalAddress"],
@@ -103,7 +104,20 @@ export class Mailbox extends pulumi.ComponentResource {
         // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
         adopt: true,
       },
-      { parent: this, dependsOn: [this.box], deletedWith: args.directory.volume },
+      { parent: this, dependsOn: this.box ? [this.box] : [], deletedWith: args.directory.volume },
     );
   }
+}
+
+/** What makes an entry one that mail goes to. Empty says that there must be none: what was set by hand is drift. */
+function mailAttributes({ state, address, addresses, boxHost, forward }: MailboxArgs) {
+  const active = state === "active";
+  return {
+    // smtp-in, smtp-out and access know nobody but recipients.
+    objectClass: active ? ["inetOrgPerson", "inetLocalMailRecipient"] : ["inetOrgPerson"],
+    mail: active && address !== undefined ? [address] : [],
+    mailLocalAddress: active ? [...addresses] : [],
+    mailHost: active ? [boxHost] : [],
+    mailRoutingAddress: active && forward !== undefined ? [forward] : [],
+  };
 }

@@ -191,6 +191,8 @@ export const SmtpOutSettings = z.strictObject({
   remotePort: port.default(25),
   /** Networks to which mail is sent although they are not public; to all others that are not it never is. */
   allowTargets: z.array(cidr).default([]),
+  /** Domains whose DANE records and MTA-STS policy are not heeded. */
+  tlsExempt: z.array(hostname).default([]),
   /** Limits of each person. */
   sending: SendingSettings.prefault({}),
   queueDir,

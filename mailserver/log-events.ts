@@ -17,6 +17,11 @@ export const LOG_EVENTS = {
   "net.tls.loaded": "The certificate that is served was read",
   "net.tls.reloaded": "The files hold another certificate; it is served from now on",
   "net.tls.unusable": "The files hold no usable certificate with its key; the one before is served on",
+  "tls.policy.violated":
+    "A mail host does not do what DANE or MTA-STS asks for; it gets no mail (by `testing: true`: it gets it all the same)",
+  "tls.policy.fetched": "An MTA-STS policy was fetched and is kept until it expires",
+  "tls.policy.unavailable":
+    "An MTA-STS policy could not be fetched; the one that is known stays in force until it expires",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",

@@ -1,6 +1,7 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
-import { Ports, Uid, User, type UserConfig } from "./schema.ts";
+import { Portal, Ports, User, type UserConfig } from "./schema.ts";
+import { Uid } from "./schema-fields.ts";
 
 export interface Problem {
   /** Dotted path below the namespace, e.g. `users.alice.addresses.0`. */
@@ -14,12 +15,43 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
   const users = isObject(raw.users) ? raw.users : {};
   return [
     ...Object.keys(users).flatMap(checkUid),
-    ...checkAddresses(readable(users), domain),
-    ...checkForwards(readable(users), domain),
-    ...checkPostmaster(raw.postmaster, users),
-    ...checkCatchAll(raw.smtpIn, users),
-    ...checkPorts(raw.ports),
+    ...checkAddresses(readable(users), domain, served(raw, domain)),
+    ...checkForwards(readable(users), domain, served(raw, domain)),
+    ...readable(users).flatMap(([uid, user]) => checkState(uid, user)),
+    ...checkHolder("postmaster", raw.postmaster, users),
+    ...checkHolder("smtpIn.catchAll", isObject(raw.smtpIn) ? raw.smtpIn.catchAll : undefined, users),
+    ...checkPorts(raw.ports, raw.portal),
+    ...checkDomains(raw.domains, domain),
+    ...checkWeb(raw.dns, raw.host),
   ];
+}
+
+/** Every domain whose mail is ours. */
+function served(raw: Readonly<Record<string, unknown>>, domain: string | undefined): ReadonlySet<unknown> {
+  const more = Array.isArray(raw.domains) ? raw.domains : [];
+  return new Set([
+    domain,
+    ...more.map((each) => (typeof each === "string" ? each.trim().toLowerCase() : each)),
+  ]);
+}
+
+function checkDomains(raw: unknown, domain: string | undefined): Problem[] {
+  const seen = new Set<unknown>([domain]);
+  return (Array.isArray(raw) ? raw : []).flatMap((each, index) => {
+    const twice = seen.has(each);
+    seen.add(each);
+    return twice ? [{ path: `domains.${index}`, message: `${String(each)} is there already` }] : [];
+  });
+}
+
+/** A name that is looked for on the web needs an address that the world reaches. */
+function checkWeb(dns: unknown, host: unknown): Problem[] {
+  if (!isObject(dns) || (isObject(host) && host.address !== undefined)) return [];
+  return ["mtaSts", "autoconfig"].flatMap((key) =>
+    dns[key] === undefined || dns[key] === false
+      ? []
+      : [{ path: `dns.${key}`, message: "needs host.address: the public address that serves it over HTTPS" }],
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -40,15 +72,19 @@ function checkUid(uid: string): Problem[] {
     : [{ path: `users.${uid}`, message: `uid ${result.error.issues[0]?.message ?? "is invalid"}` }];
 }
 
-function checkAddresses(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+function checkAddresses(
+  users: [string, UserConfig][],
+  domain: string | undefined,
+  ours: ReadonlySet<unknown>,
+): Problem[] {
   const claimed = new Map<string, string>();
   const problems: Problem[] = [];
   for (const [uid, user] of users) {
     const own = claims(uid, user, domain);
     for (const [path, address] of own) {
       const holder = claimed.get(address);
-      if (domain !== undefined && domainOf(address) !== domain) {
-        problems.push({ path, message: `${address} is outside the domain ${domain}` });
+      if (domain !== undefined && !ours.has(domainOf(address))) {
+        problems.push({ path, message: `${address} is outside the ${namesOf(ours)}` });
       } else if (holder !== undefined) {
         problems.push({ path, message: `${address} is claimed twice: it is also at ${holder}` });
       } else {
@@ -65,22 +101,34 @@ function checkAddresses(users: [string, UserConfig][], domain: string | undefine
   return problems;
 }
 
+const namesOf = (domains: ReadonlySet<unknown>): string =>
+  `domain${domains.size > 1 ? "s" : ""} ${[...domains].join(", ")}`;
+
 /** A forward to nobody would have all mail to that person refused. */
-function checkForwards(users: [string, UserConfig][], domain: string | undefined): Problem[] {
+function checkForwards(
+  users: [string, UserConfig][],
+  domain: string | undefined,
+  ours: ReadonlySet<unknown>,
+): Problem[] {
   const known = new Set(
-    users.flatMap(([uid, user]) => claims(uid, user, domain).map(([, address]) => address)),
+    users.flatMap(([uid, user]) =>
+      user.state === "active" ? claims(uid, user, domain).map(([, address]) => address) : [],
+    ),
   );
-  for (const role of ["postmaster", "abuse"]) known.add(`${role}@${domain}`);
+  for (const each of ours) for (const role of ["postmaster", "abuse"]) known.add(`${role}@${each}`);
   return users.flatMap(([uid, { forward }]) =>
-    forward === undefined || domainOf(forward) !== domain || known.has(forward)
+    forward === undefined || !ours.has(domainOf(forward)) || known.has(forward)
       ? []
       : [{ path: `users.${uid}.forward`, message: `nobody has the address ${forward}` }],
   );
 }
 
+/** A mailbox that was given up keeps its addresses, so that it can be taken back; who has none claims none. */
 function claims(uid: string, user: UserConfig, domain: string | undefined): [string, string][] {
   const implied =
-    domain === undefined ? [] : [[`users.${uid}`, `${uid}@${domain}`] satisfies [string, string]];
+    domain === undefined || user.state === "none"
+      ? []
+      : [[`users.${uid}`, `${uid}@${domain}`] satisfies [string, string]];
   const named = (key: "addresses" | "aliases", list: readonly string[]) =>
     list.map((address, index): [string, string] => [`users.${uid}.${key}.${index}`, address]);
   return [
@@ -89,26 +137,47 @@ function claims(uid: string, user: UserConfig, domain: string | undefined): [str
   ];
 }
 
-function checkPostmaster(postmaster: unknown, users: Record<string, unknown>): Problem[] {
-  if (typeof postmaster !== "string" || Object.hasOwn(users, postmaster)) return [];
-  return [{ path: "postmaster", message: `there is no user ${postmaster}: name one of semail:users` }];
+function checkState(uid: string, user: UserConfig): Problem[] {
+  const path = `users.${uid}`;
+  const problems: Problem[] = [];
+  if (user.state === "deleted" && user.deletedOn === undefined)
+    problems.push({
+      path: `${path}.deletedOn`,
+      message: "is missing: the day on which the mailbox was given up",
+    });
+  if (user.state !== "deleted" && user.deletedOn !== undefined)
+    problems.push({ path: `${path}.deletedOn`, message: "is only for `state: deleted`" });
+  if (user.state === "none")
+    for (const key of ["addresses", "aliases", "forward"] as const)
+      if ((user[key] ?? []).length > 0)
+        problems.push({
+          path: `${path}.${key}`,
+          message: "needs a mailbox, and `state: none` is without one",
+        });
+  return problems;
 }
 
-function checkCatchAll(smtpIn: unknown, users: Record<string, unknown>): Problem[] {
-  const uid = isObject(smtpIn) ? smtpIn.catchAll : undefined;
-  if (typeof uid !== "string" || Object.hasOwn(users, uid)) return [];
-  return [{ path: "smtpIn.catchAll", message: `there is no user ${uid}: name one of semail:users` }];
+/** Mail that must always arrive goes to somebody with a mailbox. */
+function checkHolder(path: string, uid: unknown, users: Record<string, unknown>): Problem[] {
+  if (typeof uid !== "string") return [];
+  if (!Object.hasOwn(users, uid))
+    return [{ path, message: `there is no user ${uid}: name one of semail:users` }];
+  const user = User.safeParse(users[uid]);
+  return user.success && user.data.state !== "active"
+    ? [{ path, message: `${uid} has no mailbox (state: ${user.data.state}): name somebody who has` }]
+    : [];
 }
 
-function checkPorts(raw: unknown): Problem[] {
+function checkPorts(raw: unknown, rawPortal: unknown): Problem[] {
   const ports = Ports.safeParse(raw ?? {});
   if (!ports.success) return [];
+  const portal = Portal.safeParse(rawPortal ?? {});
+  const all = Object.entries(ports.data).map(([name, port]): [string, number] => [`ports.${name}`, port]);
+  if (portal.success && portal.data.enabled) all.push(["portal.port", portal.data.port]);
   const used = new Map<number, string>();
-  return Object.entries(ports.data).flatMap(([name, port]) => {
+  return all.flatMap(([path, port]) => {
     const other = used.get(port);
-    used.set(port, name);
-    return other === undefined
-      ? []
-      : [{ path: `ports.${name}`, message: `${port} is already ports.${other}` }];
+    used.set(port, path);
+    return other === undefined ? [] : [{ path, message: `${port} is already ${other}` }];
   });
 }

@@ -9,7 +9,14 @@ import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import type { MailModel } from "./model.ts";
-import { DKIM_SELECTOR, dkimRecord, dkimValue } from "./records.ts";
+import {
+  DKIM_SELECTOR,
+  dkimRecord,
+  dkimValue,
+  type PendingRecord,
+  tlsaRecord,
+  tlsaValue,
+} from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
@@ -49,7 +56,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     images,
     directory,
     keys,
-    domain,
+    domains: model.domains,
     hostnames,
     addresses: network,
     subnets: { front: network.front },
@@ -60,12 +67,12 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     dkimSelector: DKIM_SELECTOR,
     policy,
   });
-  declareRecords({ model, host, images, keys, gandiToken, server });
+  const records = allRecords(model, keys);
+  declareRecords({ model, records, host, images, keys, gandiToken, server });
   const box = images.image("box");
-  for (const { name, forward, ...person } of model.people) {
+  for (const { name, ...person } of model.people) {
     new Mailbox(`person-${person.uid}`, {
       ...person,
-      ...(forward === undefined ? {} : { forward }),
       fullName: name,
       host,
       image: box,
@@ -75,7 +82,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
       policy,
     });
   }
-  return { summary: summarise(model, keys) };
+  return { summary: summarise(model, keys, records) };
 }
 
 interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
@@ -83,16 +90,31 @@ interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
   images: MailImages;
   keys: Keys;
   server: MailServer;
+  records: readonly KeyRecord[];
 }
 
-function declareRecords({ model, host, images, keys, gandiToken, server }: RecordsArgs): void {
-  const dkim = dkimRecord(keys.dkim.publicKeyBase64.apply(dkimValue), model.dns.ttl);
+type KeyRecord = PendingRecord<pulumi.Input<string>>;
+
+/** The model's records, and those that tell of keys. */
+function allRecords(model: MailModel, keys: Keys): KeyRecord[] {
+  const { domain, domains, dns, hostnames } = model;
+  const key = keys.dkim.publicKeyBase64.apply(dkimValue);
+  return [
+    ...model.records,
+    ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
+    ...(dns.signed
+      ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
+      : []),
+  ];
+}
+
+function declareRecords({ model, records, host, images, keys, gandiToken, server }: RecordsArgs): void {
   const dev =
     model.dns.provider === "dev"
       ? new DevDns("dns", {
           host,
           image: images.image("livedns"),
-          zones: [model.domain],
+          zones: [...model.domains],
           token: keys.dnsToken,
           address: model.network.livedns,
           apiPort: model.ports.dnsApi,
@@ -103,9 +125,8 @@ function declareRecords({ model, host, images, keys, gandiToken, server }: Recor
       ? { url: model.dns.apiUrl, token: gandiToken ?? pulumi.secret("") }
       : undefined;
   new MailDomain("domain", {
-    domain: model.domain,
     api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
-    records: [...model.records, dkim],
+    records,
     // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
     adoptExisting: dev !== undefined || model.dns.adoptExisting,
     after: [server, ...(dev ? [dev.container] : [])],

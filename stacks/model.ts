@@ -1,15 +1,17 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
-import { mailRecords, type RecordSpec } from "./records.ts";
+import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
 
-/** A person with a mailbox. */
+/** A person of the directory. */
 export interface Person {
   readonly uid: string;
   readonly name: string;
-  /** The main address, the one mail is sent from. */
-  readonly address: string;
-  /** Every address that is theirs, the main one first. */
+  /** Whether they have a mailbox, had none yet, or gave it up and its mail is kept. */
+  readonly state: UserConfig["state"];
+  /** The main address, the one mail is sent from; of those with a mailbox. */
+  readonly address: string | undefined;
+  /** Every address that is theirs, the main one first; none without a mailbox. */
   readonly addresses: readonly string[];
   readonly quotaBytes: number;
   /** Memory limit of the box, in whole MiB. */
@@ -47,6 +49,8 @@ export interface MailModel {
   /** Begins the name of everything this stack owns on the host, e.g. `semail-dev`. */
   readonly prefix: string;
   readonly domain: string;
+  /** Every domain whose mail is ours, `domain` first. */
+  readonly domains: readonly string[];
   /** LDAP suffix, e.g. `dc=example,dc=org`. */
   readonly suffix: string;
   readonly hostnames: Hostnames;
@@ -60,6 +64,7 @@ export interface MailModel {
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
+  readonly portal: StackConfig["portal"];
   readonly images: StackConfig["images"];
   readonly protect: boolean;
   readonly keepVolumes: boolean;
@@ -70,6 +75,7 @@ export interface MailModel {
 export function buildModel(config: StackConfig, names: { project: string; stack: string }): MailModel {
   const prefix = `${names.project}-${names.stack}`.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
   const { domain } = config;
+  const domains = [domain, ...config.domains];
   const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
   const address = config.host.address;
@@ -78,15 +84,24 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   return deepFreeze({
     prefix,
     domain,
+    domains,
     suffix: suffixOf(domain),
     hostnames,
     people: persons,
     network,
-    stubs: config.dns.provider === "dev" ? { [devZone(domain)]: network.livedns } : {},
+    stubs:
+      config.dns.provider === "dev"
+        ? Object.fromEntries(domains.map((each) => [devZone(each), network.livedns]))
+        : {},
     records: mailRecords({
       domain,
+      domains,
       hostnames,
-      ttl: config.dns.ttl,
+      dns: config.dns,
+      address6: config.host.address6,
+      web: address,
+      // The containers' own addresses have the services on their standard ports.
+      ports: address === undefined ? STANDARD_PORTS : config.ports,
       addresses: {
         mx: address ?? network.smtpIn,
         smtp: address ?? network.smtpOut,
@@ -101,12 +116,15 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       ...config.smtpOut,
       allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)],
     },
+    portal: config.portal,
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,
     showPasswords: config.showPasswords,
   });
 }
+
+const STANDARD_PORTS: MailPorts = { submission: 587, submissions: 465, imap: 143, imaps: 993, sieve: 4190 };
 
 /** Other mail sites that a dev stack is tried out with are made up in its own zone and stand on its own network. */
 function ownTargets(config: StackConfig, network: NetworkPlan): string[] {
@@ -134,11 +152,12 @@ function people(config: StackConfig): Person[] {
   const claimed = new Set(
     Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
   );
+  const active = Object.keys(config.users).filter((uid) => config.users[uid]?.state === "active");
   // By alphabet: Pulumi hands objects over sorted, whatever their order in the file.
-  const postmaster = config.postmaster ?? Object.keys(config.users).sort()[0];
+  const postmaster = config.postmaster ?? active.sort()[0];
   // RFC 5321 section 4.5.1 and RFC 2142 section 4: these two always reach a person.
-  const roles = ["postmaster", "abuse"]
-    .map((role) => `${role}@${config.domain}`)
+  const roles = [config.domain, ...config.domains]
+    .flatMap((domain) => ["postmaster", "abuse"].map((role) => `${role}@${domain}`))
     .filter((role) => !claimed.has(role));
   return Object.entries(config.users).map(([uid, user]) => {
     const own = ownAddresses(uid, user, config.domain);
@@ -146,7 +165,8 @@ function people(config: StackConfig): Person[] {
     return {
       uid,
       name: user.name,
-      address: own[0] ?? `${uid}@${config.domain}`,
+      state: user.state,
+      address: own[0],
       addresses: [...new Set(addresses)],
       quotaBytes: bytes(user.quota ?? config.defaults.quota),
       memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
@@ -157,6 +177,7 @@ function people(config: StackConfig): Person[] {
 }
 
 function ownAddresses(uid: string, user: UserConfig, domain: string): string[] {
+  if (user.state !== "active") return [];
   return [...(user.addresses ?? [`${uid}@${domain}`]), ...user.aliases];
 }
 

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
 import type { MailModel } from "./model.ts";
-import { dkimRecord, dkimValue, type RecordSpec } from "./records.ts";
+import type { PendingRecord, RecordSpec } from "./records.ts";
 
 export interface Summary {
   readonly prefix: string;
@@ -13,11 +13,12 @@ export interface Summary {
   readonly people: readonly {
     readonly uid: string;
     readonly name: string;
-    readonly address: string;
+    /** Of those with a mailbox. */
+    readonly address?: string;
     /** The password the person's entry was made with; they may have changed it since. */
     readonly initialPassword: string;
   }[];
-  /** Every record of the domain, DKIM's key too. */
+  /** Every record of the domains, the DKIM keys too. */
   readonly records: readonly RecordSpec[];
   /** Who serves the zone; `none`: the records are to be entered by hand. */
   readonly dnsProvider: MailModel["dns"]["provider"];
@@ -28,10 +29,14 @@ export interface Summary {
 }
 
 /** The `summary` stack output; secret, since it holds passwords. */
-export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> {
+export function summarise(
+  model: MailModel,
+  keys: Keys,
+  records: readonly PendingRecord<pulumi.Input<string>>[],
+): pulumi.Output<Summary> {
   const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
   return pulumi.secret(
-    pulumi.all([passwords, keys.caPem, keys.dkim.publicKeyBase64]).apply(([initial, ca, publicKey]) => ({
+    pulumi.all([passwords, keys.caPem, pulumi.output(records)]).apply(([initial, ca, known]) => ({
       prefix: model.prefix,
       domain: model.domain,
       bind: model.host.bind,
@@ -40,10 +45,10 @@ export function summarise(model: MailModel, keys: Keys): pulumi.Output<Summary> 
       people: model.people.map(({ uid, name, address }, index) => ({
         uid,
         name,
-        address,
+        ...(address === undefined ? {} : { address }),
         initialPassword: initial[index] ?? "",
       })),
-      records: [...model.records, dkimRecord(dkimValue(publicKey), model.dns.ttl)],
+      records: known,
       dnsProvider: model.dns.provider,
       ca,
       showPasswords: model.showPasswords,

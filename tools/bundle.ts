@@ -1,6 +1,6 @@
 /** One-file bundles of the daemons, for images that hold no package manager. */
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 /** Paths in the bundle are relative to this folder, so that the same sources give the same bytes anywhere. */
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -12,6 +12,29 @@ const BANNER = [
   `const __filename = import.meta.filename, __dirname = import.meta.dirname;`,
 ].join("\n");
 
+/**
+ * An `import` of `node:http` reads each of its exports, and with them loads a whole HTTP client that no daemon uses: 13 MB
+ * for each process and each thread. Asked for by name it does not.
+ */
+const lazyHttp: Plugin = {
+  name: "lazy-http",
+  setup: ({ onResolve, onLoad }) => {
+    const namespace = "builtin";
+    onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({ path: path.replace("node:", ""), namespace }));
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule("node:${path}");`,
+    }));
+  },
+};
+
+/** zod's error texts in all the world's languages: the daemons' errors are in English, which is apart from these. */
+const oneLanguage: Plugin = {
+  name: "one-language",
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({ contents: "export {};" }));
+  },
+};
+
 /** Bundles `entry` (relative to the project's folder) for Node 24. The same sources give the same bytes. */
 export async function bundleDaemon(entry: string): Promise<Uint8Array> {
   const result = await build({
@@ -22,6 +45,7 @@ export async function bundleDaemon(entry: string): Promise<Uint8Array> {
     platform: "node",
     format: "esm",
     target: "node24",
+    plugins: [lazyHttp, oneLanguage],
     banner: { js: BANNER },
     legalComments: "none",
     // The text stays in the memory of each process and thread: half as long, and one byte a character. Names stay, for

@@ -1,6 +1,7 @@
 /** Clients that do as little as can be done, to measure others by. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A connection on which one command is said at a time. */
 export class Line {
@@ -54,13 +55,16 @@ export function messageOf(bytes: number): string {
   return head + `${"x".repeat(78)}\r\n`.repeat(Math.ceil((bytes - head.length) / 80));
 }
 
-/** Sends messages over one connection; gives the milliseconds from each final dot to its reply. */
+/** Sends messages over one connection, one begun every so often at most; gives the milliseconds from each final dot to its reply. */
 export async function sendOver(
   line: Line,
-  { to, messages, body }: { to: string; messages: number; body: string },
+  { to, messages, body, everyMs = 0 }: { to: string; messages: number; body: string; everyMs?: number },
 ): Promise<number[]> {
   const times: number[] = [];
+  const start = performance.now();
   for (let sent = 0; sent < messages; sent += 1) {
+    const wait = start + sent * everyMs - performance.now();
+    if (everyMs > 0 && wait > 0) await sleep(wait);
     await line.say("MAIL FROM:<sender@elsewhere.test>");
     await line.say(`RCPT TO:<${to}>`);
     await line.say("DATA");

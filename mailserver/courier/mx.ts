@@ -1,14 +1,22 @@
 /** Which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505). */
-import { Resolver } from "node:dns/promises";
 import { isIP, isIPv6 } from "node:net";
 import { reply } from "../smtp/replies.ts";
 import type { Outcome } from "../smtp/types.ts";
 
-/** The DNS questions that routing asks; errors carry c-ares codes such as ENOTFOUND. */
+/** The records that a name has, at least one. */
+export interface DnsAnswer<T> {
+  readonly records: readonly T[];
+  /** DNSSEC vouches for all of it (RFC 4033 section 5: "secure"), aliases included. */
+  readonly secure: boolean;
+  /** Where the records are: another name than the one that was asked for when that is an alias. */
+  readonly name: string;
+}
+
+/** The DNS questions that routing asks; errors carry codes of node:dns such as ENOTFOUND. */
 export interface Dns {
-  resolveMx(name: string): Promise<{ exchange: string; priority: number }[]>;
-  resolve4(name: string): Promise<string[]>;
-  resolve6(name: string): Promise<string[]>;
+  resolveMx(name: string): Promise<DnsAnswer<{ exchange: string; priority: number }>>;
+  resolve4(name: string): Promise<DnsAnswer<string>>;
+  resolve6(name: string): Promise<DnsAnswer<string>>;
 }
 
 export interface MxDeps {
@@ -19,26 +27,31 @@ export interface MxDeps {
   readonly ownNames: readonly string[];
 }
 
-/** Host names in the order in which they are tried, or why there is none. */
-export type Route = { readonly kind: "hosts"; readonly hosts: readonly string[] } | NoRoute;
-/** Addresses of one host. */
-export type HostAddresses = { readonly kind: "addresses"; readonly addresses: readonly string[] } | NoRoute;
+/**
+ * Host names in the order in which they are tried, or why there is none. `secure`: nobody but the domain can have
+ * named them.
+ */
+export type Route =
+  | { readonly kind: "hosts"; readonly hosts: readonly string[]; readonly secure: boolean }
+  | NoRoute;
+/** Addresses of one host; `secure` and `name` as in DnsAnswer. */
+export type HostAddresses =
+  | {
+      readonly kind: "addresses";
+      readonly addresses: readonly string[];
+      readonly secure: boolean;
+      readonly name: string;
+    }
+  | NoRoute;
 type NoRoute = { readonly kind: "none"; readonly outcome: Outcome };
-
-/** DNS through the given resolvers only, never those of the machine. */
-export function createDns(servers: readonly string[]): Dns {
-  const resolver = new Resolver({ timeout: 5_000, tries: 3 });
-  resolver.setServers(servers);
-  return resolver;
-}
 
 /** The hosts of a domain. `domain` may be an address literal. */
 export async function findHosts(domain: string, deps: MxDeps): Promise<Route> {
   const literal = addressLiteral(domain);
-  if (literal !== undefined) return { kind: "hosts", hosts: [literal] };
+  if (literal !== undefined) return { kind: "hosts", hosts: [literal], secure: false };
   try {
-    const records = await deps.dns.resolveMx(domain);
-    return fromRecords(domain, records, deps);
+    const { records, secure } = await deps.dns.resolveMx(domain);
+    return fromRecords(domain, { records, secure }, deps);
   } catch (error) {
     const code = dnsCode(error);
     // RFC 5321 section 5.1: without MX records the domain itself is the host.
@@ -50,10 +63,14 @@ export async function findHosts(domain: string, deps: MxDeps): Promise<Route> {
 
 /** A before AAAA: where IPv6 does not work, an AAAA that stalls costs its time-out only after IPv4 has failed. */
 export async function findAddresses(host: string, dns: Dns): Promise<HostAddresses> {
-  if (isIP(host) !== 0) return { kind: "addresses", addresses: [host] };
+  if (isIP(host) !== 0) return { kind: "addresses", addresses: [host], secure: false, name: host };
   const [v4, v6] = await Promise.allSettled([dns.resolve4(host), dns.resolve6(host)]);
-  const addresses = [v4, v6].flatMap((found) => (found.status === "fulfilled" ? found.value : []));
-  if (addresses.length > 0) return { kind: "addresses", addresses };
+  const answers = [v4, v6].flatMap((found) => (found.status === "fulfilled" ? [found.value] : []));
+  const [first] = answers;
+  if (first !== undefined) {
+    const addresses = answers.flatMap(({ records }) => records);
+    return { kind: "addresses", addresses, secure: answers.every(({ secure }) => secure), name: first.name };
+  }
   const codes = [v4, v6].map((found) => (found.status === "rejected" ? dnsCode(found.reason) : "ENODATA"));
   const absent = codes.every((code) => code === "ENODATA" || code === "ENOTFOUND");
   const text = `The mail host ${host} has no address`;
@@ -68,7 +85,11 @@ export function someAddresses(addresses: readonly string[], most: number): strin
   return [...v4.slice(0, most - v6.length), ...v6];
 }
 
-function fromRecords(domain: string, records: { exchange: string; priority: number }[], deps: MxDeps): Route {
+function fromRecords(
+  domain: string,
+  { records, secure }: Pick<DnsAnswer<{ exchange: string; priority: number }>, "records" | "secure">,
+  deps: MxDeps,
+): Route {
   const named = records.map(({ exchange, priority }) => ({
     host: exchange.toLowerCase().replace(/\.$/, ""),
     priority,
@@ -81,13 +102,14 @@ function fromRecords(domain: string, records: { exchange: string; priority: numb
   const limit = Math.min(...real.filter(({ host }) => own.has(host)).map(({ priority }) => priority));
   const usable = real.filter(({ priority }) => priority < limit);
   if (usable.length === 0) return loop(domain);
-  return { kind: "hosts", hosts: inOrder(usable, deps.random).map(({ host }) => host) };
+  return { kind: "hosts", hosts: inOrder(usable, deps.random).map(({ host }) => host), secure };
 }
 
 async function fromImplicit(domain: string, deps: MxDeps): Promise<Route> {
   if (deps.ownNames.includes(domain)) return loop(domain);
   const found = await findAddresses(domain, deps.dns);
-  if (found.kind === "addresses") return { kind: "hosts", hosts: [domain] };
+  // Nobody named the host but the sender. Whether DNSSEC vouches for it, its addresses tell.
+  if (found.kind === "addresses") return { kind: "hosts", hosts: [domain], secure: true };
   if (found.outcome.reply.enhanced !== "4.4.4") return found;
   return none("permanent", 550, "5.1.2", `The domain ${domain} has neither MX nor address records`);
 }

@@ -2,11 +2,14 @@
 import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts, ConnectFailed, DeliveryReport } from "../net/types.ts";
+import type { TlsDecision, TlsDemand } from "../policy/tls.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
 import { findAddresses, findHosts, type HostAddresses, type MxDeps, someAddresses } from "./mx.ts";
+import type { Security } from "./security.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
+import { policyOutcome, type TlsWishes, testingDoubt, tlsWishes } from "./tls-wishes.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
 export interface SmtpCourierDeps extends MxDeps {
@@ -16,6 +19,8 @@ export interface SmtpCourierDeps extends MxDeps {
   readonly port: number;
   /** Asked for each address that a stranger's DNS or address literal gave, just before connecting. */
   readonly mayReach: TargetRule;
+  /** How sessions with the hosts of a domain must be secured. */
+  readonly security: Security;
   readonly connections: Connections;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
@@ -41,9 +46,16 @@ const NOBODY: Result = {
   reply: reply(451, "4.4.1", "No mail host could be reached"),
 };
 
+interface Host {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly tls: TlsDecision;
+}
+
 interface Target {
   readonly host: string;
   readonly address: string;
+  readonly tls: TlsDemand;
 }
 
 /** Each host in turn, each of its addresses in turn, until every recipient has a final answer. */
@@ -55,11 +67,15 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
       return forAll(delivery.recipients, route.outcome);
     }
     const attempt = new Attempt(delivery, deps, signal);
+    const decide = await deps.security(domain);
     for (const host of route.hosts.slice(0, MAX_HOSTS)) {
       if (attempt.over()) break;
       const found = await openAddresses(host, deps);
       if (found.kind === "none") attempt.noteAll(found.outcome, host);
-      else await attempt.tryHost(found.addresses.map((address) => ({ host, address })));
+      else {
+        const tls = await decide({ host, named: route.secure, found });
+        await attempt.tryHost({ host, addresses: found.addresses, tls });
+      }
     }
     return attempt.results();
   };
@@ -74,12 +90,12 @@ async function openAddresses(host: string, deps: SmtpCourierDeps): Promise<HostA
     deps.log.warn("net.target.closed", { host, addresses: found.addresses });
   }
   return addresses.length > 0
-    ? { kind: "addresses", addresses: someAddresses(addresses, MAX_ADDRESSES) }
+    ? { ...found, addresses: someAddresses(addresses, MAX_ADDRESSES) }
     : { kind: "none", outcome: closedTarget(host) };
 }
 
-function mayDoInClearText({ stage, reply }: ConnectFailed): boolean {
-  return afterConnectFailure(stage, reply) === "clearText";
+function mayDoInClearText({ tls }: TlsWishes, { stage, reply }: ConnectFailed): boolean {
+  return tls === "opportunistic" && afterConnectFailure(stage, reply) === "clearText";
 }
 
 /** One message on its way through the hosts of a domain. */
@@ -109,10 +125,15 @@ class Attempt {
     }
   }
 
-  async tryHost(targets: readonly Target[]): Promise<void> {
-    for (const target of targets) {
+  async tryHost({ host, addresses, tls }: Host): Promise<void> {
+    if (tls.kind === "refuse") {
+      this.#deps.log.warn("tls.policy.violated", { host, by: tls.by, reply: tls.outcome.reply });
+      this.noteAll(tls.outcome, host);
+      return;
+    }
+    for (const address of addresses) {
       if (this.over()) return;
-      await this.#tryAddress(target);
+      await this.#tryAddress({ host, address, tls });
     }
   }
 
@@ -126,21 +147,32 @@ class Attempt {
   }
 
   async #tryAddress(target: Target): Promise<void> {
-    let report = await this.#send(target, "opportunistic");
-    if (report.kind === "failed" && mayDoInClearText(report.failure)) {
-      this.#deps.log.info("net.tls.failed", { ...target, reply: report.failure.reply });
-      report = await this.#send(target, "never");
+    const { host, address, tls } = target;
+    const wishes = tlsWishes(tls, host);
+    let report = await this.#send(target, wishes);
+    if (report.kind === "failed" && mayDoInClearText(wishes, report.failure)) {
+      this.#deps.log.info("net.tls.failed", { host, address, reply: report.failure.reply });
+      report = await this.#send(target, { tls: "never", serverName: host });
     }
     if (report.kind === "failed") {
-      const { stage, reply: answer } = report.failure;
-      this.noteAll(connectOutcome(stage, answer), target.host);
+      this.noteAll(this.#failed(target, report.failure), host);
       return;
+    }
+    const doubt = testingDoubt(tls, report);
+    if (doubt !== undefined) {
+      this.#deps.log.warn("tls.policy.violated", {
+        host,
+        address,
+        by: "MTA-STS",
+        testing: true,
+        reason: doubt,
+      });
     }
     const { outcomes } = report;
     const asked = this.#open;
     for (const [index, recipient] of asked.entries()) {
       const outcome = outcomes[index];
-      if (outcome !== undefined) this.#results.set(recipient, { ...outcome, host: target.host });
+      if (outcome !== undefined) this.#results.set(recipient, { ...outcome, host });
     }
     this.#open = asked.filter((_, index) => {
       const outcome = outcomes[index];
@@ -148,16 +180,24 @@ class Attempt {
     });
   }
 
-  #send(target: Target, tls: "opportunistic" | "never"): Promise<DeliveryReport> {
+  #failed({ host, address, tls }: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
+    const outcome = policyOutcome(tls, host, answer, cause);
+    if (outcome === undefined) return connectOutcome(stage, answer);
+    const by = "by" in tls ? tls.by : undefined;
+    this.#deps.log.warn("tls.policy.violated", { host, address, by, reply: outcome.reply });
+    return outcome;
+  }
+
+  #send({ address }: Target, { tls, ...wishes }: TlsWishes): Promise<DeliveryReport> {
     const { hostname, port, timeouts, connections } = this.#deps;
     const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = this.#delivery;
     const openDsn = this.#open.map((recipient) => recipientDsn[recipients.indexOf(recipient)]);
     return connections.deliver(
       {
-        host: target.address,
+        host: address,
         port,
         session: { protocol: "smtp", hostname, tls },
-        serverName: target.host,
+        ...wishes,
         signal: this.#signal,
         timeouts: { connectMs: CONNECT_MS, ...timeouts },
       },

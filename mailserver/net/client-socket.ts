@@ -1,9 +1,10 @@
 /** A client's connection, in clear text and then perhaps under TLS. */
 import { isIP, connect as netConnect, type Socket } from "node:net";
-import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from "node:tls";
+import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { TlsInfo } from "../smtp/types.ts";
+import { CertificateRefused, certificateProblem } from "./certificate.ts";
 import { MIN_VERSION, tlsInfo } from "./tls.ts";
-import type { ConnectOptions } from "./types.ts";
+import type { ConnectOptions, Verification } from "./types.ts";
 
 interface Listener {
   data(chunk: Buffer): void;
@@ -64,6 +65,17 @@ export class ClientSocket {
     });
   }
 
+  /** What `work` writes goes out in one piece. */
+  together(work: () => void): void {
+    const socket = this.#socket;
+    socket.cork();
+    try {
+      work();
+    } finally {
+      socket.uncork();
+    }
+  }
+
   /** Settles when more may be written; never rejects (a lost connection is told to the listener). */
   async write(bytes: Uint8Array): Promise<void> {
     const socket = this.#socket;
@@ -86,23 +98,31 @@ export class ClientSocket {
     const secured: TLSSocket = tlsConnect({
       socket: raw,
       minVersion: MIN_VERSION,
-      // RFC 7435: without something to verify against, encryption alone is still better than clear text.
-      rejectUnauthorized: verify !== undefined,
+      // The certificate is looked at below, before a byte is said under TLS.
+      rejectUnauthorized: false,
       // RFC 6066 section 3: no address in SNI.
       ...(name !== undefined && isIP(name) === 0 ? { servername: name } : {}),
-      ...(verify?.ca === undefined ? {} : { ca: verify.ca }),
-      ...(verify ? { checkServerIdentity: (_: string, cert) => checkServerIdentity(verify.name, cert) } : {}),
+      ...(verify?.kind === "pkix" && verify.ca !== undefined ? { ca: verify.ca } : {}),
+      checkServerIdentity: () => undefined,
     });
     this.#socket = secured;
     const closed = (): void => reject(this.#error ?? new Error("closed during the TLS hand-shake"));
     secured.once("secureConnect", resolve).once("error", reject).once("close", closed);
     await promise;
     secured.off("error", reject).off("close", closed);
+    const doubt = check(secured, verify);
     this.#listen();
-    return tlsInfo(secured);
+    return { ...tlsInfo(secured), ...(doubt === undefined ? {} : { doubt }) };
   }
 
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+/** RFC 7435: without something to verify against, encryption alone is still better than clear text. */
+function check(secured: TLSSocket, verify: Verification | undefined): string | undefined {
+  const problem = verify && certificateProblem(secured, verify, new Date());
+  if (problem === undefined || (verify?.kind === "pkix" && verify.report === true)) return problem;
+  throw new CertificateRefused(problem);
 }

@@ -3,6 +3,7 @@ import { ClientSession } from "../smtp/client-session.ts";
 import { DotStuffer, isCanonical } from "../smtp/dot-stuff.ts";
 import * as replies from "../smtp/replies.ts";
 import type { ClientAction, ClientStage, Envelope, Outcome, Reply, TlsInfo } from "../smtp/types.ts";
+import { CertificateRefused } from "./certificate.ts";
 import { ClientSocket } from "./client-socket.ts";
 import {
   type Body,
@@ -18,6 +19,14 @@ const TIMEOUTS: ClientTimeouts = { connectMs: 30_000, replyMs: 300_000, messageM
 /** How long QUIT may take. */
 const QUIT_MS = 1_000;
 
+/** Bytes that are written at once. */
+const PIECE = 65_536;
+
+interface Sending {
+  readonly body: Body;
+  readonly outcomes: PromiseWithResolvers<readonly Outcome[]>;
+}
+
 class Client implements ClientConnection {
   readonly #options: ConnectOptions;
   readonly #timeouts: ClientTimeouts;
@@ -25,7 +34,7 @@ class Client implements ClientConnection {
   readonly #socket: ClientSocket;
   readonly #ready = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
-  #message: { readonly body: Body; readonly outcomes: PromiseWithResolvers<readonly Outcome[]> } | undefined;
+  #message: Sending | undefined;
   #tls: TlsInfo | undefined;
   #cause: unknown;
   #timer: NodeJS.Timeout | undefined;
@@ -110,6 +119,11 @@ class Client implements ClientConnection {
   }
 
   #perform(actions: readonly ClientAction[]): void {
+    if (actions.length > 1) this.#socket.together(() => this.#performAll(actions));
+    else this.#performAll(actions);
+  }
+
+  #performAll(actions: readonly ClientAction[]): void {
     let lines: Uint8Array[] = [];
     for (const action of actions) {
       if (action.kind === "write") {
@@ -141,7 +155,7 @@ class Client implements ClientConnection {
         break;
       case "body":
         this.#bodyBegan = true;
-        void this.#writeBody(action.framing);
+        this.#writeBody(action.framing);
         break;
       case "outcomes":
         this.#message?.outcomes.resolve(action.outcomes);
@@ -156,9 +170,25 @@ class Client implements ClientConnection {
     }
   }
 
-  async #writeBody(framing: "stuffed" | "octets"): Promise<void> {
+  #writeBody(framing: "stuffed" | "octets"): void {
     const message = this.#message;
     if (!message) return;
+    const { body } = message;
+    // At once, and so together with the command before it.
+    if (framing === "octets" && body instanceof Uint8Array && body.length <= PIECE) {
+      void this.#socket.write(body);
+      this.#bodyWritten();
+    } else void this.#writePieces(message, framing);
+  }
+
+  #bodyWritten(end?: Uint8Array): void {
+    this.#expect(this.#timeouts.messageMs);
+    const actions = this.#session.bodySent();
+    if (end) void this.#socket.write(end);
+    this.#perform(actions);
+  }
+
+  async #writePieces(message: Sending, framing: "stuffed" | "octets"): Promise<void> {
     const stuffer = framing === "stuffed" ? new DotStuffer() : undefined;
     try {
       for await (const chunk of pieces(message.body)) {
@@ -172,11 +202,7 @@ class Client implements ClientConnection {
       this.#aborted();
       return;
     }
-    if (this.#message !== message) return;
-    this.#expect(this.#timeouts.messageMs);
-    const actions = this.#session.bodySent();
-    if (stuffer) void this.#socket.write(stuffer.end());
-    this.#perform(actions);
+    if (this.#message === message) this.#bodyWritten(stuffer?.end());
   }
 
   async #startTls(): Promise<void> {
@@ -185,7 +211,8 @@ class Client implements ClientConnection {
       this.#tls = await this.#socket.secure({ host, verify, serverName });
     } catch (error) {
       this.#cause = error;
-      this.#perform(this.#session.failed(replies.tlsFailed));
+      const refused = error instanceof CertificateRefused;
+      this.#perform(this.#session.failed(refused ? replies.certificateRefused : replies.tlsFailed));
       this.#end();
       return;
     }
@@ -210,7 +237,7 @@ async function* pieces(body: Body): AsyncGenerator<Uint8Array> {
     yield* body;
     return;
   }
-  for (let at = 0; at < body.length; at += 65_536) yield body.subarray(at, at + 65_536);
+  for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE);
 }
 
 /** Connects, greets, secures and authenticates. Rejects with ConnectFailed. */

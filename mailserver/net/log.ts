@@ -51,22 +51,22 @@ function withoutSecrets(value: unknown, depth = DEPTH): unknown {
 export function lineWriter(fd = 1): DestinationStream {
   const sink = pino.destination({ dest: fd, sync: true, minLength: BATCH_BYTES });
   let due = false;
-  const flush = (): void => {
-    due = false;
+  // Nobody reads the log any more: the mail goes on.
+  sink.on("error", () => {});
+  process.on("exit", () => {
     try {
       sink.flushSync();
-    } catch {
-      // Nobody reads the log any more; the mail goes on.
-    }
-  };
-  sink.on("error", () => {});
-  process.on("exit", flush);
+    } catch {}
+  });
   return {
     write: (line) => {
       sink.write(line);
       if (due) return;
       due = true;
-      setImmediate(flush);
+      setImmediate(() => {
+        due = false;
+        sink.flush();
+      });
     },
   };
 }

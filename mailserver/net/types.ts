@@ -1,5 +1,6 @@
 /** What `serve`, `connect` and `deliver` take and give. */
 import type { SecureContext } from "node:tls";
+import type { TlsaRecord } from "../policy/tls.ts";
 import type {
   ClientOptions,
   ClientStage,
@@ -108,16 +109,32 @@ export interface ConnectOptions {
   /** Source address of the connection. */
   readonly localAddress?: string;
   readonly session: ClientOptions;
-  /**
-   * How the peer's certificate is checked when TLS is used. Absent: not checked (opportunistic, RFC 7435).
-   * `name` is sent as SNI and must match; `ca` PEM replaces the system's authorities.
-   */
-  readonly verify?: { readonly name: string; readonly ca?: string };
+  /** How the peer's certificate is checked when TLS is used. Absent: not checked (opportunistic, RFC 7435). */
+  readonly verify?: Verification;
   /** SNI without verification; defaults to `host` when that is a name. */
   readonly serverName?: string;
   readonly timeouts?: Partial<ClientTimeouts>;
   readonly signal?: AbortSignal;
 }
+
+/**
+ * What a certificate must be; `name` is sent as SNI. `pkix`: for that name, by an authority that everybody trusts, or
+ * that is in `ca` (PEM). `dane`: one that a TLSA record fits, by usage 2 for one of `names` too (RFC 7672 section 3).
+ */
+export type Verification =
+  | {
+      readonly kind: "pkix";
+      readonly name: string;
+      readonly ca?: string;
+      /** What is wrong is told in `TlsInfo.doubt`, and the session goes on. */
+      readonly report?: boolean;
+    }
+  | {
+      readonly kind: "dane";
+      readonly name: string;
+      readonly names: readonly string[];
+      readonly records: readonly TlsaRecord[];
+    };
 
 /** Milliseconds; defaults from RFC 5321 section 4.5.3.2. */
 export interface ClientTimeouts {

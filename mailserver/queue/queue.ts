@@ -34,10 +34,16 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** What the thread makes lives for a transaction; a larger nursery would only be memory that nobody else gets. */
+const YOUNG_MB = 4;
+
 /** Opens the queue; what was in flight when it was last open is due again. */
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const { worker: entry, ...queueStore } = options;
-  const worker = new Worker(entry, { workerData: { queueStore } satisfies QueueWorkerData });
+  const worker = new Worker(entry, {
+    workerData: { queueStore } satisfies QueueWorkerData,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   const waiting = new Map<number, Waiting>();
   const failure = Promise.withResolvers<never>();
   const opened = Promise.withResolvers<void>();

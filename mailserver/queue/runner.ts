@@ -98,14 +98,10 @@ class QueueRunner implements Runner {
 
   /** One report of an item at a time: two that read the same would both tell it. */
   async #reportInTurn(id: string): Promise<void> {
-    const before = this.#reporting.get(id);
-    const mine = (before ?? Promise.resolve()).catch(() => {}).then(() => this.reportAll(id));
+    const before = this.#reporting.get(id)?.catch(() => {}) ?? Promise.resolve();
+    const mine = before.then(() => this.reportAll(id));
     this.#reporting.set(id, mine);
-    try {
-      await mine;
-    } finally {
-      if (this.#reporting.get(id) === mine) this.#reporting.delete(id);
-    }
+    await mine.finally(() => this.#reporting.get(id) === mine && this.#reporting.delete(id));
   }
 
   /** Sends the notifications that are due for one item, or for all. */

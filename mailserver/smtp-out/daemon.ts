@@ -1,10 +1,14 @@
 /** Puts smtp-out together: listeners, queue, couriers. `main.ts` runs it; tests run it in their own process. */
 import type { SmtpOutSettings } from "../contract.ts";
 import { createBoxLine } from "../courier/box-line.ts";
-import { createDns, type Dns } from "../courier/mx.ts";
+import { createStsPolicies } from "../courier/mta-sts.ts";
+import type { Dns } from "../courier/mx.ts";
+import { createSecurity, type SecurityDns } from "../courier/security.ts";
 import { createSmtpCourier } from "../courier/smtp.ts";
+import { openStsStore, type StsStore } from "../courier/sts-store.ts";
 import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
+import { createDns } from "../dns/resolver.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
@@ -30,7 +34,7 @@ export interface DaemonDeps {
   readonly newId: () => string;
   /** Entry of the queue's worker thread. */
   readonly queueWorker: URL;
-  readonly dns?: Dns;
+  readonly dns?: Dns & SecurityDns;
   readonly directory?: Directory;
   readonly timeouts?: Partial<ClientTimeouts>;
   /** Milliseconds that each wrong password adds to its answer. */
@@ -70,6 +74,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     now: clock.now,
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
+  const stsStore = openStsStore(settings.queueDir);
   const limits = openSendingLimits({ dir: settings.queueDir, limits: settings.sending, now: clock.now });
   const handlerDeps = {
     ...deps,
@@ -87,11 +92,12 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
     limits.close();
+    stsStore.close();
     throw error;
   });
   const connections = new ConnectionPool(KEPT);
   const abroad = new ConnectionPool(KEPT_ABROAD);
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad });
+  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad, stsStore });
   const [submission, submissions, relay] = listeners;
   const unwatch = identity.watch();
   return {
@@ -105,6 +111,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
       limits.close();
+      stsStore.close();
       await directory.close();
     },
   };
@@ -117,19 +124,23 @@ type DeliveryDeps = DaemonDeps &
     readonly connections: ConnectionPool;
     /** To foreign hosts. */
     readonly abroad: ConnectionPool;
+    readonly stsStore: StsStore;
   };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
   const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
   const dns = deps.dns ?? createDns(settings.resolvers);
+  const mayReach = createTargetRule(settings.allowTargets);
+  const sts = createStsPolicies({ dns, mayReach, store: deps.stsStore, clock, log });
   const smtpDeps = {
     dns,
+    security: createSecurity({ dns, sts, port: settings.remotePort, exempt: settings.tlsExempt }),
     random,
     ownNames: [hostname, ...settings.ownNames],
     hostname,
     port: settings.remotePort,
-    mayReach: createTargetRule(settings.allowTargets),
+    mayReach,
     connections: deps.abroad,
     log,
     ...timeouts,

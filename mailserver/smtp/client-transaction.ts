@@ -3,6 +3,9 @@ import { writeMailParameters, writeRcptParameters } from "./dsn-parameters.ts";
 import * as replies from "./replies.ts";
 import type { ClientAction, ClientOptions, Envelope, Outcome, Reply, ReversePath } from "./types.ts";
 
+/** A message up to this many octets goes along with its envelope: in vain, should its only recipient be refused. */
+const EARLY_OCTETS = 65_536;
+
 /** What a reply means for a recipient. RFC 5321 section 4.2.1: the first digit decides. */
 export function outcomeOf(reply: Reply): Outcome {
   if (reply.code >= 200 && reply.code < 300) return { kind: "delivered", reply };
@@ -55,7 +58,7 @@ function rcptLine(envelope: Envelope, index: number, extensions: ReadonlyMap<str
 
 /** A command that was sent, or will be. */
 type Expected =
-  | { readonly kind: "mail" | "data" | "final" | "rset" }
+  | { readonly kind: "mail" | "data" | "final" | "early" | "rset" }
   | { readonly kind: "rcpt" | "lmtp"; readonly index: number };
 
 export class ClientTransaction {
@@ -74,6 +77,7 @@ export class ClientTransaction {
   #bodyOpen = false;
   #chunked = false;
   #chunkRefused = false;
+  #early = false;
   #finished = false;
   #usable = true;
 
@@ -117,6 +121,8 @@ export class ClientTransaction {
       this.#waiting.push({ line, expected: { kind: "rcpt", index } });
     });
     this.#write();
+    this.#early = this.#goesEarly();
+    if (this.#early) this.#chunk(this.#octets ?? 0);
     return this.#take();
   }
 
@@ -137,6 +143,10 @@ export class ClientTransaction {
   bodySent(): ClientAction[] {
     if (this.#finished) return [];
     this.#bodyOpen = false;
+    if (this.#early) {
+      this.#expected.push({ kind: "early" });
+      return this.#take();
+    }
     // RFC 2033 section 4.2: one reply for each accepted recipient.
     this.#expected =
       this.#protocol === "lmtp"
@@ -172,6 +182,11 @@ export class ClientTransaction {
         this.#decideRest(outcomeOf(reply));
         this.#chunkRefused = this.#chunked && reply.code >= 300;
         return this.#end();
+      case "early":
+        this.#chunkRefused = reply.code >= 300;
+        // Whatever is said of a message without a recipient: to nobody was it delivered.
+        if (this.#accepted.length > 0) this.#decideRest(outcomeOf(reply));
+        return this.#end();
       case "rset":
         return this.#finish();
     }
@@ -189,12 +204,27 @@ export class ClientTransaction {
     const undecided = this.#outcomes.some((outcome) => outcome === undefined);
     // MAIL was refused, or the last RCPT: what was not written need not be.
     if (!undecided) this.#waiting.length = 0;
-    if (this.#expected.length > 0) return;
+    if (this.#expected.length > 0 || this.#early) return;
     if (this.#waiting.length > 0) return this.#write();
     // The message is never pipelined behind RCPT: with all recipients refused there must be no body.
     if (this.#accepted.length === 0) this.#send("RSET", { kind: "rset" });
     else if (this.#octets !== undefined && this.#extensions.has("CHUNKING")) this.#chunk(this.#octets);
     else this.#send("DATA", { kind: "data" });
+  }
+
+  /**
+   * RFC 3030 section 4.2: BDAT may follow RCPT at once, which saves a box a round trip. Only where one recipient alone
+   * decides, and one reply follows the message whatever was said to RCPT.
+   */
+  #goesEarly(): boolean {
+    return (
+      this.#protocol === "lmtp" &&
+      this.#envelope.recipients.length === 1 &&
+      this.#octets !== undefined &&
+      this.#octets <= EARLY_OCTETS &&
+      this.#extensions.has("PIPELINING") &&
+      this.#extensions.has("CHUNKING")
+    );
   }
 
   /** RFC 3030 section 2: after a refused chunk only RSET brings back a known state. */

@@ -140,6 +140,11 @@ export const peerTimeout = reply(451, "4.4.2", "The host took too long to answer
 export const badPeerReply = reply(451, "4.5.0", "The host gave an answer that makes no sense");
 export const tlsNotOffered = reply(451, "4.7.4", "The host does not offer STARTTLS, which is required");
 export const tlsFailed = reply(451, "4.7.5", "The TLS hand-shake with the host failed");
+export const certificateRefused = reply(
+  451,
+  "4.7.5",
+  "The certificate of the host is not the one that is asked for",
+);
 export const authNotOffered = reply(451, "4.7.0", "The host does not offer AUTH PLAIN, which is required");
 export const peerLacksUtf8 = reply(553, "5.6.7", "The host of the recipient can't take non-ASCII addresses");
 export const peerLacksEightBit = reply(554, "5.6.3", "The host of the recipient can't take 8-bit messages");

@@ -86,6 +86,8 @@ export interface TlsInfo {
   readonly version: string;
   /** e.g. `TLS_AES_256_GCM_SHA384` */
   readonly cipher: string;
+  /** What is wrong with the peer's certificate, where that was only to be reported. */
+  readonly doubt?: string;
 }
 
 /** What is known of a server session. A fresh one (only id, client and tls known) begins after STARTTLS. */

@@ -14,8 +14,12 @@ export function workerSlot(environment: Readonly<Record<string, string | undefin
   return cluster.isWorker ? Number(environment[SLOT]) : undefined;
 }
 
+/** In MiB. Node's own choice would take 48 of them for what lives no longer than a session's command. */
+const NURSERY = "--max-semi-space-size=4";
+
 /** Starts this program once more as the worker of a slot. */
 export function forkWorker(slot: number): WorkerProcess {
+  cluster.setupPrimary({ execArgv: [...process.execArgv, NURSERY] });
   const worker = cluster.fork({ [SLOT]: String(slot) });
   // Such as "channel closed": its exit tells.
   worker.on("error", () => {});

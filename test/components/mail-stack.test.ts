@@ -180,6 +180,14 @@ describe("the declared stack", () => {
     const records = registered.filter(({ type }) => type.endsWith("gandi:Record"));
     assert.deepEqual(records.map(({ name }) => name).sort(), [
       "_dmarc.example.test-TXT",
+      "_imap._tcp.example.test-SRV",
+      "_imaps._tcp.example.test-SRV",
+      "_pop3._tcp.example.test-SRV",
+      "_pop3s._tcp.example.test-SRV",
+      "_sieve._tcp.example.test-SRV",
+      "_smtp._tls.example.test-TXT",
+      "_submission._tcp.example.test-SRV",
+      "_submissions._tcp.example.test-SRV",
       "example.test-MX",
       "example.test-TXT",
       "imap.example.test-A",
@@ -269,6 +277,45 @@ describe("the declared stack", () => {
     assert.equal(alice?.address, "alice@example.test");
     assert.match(alice?.initialPassword ?? "", /^([a-z2-9]{5}-){3}[a-z2-9]{5}$/);
     assert.notEqual(alice?.initialPassword, bob?.initialPassword);
+  });
+});
+
+describe("people without a mailbox", () => {
+  const entryOf = (uid: string) =>
+    plain<Record<string, string[]>>(named(`person-${uid}-entry`).inputs.attributes);
+  const namesOf = (uid: string) =>
+    registered.flatMap(({ name }) => (name.startsWith(`person-${uid}`) ? [name] : [])).sort();
+  let summary: Summary;
+  before(async () => {
+    summary = await declare({
+      domain: "example.test",
+      users: {
+        alice: { name: "Alice" },
+        bob: { name: "Bob", state: "none" },
+        carol: { name: "Carol", state: "deleted", deletedOn: "2026-01-31", forward: "c@example.net" },
+      },
+    });
+  });
+
+  it("have an entry alone, or with the mail that is kept, and no box", () => {
+    assert.deepEqual(namesOf("bob"), ["person-bob", "person-bob-entry"]);
+    assert.deepEqual(namesOf("carol"), ["person-carol", "person-carol-entry", "person-carol-mail"]);
+  });
+
+  it("are nobody that mail goes to or comes from, but have a password", () => {
+    for (const uid of ["bob", "carol"]) {
+      assert.deepEqual(entryOf(uid).objectClass, ["inetOrgPerson"]);
+      for (const name of ["mail", "mailLocalAddress", "mailHost", "mailRoutingAddress"])
+        assert.deepEqual(entryOf(uid)[name], [], name);
+      assert.ok(named(`person-${uid}-entry`).inputs.password);
+    }
+    assert.deepEqual(entryOf("alice").objectClass, ["inetOrgPerson", "inetLocalMailRecipient"]);
+  });
+
+  it("are told with their password and no address", () => {
+    const bob = plain<Summary>(summary).people.find(({ uid }) => uid === "bob");
+    assert.equal(bob?.address, undefined);
+    assert.ok(bob?.initialPassword);
   });
 });
 

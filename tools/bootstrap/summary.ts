@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 const ZoneRecord = z.object({
+  zone: z.string().optional(),
   name: z.string(),
   type: z.string(),
   ttl: z.number(),
@@ -16,7 +17,8 @@ export const Summary = z.object({
     z.object({
       uid: z.string(),
       name: z.string(),
-      address: z.string(),
+      /** Of those with a mailbox. */
+      address: z.string().optional(),
       initialPassword: z.string().optional(),
     }),
   ),
@@ -40,13 +42,17 @@ function reachable(bind: string): string {
   return bind;
 }
 
+type Holder = Person & { readonly address: string };
+const withMailbox = ({ people }: Summary): Holder[] =>
+  people.flatMap(({ address, ...person }) => (address === undefined ? [] : [{ ...person, address }]));
+
 const PASSWORD = "PASSWORD";
 const passwordOf = (summary: Summary, person: Person): string =>
   (summary.showPasswords && person.initialPassword) || PASSWORD;
 
 /** A mail from the first person to the second (or to themselves) through submission with STARTTLS and AUTH. */
 export function swaksLine(summary: Summary, caFile: string): string | undefined {
-  const [from, to = from] = summary.people;
+  const [from, to = from] = withMailbox(summary);
   const port = summary.ports.submission;
   if (!from || !to || port === undefined) return undefined;
   const login = [
@@ -66,7 +72,7 @@ export function swaksLine(summary: Summary, caFile: string): string | undefined 
 
 /** The newest message of the person whom {@link swaksLine} writes to. */
 export function imapLine(summary: Summary, caFile: string): string | undefined {
-  const [first, reader = first] = summary.people;
+  const [first, reader = first] = withMailbox(summary);
   const port = summary.ports.imaps;
   if (!reader || port === undefined) return undefined;
   const host = reachable(summary.bind);
@@ -90,7 +96,7 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
     port === undefined || (name === "dnsApi" && dnsProvider !== "dev") ? [] : [`${name} ${port}`],
   );
   const rows = people.map((person) => [
-    person.address,
+    person.address ?? `${person.uid} (no mailbox)`,
     person.name,
     ...(showPasswords && person.initialPassword ? [person.initialPassword] : []),
   ]);

@@ -16,7 +16,7 @@ import {
   SUFFIX,
   sha256,
 } from "./images.ts";
-import { person, service } from "./people.ts";
+import { person, service, withoutMailbox } from "./people.ts";
 
 const HOST = "imap.semail.test";
 
@@ -48,8 +48,9 @@ describe("directory, box and access together", () => {
     imap.send(`a LOGIN "${user}" "${pass}"\r\n`);
     const answer = (await imap.until(/^a /)).at(-1) ?? "";
     imap.close();
-    return answer.replace(/\].*/, "]");
+    return answer;
   };
+  const replyCode = async (user: string, pass: string) => (await reply(user, pass)).replace(/\].*/, "]");
   const subjects = async (imap: ImapFlow) => {
     const lock = await imap.getMailboxLock("INBOX");
     const all = await imap.fetchAll("1:*", { envelope: true });
@@ -85,6 +86,7 @@ describe("directory, box and access together", () => {
     await client.bind(`cn=admin,${SUFFIX}`, ADMIN_PASSWORD);
     await client.add(`cn=access,${SERVICES}`, service("access"));
     for (const uid of ["alice", "bob"]) await client.add(`uid=${uid},${PEOPLE}`, person(uid));
+    await client.add(`uid=carol,${PEOPLE}`, withoutMailbox("carol"));
     await client.unbind();
   });
 
@@ -132,10 +134,15 @@ describe("directory, box and access together", () => {
 
   it("says temporary while the directory is down, and goes on when it is back", async () => {
     await directory.stop();
-    assert.match(await reply("alice", "password of alice"), /^a NO \[UNAVAILABLE\]/);
+    assert.match(await replyCode("alice", "password of alice"), /^a NO \[UNAVAILABLE\]/);
     await directory.start();
     await directory.waitHealthy();
     assert.match(await reply("alice", "password of alice"), /^a OK /);
+  });
+
+  it("tells who has no mailbox so, once their password is right, and nobody else", async () => {
+    assert.match(await reply("carol", "password of carol"), /^a NO .*You have no mailbox here: /);
+    assert.match(await reply("carol", "password of bob"), /^a NO \[AUTHENTICATIONFAILED\] Auth/);
   });
 
   it("refuses whoever does not know a person's password", async () => {
@@ -149,7 +156,7 @@ describe("directory, box and access together", () => {
     ] as const;
     // At once: each failure makes the next one from the same address wait longer.
     const answers = await Promise.all(
-      logins.map(async ([user, pass]) => [user, pass, await reply(user, pass)]),
+      logins.map(async ([user, pass]) => [user, pass, await replyCode(user, pass)]),
     );
     assert.deepEqual(
       answers,

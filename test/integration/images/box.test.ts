@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { ImapFlow } from "imapflow";
+import { connect } from "../../../mailserver/net/client.ts";
+import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { deliver, openDialogue } from "./dialogue.ts";
 import { boxPassword, healthy, sha256 } from "./images.ts";
@@ -113,6 +115,37 @@ describe("box", () => {
     const { data } = await send(["alice@semail.test"], message("big", "0123456789\r\n".repeat(10_000)));
     assert.match(data[0] ?? "", /^452 4\.2\.2 /);
     assert.equal((await messages()).length, count);
+  });
+
+  it("goes on with our client after it refused a recipient whose message was sent along", async () => {
+    const line = await connect({
+      host: "127.0.0.1",
+      port: await box.port("24/tcp"),
+      session: { protocol: "lmtp", hostname: "mx.semail.test", tls: "never" },
+    });
+    const send = async (bytes: number) => {
+      const body = Buffer.from(`${message("fills")}${"0123456789\r\n".repeat(bytes / 12)}\r\n`);
+      const to = makeAddress("alice", "semail.test");
+      const envelope = { from: null, recipients: [to], size: body.length, eightBit: false, smtputf8: false };
+      const [outcome] = await line.send(envelope, body);
+      return `${outcome?.kind} ${outcome?.reply.code}`;
+    };
+    const count = (await messages()).length;
+    const said = [await send(12)];
+    for (let sent = 0; sent < 5; sent += 1) said.push(await send(60_000));
+    said.push(await send(12));
+    await line.close();
+    assert.deepEqual(
+      [said[0], said.at(-2), said.at(-1)],
+      ["delivered 250", "temporary 452", "delivered 250"],
+    );
+    const taken = said.filter((answer) => answer === "delivered 250").length;
+    assert.equal((await messages()).length, count + taken);
+    await withImap(alice, async (imap) => {
+      const lock = await imap.getMailboxLock("INBOX");
+      await imap.messageDelete({ subject: "fills" });
+      lock.release();
+    });
   });
 
   it("files by the person's Sieve script, and refuses one that would send mail", async () => {

@@ -14,6 +14,11 @@ export function person(uid: string): Record<string, string | string[]> {
   };
 }
 
+/** An entry of who has no mailbox, as the product writes it. */
+export function withoutMailbox(uid: string): Record<string, string | string[]> {
+  return { objectClass: ["inetOrgPerson"], uid, cn: uid, sn: uid, userPassword: `password of ${uid}` };
+}
+
 /** The account of a service. */
 export function service(cn: string): Record<string, string | string[]> {
   return { objectClass: ["organizationalRole", "simpleSecurityObject"], cn, userPassword: SERVICE_PASSWORD };

@@ -39,6 +39,14 @@ test("the IMAP line reads the newest mail of the second person, quoted for a she
   );
 });
 
+test("who has no mailbox is listed with their password, and writes to nobody", () => {
+  const carol = { uid: "aaron", name: "Aaron", initialPassword: "s3cret-C" };
+  const more = { ...summary, people: [carol, ...summary.people] };
+  assert.match(renderSummary(more, { ca: "c", records: "r" }), /aaron \(no mailbox\) +Aaron +s3cret-C/);
+  assert.equal(swaksLine(more, "c"), swaksLine(summary, "c"));
+  assert.equal(imapLine(more, "c"), imapLine(summary, "c"));
+});
+
 test("one person writes to themselves; nobody leaves the lines out", () => {
   const alone = { ...summary, people: summary.people.slice(0, 1) };
   assert.match(swaksLine(alone, "c") ?? "", /--from alice@semail\.test --to alice@semail\.test$/);

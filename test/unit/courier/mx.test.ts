@@ -78,7 +78,7 @@ for (const { domain, ...want } of routes) {
 test("equal preferences are shuffled", async () => {
   const draws = [0.9, 0.1, 0.5];
   const route = await findHosts("equal.test", { dns, random: () => draws.shift() ?? 0, ownNames });
-  assert.deepEqual(route, { kind: "hosts", hosts: ["b.test", "c.test", "a.test"] });
+  assert.deepEqual(route.kind === "hosts" && route.hosts, ["b.test", "c.test", "a.test"]);
 });
 
 const addresses = [

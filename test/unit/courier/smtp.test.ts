@@ -7,13 +7,16 @@ import { createTargetRule } from "../../../mailserver/courier/target.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { ConnectionPool, type Connections } from "../../../mailserver/net/pool.ts";
 import { ConnectFailed, type ConnectOptions, type DeliveryReport } from "../../../mailserver/net/types.ts";
+import type { TlsDecision } from "../../../mailserver/policy/tls.ts";
 import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import {
   badPeerReply,
+  certificateRefused,
   connectionLost,
   noAnswer,
   reply,
   tlsFailed,
+  tlsNotOffered,
 } from "../../../mailserver/smtp/replies.ts";
 import type { ClientStage, Outcome, Reply } from "../../../mailserver/smtp/types.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
@@ -34,6 +37,7 @@ function courier(zone: Zone, connections: Connections, more: Partial<SmtpCourier
     hostname: "smtp.semail.test",
     port: 25,
     mayReach: createTargetRule(),
+    security: async () => async () => ({ kind: "opportunistic" }),
     connections,
     log: silentLog,
     ...more,
@@ -220,6 +224,92 @@ describe("one recipient:", () => {
       assert.equal(`${of?.kind} ${of?.reply.code} by ${of?.host}`, result);
     });
   }
+});
+
+const DANE: TlsDecision = {
+  ...{ kind: "dane", by: "DANE", base: "mx1.test", names: ["mx1.test"] },
+  records: [{ usage: 3, selector: 1, matching: 1, data: "ab" }],
+};
+const TESTING: TlsDecision = { kind: "testing", by: "MTA-STS", unlisted: false };
+const refused: TlsDecision = {
+  ...{ kind: "refuse", by: "DANE" },
+  outcome: { kind: "temporary", reply: reply(451, "4.7.5", "bogus") },
+};
+
+const secured: Readonly<Record<string, Omit<Case, "zone"> & { readonly tls: TlsDecision }>> = {
+  "a failed hand-shake under DANE is no reason for clear text": {
+    tls: DANE,
+    answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
+    asked: [FIRST, SECOND],
+    result: "temporary 4.7.5 by mx1.test",
+  },
+  "a wrong certificate under DANE": {
+    tls: DANE,
+    answers: { [FIRST]: failed("tls", certificateRefused), [SECOND]: taken },
+    asked: [FIRST, SECOND],
+    result: "delivered 2.0.0 by mx2.test",
+  },
+  "no STARTTLS under MTA-STS": {
+    tls: { kind: "sts", by: "MTA-STS" },
+    answers: { [FIRST]: failed("helo", tlsNotOffered), [`${FIRST} clear`]: taken },
+    asked: [FIRST, SECOND],
+    result: "temporary 4.7.4 by mx1.test",
+  },
+  "a failed hand-shake with unusable TLSA records": {
+    tls: { kind: "encrypted", by: "DANE" },
+    answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
+    asked: [FIRST, SECOND],
+    result: "temporary 4.7.5 by mx1.test",
+  },
+  "hosts that must not be used": {
+    tls: refused,
+    answers: {},
+    asked: [],
+    result: "temporary 4.7.5 by mx1.test",
+  },
+  "a failed hand-shake in testing mode": {
+    tls: TESTING,
+    answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
+    asked: [FIRST, `${FIRST} clear`],
+    result: "delivered 2.0.0 by mx1.test",
+  },
+};
+describe("TLS that is demanded:", () => {
+  for (const [name, { tls, answers, asked, result }] of Object.entries(secured)) {
+    test(name, async () => {
+      const world = peers(answers);
+      const carry = courier(TWO, world.connections, { security: async () => async () => tls });
+      const [of] = await carry("one.test", delivery("bob"), new AbortController().signal);
+      assert.deepEqual(world.asked, asked);
+      assert.equal(`${of?.kind} ${of?.reply.enhanced} by ${of?.host}`, result);
+    });
+  }
+
+  test("testing mode reports what enforce would have refused", async () => {
+    const told: unknown[] = [];
+    const log = {
+      ...silentLog,
+      warn: (event: string, fields?: object) => void told.push({ event, ...fields }),
+    };
+    const doubtful = { ...taken, tls: { version: "TLSv1.3", cipher: "x", doubt: "is not for mx1.test" } };
+    const world = peers({ [FIRST]: doubtful });
+    await courier(TWO, world.connections, { log, security: async () => async () => TESTING })(
+      ...(["one.test", delivery("bob"), new AbortController().signal] as const),
+    );
+    const reason = "the certificate is not for mx1.test";
+    assert.deepEqual(told, [
+      ...[
+        {
+          event: "tls.policy.violated",
+          host: "mx1.test",
+          address: FIRST,
+          by: "MTA-STS",
+          testing: true,
+          reason,
+        },
+      ],
+    ]);
+  });
 });
 
 test("hosts that were not asked, since time was up, don't make a refusal final", async () => {

@@ -44,7 +44,9 @@ describe("sending to our own server", () => {
 
   test("only to a peer whose certificate is the right one, when that is asked", async () => {
     const to = await inbox({ tls: identity });
-    const verify = (name: string, ca: string) => ({ connect: { verify: { name, ca } } });
+    const verify = (name: string, ca: string) => ({
+      connect: { verify: { kind: "pkix" as const, name, ca } },
+    });
     const { port } = to.listener;
     assert.deepEqual(await sent(port, ["a@b.example"], verify("mx.semail.test", identity.ca)), [
       "delivered 250 2.0.0",

@@ -52,7 +52,10 @@ describe("the log", () => {
     const fields = { list: ["a", { to: "b" }], none: null, absent: undefined, deep: { one: { two: 2 } } };
     log.info("daemon.ready", fields);
     const { list, none, deep } = JSON.parse(lines[0] ?? "");
-    assert.deepEqual({ list, none, deep }, { list: ["a", { to: "b" }], none: null, deep: { one: { two: 2 } } });
+    assert.deepEqual(
+      { list, none, deep },
+      { list: ["a", { to: "b" }], none: null, deep: { one: { two: 2 } } },
+    );
   });
 
   for (const [end, script] of Object.entries({
@@ -67,8 +70,14 @@ describe("the log", () => {
         for (let port = 0; port < 2_000; port += 1) log.info("daemon.ready", { port, pad: "x".repeat(100) });
         ${script}`;
       const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", source]);
-      const ports = String(stdout).trimEnd().split("\n").map((line) => JSON.parse(line).port);
-      assert.deepEqual(ports, Array.from({ length: 2_000 }, (_, port) => port));
+      const ports = String(stdout)
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).port);
+      assert.deepEqual(
+        ports,
+        Array.from({ length: 2_000 }, (_, port) => port),
+      );
     });
   }
 

@@ -213,7 +213,11 @@ test("a failure that a crash left unreported is reported at start, and not tried
   await queue.enqueue(item("a", ["bob@one.test"]));
   await queue.claimDue({ now: 0, limit: 1, except: [] });
   const answer = { code: 550, status: "5.1.1", text: "nobody" };
-  await queue.settle({ id: "a", at: 0, settlements: [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" }] });
+  await queue.settle({
+    id: "a",
+    at: 0,
+    settlements: [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" }],
+  });
   const { seen, reports, runner, notified } = run(queue, () => delivered);
   await notified;
   await runner.stop();

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RetrySettings } from "../../../mailserver/contract.ts";
 import type { DueRecipient, Owed } from "../../../mailserver/queue/item.ts";
-import { type AttemptFacts, type AttemptResult, retryDelay, settle } from "../../../mailserver/queue/schedule.ts";
+import {
+  type AttemptFacts,
+  type AttemptResult,
+  retryDelay,
+  settle,
+} from "../../../mailserver/queue/schedule.ts";
 
 const settings = RetrySettings.parse({});
 const MINUTE = 60_000;
@@ -22,7 +27,12 @@ const recipient = { seq: 3, address: "bob@example.org", destination: "mx:example
 const answer = { code: 451, status: "4.7.1", text: "later" };
 const cases = [
   { name: "delivered is final", kind: "delivered", now: 0, want: { state: "delivered" } },
-  { name: "a permanent failure is final at once", kind: "permanent", now: 0, want: { state: "failed", owed: "failed" } },
+  {
+    name: "a permanent failure is final at once",
+    kind: "permanent",
+    now: 0,
+    want: { state: "failed", owed: "failed" },
+  },
   {
     name: "a temporary failure waits",
     kind: "temporary",
@@ -35,7 +45,12 @@ const cases = [
     now: 5 * DAY - MINUTE,
     want: { state: "pending", nextAttempt: 5 * DAY, owed: "delayed" },
   },
-  { name: "after the end it has expired", kind: "temporary", now: 5 * DAY, want: { state: "expired", owed: "failed" } },
+  {
+    name: "after the end it has expired",
+    kind: "temporary",
+    now: 5 * DAY,
+    want: { state: "expired", owed: "failed" },
+  },
 ] as const;
 
 for (const { name, kind, now, want } of cases) {
@@ -98,7 +113,13 @@ const owed: readonly {
     facts: SILENCE,
     want: "failed",
   },
-  { name: "of a delay, not before four hours", of: remote, kind: "temporary", now: 4 * HOUR - 1, want: undefined },
+  {
+    name: "of a delay, not before four hours",
+    of: remote,
+    kind: "temporary",
+    now: 4 * HOUR - 1,
+    want: undefined,
+  },
   { name: "of a delay, after four hours", of: remote, kind: "temporary", now: 4 * HOUR, want: "delayed" },
   {
     name: "of a delay, once",

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
-import { silentLog } from "../../../mailserver/net/log.ts";
 import { box, relay, send, session, spoolFolder, start, vouching } from "./support.ts";
 
 const OK = "250 2.1.5";

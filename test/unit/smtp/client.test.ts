@@ -92,6 +92,34 @@ describe("a client session", () => {
     assert.deepEqual(said.slice(3), ["RSET", "permanent 550", "permanent 550"]);
   });
 
+  const EARLY = ["220 x", "250-x\r\n250-PIPELINING\r\n250 CHUNKING"];
+  const TOGETHER = ["MAIL FROM:<bob@a.example>", "RCPT TO:<carol@b.example>", "BDAT 7 LAST", "[octets]"];
+  const one: Partial<Envelope> = { recipients: ENVELOPE.recipients.slice(0, 1) };
+  for (const [what, peer, end] of [
+    ["taken", ["250 a", "250 b", "250 c"], ["delivered 250"]],
+    ["refused after all", ["250 a", "250 b", "452 4.2.2 full", "250 reset"], ["RSET", "temporary 452"]],
+    [
+      "of a refused recipient",
+      ["250 a", "552 5.2.2 b", "503 5.5.1 c", "250 reset"],
+      ["RSET", "permanent 552"],
+    ],
+    ["of a refused recipient, taken for nobody", ["250 a", "552 5.2.2 b", "250 c"], ["permanent 552"]],
+    ["of a refused sender", ["451 a", "503 b", "503 c", "250 reset"], ["RSET", "temporary 451"]],
+    ["cut off by 421", ["250 a", "250 b", "421 4.3.2 bye"], ["temporary 421"]],
+    ["answered nonsense", ["250 a", "250 b", "354 c", "250 reset"], ["RSET", "temporary 451"]],
+  ] as const) {
+    test(`sends a box a small message along with its envelope: ${what}`, () => {
+      assert.deepEqual(play([...EARLY, ...peer], one, "lmtp"), [...TOGETHER, ...end]);
+    });
+  }
+
+  test("but not over SMTP, nor for several recipients", () => {
+    const peer = [...EARLY, "250 a", "250 b", "250 c"];
+    assert.ok(!play(EARLY, one).includes("BDAT 7 LAST"));
+    assert.ok(!play(EARLY, {}, "lmtp").includes("BDAT 7 LAST"));
+    assert.deepEqual(play(peer, {}, "lmtp").slice(3), ["BDAT 7 LAST", "[octets]"]);
+  });
+
   test("passes DSN's parameters on to a peer that offers DSN, in ASCII", () => {
     const said = play(["220 x", "250-x\r\n250-DSN\r\n250 PIPELINING"], {
       dsn: DSN,

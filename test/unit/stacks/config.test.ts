@@ -50,6 +50,51 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, users: { alice: { ...alice, addresses: ["alice+x@example.org"] } } },
       problem: /^users\.alice\.addresses\.0: must be a mail address/,
     },
+    "an address of a mailbox that was given up, whose owner may take it back": {
+      raw: {
+        ...base,
+        users: {
+          alice: { ...alice, state: "deleted", deletedOn: "2026-01-31" },
+          bob: { name: "Bob", aliases: ["alice@example.org"] },
+        },
+      },
+      problem: /^users\.bob\.aliases\.0: alice@example\.org is claimed twice/,
+    },
+    "a mailbox that was given up nobody knows when": {
+      raw: { ...base, users: { alice: { ...alice, state: "deleted" } } },
+      problem: /^users\.alice\.deletedOn: is missing/,
+    },
+    "a day that there is not": {
+      raw: { ...base, users: { alice: { ...alice, state: "deleted", deletedOn: "2026-02-30" } } },
+      problem: /^users\.alice\.deletedOn: must be a day/,
+    },
+    "the day of a deletion that was not": {
+      raw: { ...base, users: { alice: { ...alice, deletedOn: "2026-01-31" } } },
+      problem: /^users\.alice\.deletedOn: is only for/,
+    },
+    "an alias without a mailbox": {
+      raw: { ...base, users: { alice: { ...alice, state: "none", aliases: ["a@example.org"] } } },
+      problem: /^users\.alice\.aliases: needs a mailbox/,
+    },
+    "a forward to who has no mailbox": {
+      raw: {
+        ...base,
+        users: { alice: { ...alice, forward: "bob@example.org" }, bob: { name: "Bob", state: "none" } },
+      },
+      problem: /^users\.alice\.forward: nobody has the address bob@example\.org$/,
+    },
+    "a postmaster without a mailbox": {
+      raw: { ...base, postmaster: "bob", users: { alice, bob: { name: "Bob", state: "none" } } },
+      problem: /^postmaster: bob has no mailbox \(state: none\)/,
+    },
+    "a catch-all without a mailbox": {
+      raw: { ...base, smtpIn: { catchAll: "bob" }, users: { alice, bob: { name: "Bob", state: "none" } } },
+      problem: /^smtpIn\.catchAll: bob has no mailbox/,
+    },
+    "a portal on the port of another": {
+      raw: { ...base, portal: { enabled: true, port: 993 } },
+      problem: /^portal\.port: 993 is already ports\.imaps$/,
+    },
     "a catch-all that nobody has": {
       raw: { ...base, smtpIn: { catchAll: "carol" } },
       problem: /^smtpIn\.catchAll: there is no user carol/,

@@ -1,0 +1,133 @@
+/** Which MTA-STS policy (RFC 8461) a domain has. The record and the file are read by mailauth, by the strict rules. */
+import { fetchPolicy, resolvePolicy, validateMx } from "mailauth/lib/mta-sts.js";
+import { z } from "zod";
+import type { Log } from "../net/log.ts";
+import type { StsFacts } from "../policy/tls.ts";
+import type { Clock } from "../queue/clock.ts";
+import type { Dns } from "./mx.ts";
+import type { SecurityDns } from "./security.ts";
+import type { StsPolicy, StsStore } from "./sts-store.ts";
+import type { TargetRule } from "./target.ts";
+
+export interface StsDeps {
+  readonly dns: Pick<Dns, "resolve4" | "resolve6"> & Pick<SecurityDns, "resolveTxt">;
+  /** Asked for each address of a policy host: whoever publishes one must not point us at a service of ours. */
+  readonly mayReach: TargetRule;
+  readonly store: StsStore;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+  /** Reads the file of a domain; over HTTPS unless told. */
+  readonly fetch?: (domain: string) => Promise<unknown>;
+}
+
+export interface StsPolicies {
+  /** The policy that is in force for mail to a domain, for one host after the other; undefined: none. */
+  find(domain: string): Promise<((host: string) => StsFacts) | undefined>;
+}
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+/** All of the HTTPS request; RFC 8461 section 3.3 suggests a minute at most, and 64 KiB. */
+const FETCH_MS = 30_000;
+const FETCH_BYTES = 65_536;
+/** RFC 8461 section 3.3: not at each message when it fails. */
+const AGAIN_MS = 5 * MINUTE;
+/** Domains of which we remember that it failed. */
+const MAX_FAILED = 10_000;
+
+/** What mailauth makes of the file; it has checked it. */
+const Fetched = z.object({
+  mode: z.enum(["enforce", "testing", "none"]),
+  mx: z.array(z.string()).default([]),
+  maxAge: z.number().min(0),
+});
+
+/** `cached` also stands for no policy at all when there is none. */
+export type StsStep = "cached" | "fetch";
+
+/** RFC 8461 sections 3.3 and 5.1. `id`: that of the record; undefined when there is none, or no answer. */
+export function stsStep(cached: StsPolicy | undefined, id: string | undefined, now: number): StsStep {
+  if (id === undefined) return "cached";
+  if (cached === undefined || now >= cached.expires || cached.id !== id) return "fetch";
+  // Fetched anew long before it expires, so that nobody can turn it off by being in the way at that moment.
+  const refresh = cached.fetched + Math.min(DAY, (cached.expires - cached.fetched) / 2);
+  return now >= refresh ? "fetch" : "cached";
+}
+
+export function createStsPolicies(deps: StsDeps): StsPolicies {
+  const { store, clock, log } = deps;
+  const resolver = guardedResolver(deps);
+  const fetch = deps.fetch ?? ((domain: string) => fetchFile(domain, resolver));
+  const running = new Map<string, Promise<StsPolicy | undefined>>();
+  const failed = new Map<string, number>();
+
+  async function idOf(domain: string): Promise<string | undefined> {
+    try {
+      return (await resolvePolicy(domain, { resolver, strict: true })) || undefined;
+    } catch (error) {
+      // No answer, or several records, which count as none: what is known stays in force.
+      log.debug("tls.policy.unavailable", { domain, error });
+      return undefined;
+    }
+  }
+
+  async function renew(domain: string, id: string): Promise<StsPolicy | undefined> {
+    try {
+      const { mode, mx, maxAge } = Fetched.parse(await fetch(domain));
+      const now = clock.now();
+      const policy = { id, mode, mx, fetched: now, expires: now + Math.round(maxAge) * 1_000 };
+      store.put(domain, policy, now);
+      failed.delete(domain);
+      log.info("tls.policy.fetched", { domain, id, mode, mx, maxAge });
+      return policy;
+    } catch (error) {
+      if (failed.size >= MAX_FAILED) failed.clear();
+      failed.set(domain, clock.now() + AGAIN_MS);
+      log.warn("tls.policy.unavailable", { domain, error });
+      return undefined;
+    }
+  }
+
+  async function look(domain: string): Promise<StsPolicy | undefined> {
+    const id = await idOf(domain);
+    const now = clock.now();
+    const known = store.get(domain);
+    const cached = known !== undefined && now < known.expires ? known : undefined;
+    if (stsStep(cached, id, now) === "cached" || id === undefined) return cached;
+    if (now < (failed.get(domain) ?? 0)) return cached;
+    return (await renew(domain, id)) ?? cached;
+  }
+
+  return {
+    find: async (domain) => {
+      const name = domain.toLowerCase();
+      const looking = running.get(name) ?? look(name).finally(() => running.delete(name));
+      running.set(name, looking);
+      const policy = await looking;
+      if (policy === undefined) return undefined;
+      const { mode, mx } = policy;
+      // RFC 8461 section 4.1
+      return (host) => ({ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid });
+    },
+  };
+}
+
+type Resolver = (name: string, type: string) => Promise<string[] | string[][]>;
+
+/** What mailauth asks DNS; of addresses, only those to which we may connect. */
+function guardedResolver({ dns, mayReach }: StsDeps): Resolver {
+  return async (name, type) => {
+    if (type === "TXT") return (await dns.resolveTxt(name)).records.map((text) => [text]);
+    const { records } = type === "A" ? await dns.resolve4(name) : await dns.resolve6(name);
+    return records.filter(mayReach);
+  };
+}
+
+/** mailauth follows no redirect and verifies the certificate against the authorities that everybody trusts. */
+async function fetchFile(domain: string, resolver: Resolver): Promise<unknown> {
+  const found = await fetchPolicy(domain, {
+    ...{ resolver, strict: true, timeout: FETCH_MS, maxPolicySize: FETCH_BYTES },
+  });
+  if (found === false) throw new Error(`mta-sts.${domain} has no address that may be asked`);
+  return found;
+}

@@ -1,0 +1,72 @@
+/** Finds out how sessions with the mail hosts of a domain must be secured: asks DNS and HTTPS, and lets policy decide. */
+import {
+  decideTls,
+  type StsFacts,
+  type TlsaFacts,
+  type TlsaRecord,
+  type TlsDecision,
+} from "../policy/tls.ts";
+import type { StsPolicies } from "./mta-sts.ts";
+import type { DnsAnswer, HostAddresses } from "./mx.ts";
+
+/** The DNS questions that security asks; errors carry codes of node:dns. */
+export interface SecurityDns {
+  resolveTlsa(name: string): Promise<DnsAnswer<TlsaRecord>>;
+  /** The strings of each record joined. */
+  resolveTxt(name: string): Promise<DnsAnswer<string>>;
+}
+
+export interface SecurityDeps {
+  readonly dns: Pick<SecurityDns, "resolveTlsa">;
+  readonly sts: StsPolicies;
+  /** Port of the mail hosts. */
+  readonly port: number;
+  /** Domains of which no more is asked than what goes. */
+  readonly exempt: readonly string[];
+}
+
+/** A mail host and what DNSSEC vouches for on the way to it. */
+export interface HostFacts {
+  readonly host: string;
+  /** That the domain named this host. */
+  readonly named: boolean;
+  readonly found: Pick<Extract<HostAddresses, { kind: "addresses" }>, "secure" | "name">;
+}
+
+/** Decides for the hosts of a domain. */
+export type DomainSecurity = (facts: HostFacts) => Promise<TlsDecision>;
+export type Security = (domain: string) => Promise<DomainSecurity>;
+
+export function createSecurity({ dns, sts, port, exempt }: SecurityDeps): Security {
+  const exempted = new Set(exempt);
+  return async (domain) => {
+    if (exempted.has(domain.toLowerCase())) return async () => ({ kind: "opportunistic" });
+    // RFC 8461 section 3.1: an address literal has no policy.
+    const rule = domain.startsWith("[") ? undefined : await sts.find(domain);
+    return async ({ host, named, found }) => {
+      // RFC 7672 sections 2.2.1 and 2.2.2: what nobody vouches for leads to no TLSA record that means anything.
+      const tlsa: TlsaFacts =
+        named && found.secure ? await findTlsa(dns, port, [found.name, host]) : { kind: "none" };
+      const facts: StsFacts | undefined = rule?.(host);
+      return decideTls({ domain, host, tlsa, ...(facts && { sts: facts }) });
+    };
+  };
+}
+
+/** RFC 7672 section 2.2.3: below the name at the end of the aliases first, then below the one in the MX record. */
+async function findTlsa(
+  dns: SecurityDeps["dns"],
+  port: number,
+  names: readonly string[],
+): Promise<TlsaFacts> {
+  for (const base of new Set(names)) {
+    try {
+      const { records, secure } = await dns.resolveTlsa(`_${port}._tcp.${base}`);
+      if (secure) return { kind: "records", base, records };
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+      if (code !== "ENOTFOUND" && code !== "ENODATA") return { kind: "unknown", code };
+    }
+  }
+  return { kind: "none" };
+}

@@ -1,0 +1,58 @@
+/** From a decision about TLS to a connection, and from its failure to what the recipients hear. Pure. */
+import type { ConnectOptions, DeliveryReport } from "../net/types.ts";
+import { type TlsDemand, type TlsFailure, tlsFailureOutcome } from "../policy/tls.ts";
+import { certificateRefused, tlsFailed, tlsNotOffered } from "../smtp/replies.ts";
+import type { Outcome, Reply } from "../smtp/types.ts";
+
+/** What is asked of a connection. A kept one serves again only for the very same (`net/pool.ts`). */
+export interface TlsWishes extends Pick<ConnectOptions, "serverName" | "verify"> {
+  readonly tls: ConnectOptions["session"]["tls"];
+}
+
+/** For a connection with `host` under a decision that lets it have mail. */
+export function tlsWishes(decision: TlsDemand, host: string): TlsWishes {
+  switch (decision.kind) {
+    case "opportunistic":
+      return { tls: "opportunistic", serverName: host };
+    case "encrypted":
+      return { tls: "required", serverName: host };
+    case "dane": {
+      const { base, names, records } = decision;
+      // RFC 7672 section 3.2: SNI is the name below which the records are.
+      return { tls: "required", verify: { kind: "dane", name: base, names, records } };
+    }
+    case "sts":
+      return { tls: "required", verify: { kind: "pkix", name: host } };
+    case "testing":
+      return { tls: "opportunistic", verify: { kind: "pkix", name: host, report: true } };
+  }
+}
+
+const FAILURES = new Map<Reply, TlsFailure>([
+  [tlsNotOffered, "notOffered"],
+  [tlsFailed, "handshake"],
+  [certificateRefused, "certificate"],
+]);
+
+/** Undefined when the failure has nothing to do with what was demanded. */
+export function policyOutcome(
+  decision: TlsDemand,
+  host: string,
+  answer: Reply,
+  cause: unknown,
+): Outcome | undefined {
+  const failure = FAILURES.get(answer);
+  if (failure === undefined || decision.kind === "opportunistic" || decision.kind === "testing")
+    return undefined;
+  return tlsFailureOutcome(decision.by, host, failure, cause instanceof Error ? cause.message : undefined);
+}
+
+/** What a policy in testing mode would have refused (RFC 8461 section 5) in a message that was sent all the same. */
+export function testingDoubt(
+  decision: TlsDemand,
+  { tls }: Pick<Extract<DeliveryReport, { kind: "done" }>, "tls">,
+): string | undefined {
+  if (decision.kind !== "testing") return undefined;
+  if (decision.unlisted) return "the policy does not name the host";
+  return tls === undefined ? "no TLS" : tls.doubt && `the certificate ${tls.doubt}`;
+}

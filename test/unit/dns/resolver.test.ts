@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { type Answer, AUTHENTIC_DATA, decode, encode, streamEncode, TRUNCATED_RESPONSE } from "dns-packet";
+import { createDns } from "../../../mailserver/dns/resolver.ts";
+
+const RCODES: Readonly<Record<string, number>> = { NXDOMAIN: 3, SERVFAIL: 2, REFUSED: 5 };
+
+interface Reply {
+  readonly answers?: readonly Answer[];
+  readonly secure?: boolean;
+  readonly rcode?: string;
+  /** So often nothing is answered, or nonsense, or somebody else's answer. */
+  readonly silent?: number;
+  readonly nonsense?: number;
+  readonly forged?: boolean;
+  readonly truncated?: boolean;
+}
+
+const a = (name: string, data: string): Answer => ({ type: "A", name, data, ttl: 60 });
+const cname = (name: string, data: string): Answer => ({ type: "CNAME", name, data, ttl: 60 });
+const hash = Buffer.alloc(32, 7);
+const tlsa: Answer = {
+  ...{ type: "TLSA", name: "_25._tcp.mx.test", ttl: 60 },
+  data: { usage: 3, selector: 1, matchingType: 1, certificate: hash },
+};
+
+const ZONE: Readonly<Record<string, Reply>> = {
+  "plain.test": { answers: [a("plain.test", "192.0.2.1")] },
+  "secure.test": { answers: [a("SECURE.test", "192.0.2.1"), a("secure.test", "192.0.2.2")], secure: true },
+  "alias.test": {
+    answers: [cname("alias.test", "b.test"), cname("b.test", "C.test"), a("c.test", "192.0.2.3")],
+    secure: true,
+  },
+  "dangling.test": { answers: [cname("dangling.test", "b.test")], secure: true },
+  "circle.test": { answers: [cname("circle.test", "b.test"), cname("b.test", "circle.test")] },
+  "other.test": { answers: [a("unasked.test", "192.0.2.9")] },
+  "nothing.test": {},
+  "absent.test": { rcode: "NXDOMAIN", secure: true },
+  "bogus.test": { rcode: "SERVFAIL" },
+  "closed.test": { rcode: "REFUSED" },
+  "long.test": { answers: [a("long.test", "192.0.2.4")], truncated: true, secure: true },
+  "slow.test": { answers: [a("slow.test", "192.0.2.5")], silent: 2 },
+  "dead.test": { silent: 100 },
+  "odd.test": { answers: [a("odd.test", "192.0.2.6")], nonsense: 1 },
+  "raced.test": { answers: [a("raced.test", "192.0.2.7")], forged: true },
+  "xn--mnchen-3ya.test": { answers: [a("xn--mnchen-3ya.test", "192.0.2.8")] },
+  "_25._tcp.mx.test": { answers: [tlsa], secure: true },
+  "mail.test": {
+    answers: [
+      { type: "MX", name: "mail.test", ttl: 60, data: { preference: 10, exchange: "mx.test" } },
+      { type: "MX", name: "mail.test", ttl: 60, data: { preference: 20, exchange: "mx2.test" } },
+    ],
+  },
+  "null.test": {
+    answers: [{ type: "MX", name: "null.test", ttl: 60, data: { preference: 0, exchange: "." } }],
+  },
+  "text.test": { answers: [{ type: "TXT", name: "text.test", ttl: 60, data: ["v=STSv1; ", "id=1;"] }] },
+};
+
+let udp: Socket;
+let tcp: Server;
+const asked: { name: string; type: string; wantsAd: boolean; over: "udp" | "tcp" }[] = [];
+
+function answer(query: Buffer, over: "udp" | "tcp"): { packet: Parameters<typeof encode>[0]; reply: Reply } {
+  const { id, questions = [], flag_ad: wantsAd } = decode(query);
+  const { name = "", type = "" } = questions[0] ?? {};
+  const reply = ZONE[name] ?? { rcode: "NXDOMAIN" };
+  asked.push({ name, type, wantsAd, over });
+  const cut = reply.truncated === true && over === "udp";
+  const flags =
+    (RCODES[reply.rcode ?? ""] ?? 0) |
+    (reply.secure === true ? AUTHENTIC_DATA : 0) |
+    (cut ? TRUNCATED_RESPONSE : 0);
+  const answers = cut ? [] : [...(reply.answers ?? [])];
+  return { packet: { type: "response", id: id ?? 0, flags, questions, answers }, reply };
+}
+
+before(async () => {
+  const counts = new Map<string, number>();
+  udp = createSocket("udp4", (query, { port, address }) => {
+    const { packet, reply } = answer(query, "udp");
+    const name = packet.questions?.[0]?.name ?? "";
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    if (count <= (reply.silent ?? 0)) return;
+    const forged = { ...packet, id: ((packet.id ?? 0) + 1) % 0x1_0000, answers: [a(name, "198.51.100.66")] };
+    if (reply.forged === true) udp.send(encode(forged), port, address);
+    if (count <= (reply.nonsense ?? 0)) udp.send(Buffer.from("nonsense"), port, address);
+    else udp.send(encode(packet), port, address);
+  });
+  udp.bind(0, "127.0.0.1");
+  await once(udp, "listening");
+  tcp = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (query) => {
+      const bytes = streamEncode(answer(query.subarray(2), "tcp").packet);
+      // In two pieces, the length itself cut.
+      socket.write(bytes.subarray(0, 1), () => socket.end(bytes.subarray(1)));
+    });
+  });
+  await once(tcp.listen(udp.address().port, "127.0.0.1"), "listening");
+});
+after(() => {
+  udp.close();
+  tcp.close();
+});
+
+const dns = (ms = 2_000) => createDns([`127.0.0.1:${(tcp.address() as AddressInfo).port}`], ms);
+
+describe("A records of", () => {
+  for (const [name, want] of Object.entries({
+    "plain.test": "192.0.2.1 of plain.test",
+    "plain.test.": "192.0.2.1 of plain.test",
+    "secure.test": "192.0.2.1,192.0.2.2 of secure.test, secure",
+    "alias.test": "192.0.2.3 of c.test, secure",
+    "dangling.test": "ENODATA",
+    "circle.test": "ENODATA",
+    "other.test": "ENODATA",
+    "nothing.test": "ENODATA",
+    "absent.test": "ENOTFOUND",
+    "bogus.test": "ESERVFAIL",
+    "closed.test": "EREFUSED",
+    "long.test": "192.0.2.4 of long.test, secure",
+    "raced.test": "192.0.2.7 of raced.test",
+    "münchen.test": "192.0.2.8 of xn--mnchen-3ya.test",
+    "a..test": "EBADNAME",
+    [`${"a".repeat(64)}.test`]: "EBADNAME",
+    [`${"abc.".repeat(70)}test`]: "EBADNAME",
+  })) {
+    test(`${name.slice(0, 20)}: ${want}`, async () => {
+      const found = await dns()
+        .resolve4(name)
+        .then(({ records, name: at, secure }) => `${records} of ${at}${secure ? ", secure" : ""}`)
+        .catch(({ code }) => code);
+      assert.equal(found, want);
+    });
+  }
+
+  test("a server that is silent at first, or answers with nonsense, is asked again; three times at most", async () => {
+    assert.deepEqual((await dns(50).resolve4("slow.test")).records, ["192.0.2.5"]);
+    assert.deepEqual((await dns(50).resolve4("odd.test")).records, ["192.0.2.6"]);
+    await assert.rejects(dns(20).resolve4("dead.test"), { code: "ETIMEOUT" });
+    assert.equal(asked.filter(({ name }) => name === "dead.test").length, 3);
+  });
+});
+
+test("other types", async () => {
+  const { resolveMx, resolveTlsa, resolveTxt, resolve6 } = dns();
+  assert.deepEqual((await resolveMx("mail.test")).records, [
+    { exchange: "mx.test", priority: 10 },
+    { exchange: "mx2.test", priority: 20 },
+  ]);
+  assert.deepEqual((await resolveMx("null.test")).records, [{ exchange: ".", priority: 0 }]);
+  const data = hash.toString("hex");
+  assert.deepEqual(await resolveTlsa("_25._tcp.mx.test"), {
+    records: [{ usage: 3, selector: 1, matching: 1, data }],
+    ...{ secure: true, name: "_25._tcp.mx.test" },
+  });
+  assert.deepEqual((await resolveTxt("text.test")).records, ["v=STSv1; id=1;"]);
+  await assert.rejects(resolve6("plain.test"), { code: "ENODATA" });
+});
+
+test("asks whether the answer was validated (RFC 6840 section 5.7), and over TCP what is too long for UDP", async () => {
+  await dns().resolve4("long.test");
+  const long = asked.filter(({ name }) => name === "long.test").slice(-2);
+  assert.deepEqual(
+    long.map(({ over, wantsAd }) => [over, wantsAd]),
+    [
+      ["udp", true],
+      ["tcp", true],
+    ],
+  );
+});
+
+test("a server that is not there is passed over for the next", async () => {
+  const free = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(free, "listening");
+  const dead = `127.0.0.1:${free.address().port}`;
+  free.close();
+  const there = `127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+  assert.deepEqual((await createDns([dead, there]).resolve4("plain.test")).records, ["192.0.2.1"]);
+  await assert.rejects(createDns([dead], 200).resolve4("plain.test"));
+});
