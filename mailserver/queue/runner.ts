@@ -250,8 +250,7 @@ class QueueRunner implements Runner {
     const dsn = await composeDsn(item, await queue.body(item.id));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     await this.#persist(() => queue.report({ id: item.id, told, dsn }));
-    const actions = item.recipients.map(({ owed }) => owed);
-    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, actions });
+    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });
   }
 
   /** A result that finds no room on the disk is kept until it does; forgetting it would deliver twice. */

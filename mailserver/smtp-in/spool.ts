@@ -108,7 +108,7 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       message: id,
       dsn: dsn.id,
       to: envelope.from,
-      actions: owed.map((one) => one.owed),
+      told: recipients.map(({ seq, owed: what }) => ({ seq, owed: what })),
     });
     return [dsn];
   }
