@@ -45,6 +45,7 @@ export interface OutboundArgs {
   readonly tls: { readonly exempt: readonly string[] };
   /** What one person may send. */
   readonly limits: SendingSettings;
+  readonly notices: SmtpOutSettings["notices"];
 }
 
 export interface MailServerArgs {
@@ -154,6 +155,7 @@ export class MailServer extends pulumi.ComponentResource {
           allowTargets: [...outbound.allowTargets],
           tlsExempt: [...outbound.tls.exempt],
           sending: outbound.limits,
+          notices: outbound.notices,
           dkim,
         }),
       );
@@ -181,7 +183,7 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpIn(): EngineContainer {
-    const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
+    const { host, images, addresses, directory, keys, hostnames, ports, inbound, outbound } = this.args;
     const login = directory.login("smtp-in");
     const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
@@ -191,6 +193,7 @@ export class MailServer extends pulumi.ComponentResource {
         workers,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
         resolvers: [addresses.resolver],
+        notices: outbound.notices,
         senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
         clients,
       }),

@@ -52,6 +52,10 @@ export const SessionLimits = z.strictObject({
 });
 export type SessionLimits = z.infer<typeof SessionLimits>;
 
+/** Languages of what is written to people: see `courier/notices.ts`. */
+export const LANGUAGES = ["en", "fr"] as const;
+export type Language = (typeof LANGUAGES)[number];
+
 const common = {
   /** Our name in greeting, EHLO and trace headers. */
   hostname,
@@ -75,6 +79,8 @@ const common = {
   srsSecret: z.string().min(16).optional(),
   /** Per domain: the address that gets what nobody else is known for. */
   catchAll: z.record(hostname, z.string().min(3)).default({}),
+  /** Language of delivery status notifications. */
+  notices: z.enum(LANGUAGES).default("en"),
 };
 
 /** When a deferred message is tried again, and when it is given up; milliseconds. */
@@ -82,6 +88,8 @@ export const RetrySettings = z.strictObject({
   firstMs: z.int().min(10).default(300_000),
   maxMs: z.int().min(10).default(14_400_000),
   giveUpMs: z.int().min(1_000).default(432_000_000),
+  /** The sender is told that it takes long after this; 0: never. */
+  delayMs: z.int().min(0).default(14_400_000),
 });
 export type RetrySettings = z.infer<typeof RetrySettings>;
 

@@ -66,7 +66,9 @@ export const LOG_EVENTS = {
   "queue.item.unreadable": "A queue item could not be read and was set aside",
   "queue.error": "The queue could not do its work",
   "dsn.queued": "A delivery status notification was queued",
-  "dsn.suppressed": "No notification: the reverse-path was null",
+  "dsn.suppressed": "No notification: the reverse-path was null, as a notification's own is",
+  "dsn.withheld":
+    "No notification: neither SPF nor DKIM vouches for the sender's address, so it may be a stranger's",
   "portal.signed-in": "A person signed in to the portal",
   "portal.refused": "A sign-in or a password typed again at the portal was wrong",
   "portal.locked": "No password was looked at: too many wrong ones by this client",

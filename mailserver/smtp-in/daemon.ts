@@ -157,7 +157,10 @@ function hasten(queues: readonly Queue[], host: string, { clock, log }: DaemonDe
 function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const { hostname, domains, limits } = settings;
   const { log, graceMs } = parts;
-  const spool = createSpool({ ...parts, hostname, domains }, createNotifier({ ...parts, hostname, domains }));
+  const spool = createSpool(
+    { ...parts, hostname, domains },
+    createNotifier({ ...parts, hostname, domains }, settings),
+  );
   const drop = createMailDrop({ ...parts, spool });
   const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
   const asking = query === undefined ? {} : { query };
@@ -213,6 +216,6 @@ function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
       ...parts,
       relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),
     }),
-    composeDsn: createNotifier({ ...parts, hostname, domains }),
+    composeDsn: createNotifier({ ...parts, hostname, domains }, settings),
   });
 }

@@ -7,6 +7,7 @@ import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import { isRole } from "../policy/local-recipient.ts";
+import { eitherWish } from "../policy/notify.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
 import { judgeSender, type SenderRules } from "../policy/sender.ts";
 import type { SrsAnswer } from "../policy/srs.ts";
@@ -38,7 +39,12 @@ export interface HandlerDeps {
 /** Of the checks of a message's sender: what it gets on top, or why it is refused. */
 type Judged =
   | { readonly kind: "refuse"; readonly reply: Reply }
-  | { readonly kind: "pass"; readonly fields: string; readonly marks: readonly Field[] };
+  | {
+      readonly kind: "pass";
+      readonly fields: string;
+      readonly marks: readonly Field[];
+      readonly proven: boolean;
+    };
 
 /** RFC 5321 section 6.3; ours included. */
 const MAX_HOPS = 50;
@@ -86,7 +92,7 @@ class Reception implements SessionHandler {
     this.#deps = deps;
   }
 
-  async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
+  async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
     const { clients } = this.#deps;
     const { clientAddress } = this.#session;
     const back = this.#return(transaction, address);
@@ -99,8 +105,15 @@ class Reception implements SessionHandler {
     if (list !== undefined && !isRole(address)) return refuse(blocked(list));
     if (!(await clients.recipient(clientAddress))) return refuse(enough);
     const { parcels, returns } = this.#draft(transaction);
-    if (found.kind === "return") returns.set(found.forward.address.text, found.forward);
-    else if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
+    if (found.kind === "return") {
+      returns.set(found.forward.address.text, found.forward);
+      return { kind: "accept" };
+    }
+    const known = parcels.get(found.box.uid);
+    const notify = known ? eitherWish(known.wishes.notify, parameters.notify) : parameters.notify;
+    const { orcpt } = known?.wishes ?? parameters;
+    const wishes = { ...(notify && { notify }), ...(orcpt && { orcpt }) };
+    parcels.set(found.box.uid, { ...(known ?? found), wishes });
     return { kind: "accept" };
   }
 
@@ -161,23 +174,26 @@ class Reception implements SessionHandler {
       above,
       formatMessage({ fields: [...checked.marks, ...fields], body: message.body }),
     ]);
-    const { from } = transaction;
+    const { from, parameters } = transaction;
+    const { ret, envid } = parameters;
+    const told = { ...(ret && { ret }), ...(envid !== undefined && { envid }) };
+    const { proven } = checked;
     const { parcels, returns } = draft;
     return drop({
-      ...{ id: this.#id(transaction), from, body },
+      ...{ id: this.#id(transaction), from, proven, told, body },
       ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
     });
   }
 
   async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {
     const { senders } = this.#deps;
-    if (senders === undefined) return { kind: "pass", fields: "", marks: [] };
+    if (senders === undefined) return { kind: "pass", fields: "", marks: [], proven: false };
     const { clientAddress, helo = "" } = this.#session;
     const origin = { id: this.#id({ number }), ip: clientAddress, helo, from: from?.text ?? "" };
-    const { facts, fields } = await senders.check(message, origin);
+    const { facts, fields, proven } = await senders.check(message, origin);
     const verdict = judgeSender(facts, senders.rules);
     if (verdict.kind === "refuse") return verdict;
-    return { kind: "pass", fields, marks: verdict.kind === "junk" ? [junkField()] : [] };
+    return { kind: "pass", fields, proven, marks: verdict.kind === "junk" ? [junkField()] : [] };
   }
 
   #id({ number }: Pick<Transaction, "number">): string {

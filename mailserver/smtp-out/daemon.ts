@@ -156,7 +156,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   return startRunner({
     queue,
     deliver: createDeliver({ directory, rules: settings, smtp, box, ...forwarding(settings, clock) }),
-    composeDsn: createNotifier(deps),
+    composeDsn: createNotifier(deps, settings),
     retry: settings.retry,
     clock,
     random,

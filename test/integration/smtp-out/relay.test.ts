@@ -161,7 +161,7 @@ test("forwarded mail from smtp-in keeps its sender and content", async () => {
 test("mail that could not be sent is sent after a restart", async () => {
   await using stage = await startStage({
     remotePort: 1,
-    settings: { retry: { firstMs: 50, maxMs: 50, giveUpMs: 600_000 } },
+    settings: { retry: { firstMs: 50, maxMs: 50, giveUpMs: 600_000, delayMs: 0 } },
   });
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   assert.equal(stage.remote.received.length, 0);
@@ -249,7 +249,7 @@ for (const command of ["MAIL", "RCPT", "DATA"]) {
         "live.test": { a: ["127.0.0.1"] },
       },
       // A second attempt would not come within the test's life.
-      settings: { retry: { firstMs: 600_000, maxMs: 600_000, giveUpMs: 6_000_000 } },
+      settings: { retry: { firstMs: 600_000, maxMs: 600_000, giveUpMs: 6_000_000, delayMs: 0 } },
     });
     const answer = ordinary({});
     const drops = await scripted(

@@ -5,7 +5,7 @@ import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
 import { zoneQuery } from "../../support/zone.ts";
-import { box, relay, send, session, start } from "./support.ts";
+import { box, relay, send, session, start, vouching } from "./support.ts";
 
 const refused = (reply: Reply): Decision => ({ kind: "refuse", reply });
 const TAKEN = ["250 2.1.5", "250 2.0.0"];
@@ -60,7 +60,8 @@ describe("a person with a forward address", () => {
           address.local === "frank" ? { kind: "refuse", reply: replies.relayDenied } : { kind: "accept" },
       },
     });
-    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
+    const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+    const client = await session(await start({ ...ports, deps: { query: vouching } }));
     assert.deepEqual(await send(client, ["frank@semail.test"]), TAKEN);
     await out.reached(1);
     assert.equal(out.messages[0]?.from, "");
@@ -83,7 +84,8 @@ describe("a person with a forward address", () => {
         rcpt: (_, { address }) => (address.local === "frank" ? refused(quoting) : { kind: "accept" }),
       },
     });
-    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
+    const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+    const client = await session(await start({ ...ports, deps: { query: vouching } }));
     await send(client, ["frank@semail.test"], undefined, "bob@other.example");
     await out.reached(1);
     assert.deepEqual(out.messages[0]?.to, ["bob@other.example"]);
