@@ -19,11 +19,18 @@ module.exports = {
       to: { couldNotResolve: true },
     },
     rule("mailserver-alone", "The daemons know nothing of the program that deploys them.", "^mailserver/", {
-      path: "^(index\\.ts|stacks|components|sdks|tools)|node_modules/@pulumi/|^@pulumi/",
+      path: "^(index\\.ts|stacks|components|sdks|tools|operator)|node_modules/@pulumi/|^@pulumi/",
     }),
     rule("contract-only", "The Pulumi side sees the daemons' settings, nothing else of them.", "^(index\\.ts|stacks/|components/)", {
       path: "^mailserver/",
       pathNot: "^mailserver/contract\\.ts$",
+    }),
+    rule("operator-speaks-the-protocol", "Of the daemons, the operator shares the protocol, logs and small files.", "^operator/", {
+      path: "^mailserver/",
+      pathNot: "^mailserver/(operator/|net/log\\.ts$|queue/(sync-folder|clock)\\.ts$|log-events\\.ts$)",
+    }),
+    rule("nobody-imports-the-operator", "It stands above everything: it is what runs the program.", "^(index\\.ts|stacks/|components/|sdks/|tools/)", {
+      path: "^operator/",
     }),
     rule("components-below-stacks", "Components don't know which stack uses them.", "^components/", {
       path: "^(index\\.ts|stacks/)",
@@ -58,7 +65,7 @@ module.exports = {
     rule("no-test-in-product", "Tests and benchmarks use the product, never the other way round.", "^(?!(test|bench)/)", {
       path: "^(test|bench)/",
     }),
-    rule("no-dev-dependency", "What runs in production is a dependency.", "^(index\\.ts|stacks|components|sdks|mailserver)", {
+    rule("no-dev-dependency", "What runs in production is a dependency.", "^(index\\.ts|stacks|components|sdks|mailserver|operator)", {
       dependencyTypes: ["npm-dev"],
       dependencyTypesNot: ["type-only"],
     }),

@@ -5,6 +5,7 @@ import { settleRecords } from "./stacks/dns/settle.ts";
 import { planImages } from "./stacks/image-plans.ts";
 import { mailStack } from "./stacks/mail-stack.ts";
 import { buildModel } from "./stacks/model.ts";
+import { findOperatorPlace } from "./stacks/operator-place.ts";
 import { zoneFile } from "./stacks/zone-file.ts";
 
 // The SDK takes a stack trace for each of its promises, hundreds per resource, in case one leaks: two thirds of the
@@ -17,7 +18,11 @@ const model = await settleRecords(
   gandiToken,
 );
 
+const operatorPlace = model.portal.enabled
+  ? await findOperatorPlace(process.env, process.cwd(), pulumi.getStack())
+  : undefined;
+
 /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
-export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken });
+export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken, operatorPlace });
 /** The records of the domains as a zone file, for zones that are kept by hand. */
 export const records = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));

@@ -5,7 +5,16 @@ import * as pulumi from "@pulumi/pulumi";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 
-export type Kind = "network" | "mail" | "queue" | "directory" | "zone" | "settings" | "service" | "box";
+export type Kind =
+  | "network"
+  | "mail"
+  | "queue"
+  | "directory"
+  | "zone"
+  | "settings"
+  | "socket"
+  | "service"
+  | "box";
 
 /** Labels by which the stack's things are found on the host. */
 export function labels(prefix: string, kind: Kind): { label: string; value: string }[] {
@@ -37,8 +46,14 @@ export interface ServiceArgs {
   image: ImageRef;
   /** Fixed uid and gid of the image. */
   user: number;
+  /** Another gid than `user`. */
+  group?: number;
   memoryMb: number;
   networks: Attachment[];
+  /** Share the host's network instead. */
+  hostNetwork?: boolean;
+  /** Paths of the host, at the same place. */
+  binds?: readonly { path: string; readOnly: boolean }[];
   envs?: pulumi.Input<string>[];
   /** Files of /settings by name. Secret. */
   files?: Record<string, pulumi.Input<string>>;
@@ -152,7 +167,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     name: `${args.host.prefix}-${args.name}`,
     hostname: args.name,
     image: args.image.id,
-    user: `${args.user}:${args.user}`,
+    user: `${args.user}:${args.group ?? args.user}`,
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
@@ -169,11 +184,15 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
     },
     labels: labels(args.host.prefix, args.kind),
-    networksAdvanced: args.networks.map(({ network, alias, ipv4 }) => ({
-      name: network.name,
-      aliases: [alias],
-      ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
-    })),
+    ...(args.hostNetwork
+      ? { networkMode: "host" }
+      : {
+          networksAdvanced: args.networks.map(({ network, alias, ipv4 }) => ({
+            name: network.name,
+            aliases: [alias],
+            ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
+          })),
+        }),
     // In the order in which the engine lists them, or the official plugin sees a change.
     ...(args.ports && {
       ports: args.ports
@@ -182,6 +201,11 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     }),
     volumes: [
       ...(args.volumes ?? []).map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
+      ...(args.binds ?? []).map(({ path, readOnly }) => ({
+        hostPath: path,
+        containerPath: path,
+        ...(readOnly ? { readOnly } : {}),
+      })),
       ...(settings ? [{ volumeName: settings.volume.name, containerPath: SETTINGS, readOnly: true }] : []),
     ],
     logDriver: "json-file",

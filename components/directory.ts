@@ -9,7 +9,7 @@ import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
 
 /** Services that read the directory with an account of their own. */
-export type ServiceAccount = "smtp-in" | "smtp-out" | "access";
+export type ServiceAccount = "smtp-in" | "smtp-out" | "access" | "portal";
 
 export interface DirectoryArgs {
   host: MailHost;
@@ -20,7 +20,8 @@ export interface DirectoryArgs {
   /** Loopback port through which Pulumi writes the entries. */
   port: number;
   adminPassword: pulumi.Output<string>;
-  servicePasswords: Readonly<Record<ServiceAccount, pulumi.Output<string>>>;
+  /** Of each service that there is. */
+  servicePasswords: Readonly<Partial<Record<ServiceAccount, pulumi.Output<string>>>>;
   policy: DataPolicy;
 }
 
@@ -32,6 +33,7 @@ export interface ServiceLogin {
   peopleDn: string;
 }
 
+const SERVICES: readonly ServiceAccount[] = ["smtp-in", "smtp-out", "access", "portal"];
 const USER = 5001;
 const MEMORY_MB = 128;
 
@@ -61,10 +63,10 @@ export class Directory extends pulumi.ComponentResource {
       })),
     );
     this.accounts = new Map(
-      (["smtp-in", "smtp-out", "access"] as const).map((service) => [
-        service,
-        this.account(name, service, args),
-      ]),
+      SERVICES.flatMap((service) => {
+        const password = args.servicePasswords[service];
+        return password ? [[service, this.account(name, service, password, args)]] : [];
+      }),
     );
     this.registerOutputs({ peopleDn: this.peopleDn });
   }
@@ -96,9 +98,13 @@ export class Directory extends pulumi.ComponentResource {
     );
   }
 
-  private account(name: string, service: ServiceAccount, args: DirectoryArgs) {
+  private account(
+    name: string,
+    service: ServiceAccount,
+    password: pulumi.Output<string>,
+    args: DirectoryArgs,
+  ) {
     const bindDn = childDn("cn", service, childDn("ou", "services", args.suffix));
-    const password = args.servicePasswords[service];
     const entry = new LdapEntry(
       `${name}-${service}`,
       {

@@ -9,7 +9,11 @@ export interface KeysArgs {
   domain: string;
   /** Names and addresses that the certificate of the public services carries. */
   dnsNames: string[];
+  /** Whether the portal needs an account of its own. */
+  portal: boolean;
   ipAddresses: string[];
+  /** Whether there is an Ed25519 key for DKIM as well. */
+  dkimEd25519: boolean;
   protect: boolean;
 }
 
@@ -19,12 +23,17 @@ export class Keys extends pulumi.ComponentResource {
   /** Certificate chain and key of the public services. */
   readonly tls: { certificate: pulumi.Output<string>; key: pulumi.Output<string> };
   readonly dkim: KeyPair;
+  readonly dkimEd25519: KeyPair | undefined;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
+  /** What the reverse-paths of forwarded mail are made of. */
+  readonly srs: pulumi.Output<string>;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
-  readonly servicePasswords: Readonly<Record<"smtp-in" | "smtp-out" | "access", pulumi.Output<string>>>;
+  readonly servicePasswords: Readonly<
+    Record<"smtp-in" | "smtp-out" | "access", pulumi.Output<string>> & { portal?: pulumi.Output<string> }
+  >;
   private readonly personSeed: pulumi.Output<string>;
 
   constructor(name: string, args: KeysArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -45,8 +54,12 @@ export class Keys extends pulumi.ComponentResource {
     this.caPem = ca.certificatePem;
     this.tls = { certificate: certificate.certificatePem, key: certificate.privateKeyPem };
     this.dkim = new KeyPair(`${name}-dkim`, { algorithm: "rsa-2048" }, kept);
+    this.dkimEd25519 = args.dkimEd25519
+      ? new KeyPair(`${name}-dkim-ed25519`, { algorithm: "ed25519" }, kept)
+      : undefined;
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
+    this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
     this.boxSeed = secret("boxes");
     this.personSeed = secret("people");
@@ -54,6 +67,7 @@ export class Keys extends pulumi.ComponentResource {
       "smtp-in": secret("smtp-in"),
       "smtp-out": secret("smtp-out"),
       access: secret("access"),
+      ...(args.portal ? { portal: secret("portal") } : {}),
     };
     this.registerOutputs({ caPem: this.caPem });
   }

@@ -12,6 +12,8 @@ export const SERVICE_IMAGES = [
   "smtp-in",
   "smtp-out",
   "livedns",
+  "operator",
+  "portal",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];
 

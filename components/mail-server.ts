@@ -45,6 +45,7 @@ export interface OutboundArgs {
   readonly tls: { readonly exempt: readonly string[] };
   /** What one person may send. */
   readonly limits: SendingSettings;
+  readonly notices: SmtpOutSettings["notices"];
 }
 
 export interface MailServerArgs {
@@ -63,7 +64,7 @@ export interface MailServerArgs {
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
   inbound: InboundArgs;
   outbound: OutboundArgs;
-  dkimSelector: string;
+  dkimSelectors: { readonly rsa: string; readonly ed25519: string };
   policy: DataPolicy;
 }
 
@@ -128,12 +129,19 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpOut(): EngineContainer {
-    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelector } =
+    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelectors } =
       this.args;
     const login = directory.login("smtp-out");
-    const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] =>
-      domains.map((domain) => ({ domain, selector: dkimSelector, privateKey })),
-    );
+    const dkim = pulumi
+      .all([keys.dkim.privateKeyPem, keys.dkimEd25519?.privateKeyPem])
+      .apply(([rsa, ed25519]): DkimSettings[] =>
+        domains.flatMap((domain) => [
+          { domain, selector: dkimSelectors.rsa, privateKey: rsa },
+          ...(ed25519 === undefined
+            ? []
+            : [{ domain, selector: dkimSelectors.ed25519, privateKey: ed25519 }]),
+        ]),
+      );
     const settings = pulumi
       .all([this.common(hostnames.smtp, login), keys.relay, dkim])
       .apply(([common, password, dkim]) =>
@@ -147,6 +155,7 @@ export class MailServer extends pulumi.ComponentResource {
           allowTargets: [...outbound.allowTargets],
           tlsExempt: [...outbound.tls.exempt],
           sending: outbound.limits,
+          notices: outbound.notices,
           dkim,
         }),
       );
@@ -174,7 +183,7 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpIn(): EngineContainer {
-    const { host, images, addresses, directory, keys, hostnames, ports, inbound } = this.args;
+    const { host, images, addresses, directory, keys, hostnames, ports, inbound, outbound } = this.args;
     const login = directory.login("smtp-in");
     const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
@@ -184,6 +193,7 @@ export class MailServer extends pulumi.ComponentResource {
         workers,
         relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
         resolvers: [addresses.resolver],
+        notices: outbound.notices,
         senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
         clients,
       }),
@@ -249,7 +259,8 @@ export class MailServer extends pulumi.ComponentResource {
   private common(hostname: string, login: ServiceLogin) {
     const { domains, inbound } = this.args;
     const { tagSeparator, catchAll } = inbound;
-    return login.password.apply((password) => ({
+    return pulumi.all([login.password, this.args.keys.srs]).apply(([password, srsSecret]) => ({
+      srsSecret,
       hostname,
       domains: [...domains],
       directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },

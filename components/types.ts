@@ -7,5 +7,7 @@ export const TYPES = {
   mailbox: "semail:index:Mailbox",
   mailServer: "semail:index:MailServer",
   devDns: "semail:index:DevDns",
+  operator: "semail:index:Operator",
+  portal: "semail:index:Portal",
   mailDomain: "semail:index:MailDomain",
 } as const;

@@ -52,6 +52,10 @@ export const SessionLimits = z.strictObject({
 });
 export type SessionLimits = z.infer<typeof SessionLimits>;
 
+/** Languages of what is written to people: see `courier/notices.ts`. */
+export const LANGUAGES = ["en", "fr"] as const;
+export type Language = (typeof LANGUAGES)[number];
+
 const common = {
   /** Our name in greeting, EHLO and trace headers. */
   hostname,
@@ -71,8 +75,12 @@ const common = {
     .string()
     .regex(/^[+=_.-]?$/)
     .default("+"),
+  /** From which the reverse-paths of forwarded mail are made (SRS); both daemons have the same. A secret. */
+  srsSecret: z.string().min(16).optional(),
   /** Per domain: the address that gets what nobody else is known for. */
   catchAll: z.record(hostname, z.string().min(3)).default({}),
+  /** Language of delivery status notifications. */
+  notices: z.enum(LANGUAGES).default("en"),
 };
 
 /** When a deferred message is tried again, and when it is given up; milliseconds. */
@@ -80,6 +88,8 @@ export const RetrySettings = z.strictObject({
   firstMs: z.int().min(10).default(300_000),
   maxMs: z.int().min(10).default(14_400_000),
   giveUpMs: z.int().min(1_000).default(432_000_000),
+  /** The sender is told that it takes long after this; 0: never. */
+  delayMs: z.int().min(0).default(14_400_000),
 });
 export type RetrySettings = z.infer<typeof RetrySettings>;
 
@@ -192,6 +202,43 @@ export const SmtpOutSettings = z.strictObject({
   dkim: z.array(DkimSettings).default([]),
 });
 export type SmtpOutSettings = z.infer<typeof SmtpOutSettings>;
+
+/** Where people's mail programs connect. */
+const MailServers = z.strictObject({
+  imap: z.strictObject({ host: hostname, imaps: port, starttls: port }),
+  smtp: z.strictObject({ host: hostname, submissions: port, starttls: port }),
+  /** Port for mail filters, on the IMAP host. */
+  sieve: port,
+});
+
+/** Settings of the portal, where people look after their own mailbox. */
+export const PortalSettings = z.strictObject({
+  domains: common.domains,
+  /** The names of our hosts that MX records may point to. */
+  mxHosts: z.array(hostname).min(1),
+  servers: MailServers,
+  directory: DirectorySettings,
+  tls: common.tls,
+  port: port.default(8443),
+  healthPort: common.healthPort,
+  metricsAddress: common.metricsAddress,
+  /** IP addresses of the stack's resolver, `address` or `address:port`. */
+  resolvers: z.array(z.string().min(1)).min(1),
+  operatorSocket: z.string().min(1).default("/run/semail/operator/operator.sock"),
+  /** The text of `/.well-known/mta-sts.txt`, where the domains have a policy (RFC 8461). */
+  mtaSts: z.string().optional(),
+  session: z
+    .strictObject({
+      /** Milliseconds without a request after which a person must sign in again. */
+      idleMs: z.int().min(1_000).default(1_800_000),
+      /** The same, however busy they are. */
+      absoluteMs: z.int().min(1_000).default(43_200_000),
+      /** Milliseconds after which the cookie gets another value. */
+      rotateMs: z.int().min(1_000).default(600_000),
+    })
+    .prefault({}),
+});
+export type PortalSettings = z.infer<typeof PortalSettings>;
 
 /** Where every daemon finds its settings inside its container. */
 export const SETTINGS_FILE = "/settings/settings.json";

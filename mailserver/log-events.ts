@@ -3,6 +3,15 @@
  * before using it; the text is its documentation.
  */
 export const LOG_EVENTS = {
+  "operator.accepted": "A person's request was taken",
+  "operator.refused": "A request was refused",
+  "operator.done": "The stack is as the request asked",
+  "operator.failed": "A request failed; the stack is as before",
+  "operator.update.failed": "An update of the stack failed",
+  "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
+  "operator.recovered": "A request was found unfinished at start; it is finished or taken back",
+  "operator.journal.damaged": "A file of the journal could not be read and was set aside",
+  "operator.commit.failed": "The stack file was changed, but the change could not be committed",
   "daemon.ready": "The daemon listens",
   "daemon.stopping": "A signal asked the daemon to end; transactions may finish",
   "daemon.stopped": "The daemon ended in good order",
@@ -45,6 +54,8 @@ export const LOG_EVENTS = {
   "lmtp.unreachable": "The box could not be reached",
   "forward.accepted": "The relay took a forwarded message",
   "forward.failed": "A forward address is none, or the relay refused a forwarded message",
+  "forward.unsealed": "A forwarded message leaves without an ARC seal of ours",
+  "forward.bounced": "A bounce of a forwarded message was taken, or refused as forged or too old",
   "relay.unreachable": "smtp-out could not be reached",
   "queue.accepted": "A message is durable in the queue",
   "queue.started": "The queue was opened; items found",
@@ -55,7 +66,17 @@ export const LOG_EVENTS = {
   "queue.item.unreadable": "A queue item could not be read and was set aside",
   "queue.error": "The queue could not do its work",
   "dsn.queued": "A delivery status notification was queued",
-  "dsn.suppressed": "No notification: the reverse-path was null",
+  "dsn.suppressed": "No notification: the reverse-path was null, as a notification's own is",
+  "dsn.withheld":
+    "No notification: neither SPF nor DKIM vouches for the sender's address, so it may be a stranger's",
+  "portal.signed-in": "A person signed in to the portal",
+  "portal.refused": "A sign-in or a password typed again at the portal was wrong",
+  "portal.locked": "No password was looked at: too many wrong ones by this client",
+  "portal.signed-out": "A person ended their session, or all their others",
+  "portal.forged": "A form did not come from the portal's own page and was refused",
+  "portal.asked": "A person asked for a change; the operator took it",
+  "portal.password": "A person changed their password",
+  "portal.failed": "A page could not be made",
   "dns.failed": "A DNS look-up failed",
 } as const satisfies Record<string, string>;
 

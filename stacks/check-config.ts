@@ -1,4 +1,5 @@
 /** From raw values to a checked StackConfig, or every problem at once. Without Pulumi: `npm run` looks here first. */
+import { parse } from "yaml";
 import type { z } from "zod";
 import { crossCheck, type Problem } from "./cross-check.ts";
 import { StackConfig } from "./schema.ts";
@@ -17,6 +18,40 @@ export function rawConfig(all: Readonly<Record<string, string>>): Record<string,
     if (text !== "" && !SECRET_KEYS.some((secret) => secret === name)) raw[name] = parseValue(text);
   }
   return raw;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A value that `pulumi config set --secret` wrote: only Pulumi can read it. */
+const isSecret = (value: unknown): boolean =>
+  isObject(value)
+    ? "secure" in value || Object.values(value).some(isSecret)
+    : Array.isArray(value) && value.some(isSecret);
+
+/** Stands for what can't be read. */
+const UNREADABLE = "[secret]";
+
+/** As Pulumi hands a value to the program: objects as JSON, the rest as text. */
+function asText(value: unknown): string {
+  if (isSecret(value)) return UNREADABLE;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/**
+ * The raw values of a stack file's text. Undefined when there are more than the usual secrets in it: only the program
+ * can read those.
+ */
+export function rawFileConfig(text: string, project: string): Record<string, unknown> | undefined {
+  // Pulumi knows merge keys (`<<`).
+  const document: unknown = parse(text, { merge: true });
+  const config = isObject(document) && isObject(document.config) ? document.config : {};
+  const all = Object.entries(config).map(([key, value]): [string, string] => [
+    key.includes(":") ? key : `${project}:${key}`,
+    asText(value),
+  ]);
+  const raw = rawConfig(Object.fromEntries(all));
+  return Object.values(raw).includes(UNREADABLE) ? undefined : raw;
 }
 
 function parseValue(text: string): unknown {

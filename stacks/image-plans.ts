@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, readdir, readFile, realpath, rm, stat, writeFile
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { BuildPlan, ImagePlans, ServiceImage } from "../components/mail-images.ts";
-import { bundleDaemon } from "../tools/bundle.ts";
+import { bundleDaemon, bundleSources } from "../tools/bundle.ts";
 import type { MailModel } from "./model.ts";
 
 /** Relative to the project's folder, so that the state doesn't depend on where the checkout is. */
@@ -15,6 +15,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   "smtp-in": "mailserver/smtp-in/main.ts",
   "smtp-out": "mailserver/smtp-out/main.ts",
   livedns: "tools/livedns/main.ts",
+  portal: "mailserver/portal/main.ts",
 };
 
 /** A file that a context gets besides those of its folder. */
@@ -26,7 +27,7 @@ interface Extra {
 }
 
 /** The plans of all images that the model needs, their contexts made ready. */
-export async function planImages(model: Pick<MailModel, "images" | "dns">): Promise<ImagePlans> {
+export async function planImages(model: Pick<MailModel, "images" | "dns" | "portal">): Promise<ImagePlans> {
   const { images } = model;
   const pinned: Partial<Record<ServiceImage, string | undefined>> = {
     directory: images.directory,
@@ -45,9 +46,18 @@ export async function planImages(model: Pick<MailModel, "images" | "dns">): Prom
     if (entry === undefined) return [name, await plan(name, { BASE_IMAGE: images.base }, [])];
     return [name, { ...(await plan(name, { NODE_IMAGE: node.tag }, [await bundle(entry)])), on: "node" }];
   };
+  const operator = async (): Promise<[ServiceImage, BuildPlan]> => [
+    "operator",
+    {
+      ...(await plan("operator", { NODE_IMAGE: node.tag }, [await version("operator/main.ts")])),
+      on: "node",
+    },
+  ];
   const names: ServiceImage[] = ["directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
-  return { node, ...Object.fromEntries(await Promise.all(names.map(service))) };
+  if (model.portal.enabled) names.push("portal");
+  const made = [...names.map(service), ...(model.portal.enabled ? [operator()] : [])];
+  return { node, ...Object.fromEntries(await Promise.all(made)) };
 }
 
 async function plan(name: string, buildArgs: Record<string, string>, extras: Extra[]): Promise<BuildPlan> {
@@ -91,6 +101,14 @@ async function stage(source: string, target: string, extras: readonly Extra[]): 
 async function bundle(entry: string): Promise<Extra> {
   const code = await bundleDaemon(entry);
   return { name: "main.mjs", identity: code, place: (target) => writeFile(target, code) };
+}
+
+/** Stands for code that is run from the checkout: another is another image, and so replaces what runs it. */
+async function version(entry: string): Promise<Extra> {
+  const digest = createHash("sha256")
+    .update(await bundleSources(entry))
+    .digest("hex");
+  return { name: "version", identity: digest, place: (target) => writeFile(target, `${digest}\n`) };
 }
 
 /** The Node.js that the daemons run on is the one that the project's own package brings. */

@@ -8,8 +8,13 @@ import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
+import { Operator } from "../components/operator.ts";
+import { Portal } from "../components/portal.ts";
+import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
+import type { OperatorPlace } from "./operator-place.ts";
 import {
+  DKIM_ED25519_SELECTOR,
   DKIM_SELECTOR,
   dkimRecord,
   dkimValue,
@@ -23,10 +28,14 @@ export interface MailStackArgs {
   model: MailModel;
   plans: ImagePlans;
   gandiToken: pulumi.Output<string> | undefined;
+  /** Where the operator runs, with the portal. */
+  operatorPlace?: OperatorPlace | undefined;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
-export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summary: pulumi.Output<Summary> } {
+export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStackArgs): {
+  summary: pulumi.Output<Summary>;
+} {
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
@@ -37,8 +46,10 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
   const images = new MailImages("images", { host, plans });
   const keys = new Keys("keys", {
     domain,
-    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, "localhost"],
+    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
     ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
+    dkimEd25519: model.dkim.ed25519,
+    portal: model.portal.enabled,
     protect: model.protect,
   });
   const directory = new Directory("directory", {
@@ -64,7 +75,7 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
     ports: model.ports,
     inbound: model.smtpIn,
     outbound: model.smtpOut,
-    dkimSelector: DKIM_SELECTOR,
+    dkimSelectors: { rsa: DKIM_SELECTOR, ed25519: DKIM_ED25519_SELECTOR },
     policy,
   });
   const records = allRecords(model, keys);
@@ -82,7 +93,43 @@ export function mailStack({ model, plans, gandiToken }: MailStackArgs): { summar
       policy,
     });
   }
+  if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
   return { summary: summarise(model, keys, records) };
+}
+
+interface PortalArgs {
+  model: MailModel;
+  host: MailHost;
+  images: MailImages;
+  keys: Keys;
+  directory: Directory;
+  operatorPlace: OperatorPlace;
+}
+
+/** Where people look after their own mailbox, and what does as they ask. */
+function declarePortal({ model, host, images, keys, directory, operatorPlace }: PortalArgs): void {
+  const { domains, hostnames, ports, network, dns } = model;
+  const operator = new Operator("operator", {
+    host,
+    image: images.image("operator"),
+    machine: operatorPlace,
+  });
+  new Portal("portal", {
+    ...{ host, directory, keys, operator, domains, hostnames, ports },
+    image: images.image("portal"),
+    address: network.portal,
+    resolver: network.resolver,
+    mtaSts: dns.mtaSts && policyText(dns.mtaSts, [hostnames.mx]),
+    port: model.portal.port,
+  });
+}
+
+/** Names under which the portal serves what mail programs and servers fetch. */
+function webNames({ domains, portal }: MailModel): string[] {
+  if (!portal.enabled) return [];
+  return domains.flatMap((zone) =>
+    ["mta-sts", "autoconfig", "autodiscover"].map((name) => `${name}.${zone}`),
+  );
 }
 
 interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
@@ -98,10 +145,14 @@ type KeyRecord = PendingRecord<pulumi.Input<string>>;
 /** The model's records, and those that tell of keys. */
 function allRecords(model: MailModel, keys: Keys): KeyRecord[] {
   const { domain, domains, dns, hostnames } = model;
-  const key = keys.dkim.publicKeyBase64.apply(dkimValue);
+  const key = keys.dkim.publicKeyBase64.apply((value) => dkimValue(value));
+  const second = keys.dkimEd25519?.publicKeyBase64.apply((value) => dkimValue(value, "ed25519"));
   return [
     ...model.records,
     ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
+    ...(second === undefined
+      ? []
+      : domains.map((zone) => dkimRecord(zone, second, dns.ttl, DKIM_ED25519_SELECTOR))),
     ...(dns.signed
       ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
       : []),

@@ -37,6 +37,7 @@ export interface NetworkPlan {
   readonly access: string;
   readonly resolver: string;
   readonly livedns: string;
+  readonly portal: string;
 }
 
 /** How mail from other servers is received. */
@@ -61,6 +62,7 @@ export interface MailModel {
   readonly records: readonly RecordSpec[];
   readonly host: StackConfig["host"];
   readonly dns: StackConfig["dns"];
+  readonly dkim: StackConfig["dkim"];
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
@@ -110,6 +112,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     }),
     host: config.host,
     dns: config.dns,
+    dkim: config.dkim,
     ports: config.ports,
     smtpIn: { ...config.smtpIn, catchAll },
     smtpOut: {
@@ -204,6 +207,7 @@ function planNetwork(cidr: string): NetworkPlan {
     livedns: `${net}.0.54`,
     smtpOut: `${net}.0.87`,
     access: `${net}.0.93`,
+    portal: `${net}.0.84`,
   };
 }
 

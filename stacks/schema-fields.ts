@@ -16,6 +16,12 @@ export const ipv4 = z.string().refine(isIPv4, "must be an IPv4 address");
 export const ipv6 = z.string().refine(isIPv6, "must be an IPv6 address");
 export const port = z.int("must be a port from 1 to 65535").min(1).max(65_535);
 
+/** Without quotes YAML has a day as a time, which Pulumi hands over in the form of Go. */
+export const day = z
+  .string()
+  .transform((text) => text.replace(/ 00:00:00 \+0000 UTC$/, ""))
+  .pipe(z.iso.date("must be a day such as 2026-01-31"));
+
 export function size(minimum: string) {
   const least = parseSize(minimum) ?? 0;
   return z

@@ -1,5 +1,6 @@
 /** The part of the stack config about the daemons that receive and send. */
 import { z } from "zod";
+import { LANGUAGES } from "../mailserver/contract.ts";
 import { domain, network, Uid } from "./schema-fields.ts";
 
 const limit = z.int().min(0).default(0);
@@ -101,6 +102,10 @@ export const SmtpOut = z.strictObject({
   tls: OutboundTls.prefault({}).describe(
     "How mail to other servers is secured: DANE and MTA-STS hold where a domain publishes them, TLS is used wherever it is offered.",
   ),
+  notices: z
+    .enum(LANGUAGES)
+    .default("en")
+    .describe("Language in which senders are told what became of their mail: `en` or `fr`."),
   allowTargets: z
     .array(network)
     .default([])

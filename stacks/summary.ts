@@ -10,6 +10,8 @@ export interface Summary {
   readonly bind: string;
   readonly hostnames: MailModel["hostnames"];
   readonly ports: MailModel["ports"];
+  /** Where people look after their own mailbox. */
+  readonly portal?: { readonly port: number };
   readonly people: readonly {
     readonly uid: string;
     readonly name: string;
@@ -42,6 +44,7 @@ export function summarise(
       bind: model.host.bind,
       hostnames: model.hostnames,
       ports: model.ports,
+      ...(model.portal.enabled ? { portal: { port: model.portal.port } } : {}),
       people: model.people.map(({ uid, name, address }, index) => ({
         uid,
         name,

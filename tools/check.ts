@@ -22,7 +22,7 @@ function program(file: string, args: readonly string[]): Check {
   };
 }
 
-const CODE = ["index.ts", "stacks", "components", "sdks", "mailserver", "tools", "test", "bench"];
+const CODE = ["index.ts", "stacks", "components", "sdks", "mailserver", "operator", "tools", "test", "bench"];
 
 function sources(): string[] {
   const folders = CODE.filter((name) => !name.endsWith(".ts") && existsSync(join(root, name)));

@@ -83,6 +83,17 @@ export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number)
   return handle;
 }
 
+/** Empties Postfix's queue, so that it does nothing while others are measured. */
+export async function emptyPostfix(postfix: Handle): Promise<void> {
+  const busy =
+    "find /var/spool/postfix/active /var/spool/postfix/incoming /var/spool/postfix/deferred -type f";
+  await postfix.exec([
+    "/bin/bash",
+    "-c",
+    `while [[ $(${busy} | head -1) ]]; do postsuper -d ALL; sleep 0.2; done`,
+  ]);
+}
+
 /** Whether Postfix keeps what it takes instead of delivering it. */
 export async function holdPostfix(postfix: Handle, hold: boolean): Promise<void> {
   const value = hold ? "lmtp" : "";

@@ -1,14 +1,20 @@
 /** Delivery status notifications: multipart/report (RFC 6522) with message/delivery-status (RFC 3464). */
+import { isAscii } from "node:buffer";
 import MimeNode from "nodemailer/lib/mime-node";
+import type { Language } from "../contract.ts";
+import type { Owed } from "../queue/item.ts";
 import { rfc5322Date } from "../smtp/date.ts";
+import type { OriginalRecipient } from "../smtp/types.ts";
+import { explain, subjectOf } from "./dsn-text.ts";
 
-/** A recipient whose delivery failed for good. */
-export interface FailedDelivery {
+/** What became of a recipient. */
+export interface Reported {
   /** As the sender knows it. */
   readonly address: string;
   /** What the sender wrote, where that is known to be told (RFC 3464 section 2.3.1). */
-  readonly original?: string;
-  /** The message ran out of time rather than being refused. */
+  readonly original?: OriginalRecipient;
+  readonly action: Owed;
+  /** A failure because the message ran out of time rather than was refused. */
   readonly expired: boolean;
   readonly answer: {
     readonly code: number;
@@ -21,6 +27,7 @@ export interface FailedDelivery {
 export interface DsnFacts {
   /** The reporting MTA: us. */
   readonly hostname: string;
+  readonly language: Language;
   /** Who the notification comes from. */
   readonly from: string;
   /** The reverse-path of the original. */
@@ -29,18 +36,25 @@ export interface DsnFacts {
   readonly now: Date;
   /** When the original was taken in. */
   readonly arrival: Date;
-  readonly recipients: readonly FailedDelivery[];
+  /** Until when delayed recipients are tried. */
+  readonly until: Date;
+  /** ENVID of the original. */
+  readonly envid?: string;
+  readonly recipients: readonly Reported[];
   readonly original: Uint8Array;
+  /** The whole original comes back, rather than its header. */
+  readonly whole: boolean;
 }
 
-/** The whole notification as bytes, with the full header of the original (never its body). */
+/** The whole notification as bytes. */
 export async function composeDsn(facts: DsnFacts): Promise<Buffer> {
   const header = headerOf(facts.original);
   const root = new MimeNode("multipart/report; report-type=delivery-status", { newline: "win" });
+  const { sender, subject } = subjectOf(facts);
   root.setHeader({
-    from: { name: "Mail Delivery System", address: facts.from },
+    from: { name: sender, address: facts.from },
     to: facts.to,
-    subject: "Undelivered mail returned to sender",
+    subject,
     date: facts.now,
     "message-id": facts.messageId,
     // RFC 3834 section 3.1.7: keeps vacation responders from answering.
@@ -48,66 +62,60 @@ export async function composeDsn(facts: DsnFacts): Promise<Buffer> {
   });
   const original = fieldOf(header, "message-id");
   if (original !== undefined) root.setHeader({ "in-reply-to": original, references: original });
-  root.createChild("text/plain; charset=utf-8").setContent(explanation(facts));
-  part(root, "message/delivery-status", Buffer.from(deliveryStatus(facts)));
-  // RFC 6533 section 6.4: a header with non-ASCII has a type of its own.
-  const ascii = header.every((byte) => byte < 0x80);
-  part(root, ascii ? "text/rfc822-headers" : "message/global-headers", header);
+  root.createChild("text/plain; charset=utf-8").setContent(explain(facts));
+  const status = Buffer.from(deliveryStatus(facts));
+  // RFC 6533 section 4: what names an address in UTF-8 has a type of its own, as has a header with such bytes.
+  part(root, isAscii(status) ? "message/delivery-status" : "message/global-delivery-status", status);
+  const content = facts.whole ? facts.original : header;
+  const kind = facts.whole ? (["message/rfc822", "message/global"] as const) : HEADERS;
+  part(root, kind[isAscii(header) ? 0 : 1], content);
   return root.build();
 }
 
-function part(root: MimeNode, type: string, content: Buffer): void {
+const HEADERS = ["text/rfc822-headers", "message/global-headers"] as const;
+
+function part(root: MimeNode, type: string, content: Uint8Array): void {
   // RFC 6522 section 3 forbids encodings but 7bit here; what is not ASCII stays as it is.
-  const encoding = type === "message/global-headers" ? "8bit" : "7bit";
+  const encoding = isAscii(content) ? "7bit" : "8bit";
   const header = `Content-Type: ${type}\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
   // Raw, since MimeNode would encode a header with long lines.
   root.createChild(type).setRaw(Buffer.concat([Buffer.from(header), content]));
 }
 
-function explanation({ hostname, recipients }: DsnFacts): string {
-  const lines = recipients.flatMap(({ address, expired, answer }) => [
-    `<${address}>`,
-    expired
-      ? "  could not be reached for so long that we have given up. The last answer was:"
-      : `  refused the message${answer.host === undefined ? "" : ` (mail server ${answer.host})`}:`,
-    `  ${answer.code} ${answer.status} ${answer.text}`,
-    "",
-  ]);
-  return [
-    `This is the mail server ${hostname}.`,
-    "",
-    "Your message could not be delivered to these recipients:",
-    "",
-    ...lines,
-    "Other recipients, if there were any, are not affected. Check the addresses, or ask the recipients in",
-    "another way; then send the message again to those listed here. Its header is attached.",
-    "",
-  ].join("\r\n");
-}
-
 function deliveryStatus(facts: DsnFacts): string {
   const message = [
+    // RFC 3464 section 2.2.1: as it was, once xtext is undone.
+    ...(facts.envid === undefined ? [] : [`Original-Envelope-Id: ${facts.envid}`]),
     `Reporting-MTA: dns; ${facts.hostname}`,
     `Arrival-Date: ${rfc5322Date(facts.arrival)}`,
     "",
   ];
-  const recipients = facts.recipients.flatMap(({ address, original, expired, answer }) => [
-    ...(original === undefined ? [] : [`Original-Recipient: ${typed(original)}`]),
+  return [...message, ...facts.recipients.flatMap((recipient) => recipientFields(recipient, facts))].join(
+    "\r\n",
+  );
+}
+
+function recipientFields(
+  { address, original, action, expired, answer }: Reported,
+  { now, until }: DsnFacts,
+): string[] {
+  return [
+    ...(original === undefined ? [] : [`Original-Recipient: ${original.type}; ${original.address}`]),
     `Final-Recipient: ${typed(address)}`,
-    "Action: failed",
+    `Action: ${action}`,
     // RFC 3463: a persistent transient failure that was given up; X.4.7 is "delivery time expired".
     `Status: ${expired ? "4.4.7" : answer.status}`,
     ...(answer.host === undefined ? [] : [`Remote-MTA: dns; ${answer.host}`]),
     `Diagnostic-Code: smtp; ${answer.code} ${answer.status} ${oneLine(answer.text)}`,
-    `Last-Attempt-Date: ${rfc5322Date(facts.now)}`,
+    `Last-Attempt-Date: ${rfc5322Date(now)}`,
+    ...(action === "delayed" ? [`Will-Retry-Until: ${rfc5322Date(until)}`] : []),
     "",
-  ]);
-  return [...message, ...recipients].join("\r\n");
+  ];
 }
 
 /** RFC 6533 section 3: an address type of its own for non-ASCII addresses. */
 function typed(address: string): string {
-  return `${isAscii(address) ? "rfc822" : "utf-8"}; ${address}`;
+  return `${isAscii(Buffer.from(address)) ? "rfc822" : "utf-8"}; ${address}`;
 }
 
 /** Up to and with the line break before the empty line. */
@@ -127,8 +135,4 @@ function fieldOf(header: Buffer, name: string): string | undefined {
 /** A peer's words never break out of their field. */
 function oneLine(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?");
-}
-
-function isAscii(text: string): boolean {
-  return !/[^\x20-\x7e]/.test(text);
 }

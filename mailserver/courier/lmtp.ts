@@ -22,7 +22,7 @@ export async function deliverToBox(
   deps: BoxCourierDeps & { readonly signal?: AbortSignal },
 ): Promise<Result[]> {
   const { hostname, port, connections, log, timeouts, signal } = deps;
-  const { from, recipients, body, eightBit, smtputf8 } = delivery;
+  const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = delivery;
   const report = await connections.deliver(
     {
       host,
@@ -31,7 +31,7 @@ export async function deliverToBox(
       ...(timeouts === undefined ? {} : { timeouts }),
       ...(signal === undefined ? {} : { signal }),
     },
-    { from, recipients, size: body.length, eightBit, smtputf8 },
+    { from, recipients, dsn, recipientDsn, size: body.length, eightBit, smtputf8 },
     body,
   );
   if (report.kind === "done") return report.outcomes.map((outcome) => ({ ...outcome, host }));

@@ -1,15 +1,21 @@
 /** Makes the queue item of a delivery status notification. */
 import { isAscii } from "node:buffer";
+import type { Language } from "../contract.ts";
 import type { Clock } from "../queue/clock.ts";
-import type { Answer, FailedRecipient, NewItem, Unreported } from "../queue/item.ts";
+import type { Answer, NewItem, OwedRecipient, Unreported } from "../queue/item.ts";
 import { parseAddress } from "../smtp/address.ts";
-import type { Address } from "../smtp/types.ts";
-import { composeDsn, type FailedDelivery } from "./dsn.ts";
+import type { Address, OriginalRecipient } from "../smtp/types.ts";
+import { composeDsn, type Reported } from "./dsn.ts";
 
 export interface NotificationDeps {
   readonly hostname: string;
   /** Ours; the first one is the notification's sender. */
   readonly domains: readonly string[];
+  readonly language: Language;
+  /** How long a message is tried. */
+  readonly giveUpMs: number;
+  /** Of what is sent to `destination`. */
+  readonly maxBytes: number;
   readonly newId: () => string;
   readonly clock: Pick<Clock, "now">;
   /** Where it goes. */
@@ -20,24 +26,33 @@ export interface NotificationDeps {
 
 export type ComposeNotification = (item: Unreported, original: Uint8Array) => Promise<NewItem>;
 
-/** One notification for all failures of an item, with the null reverse-path. */
+/** Of every notification of ours, before the @. */
+export const NOTIFIER = "mailer-daemon";
+
+/** Room for all but the original. */
+const OWN_BYTES = 65_536;
+
+/** One notification for all that is to be told of an item, with the null reverse-path. */
 export function createNotification(deps: NotificationDeps): ComposeNotification {
-  const { hostname, domains, newId, clock } = deps;
+  const { hostname, domains, newId, clock, language } = deps;
   const domain = domains[0] ?? hostname;
   return async (item, original) => {
     const id = newId();
-    const now = new Date(clock.now());
-    const sender = parseAddress(item.envelope.from, { utf8: true });
-    if (sender === undefined) throw new Error(`${item.envelope.from} is no address`);
+    const { envid, from } = item.envelope;
+    const sender = parseAddress(from, { utf8: true });
+    if (sender === undefined) throw new Error(`${from} is no address`);
     const bytes = await composeDsn({
-      hostname,
-      from: `mailer-daemon@${domain}`,
+      ...{ hostname, language },
+      from: `${NOTIFIER}@${domain}`,
       to: sender.text,
       messageId: `<${id}@${hostname}>`,
-      now,
+      now: new Date(clock.now()),
       arrival: new Date(item.created),
-      recipients: item.recipients.flatMap(toFailures),
+      until: new Date(item.created + deps.giveUpMs),
+      ...(envid === undefined ? {} : { envid }),
+      recipients: item.recipients.flatMap(toReported),
       original,
+      whole: returnsWhole(item, original.length, deps.maxBytes),
     });
     const body = (await deps.finish?.(bytes)) ?? bytes;
     return {
@@ -50,17 +65,43 @@ export function createNotification(deps: NotificationDeps): ComposeNotification 
   };
 }
 
-/** As the sender named them: where a person forwards mail to is that person's secret (RFC 3464 section 4.2). */
-function toFailures({ address, originals = [address], state, answer }: FailedRecipient): FailedDelivery[] {
-  const expired = state === "expired";
-  return originals.map((original) =>
-    original === address
-      ? { address, expired, answer }
-      : { address: original, original, expired, answer: withheld(answer) },
+/**
+ * RFC 3461 section 4.3: RET is about failures; whoever hears of anything else gets the header. So does who asks for a
+ * message so large that it could not be returned.
+ */
+function returnsWhole({ envelope, recipients }: Unreported, bytes: number, maxBytes: number): boolean {
+  return (
+    envelope.ret === "FULL" &&
+    recipients.some(({ owed }) => owed === "failed") &&
+    bytes + OWN_BYTES <= maxBytes
   );
 }
 
-/** Neither who refused nor their words, which may quote the address in any spelling. */
+/** As the sender named them: where a person forwards mail to is that person's secret (RFC 3464 section 4.2). */
+function toReported(recipient: OwedRecipient): Reported[] {
+  const { address, originals = [address], orcpt, state, owed: action, answer } = recipient;
+  const facts = { action, expired: state === "expired" };
+  return originals.map((name) => {
+    const own = name === address;
+    const original = orcpt ?? (own ? undefined : toOriginal(name));
+    return {
+      ...facts,
+      address: name,
+      answer: own ? answer : withheld(answer),
+      ...(original === undefined ? {} : { original }),
+    };
+  });
+}
+
+function toOriginal(address: string): OriginalRecipient {
+  return { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address };
+}
+
+/** Neither who answered nor their words, which may quote the address in any spelling. */
 function withheld({ code, status }: Answer): Answer {
-  return { code, status, text: "This person's mail is forwarded, and the message was not taken there" };
+  const text =
+    code < 300
+      ? "This person's mail is forwarded, and the message was taken there"
+      : "This person's mail is forwarded, and the message was not taken there";
+  return { code, status, text };
 }

@@ -24,7 +24,7 @@ export type RelayCourier = (delivery: Delivery, signal?: AbortSignal) => Promise
 export function createRelayCourier(deps: RelayCourierDeps): RelayCourier {
   const { hostname, connections, log, timeouts } = deps;
   const { host, port, user, password } = deps.relay;
-  return async ({ from, recipients, recipientDsn = [], body, eightBit, smtputf8 }, signal) => {
+  return async ({ from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 }, signal) => {
     const report = await connections.deliver(
       {
         host,
@@ -34,7 +34,7 @@ export function createRelayCourier(deps: RelayCourierDeps): RelayCourier {
         ...(timeouts === undefined ? {} : { timeouts }),
         ...(signal === undefined ? {} : { signal }),
       },
-      { from, recipients, recipientDsn, size: body.length, eightBit, smtputf8 },
+      { from, recipients, dsn, recipientDsn, size: body.length, eightBit, smtputf8 },
       body,
     );
     if (report.kind === "done") return report.outcomes.map((outcome) => ({ ...outcome, host }));

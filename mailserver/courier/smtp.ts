@@ -190,7 +190,8 @@ class Attempt {
 
   #send({ address }: Target, { tls, ...wishes }: TlsWishes): Promise<DeliveryReport> {
     const { hostname, port, timeouts, connections } = this.#deps;
-    const { from, body, eightBit, smtputf8 } = this.#delivery;
+    const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = this.#delivery;
+    const openDsn = this.#open.map((recipient) => recipientDsn[recipients.indexOf(recipient)]);
     return connections.deliver(
       {
         host: address,
@@ -200,7 +201,7 @@ class Attempt {
         signal: this.#signal,
         timeouts: { connectMs: CONNECT_MS, ...timeouts },
       },
-      { from, recipients: this.#open, size: body.length, eightBit, smtputf8 },
+      { from, recipients: this.#open, dsn, recipientDsn: openDsn, size: body.length, eightBit, smtputf8 },
       body,
     );
   }

@@ -1,11 +1,13 @@
 /** What a courier carries, and what it brings back. */
-import type { Address, Outcome, RcptParameters, ReversePath } from "../smtp/types.ts";
+import type { Address, Envelope, Outcome, RcptParameters, ReversePath } from "../smtp/types.ts";
 
 /** One message for recipients that go the same way. */
 export interface Delivery {
   readonly from: ReversePath;
   /** At least one. */
   readonly recipients: readonly Address[];
+  /** RET and ENVID, for a peer with DSN. */
+  readonly dsn?: NonNullable<Envelope["dsn"]>;
   /** For each of `recipients`, in their order, what a peer with DSN (RFC 3461) is told of it. */
   readonly recipientDsn?: readonly (RcptParameters | undefined)[];
   readonly body: Uint8Array;

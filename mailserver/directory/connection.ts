@@ -1,5 +1,13 @@
 /** One persistent, bound LDAP connection that comes back by itself, and short-lived ones for password checks. */
-import { Client, type Filter, InvalidCredentialsError, NoSuchObjectError, ResultCodeError } from "ldapts";
+import {
+  Attribute,
+  Change,
+  Client,
+  type Filter,
+  InvalidCredentialsError,
+  NoSuchObjectError,
+  ResultCodeError,
+} from "ldapts";
 import type { DirectorySettings } from "../contract.ts";
 import type { Log } from "../net/log.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
@@ -57,10 +65,27 @@ export class LdapConnection {
   }
 
   /** Whether `dn` may bind with `password`, asked over a connection of its own. */
-  async tryBind(dn: string, password: string): Promise<boolean> {
+  tryBind(dn: string, password: string): Promise<boolean> {
+    return this.#boundAs(dn, password);
+  }
+
+  /** Writes another password as the owner of `dn`; false when the current one is wrong. The server hashes it. */
+  replacePassword(dn: string, current: string, wanted: string): Promise<boolean> {
+    const modification = new Attribute({ type: "userPassword", values: [wanted] });
+    return this.#boundAs(dn, current, (client) =>
+      client.modify(dn, new Change({ operation: "replace", modification })),
+    );
+  }
+
+  async #boundAs(
+    dn: string,
+    password: string,
+    work: (client: Client) => Promise<void> = async () => {},
+  ): Promise<boolean> {
     const client = this.#newClient();
     try {
       await client.bind(dn, password);
+      await work(client);
       return true;
     } catch (error) {
       if (error instanceof InvalidCredentialsError || error instanceof NoSuchObjectError) return false;

@@ -29,8 +29,16 @@ export interface Directory {
   close(): Promise<void>;
 }
 
+/** People as the portal knows them, with a mailbox or without; each may throw DirectoryUnavailable. */
+export interface Accounts {
+  /** Whether there is such a person and this is their password. */
+  verify(login: string, password: string): Promise<Person | "refused">;
+  /** Replaces a person's password in their own name; "refused": the current one is wrong. */
+  changePassword(uid: string, current: string, wanted: string): Promise<"changed" | "refused">;
+}
+
 /** Connects at the first question and keeps one connection open after that. */
-export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Directory {
+export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Directory & Accounts {
   const ldap = new LdapConnection(settings, deps);
   const find = async (filter: Filter, attributes: string[]): Promise<Entry | undefined> => {
     const found = await ldap.search({ base: settings.peopleDn, scope: "one", filter, attributes });
@@ -43,12 +51,12 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
     return entry === undefined ? { kind: "absent" } : toRecipient(entry);
   }
 
-  async function authenticate(login: string, password: string): Promise<Person | "refused"> {
+  async function check(who: Who, login: string, password: string): Promise<Person | "refused"> {
     // RFC 4513 section 5.1.2: a bind with an empty password is "unauthenticated" and succeeds. Never ask.
     if (login === "" || password === "") return "refused";
-    const who = login.toLowerCase();
-    const either = new OrFilter({ filters: [equals("uid", who), equals("mailLocalAddress", who)] });
-    const entry = await find(ours(either), PERSON);
+    const name = login.toLowerCase();
+    const either = new OrFilter({ filters: [equals("uid", name), equals("mailLocalAddress", name)] });
+    const entry = await find(among(who, either), PERSON);
     const person = entry && toPerson(entry);
     if (entry === undefined || person === undefined) {
       // An unknown login costs the same round trips as a known one.
@@ -58,6 +66,12 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
     return (await ldap.tryBind(entry.dn, password)) ? person : "refused";
   }
 
+  async function changePassword(uid: string, current: string, wanted: string) {
+    const entry = await find(among("inetOrgPerson", equals("uid", uid)), PERSON);
+    if (entry === undefined || current === "" || wanted === "") return "refused";
+    return (await ldap.replacePassword(entry.dn, current, wanted)) ? "changed" : "refused";
+  }
+
   async function findPerson(uid: string): Promise<Person | "absent"> {
     const entry = await find(ours(equals("uid", uid)), PERSON);
     return (entry && toPerson(entry)) ?? "absent";
@@ -65,8 +79,10 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
 
   return {
     findRecipient,
-    authenticate,
+    authenticate: (login, password) => check("inetLocalMailRecipient", login, password),
     findPerson,
+    verify: (login, password) => check("inetOrgPerson", login, password),
+    changePassword,
     ping: async () => {
       const filter = new PresenceFilter({ attribute: "objectClass" });
       await ldap.search({ base: settings.peopleDn, scope: "base", filter, attributes: ["1.1"] });
@@ -83,8 +99,15 @@ function equals(attribute: string, value: string): Filter {
   return new EqualityFilter({ attribute, value });
 }
 
+/** Those with a mailbox, or everybody. */
+type Who = "inetLocalMailRecipient" | "inetOrgPerson";
+
+function among(who: Who, filter: Filter): Filter {
+  return new AndFilter({ filters: [equals("objectClass", who), filter] });
+}
+
 function ours(filter: Filter): Filter {
-  return new AndFilter({ filters: [equals("objectClass", "inetLocalMailRecipient"), filter] });
+  return among("inetLocalMailRecipient", filter);
 }
 
 const PERSON = ["uid", "mailLocalAddress", "entryCSN"];

@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { Dns, DnsAnswer } from "../courier/mx.ts";
 import type { SecurityDns } from "../courier/security.ts";
 import { DnsError, type DnsMessage, type DnsServer, exchange } from "./exchange.ts";
+import { createMemory } from "./memory.ts";
 
 const TIMEOUT_MS = 5_000;
 const ROUNDS = 3;
@@ -32,25 +33,41 @@ const Tlsa = z.object({
 });
 const Txt = z.array(z.instanceof(Uint8Array));
 
+/** The MX records as a person is shown them. */
+export interface MxRecords {
+  resolveMx(name: string): Promise<DnsAnswer<{ exchange: string; priority: number; ttl: number }>>;
+}
+
+export interface DnsOptions {
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Of one question to one server. */
+  readonly timeoutMs?: number;
+}
+
 /** DNS through the given servers only (`address` or `address:port`), never those of the machine. */
-export function createDns(servers: readonly string[], timeoutMs = TIMEOUT_MS): Dns & SecurityDns {
+export function createDns(servers: readonly string[], options: DnsOptions): Dns & SecurityDns & MxRecords {
   const known = servers.map(parseServer);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const remember = createMemory(options.now);
 
   async function look<T>(
     name: string,
     type: RecordType,
-    record: (data: unknown) => T,
+    record: (data: unknown, ttl: number) => T,
   ): Promise<DnsAnswer<T>> {
     const asked = toAscii(name, type);
-    const message = await ask(known, { name: asked, type }, timeoutMs);
+    const message = await remember(`${type} ${asked.toLowerCase()}`, () =>
+      ask(known, { name: asked, type }, timeoutMs),
+    );
     return readAnswer(message, { name: asked, type }, record);
   }
 
   return {
     resolveMx: (name) =>
-      look(name, "MX", (data) => {
+      look(name, "MX", (data, ttl) => {
         const { exchange, preference } = Mx.parse(data);
-        return { exchange, priority: preference };
+        return { exchange, priority: preference, ttl };
       }),
     resolve4: (name) => look(name, "A", (data) => z.ipv4().parse(data)),
     resolve6: (name) => look(name, "AAAA", (data) => z.ipv6().parse(data)),
@@ -93,7 +110,7 @@ async function ask(servers: readonly DnsServer[], question: Question, ms: number
 function readAnswer<T>(
   { rcode, answers, flag_ad: secure }: DnsMessage,
   { name: asked, type }: Question,
-  record: (data: unknown) => T,
+  record: (data: unknown, ttl: number) => T,
 ): DnsAnswer<T> {
   const question = `${type} ${asked}`;
   if (rcode !== "NOERROR") throw new DnsError(RCODES.get(rcode) ?? "EBADRESP", question);
@@ -106,7 +123,7 @@ function readAnswer<T>(
   const found = answers.filter((answer) => answer.type === type && answer.name.toLowerCase() === name);
   if (found.length === 0) throw new DnsError("ENODATA", question);
   try {
-    return { records: found.map(({ data }) => record(data)), secure, name };
+    return { records: found.map(({ data, ttl }) => record(data, ttl)), secure, name };
   } catch (error) {
     throw new DnsError("EBADRESP", question, error);
   }

@@ -15,6 +15,8 @@ const POLL_MS = 5_000;
 export interface IdentityDeps {
   readonly timing: Pick<Timing, "after">;
   readonly log: Log;
+  /** Told of every usable pair, for a server that makes its own context. */
+  readonly use?: (pair: TlsIdentity) => void;
 }
 
 /** A pair of files and the last usable content that they had. */
@@ -41,6 +43,7 @@ export class ServerIdentity {
     this.#files = files;
     this.#deps = deps;
     this.#context = serverContext(pair);
+    deps.use?.(pair);
     this.#seen = digest(pair);
     this.#tell("net.tls.loaded", pair);
   }
@@ -73,6 +76,7 @@ export class ServerIdentity {
     try {
       if (found instanceof Error) throw found;
       this.#context = serverContext(found);
+      this.#deps.use?.(found);
       this.#tell("net.tls.reloaded", found);
     } catch (error) {
       log.error("net.tls.unusable", { certificateFile, error });

@@ -3,20 +3,21 @@ import { isAscii } from "node:buffer";
 import type { Delivery } from "../courier/types.ts";
 import { parseAddress } from "../smtp/address.ts";
 import type { Address, RcptParameters } from "../smtp/types.ts";
-import type { DueRecipient } from "./item.ts";
+import type { DueRecipient, StoredEnvelope } from "./item.ts";
 
 /** Throws when an address is none. */
 export function toDelivery(group: {
-  readonly item: { readonly envelope: Pick<Delivery, "eightBit" | "smtputf8"> & { readonly from: string } };
+  readonly item: { readonly envelope: StoredEnvelope };
   readonly recipients: readonly DueRecipient[];
   readonly body: Uint8Array;
 }): Delivery {
   const { recipients, body } = group;
-  const { from, eightBit, smtputf8 } = group.item.envelope;
+  const { from, eightBit, smtputf8, ret, envid, unproven } = group.item.envelope;
   return {
     from: from === "" ? null : toAddress(from),
     recipients: recipients.map(({ address }) => toAddress(address)),
-    recipientDsn: recipients.map(toRcptParameters),
+    dsn: { ...(ret && { ret }), ...(envid !== undefined && { envid }) },
+    recipientDsn: recipients.map((recipient) => toRcptParameters(recipient, unproven === true)),
     ...{ body, eightBit, smtputf8 },
   };
 }
@@ -27,9 +28,15 @@ function toAddress(text: string): Address {
   return address;
 }
 
-/** RFC 3461 section 5.2.1: a server that passes a message on may add what its recipient was called before. */
-function toRcptParameters({ originals }: DueRecipient): RcptParameters | undefined {
-  const address = originals?.[0];
-  if (address === undefined) return undefined;
-  return { orcpt: { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address } };
+/**
+ * RFC 3461 section 5.2.1: what the sender asked for goes on, and a server that passes a message on may add what its
+ * recipient was called before. `unproven`: whoever may be no sender at all is told nothing by the next one either.
+ */
+function toRcptParameters({ originals, notify, orcpt }: DueRecipient, unproven: boolean): RcptParameters {
+  const [address] = originals ?? [];
+  // Of a forward its own name, never one that leads on from there.
+  const original =
+    address === undefined ? orcpt : { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address };
+  const wanted = unproven ? [] : notify;
+  return { ...(wanted && { notify: wanted }), ...(original && { orcpt: original }) };
 }

@@ -1,5 +1,6 @@
 /** What the queue keeps. Everything here is plain data: it crosses to the worker thread and into the database. */
 import { z } from "zod";
+import type { Notify, OriginalRecipient } from "../smtp/types.ts";
 
 /** What became of a recipient in one attempt, in words for logs, DSNs and the history. */
 const Answer = z.strictObject({
@@ -19,11 +20,21 @@ export const StoredEnvelope = z.strictObject({
   from: z.string(),
   eightBit: z.boolean(),
   smtputf8: z.boolean(),
+  /** RFC 3461 section 4.3, as the sender gave it. */
+  ret: z.enum(["FULL", "HDRS"]).optional(),
+  /** RFC 3461 section 4.4, decoded. */
+  envid: z.string().optional(),
+  /** Nobody vouches for the reverse-path: it may be a stranger's, who is told nothing of a message that is not theirs. */
+  unproven: z.literal(true).optional(),
 });
 export type StoredEnvelope = z.infer<typeof StoredEnvelope>;
 
-/** `delivered`, `failed` and `expired` are final. */
-export type RecipientState = "pending" | "delivered" | "failed" | "expired";
+/** `held` waits for a person to release it; `delivered`, `failed` and `expired` are final. */
+export type RecipientState = "pending" | "held" | "delivered" | "failed" | "expired";
+
+/** What the sender is still to be told of a recipient: the Action of RFC 3464 section 2.3.3. */
+const Owed = z.enum(["failed", "delayed", "delivered", "relayed"]);
+export type Owed = z.infer<typeof Owed>;
 
 /** A message on its way into the queue. */
 export interface NewItem {
@@ -44,6 +55,10 @@ export interface NewRecipient {
    * these, never `address` (RFC 3464 section 4.2). Several when several people forward to the same place.
    */
   readonly originals?: readonly string[];
+  /** RFC 3461 section 4.1: when the sender wants to hear; empty for NEVER, absent when not said. */
+  readonly notify?: readonly Notify[];
+  /** RFC 3461 section 4.2, as the sender gave it. */
+  readonly orcpt?: OriginalRecipient;
 }
 
 /** A recipient of an item that was claimed for an attempt. */
@@ -52,6 +67,8 @@ export interface DueRecipient extends NewRecipient {
   readonly seq: number;
   /** Attempts made so far. */
   readonly attempts: number;
+  /** The sender knows that it takes long. */
+  readonly delayTold?: true;
 }
 
 /** An item of which some recipients are due; they are the caller's until settled or released. */
@@ -72,23 +89,24 @@ export interface Settlement {
   /** Only for `pending`. */
   readonly nextAttempt?: number;
   readonly answer: Answer;
+  /** Absent: the sender needs to hear nothing. */
+  readonly owed?: Owed;
 }
 
-/** A recipient whose failure the sender has not been told of. */
-export interface FailedRecipient {
+/** A recipient of whom the sender has yet to be told. */
+export interface OwedRecipient extends Pick<NewRecipient, "address" | "originals" | "orcpt"> {
   readonly seq: number;
-  readonly address: string;
-  readonly originals?: readonly string[];
-  readonly state: "failed" | "expired";
+  readonly state: RecipientState;
+  readonly owed: Owed;
   readonly answer: Answer;
 }
 
-/** An item with failures to report; state is final already, so a restart reports but never retries. */
+/** An item with something to report; what it reports is stored already, so a restart reports but never retries. */
 export interface Unreported {
   readonly id: string;
   readonly created: number;
   readonly envelope: StoredEnvelope;
-  readonly recipients: readonly FailedRecipient[];
+  readonly recipients: readonly OwedRecipient[];
 }
 
 /** A recipient with everything that is known of it, for people who look into the queue. */
@@ -133,20 +151,21 @@ export const RecipientRow = z.object({
   seq: z.int(),
   address: z.string().min(1),
   destination: z.string().min(1),
-  state: z.enum(["pending", "delivered", "failed", "expired"]),
+  state: z.enum(["pending", "held", "delivered", "failed", "expired"]),
   attempts: z.int(),
   next_attempt: z.number(),
   answer: z.nullable(z.string().transform(fromJson).pipe(Answer)),
-  originals: z
-    .nullable(
-      z
-        .string()
-        .transform(fromJson)
-        .pipe(z.array(z.string().min(1)).min(1)),
-    )
-    .transform((list) => list ?? undefined),
+  originals: optionalJson(z.array(z.string().min(1)).min(1)),
+  notify: optionalJson(z.array(z.enum(["SUCCESS", "FAILURE", "DELAY"]))),
+  orcpt: optionalJson(z.strictObject({ type: z.string(), address: z.string() })),
+  owed: z.nullable(Owed),
+  delay_told: z.int(),
 });
 export type RecipientRow = z.infer<typeof RecipientRow>;
+
+function optionalJson<T extends z.ZodType>(inside: T) {
+  return z.nullable(z.string().transform(fromJson).pipe(inside)).transform((value) => value ?? undefined);
+}
 
 function fromJson(text: string, context: z.RefinementCtx): unknown {
   try {

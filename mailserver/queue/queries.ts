@@ -27,20 +27,27 @@ export const QUERIES = {
     SELECT item, seq FROM recipient INDEXED BY waiting
     WHERE state = 'pending' AND destination = ? AND next_attempt > ? ORDER BY next_attempt LIMIT ?)`,
 
-  /** → items with failures that nobody was told of */
-  unreported: `SELECT DISTINCT item FROM recipient INDEXED BY unreported
-    WHERE state IN ('failed', 'expired') AND reported = 0`,
+  /** → items of which the sender is to be told something */
+  unreported: "SELECT DISTINCT item FROM recipient INDEXED BY owed WHERE owed IS NOT NULL",
 
-  /** item → whether it has failures that nobody was told of */
-  isUnreported: `SELECT item FROM recipient
-    WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 LIMIT 1`,
+  /** item → whether there is something of it that the sender is to be told */
+  isUnreported: "SELECT item FROM recipient WHERE item = ? AND owed IS NOT NULL LIMIT 1",
 
   /** item → whether there is something left to do */
   isOpen: `SELECT 1 FROM recipient
-    WHERE item = ? AND (state = 'pending' OR (state IN ('failed', 'expired') AND reported = 0)) LIMIT 1`,
+    WHERE item = ? AND (state IN ('pending', 'held') OR owed IS NOT NULL) LIMIT 1`,
 
-  /** state, attempts, next attempt, answer, item, seq */
-  settle: `UPDATE recipient SET state = ?, attempts = ?, next_attempt = ?, answer = ? WHERE item = ? AND seq = ?`,
+  /**
+   * state, state again, attempts, next attempt, answer, owed twice, item, seq; who was held meanwhile stays
+   * so, if not done, and a delay that was told meanwhile is not told again
+   */
+  settle: `UPDATE recipient SET state = CASE WHEN state = 'held' AND ? = 'pending' THEN 'held' ELSE ? END,
+    attempts = ?, next_attempt = ?, answer = ?,
+    owed = CASE WHEN delay_told AND ? = 'delayed' THEN NULL ELSE ? END WHERE item = ? AND seq = ?`,
+
+  /** item, seq, what was told; what became of it meanwhile is still to be told */
+  told: `UPDATE recipient SET owed = NULL, delay_told = (delay_told OR owed = 'delayed')
+    WHERE item = ? AND seq = ? AND owed = ?`,
 
   /** item */
   forget: "DELETE FROM recipient WHERE item = ?",

@@ -5,6 +5,7 @@ import {
   type HistoryEntry,
   HistoryRow,
   ItemRow,
+  type NewRecipient,
   RecipientRow,
   type Unreported,
 } from "./item.ts";
@@ -14,23 +15,39 @@ export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>):
   const item = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
   const recipients: DueRecipient[] = readRecipients(sql, id)
     .filter(({ seq }) => seqs.has(seq))
-    .map(({ seq, address, destination, attempts, originals }) => ({
-      ...{ seq, address, destination, attempts },
-      ...(originals && { originals }),
+    .map((row) => ({
+      ...{ seq: row.seq, destination: row.destination, attempts: row.attempts },
+      ...named(row),
+      ...(row.delay_told !== 0 && { delayTold: true }),
     }));
   return { ...item, recipients };
 }
 
 export function readUnreported(sql: Statements, id: string): Unreported {
   const { size: _, ...item } = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
-  const query = `SELECT * FROM recipient WHERE item = ? AND state IN ('failed', 'expired') AND reported = 0 ORDER BY seq`;
+  const query = "SELECT * FROM recipient WHERE item = ? AND owed IS NOT NULL ORDER BY seq";
   const recipients = sql.all(query, id).map((row) => {
-    const { seq, address, state, answer, originals } = RecipientRow.parse(row);
-    if ((state !== "failed" && state !== "expired") || answer === null)
-      throw new Error("no reason for a failure");
-    return { seq, address, state, answer, ...(originals && { originals }) };
+    const recipient = RecipientRow.parse(row);
+    const { seq, state, answer, owed } = recipient;
+    if (owed === null || answer === null) throw new Error("nothing is known of what is to be reported");
+    return { seq, state, owed, answer, ...named(recipient) };
   });
   return { ...item, recipients };
+}
+
+/** A recipient by all its names, and what its sender wants to hear of it. */
+export function named({
+  address,
+  originals,
+  notify,
+  orcpt,
+}: RecipientRow): Omit<NewRecipient, "destination"> {
+  return {
+    address,
+    ...(originals && { originals }),
+    ...(notify && { notify }),
+    ...(orcpt && { orcpt }),
+  };
 }
 
 export function readRecipients(sql: Statements, id: string): RecipientRow[] {

@@ -1,5 +1,5 @@
 /**
- * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and reports failures.
+ * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and tells the sender.
  * It wakes when something is queued, when a delivery ends, and when the next recipient is due: never in between.
  */
 import type { RetrySettings } from "../contract.ts";
@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import { toDelivery } from "./delivery.ts";
 import type { NewItem, Settlement, Unreported } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
-import { type AttemptResult, settle, toAnswer } from "./schedule.ts";
+import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
 import type { SetAside } from "./store.ts";
 
 /** Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. */
@@ -61,6 +61,7 @@ class QueueRunner implements Runner {
   readonly #active = new Set<Promise<void>>();
   /** Destinations that rested when last asked for. */
   readonly #resting = new Set<string>();
+  readonly #reporting = new Map<string, Promise<void>>();
   #cancelTimer = () => {};
   #stopped = false;
   #filling = false;
@@ -93,6 +94,14 @@ class QueueRunner implements Runner {
     work.catch((error: unknown) => {
       if (!(this.#stopped && error instanceof QueueError)) this.#options.log.error("queue.error", { error });
     });
+  }
+
+  /** One report of an item at a time: two that read the same would both tell it. */
+  async #reportInTurn(id: string): Promise<void> {
+    const before = this.#reporting.get(id)?.catch(() => {}) ?? Promise.resolve();
+    const mine = before.then(() => this.reportAll(id));
+    this.#reporting.set(id, mine);
+    await mine.finally(() => this.#reporting.get(id) === mine && this.#reporting.delete(id));
   }
 
   /** Sends the notifications that are due for one item, or for all. */
@@ -190,7 +199,7 @@ class QueueRunner implements Runner {
     this.#logSettlements(group, settlements);
     await this.#leaveAlone(destination);
     if (settlements.length < recipients.length) await this.#release(group);
-    if (idle) await this.reportAll(item.id);
+    if (idle) await this.#reportInTurn(item.id);
   }
 
   #toSettlements({ item, recipients }: Group, results: readonly Result[]): Settlement[] {
@@ -205,6 +214,7 @@ class QueueRunner implements Runner {
           now: clock.now(),
           settings: retry,
           random: random(),
+          silent: whyNotTold(item.envelope) !== undefined,
         }),
       ];
     });
@@ -230,17 +240,17 @@ class QueueRunner implements Runner {
 
   async #report(item: Unreported): Promise<void> {
     const { queue, composeDsn, log } = this.#options;
-    const seqs = item.recipients.map(({ seq }) => seq);
-    // RFC 5321 section 6.1: never a notification about a message whose reverse-path is null.
-    if (item.envelope.from === "") {
-      await this.#persist(() => queue.report({ id: item.id, seqs }));
-      log.info("dsn.suppressed", { item: item.id, recipients: item.recipients });
+    const told = item.recipients.map(({ seq, owed }) => ({ seq, owed }));
+    const silence = whyNotTold(item.envelope);
+    if (silence !== undefined) {
+      await this.#persist(() => queue.report({ id: item.id, told }));
+      log.info(silence, { item: item.id, recipients: item.recipients });
       return;
     }
     const dsn = await composeDsn(item, await queue.body(item.id));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
-    await this.#persist(() => queue.report({ id: item.id, seqs, dsn }));
-    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from });
+    await this.#persist(() => queue.report({ id: item.id, told, dsn }));
+    log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });
   }
 
   /** A result that finds no room on the disk is kept until it does; forgetting it would deliver twice. */
@@ -285,5 +295,6 @@ function toAttempt(result: Result | undefined): AttemptResult {
       answer: { code: 451, status: "4.3.0", text: "No result for this recipient" },
     };
   }
-  return { kind: result.kind, answer: toAnswer(result.reply, result.host) };
+  const { kind, reply: of, host, dsn } = result;
+  return { kind, answer: toAnswer(of, host), ...(dsn && { dsn }) };
 }

@@ -93,6 +93,31 @@ function refreshing(name: string, event: string): string {
 }
 
 /**
+ * `owed` says what the sender is still to be told of a recipient (it was `reported`, for failures alone), beside what
+ * the sender asked for (RFC 3461). A recipient may be `held`, and waits anew once that is over. What the metrics ask
+ * for is counted in indices.
+ */
+const NOTIFICATIONS = `
+  ALTER TABLE recipient ADD COLUMN notify TEXT;
+  ALTER TABLE recipient ADD COLUMN orcpt TEXT;
+  ALTER TABLE recipient ADD COLUMN owed TEXT;
+  ALTER TABLE recipient ADD COLUMN delay_told INTEGER NOT NULL DEFAULT 0;
+  UPDATE recipient SET owed = 'failed' WHERE state IN ('failed', 'expired') AND reported = 0;
+  DROP INDEX unreported;
+  ALTER TABLE recipient DROP COLUMN reported;
+  CREATE INDEX owed ON recipient (item) WHERE owed IS NOT NULL;
+  CREATE INDEX deferred ON recipient (item) WHERE state = 'pending' AND attempts > 0;
+  CREATE INDEX held ON recipient (item) WHERE state = 'held';
+  CREATE INDEX item_created ON item (created);
+  CREATE TRIGGER recipient_freed AFTER UPDATE OF state ON recipient
+    WHEN old.state <> 'pending' AND new.state = 'pending' BEGIN
+    INSERT INTO destination VALUES (new.destination, new.next_attempt)
+      ON CONFLICT (name) DO UPDATE SET next_attempt = excluded.next_attempt
+      WHERE excluded.next_attempt < next_attempt;
+  END;
+`;
+
+/**
  * Step n leads from version n to n + 1 (`PRAGMA user_version`). What has been released is never changed, only added to:
  * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
  */
@@ -100,6 +125,7 @@ export const STEPS: readonly string[] = [
   FIRST,
   "ALTER TABLE recipient ADD COLUMN originals TEXT",
   FOR_MILLIONS,
+  NOTIFICATIONS,
 ];
 
 /** Temporary: what was in flight is free again, once, whenever the database is opened. */

@@ -10,12 +10,13 @@ import {
   ItemRow,
   type ItemView,
   type NewItem,
+  type OwedRecipient,
   type Settlement,
   type Unreported,
 } from "./item.ts";
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
-import { readDue, readHistory, readRecipients, readUnreported } from "./rows.ts";
+import { named, readDue, readHistory, readRecipients, readUnreported } from "./rows.ts";
 import { Statements } from "./statements.ts";
 
 /** A step that other work waits for meanwhile. */
@@ -28,6 +29,9 @@ export interface SetAside {
   readonly id: string;
   readonly cause: string;
 }
+
+/** What the sender was told of a recipient. */
+type Told = Pick<OwedRecipient, "seq" | "owed">;
 
 export interface StoreOptions {
   readonly dir: string;
@@ -87,11 +91,12 @@ export class Store {
       ...[id, created, json(item.envelope), item.body.length],
     );
     this.#sql.run("INSERT INTO body (id, content) VALUES (?, ?)", id, item.body);
-    for (const [seq, { address, destination, originals }] of item.recipients.entries()) {
+    for (const [seq, { address, destination, originals, notify, orcpt }] of item.recipients.entries()) {
       this.#sql.run(
-        `INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt, originals)
-         VALUES (?, ?, ?, ?, 'pending', 0, ?, ?)`,
-        ...[id, seq, address, destination, created, originals === undefined ? null : json(originals)],
+        `INSERT INTO recipient
+           (item, seq, address, destination, state, attempts, next_attempt, originals, notify, orcpt)
+         VALUES (?, ?, ?, ?, 'pending', 0, ?, ?, ?, ?)`,
+        ...[id, seq, address, destination, created, ...[originals, notify, orcpt].map(optionalJson)],
       );
     }
   }
@@ -121,8 +126,13 @@ export class Store {
   /** Stores what an attempt found. Gives back whether nobody works on the item any more. */
   settle(change: { id: string; at: number; settlements: readonly Settlement[] }): { idle: boolean } {
     const { id, at, settlements } = change;
-    for (const { seq, state, attempts, nextAttempt = 0, answer } of settlements) {
-      this.#sql.run(QUERIES.settle, state, attempts, nextAttempt, json(answer), id, seq);
+    for (const { seq, state, attempts, nextAttempt = 0, answer, owed = null } of settlements) {
+      const known = this.#sql.run(
+        QUERIES.settle,
+        ...[state, state, attempts, nextAttempt, json(answer), owed, owed, id, seq],
+      );
+      // Somebody took the item out of the queue meanwhile.
+      if (known === 0) continue;
       this.#sql.run(
         "INSERT OR REPLACE INTO history (item, seq, attempt, at, state, answer) VALUES (?, ?, ?, ?, ?, ?)",
         ...[id, seq, attempts, at, state, json(answer)],
@@ -138,7 +148,7 @@ export class Store {
     return { idle: !this.#claims.has(id) };
   }
 
-  /** Items with failures that the sender has not been told of; of one item, or of all (at start). */
+  /** Items of which the sender is to be told something; one item, or all (at start). */
   unreported({ id, at }: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
     const rows = id === null ? this.#sql.all(QUERIES.unreported) : this.#sql.all(QUERIES.isUnreported, id);
     const items: Unreported[] = [];
@@ -153,12 +163,10 @@ export class Store {
     return { items, setAside };
   }
 
-  /** Marks failures as reported and queues the report, both or neither. */
-  report(change: { id: string; seqs: readonly number[]; dsn?: NewItem }): void {
+  /** Marks recipients as reported and queues the report, both or neither. */
+  report(change: { id: string; told: readonly Told[]; dsn?: NewItem }): void {
     if (change.dsn !== undefined) this.enqueue(change.dsn);
-    for (const seq of change.seqs) {
-      this.#sql.run("UPDATE recipient SET reported = 1 WHERE item = ? AND seq = ?", change.id, seq);
-    }
+    for (const { seq, owed } of change.told) this.#sql.run(QUERIES.told, change.id, seq, owed);
     this.#forgetIfDone(change.id);
   }
 
@@ -184,14 +192,12 @@ export class Store {
     if (row === undefined) return undefined;
     return {
       ...ItemRow.parse(row),
-      recipients: readRecipients(this.#sql, id).map(
-        ({ next_attempt, answer, seq: _, originals, ...rest }) => ({
-          ...rest,
-          ...(originals && { originals }),
-          nextAttempt: next_attempt,
-          ...(answer === null ? {} : { lastAnswer: answer }),
-        }),
-      ),
+      recipients: readRecipients(this.#sql, id).map((row) => ({
+        ...named(row),
+        ...{ destination: row.destination, state: row.state, attempts: row.attempts },
+        nextAttempt: row.next_attempt,
+        ...(row.answer === null ? {} : { lastAnswer: row.answer }),
+      })),
       history: readHistory(this.#sql, id),
     };
   }
@@ -237,6 +243,7 @@ export class Store {
 }
 
 const json = (value: unknown): string => JSON.stringify(value);
+const optionalJson = (value: unknown): string | null => (value === undefined ? null : json(value));
 
 function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

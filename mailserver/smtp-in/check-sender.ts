@@ -29,6 +29,8 @@ export interface SenderCheckDeps {
 
 export interface Checked {
   readonly facts: SenderFacts;
+  /** Somebody who may speak for the reverse-path vouches for the message. */
+  readonly proven: boolean;
   /** Authentication-Results and Received-SPF, with their line ends. */
   readonly fields: string;
 }
@@ -116,7 +118,22 @@ async function checkSender(check: Check): Promise<Checked> {
     `Authentication-Results: ${[hostname, ...(results.length > 0 ? results : ["none"])].join(";\r\n ")}`,
     ...(spf === undefined ? [] : [spf.header]),
   ];
-  return { facts, fields: fields.map(foldField).join("") };
+  return { facts, proven: isProven(findings, origin.from), fields: fields.map(foldField).join("") };
+}
+
+/**
+ * Whether the reverse-path is the sender's own: SPF passes for it, or a signature of its domain or of one above it. A
+ * stranger's signature says nothing of it, whatever DMARC makes of the author.
+ */
+function isProven({ spf, signatures }: Findings, from: string): boolean {
+  if (from === "") return false;
+  if (spf?.status.result === "pass") return true;
+  const domain = from.slice(from.lastIndexOf("@") + 1).toLowerCase();
+  return signatures.some(({ status, signingDomain }) => {
+    if (status.result !== "pass" || !signingDomain) return false;
+    const signer = signingDomain.toLowerCase();
+    return domain === signer || domain.endsWith(`.${signer}`);
+  });
 }
 
 /** A check that does not stand a stranger's text finds nothing; the others go on. */

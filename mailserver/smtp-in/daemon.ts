@@ -13,6 +13,7 @@ import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { MailListener } from "../net/types.ts";
 import type { ClientCounts } from "../policy/client-counts.ts";
+import { restore } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { boxDestination, parseDestination } from "../queue/route.ts";
@@ -20,7 +21,7 @@ import { type Runner, startRunner } from "../queue/runner.ts";
 import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
 import { createBoxFinder, type FindBox } from "./find-box.ts";
-import { createHandler } from "./handler.ts";
+import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
 import { sessionOptions } from "./session-options.ts";
@@ -156,7 +157,10 @@ function hasten(queues: readonly Queue[], host: string, { clock, log }: DaemonDe
 function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const { hostname, domains, limits } = settings;
   const { log, graceMs } = parts;
-  const spool = createSpool({ ...parts, hostname, domains }, createNotifier({ ...parts, hostname, domains }));
+  const spool = createSpool(
+    { ...parts, hostname, domains },
+    createNotifier({ ...parts, hostname, domains }, settings),
+  );
   const drop = createMailDrop({ ...parts, spool });
   const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
   const asking = query === undefined ? {} : { query };
@@ -169,11 +173,27 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
     tls: parts.identity,
     session: sessionOptions(settings),
     limits,
-    handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
+    handler: createHandler({
+      ...parts,
+      hostname,
+      drop,
+      room,
+      clients,
+      ...senders,
+      ...bounces(settings, parts),
+    }),
     log,
     ...clients.serve,
     ...(graceMs === undefined ? {} : { graceMs }),
   });
+}
+
+function bounces(
+  { domains, srsSecret: secret }: SmtpInSettings,
+  { clock }: Parts,
+): Pick<HandlerDeps, "returnPath"> {
+  if (secret === undefined) return {};
+  return { returnPath: (address) => restore(address, { domains, secret }, clock.now()) };
 }
 
 function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query }: Parts) {
@@ -196,6 +216,6 @@ function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
       ...parts,
       relay: createRelayCourier({ hostname, relay, connections, log, timeouts: TIMEOUTS }),
     }),
-    composeDsn: createNotifier({ ...parts, hostname, domains }),
+    composeDsn: createNotifier({ ...parts, hostname, domains }, settings),
   });
 }

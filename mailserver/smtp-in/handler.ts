@@ -7,22 +7,27 @@ import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import { isRole } from "../policy/local-recipient.ts";
+import { eitherWish } from "../policy/notify.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
 import { judgeSender, type SenderRules } from "../policy/sender.ts";
+import type { SrsAnswer } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
 import type { MailDrop, Parcel } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
+import type { Forward } from "./spool.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;
   readonly findBox: FindBox;
   readonly drop: MailDrop;
+  /** Who sent the message that bounces to an address; absent: we rewrite no reverse-paths. */
+  readonly returnPath?: (address: Address) => SrsAnswer;
   /** How senders are checked; absent: they are not. */
   readonly senders?: { readonly check: CheckSender; readonly rules: SenderRules };
   readonly clients: Pick<Clients, "recipient" | "listed">;
@@ -34,7 +39,12 @@ export interface HandlerDeps {
 /** Of the checks of a message's sender: what it gets on top, or why it is refused. */
 type Judged =
   | { readonly kind: "refuse"; readonly reply: Reply }
-  | { readonly kind: "pass"; readonly fields: string; readonly marks: readonly Field[] };
+  | {
+      readonly kind: "pass";
+      readonly fields: string;
+      readonly marks: readonly Field[];
+      readonly proven: boolean;
+    };
 
 /** RFC 5321 section 6.3; ours included. */
 const MAX_HOPS = 50;
@@ -42,12 +52,25 @@ const MAX_HOPS = 50;
 const enough = replies.reply(450, "4.7.1", "Too many recipients from your address, try again later");
 const blocked = (list: string): Reply =>
   replies.reply(550, "5.7.1", `Your address is listed by ${list}; write to postmaster here if that is wrong`);
+const notOurs = replies.reply(550, "5.1.1", "This return address has expired, or is none of ours");
+const bouncesOnly = replies.reply(
+  550,
+  "5.7.1",
+  "Only bounces (a null reverse-path) are taken for this address",
+);
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
+
+/** A recipient that is a rewritten reverse-path. */
+type Return =
+  | { readonly kind: "refuse"; readonly reply: Reply }
+  | { readonly kind: "return"; readonly forward: Forward };
 
 /** What is collected of one transaction. */
 interface Draft {
   /** By uid, each with the address by which the person was reached first. */
   readonly parcels: Map<string, Parcel>;
+  /** Bounces, by the address to which they go. */
+  readonly returns: Map<string, Forward>;
   readonly message: Gathering;
 }
 
@@ -69,18 +92,28 @@ class Reception implements SessionHandler {
     this.#deps = deps;
   }
 
-  async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
+  async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
     const { clients } = this.#deps;
     const { clientAddress } = this.#session;
-    const found = await this.#find(address);
+    const back = this.#return(transaction, address);
+    if (back?.kind === "refuse") return back;
+    const found = back ?? (await this.#find(address));
     if (found.kind === "refuse") return found;
     this.#listed ??= clients.listed(clientAddress);
     const list = await this.#listed;
     // Who is listed by mistake can still reach a person who may help.
     if (list !== undefined && !isRole(address)) return refuse(blocked(list));
     if (!(await clients.recipient(clientAddress))) return refuse(enough);
-    const { parcels } = this.#draft(transaction);
-    if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
+    const { parcels, returns } = this.#draft(transaction);
+    if (found.kind === "return") {
+      returns.set(found.forward.address.text, found.forward);
+      return { kind: "accept" };
+    }
+    const known = parcels.get(found.box.uid);
+    const notify = known ? eitherWish(known.wishes.notify, parameters.notify) : parameters.notify;
+    const { orcpt } = known?.wishes ?? parameters;
+    const wishes = { ...(notify && { notify }), ...(orcpt && { orcpt }) };
+    parcels.set(found.box.uid, { ...(known ?? found), wishes });
     return { kind: "accept" };
   }
 
@@ -100,6 +133,20 @@ class Reception implements SessionHandler {
   dropped(transaction: Transaction): void {
     this.#drafts.get(transaction)?.message.release();
     this.#drafts.delete(transaction);
+  }
+
+  /** Undefined for an address that is no rewritten reverse-path. */
+  #return({ from }: Transaction, original: Address): Return | undefined {
+    const found = this.#deps.returnPath?.(original) ?? { kind: "none" };
+    if (found.kind === "none") return undefined;
+    const reply = found.kind === "invalid" ? notOurs : from !== null ? bouncesOnly : undefined;
+    const facts = { session: this.#session.id, recipient: original.text };
+    if (reply !== undefined || found.kind === "invalid") {
+      this.#deps.log.info("forward.bounced", { ...facts, reply });
+      return { kind: "refuse", reply: reply ?? notOurs };
+    }
+    this.#deps.log.info("forward.bounced", { ...facts, to: found.address.text });
+    return { kind: "return", forward: { address: found.address, original } };
   }
 
   async #find(address: Recipient["address"]): Promise<Found> {
@@ -127,19 +174,26 @@ class Reception implements SessionHandler {
       above,
       formatMessage({ fields: [...checked.marks, ...fields], body: message.body }),
     ]);
-    const { from } = transaction;
-    return drop({ id: this.#id(transaction), from, parcels: [...draft.parcels.values()], body });
+    const { from, parameters } = transaction;
+    const { ret, envid } = parameters;
+    const told = { ...(ret && { ret }), ...(envid !== undefined && { envid }) };
+    const { proven } = checked;
+    const { parcels, returns } = draft;
+    return drop({
+      ...{ id: this.#id(transaction), from, proven, told, body },
+      ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
+    });
   }
 
   async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {
     const { senders } = this.#deps;
-    if (senders === undefined) return { kind: "pass", fields: "", marks: [] };
+    if (senders === undefined) return { kind: "pass", fields: "", marks: [], proven: false };
     const { clientAddress, helo = "" } = this.#session;
     const origin = { id: this.#id({ number }), ip: clientAddress, helo, from: from?.text ?? "" };
-    const { facts, fields } = await senders.check(message, origin);
+    const { facts, fields, proven } = await senders.check(message, origin);
     const verdict = judgeSender(facts, senders.rules);
     if (verdict.kind === "refuse") return verdict;
-    return { kind: "pass", fields, marks: verdict.kind === "junk" ? [junkField()] : [] };
+    return { kind: "pass", fields, proven, marks: verdict.kind === "junk" ? [junkField()] : [] };
   }
 
   #id({ number }: Pick<Transaction, "number">): string {
@@ -149,6 +203,7 @@ class Reception implements SessionHandler {
   #draft(transaction: Transaction): Draft {
     const draft = this.#drafts.get(transaction) ?? {
       parcels: new Map(),
+      returns: new Map(),
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
     };
     this.#drafts.set(transaction, draft);

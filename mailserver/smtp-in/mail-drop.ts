@@ -4,29 +4,31 @@ import type { BoxLine } from "../courier/box-line.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import { describeReply } from "../net/consult.ts";
 import type { Log } from "../net/log.ts";
-import { settleOutcomes } from "../policy/outcomes.ts";
+import { forwardWish, wantsFailure, wantsSuccess } from "../policy/notify.ts";
+import { type Settled, settleOutcomes } from "../policy/outcomes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Address, Decision, ReversePath } from "../smtp/types.ts";
+import type { Address, Decision, RcptParameters } from "../smtp/types.ts";
 import type { Box } from "./find-box.ts";
-import type { Forward, Spool } from "./spool.ts";
+import type { Forward, Sender, Spool, Told } from "./spool.ts";
 
 /** A person's copy of a message. */
 export interface Parcel {
   readonly box: Box;
   /** The address by which the person was reached. */
   readonly address: Address;
+  /** What the sender wants to be told. */
+  readonly wishes: RcptParameters;
 }
 
-export interface Message {
-  /** For the log: session and transaction. */
-  readonly id: string;
-  readonly from: ReversePath;
-  /** One per box, at least one. */
+export interface Message extends Sender {
+  /** One per box. */
   readonly parcels: readonly Parcel[];
+  /** Bounces of what was forwarded, on their way to who sent it. Of these and the parcels there is at least one. */
+  readonly returns?: readonly Forward[];
   readonly body: Buffer;
 }
 
@@ -50,23 +52,33 @@ const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try aga
 export function createMailDrop(deps: MailDropDeps): MailDrop {
   return async (message) => {
     const results = await deliverAll(message, deps);
-    const settled = settleOutcomes(results);
+    const settled: Settled =
+      results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
     if (settled.kind === "refuse") return settled;
-    const { id, from, body, parcels } = message;
+    const { parcels, returns = [], ...sent } = message;
     const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
       all.filter((_, index) => indices.includes(index));
-    const failures = parcels.map(({ address }, index) => ({ address, result: results[index] ?? lost }));
     const waiting = pick(parcels, settled.waiting);
-    const failed = pick(failures, settled.failed);
+    const done = parcels.map((parcel, index) => ({ ...parcel, result: results[index] ?? lost }));
+    const owed = done.flatMap((parcel, index) => owedOf(parcel, settled.failed.includes(index)));
     // Who refuses a message does not get it elsewhere either.
     const holders = parcels.filter((_, index) => !settled.failed.includes(index));
     // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.
-    const forwards = holders.flatMap((parcel) => forwardOf(message, parcel, deps.log));
-    if (waiting.length + failed.length + forwards.length > 0) {
-      await keep(() => deps.spool({ id, from, body, waiting, failed, forwards }));
+    const forwards = [...returns, ...holders.flatMap((parcel) => forwardOf(message, parcel, deps.log))];
+    if (waiting.length + owed.length + forwards.length > 0) {
+      await keep(() => deps.spool({ ...sent, waiting, owed, forwards }));
     }
     return { kind: "accept" };
   };
+}
+
+/** What the sender is to be told of a box at once (RFC 3461 section 4.1). */
+function owedOf(parcel: Parcel & { readonly result: Result }, failed: boolean): Told[] {
+  const { address, result, wishes } = parcel;
+  const base = { address, result, ...(wishes.orcpt && { orcpt: wishes.orcpt }) };
+  if (failed) return wantsFailure(wishes.notify) ? [{ ...base, owed: "failed" }] : [];
+  const tells = result.kind === "delivered" && !result.dsn && wantsSuccess(wishes.notify);
+  return tells ? [{ ...base, owed: "delivered" }] : [];
 }
 
 const lost: Result = { kind: "temporary", reply: replies.localError };
@@ -87,11 +99,13 @@ async function deliverOne(
   parcel: Parcel,
   { boxes, clock, log }: MailDropDeps,
 ): Promise<Result> {
-  const { from, body } = message;
-  const { box, address } = parcel;
+  const { from, body, told, proven } = message;
+  const { box, address, wishes } = parcel;
   const delivery: Delivery = {
     from,
     recipients: [address],
+    dsn: told,
+    recipientDsn: [proven ? wishes : { ...wishes, notify: [] }],
     body,
     eightBit: !isAscii(body),
     // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
@@ -107,10 +121,11 @@ async function deliverOne(
 }
 
 /** A forward that is no address must not cost the person their own copy. */
-function forwardOf({ id }: Message, { box, address: original }: Parcel, log: Log): Forward[] {
+function forwardOf({ id }: Message, { box, address: original, wishes }: Parcel, log: Log): Forward[] {
   if (box.forward === undefined) return [];
   const address = parseAddress(box.forward, { utf8: true });
-  if (address !== undefined) return [{ address, original }];
+  const notify = forwardWish(wishes.notify);
+  if (address !== undefined) return [{ address, original, ...(notify && { notify }) }];
   log.warn("forward.failed", { message: id, box: box.uid, forward: box.forward });
   return [];
 }

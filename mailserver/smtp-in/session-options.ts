@@ -12,6 +12,7 @@ export function sessionOptions({
     startTls: true,
     auth: "never",
     authRequired: false,
+    dsn: true,
     // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
     smtpUtf8: false,
     limits,

@@ -1,5 +1,6 @@
 /** What could not be handed on at once: kept on the disk until it can be, or until the sender is told. */
 import { isAscii } from "node:buffer";
+import type { SmtpInSettings } from "../contract.ts";
 import type { BoxLine } from "../courier/box-line.ts";
 import { type ComposeNotification, createNotification } from "../courier/notification.ts";
 import type { RelayCourier } from "../courier/relay.ts";
@@ -7,7 +8,7 @@ import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
 import type { Clock } from "../queue/clock.ts";
-import type { NewItem, NewRecipient } from "../queue/item.ts";
+import type { NewItem, NewRecipient, StoredEnvelope } from "../queue/item.ts";
 import type { Queue } from "../queue/queue.ts";
 import {
   boxDestination,
@@ -16,9 +17,16 @@ import {
   parseDestination,
 } from "../queue/route.ts";
 import type { Deliver } from "../queue/runner.ts";
-import { toAnswer } from "../queue/schedule.ts";
+import { toAnswer, whyNotTold } from "../queue/schedule.ts";
 import { directoryUnavailable, reply } from "../smtp/replies.ts";
-import type { Address, ReversePath } from "../smtp/types.ts";
+import type {
+  Address,
+  MailParameters,
+  Notify,
+  OriginalRecipient,
+  RcptParameters,
+  ReversePath,
+} from "../smtp/types.ts";
 import type { Box, FindBox } from "./find-box.ts";
 
 /** A copy for where a person forwards their mail to. */
@@ -26,17 +34,38 @@ export interface Forward {
   readonly address: Address;
   /** By which the sender reached the person. */
   readonly original: Address;
+  readonly notify?: readonly Notify[];
 }
 
-/** A message for some of its boxes. */
-export interface Kept {
+/** Of whom the sender is to be told at once. */
+export interface Told {
+  readonly address: Address;
+  readonly result: Result;
+  readonly owed: "failed" | "delivered";
+  readonly orcpt?: OriginalRecipient;
+}
+
+/** Where a message comes from, and what its sender wants back. */
+export interface Sender {
   /** For the log: session and transaction. */
   readonly id: string;
   readonly from: ReversePath;
+  /** The reverse-path is the sender's own: who is not is told nothing. */
+  readonly proven: boolean;
+  /** RET and ENVID. */
+  readonly told: Pick<MailParameters, "ret" | "envid">;
   readonly body: Buffer;
-  readonly waiting: readonly { readonly box: Box; readonly address: Address }[];
+}
+
+/** A message for some of its boxes. */
+export interface Kept extends Sender {
+  readonly waiting: readonly {
+    readonly box: Box;
+    readonly address: Address;
+    readonly wishes: RcptParameters;
+  }[];
   readonly forwards: readonly Forward[];
-  readonly failed: readonly { readonly address: Address; readonly result: Result }[];
+  readonly owed: readonly Told[];
 }
 
 export interface SpoolDeps {
@@ -54,44 +83,47 @@ export type Spool = (kept: Kept) => Promise<void>;
 export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool {
   const { queue, newId, clock, log } = deps;
 
-  function toItem({ from, body }: Kept, recipients: NewRecipient[]): NewItem[] {
+  function toItem(kept: Kept, recipients: NewRecipient[]): NewItem[] {
     if (recipients.length === 0) return [];
-    const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)].join("");
-    const envelope = {
-      from: from?.text ?? "",
-      eightBit: !isAscii(body),
-      // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
-      smtputf8: !isAscii(Buffer.from(texts)),
-    };
-    return [{ id: newId(), created: clock.now(), envelope, recipients, body }];
+    const envelope = toEnvelope(kept, recipients);
+    return [{ id: newId(), created: clock.now(), envelope, recipients, body: kept.body }];
   }
 
-  /** RFC 5321 section 6.1: told to the sender, unless the reverse-path is null. */
-  async function toNotification({ id, from, body, failed }: Kept): Promise<NewItem[]> {
-    if (failed.length === 0) return [];
-    const recipients = failed.map(({ address, result }, seq) => {
+  /** To the sender, if there is one who may be told. */
+  async function toNotification(kept: Kept): Promise<NewItem[]> {
+    const { id, body, owed } = kept;
+    const recipients = owed.map(({ address, result, owed: what, orcpt }, seq) => {
       const answer = toAnswer(result.reply, result.host);
-      return { seq, address: address.text, state: "failed" as const, answer };
+      return { seq, address: address.text, state: what, owed: what, answer, ...(orcpt && { orcpt }) };
     });
-    if (from === null) {
-      log.info("dsn.suppressed", { message: id, recipients });
+    if (recipients.length === 0) return [];
+    const envelope = toEnvelope(kept, recipients);
+    const silence = whyNotTold(envelope);
+    if (silence !== undefined) {
+      log.info(silence, { message: id, recipients });
       return [];
     }
-    const envelope = { from: from.text, eightBit: false, smtputf8: false };
     const dsn = await notify({ id, created: clock.now(), envelope, recipients }, body);
-    log.info("dsn.queued", { message: id, dsn: dsn.id, to: from.text });
+    log.info("dsn.queued", {
+      message: id,
+      dsn: dsn.id,
+      to: envelope.from,
+      told: recipients.map(({ seq, owed: what }) => ({ seq, owed: what })),
+    });
     return [dsn];
   }
 
   return async (kept) => {
-    const boxes = kept.waiting.map(({ box, address }) => ({
+    const boxes = kept.waiting.map(({ box, address, wishes }) => ({
+      ...wishes,
       address: address.text,
       destination: boxDestination(box.host),
     }));
-    const forwards = kept.forwards.map(({ address, original }) => ({
+    const forwards = kept.forwards.map(({ address, original, notify: wish }) => ({
       address: address.text,
       destination: FORWARD_DESTINATION,
       originals: [original.text],
+      ...(wish && { notify: wish }),
     }));
     const items = [...toItem(kept, boxes), ...toItem(kept, forwards)];
     const all = [...items, ...(await toNotification(kept))];
@@ -104,9 +136,34 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
   };
 }
 
+function toEnvelope(
+  { from, body, told, proven }: Sender,
+  recipients: readonly Pick<NewRecipient, "address">[],
+): StoredEnvelope {
+  const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)].join("");
+  return {
+    from: from?.text ?? "",
+    eightBit: !isAscii(body),
+    // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
+    smtputf8: !isAscii(Buffer.from(texts)),
+    ...told,
+    ...(!proven && { unproven: true }),
+  };
+}
+
 /** Notifications leave through smtp-out. */
-export function createNotifier(deps: Omit<SpoolDeps, "queue" | "log">): ComposeNotification {
-  return createNotification({ ...deps, destination: () => NOTIFICATION_DESTINATION });
+export function createNotifier(
+  deps: Omit<SpoolDeps, "queue" | "log">,
+  { notices, retry, limits }: Pick<SmtpInSettings, "notices" | "retry" | "limits">,
+): ComposeNotification {
+  return createNotification({
+    ...deps,
+    language: notices,
+    giveUpMs: retry.giveUpMs,
+    // smtp-out takes no larger ones, either.
+    maxBytes: limits.messageBytes,
+    destination: () => NOTIFICATION_DESTINATION,
+  });
 }
 
 export interface DeliverDeps {
@@ -127,7 +184,8 @@ export function createDeliver({ findBox, boxes, relay, log }: DeliverDeps): Deli
       if (found.kind === "refuse") {
         return { kind: found.reply.code < 500 ? "temporary" : "permanent", reply: found.reply };
       }
-      const one = { ...delivery, recipients: [recipient] };
+      const wishes = delivery.recipientDsn?.[delivery.recipients.indexOf(recipient)];
+      const one = { ...delivery, recipients: [recipient], recipientDsn: [wishes] };
       const [result] = await boxes(found.box.host, one, { signal, tries: true });
       return result ?? { kind: "temporary", reply: UNKNOWN };
     } catch (error) {

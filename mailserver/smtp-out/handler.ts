@@ -8,6 +8,7 @@ import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
+import { forwardWish } from "../policy/notify.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   type Authors,
@@ -24,7 +25,16 @@ import { destinationOf } from "../queue/route.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
+import type {
+  Address,
+  Decision,
+  RcptParameters,
+  Recipient,
+  Reply,
+  SessionInfo,
+  Transaction,
+} from "../smtp/types.ts";
+import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { limitReply, limitWarning } from "./limit-warning.ts";
@@ -39,6 +49,8 @@ export interface HandlerDeps extends LoginDeps {
   readonly rules: LocalRules;
   readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
+  /** Seals what is forwarded. */
+  readonly sealer?: ArcSealer;
   readonly room: Room;
   readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
   readonly newId: () => string;
@@ -104,9 +116,7 @@ class Submission implements SessionHandler {
     const recipient = answer === "foreign" ? answer : answer.kind;
     const verdict = decideRecipient({ ...facts, recipient });
     if (verdict.kind === "accept") {
-      // smtp-in says so of whom it forwards mail.
-      const original = this.#listener === "relay" ? parameters.orcpt?.address : undefined;
-      this.#add(transaction, { address: mailbox, original }, answer);
+      this.#add(transaction, { address: mailbox, parameters }, answer);
     }
     return verdict;
   }
@@ -138,9 +148,9 @@ class Submission implements SessionHandler {
     const limited = await this.#limit(draft);
     if (limited !== undefined) return { kind: "refuse", reply: limited };
     const id = newId();
-    const body = await this.#finish(message, authors, id);
-    const header = body.subarray(0, body.length - message.body.length);
     const { from, parameters } = transaction;
+    const body = await this.#finish(message, authors, { queueId: id, ours: this.#isOurs(transaction) });
+    const header = body.subarray(0, body.length - message.body.length);
     const recipients = draft.recipients.all();
     const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)];
     const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
@@ -148,6 +158,8 @@ class Submission implements SessionHandler {
       from: from?.text ?? "",
       eightBit: !isAscii(message.body),
       smtputf8: parameters.smtputf8 === true && wide,
+      ...(parameters.ret && { ret: parameters.ret }),
+      ...(parameters.envid !== undefined && { envid: parameters.envid }),
     };
     try {
       await queue.enqueue({ id, created: clock.now(), envelope, recipients, body });
@@ -188,16 +200,33 @@ class Submission implements SessionHandler {
     return decideHeader(this.#identity, authors, this.#deps.rules.tagSeparator);
   }
 
-  async #finish(message: Message, authors: Authors, queueId: string): Promise<Buffer> {
-    const { hostname, clock, signers } = this.#deps;
+  /** `ours`: a notification that smtp-in wrote. */
+  async #finish(
+    message: Message,
+    authors: Authors,
+    { queueId, ours }: { readonly queueId: string; readonly ours: boolean },
+  ): Promise<Buffer> {
+    const { hostname, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
     const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
     const prepared = prepare(message, { hostname, queueId, now, session: this.#session, kind });
-    if (kind === "forwarded") return formatMessage(prepared);
+    if (kind === "forwarded" && !ours) {
+      const seal = sealer === undefined ? [] : await sealer(prepared, now);
+      return formatMessage({ ...prepared, fields: [...seal, ...prepared.fields] });
+    }
     const domain = authors.kind === "clear" ? authors.from[0]?.split("@").at(-1) : undefined;
     const signer = signers.find((candidate) => candidate.domain === domain);
-    const signature = signer === undefined ? [] : [await signer.sign(prepared, now)];
+    const signature = signer === undefined ? [] : await signer.sign(prepared, now);
     return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });
+  }
+
+  /** What smtp-in forwards always says for whom (ORCPT), even a bounce of strangers; its own notifications never do. */
+  #isOurs({ from, recipients }: Transaction): boolean {
+    return (
+      this.#identity.kind === "service" &&
+      from === null &&
+      recipients.every(({ parameters }) => parameters.orcpt === undefined)
+    );
   }
 
   #facts({ from }: Transaction): SenderFacts {
@@ -226,20 +255,28 @@ class Submission implements SessionHandler {
 
   #add(
     transaction: Transaction,
-    { address, original }: { readonly address: Address; readonly original: string | undefined },
+    { address, parameters }: Recipient,
     answer: RecipientAnswer | "foreign",
   ): void {
     const { recipients } = this.#draft(transaction);
-    const add = (to: Address, name: string | undefined) => {
+    // smtp-in says by ORCPT for whom it forwards mail; a person's says what they call the recipient.
+    const original = this.#listener === "relay" ? parameters.orcpt?.address : undefined;
+    const orcpt = this.#listener === "relay" ? undefined : parameters.orcpt;
+    const add = (to: Address, name: string | undefined, notify: RcptParameters["notify"]) => {
       const destination = destinationOf(to, this.#deps.domains);
-      const named = name === undefined ? {} : { original: name };
-      recipients.add(`${destination} ${mailboxOf(to)}`, { address: to.text, destination, ...named });
+      recipients.add(`${destination} ${mailboxOf(to)}`, {
+        address: to.text,
+        destination,
+        ...(name !== undefined && { original: name }),
+        ...(notify && { notify }),
+        ...(orcpt && { orcpt }),
+      });
     };
-    add(address, original);
+    add(address, original, parameters.notify);
     if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return;
     const forward = parseAddress(answer.forward, { utf8: true });
     if (forward === undefined) this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
-    else add(forward, original ?? address.text);
+    else add(forward, original ?? address.text, forwardWish(parameters.notify));
   }
 
   #draft(transaction: Transaction): Draft {

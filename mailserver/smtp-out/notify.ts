@@ -1,4 +1,6 @@
 /** Makes the queue items of delivery status notifications, signed like other mail of ours. */
+
+import type { SmtpOutSettings } from "../contract.ts";
 import { type ComposeNotification, createNotification } from "../courier/notification.ts";
 import { formatMessage, parseMessage } from "../message/header.ts";
 import type { Clock } from "../queue/clock.ts";
@@ -14,16 +16,22 @@ export interface NotifyDeps {
   readonly clock: Clock;
 }
 
-/** One notification for all failures of an item. */
-export function createNotifier(deps: NotifyDeps): ComposeNotification {
+/** One notification for all that is to be told of an item. */
+export function createNotifier(
+  deps: NotifyDeps,
+  { notices, retry }: Pick<SmtpOutSettings, "notices" | "retry">,
+): ComposeNotification {
   const { domains, signers, clock } = deps;
   const signer = signers.find((candidate) => candidate.domain === (domains[0] ?? deps.hostname));
   return createNotification({
     ...deps,
+    language: notices,
+    giveUpMs: retry.giveUpMs,
+    maxBytes: Number.POSITIVE_INFINITY,
     destination: (sender) => destinationOf(sender, domains),
     finish: async (bytes) => {
       const message = parseMessage(bytes);
-      const signature = signer === undefined ? [] : [await signer.sign(message, new Date(clock.now()))];
+      const signature = signer === undefined ? [] : await signer.sign(message, new Date(clock.now()));
       return formatMessage({ ...message, fields: [...signature, ...message.fields] });
     },
   });

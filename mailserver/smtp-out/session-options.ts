@@ -5,18 +5,18 @@ import type { ServerOptions } from "../smtp/types.ts";
 /** `submission` with STARTTLS, `submissions` under TLS from the first byte; `relay` is for daemons of ours. */
 export type ListenerName = "submission" | "submissions" | "relay";
 
-const TLS: Readonly<Record<ListenerName, Pick<ServerOptions, "startTls" | "auth" | "dsn">>> = {
+const TLS: Readonly<Record<ListenerName, Pick<ServerOptions, "startTls" | "auth">>> = {
   // RFC 6409 with RFC 3207: no AUTH, so no mail, before TLS.
   submission: { startTls: true, auth: "tls" },
   // RFC 8314 section 3.3
   submissions: { startTls: false, auth: "tls" },
-  // The internal network carries it; it is never published. DSN for its ORCPT: it asks for no notifications.
-  relay: { startTls: false, auth: "always", dsn: true },
+  // The internal network carries it; it is never published.
+  relay: { startTls: false, auth: "always" },
 };
 
 export function sessionOptions(
   listener: ListenerName,
   { hostname, limits }: Pick<SmtpOutSettings, "hostname" | "limits">,
 ): ServerOptions {
-  return { protocol: "smtp", hostname, limits, authRequired: true, ...TLS[listener] };
+  return { protocol: "smtp", hostname, limits, authRequired: true, dsn: true, ...TLS[listener] };
 }

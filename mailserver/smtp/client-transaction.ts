@@ -274,7 +274,11 @@ export class ClientTransaction {
 
   #finish(): void {
     this.#finished = true;
-    const outcomes = this.#outcomes.map((outcome) => outcome ?? outcomeOf(replies.connectionLost));
+    const dsn = this.#extensions.has("DSN");
+    const outcomes = this.#outcomes.map(
+      (outcome = outcomeOf(replies.connectionLost)): Outcome =>
+        dsn && outcome.kind === "delivered" ? { ...outcome, dsn } : outcome,
+    );
     this.#actions.push({ kind: "outcomes", outcomes });
   }
 

@@ -210,6 +210,8 @@ export interface Envelope {
 export type Outcome = {
   readonly kind: "delivered" | "temporary" | "permanent";
   readonly reply: Reply;
+  /** Of a delivery: the peer offers DSN (RFC 3461), so what is to be told of it from now on is the peer's to tell. */
+  readonly dsn?: true;
 };
 
 /** How a client session behaves. */

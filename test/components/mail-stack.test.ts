@@ -6,6 +6,7 @@ import type { ImagePlans } from "../../components/mail-images.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
 import { buildModel } from "../../stacks/model.ts";
+import { findOperatorPlace, type OperatorPlace } from "../../stacks/operator-place.ts";
 import type { Summary } from "../../stacks/summary.ts";
 
 interface Registered {
@@ -26,6 +27,8 @@ const plans: ImagePlans = {
   resolver: { tag: "pinned/resolver:7" },
   "smtp-in": { tag: "semail/smtp-in:1", context: "x/smtp-in", buildArgs: {}, on: "node" },
   "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
+  operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
+  portal: { tag: "semail/portal:1", context: "x/portal", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
@@ -46,7 +49,7 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
 }
 
 /** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
-async function declare(raw: Record<string, unknown>): Promise<Summary> {
+async function declare(raw: Record<string, unknown>, operatorPlace?: OperatorPlace): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
     {
@@ -65,6 +68,7 @@ async function declare(raw: Record<string, unknown>): Promise<Summary> {
     model: buildModel(config, { project: "semail", stack: "dev" }),
     plans,
     gandiToken: undefined,
+    operatorPlace,
   });
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
   await disconnect();
@@ -319,6 +323,73 @@ describe("people without a mailbox", () => {
   });
 });
 
+describe("the operator", () => {
+  const users = { alice: { name: "Alice" } };
+  const machine = {
+    root: "/srv/semail",
+    stack: "dev",
+    user: 1000,
+    group: 998,
+    binds: [
+      { path: "/srv/semail", readOnly: false },
+      { path: "/opt/pulumi", readOnly: true },
+    ],
+    path: "/usr/local/bin:/opt/pulumi",
+    pulumiHome: "/srv/semail/.semail/pulumi-home",
+  };
+
+  it("is no part of a stack without the portal", async () => {
+    await declare({ domain: "example.test", users });
+    assert.ok(!registered.some(({ name }) => /^(operator|portal)|-portal$/.test(name)));
+  });
+
+  it("publishes nothing, and has no right but what the checkout's owner has with the engine", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const { inputs } = named("operator-server");
+    assert.deepEqual(
+      [
+        inputs.user,
+        inputs.readOnly,
+        inputs.capabilities,
+        inputs.securityOpts,
+        inputs.ports,
+        inputs.networkMode,
+      ],
+      ["1000:998", true, { drops: ["ALL"] }, ["no-new-privileges:true"], undefined, "host"],
+    );
+    assert.equal(inputs.networksAdvanced, undefined);
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-operator", containerPath: "/run/semail/operator" },
+      { hostPath: "/srv/semail", containerPath: "/srv/semail" },
+      { hostPath: "/opt/pulumi", containerPath: "/opt/pulumi", readOnly: true },
+    ]);
+  });
+
+  it("is asked by the portal alone, which has nothing else of the machine", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const { inputs } = named("portal-server");
+    assert.deepEqual(
+      [inputs.user, inputs.readOnly, inputs.capabilities, inputs.securityOpts, inputs.memory],
+      ["5027:5027", true, { drops: ["ALL"] }, ["no-new-privileges:true"], 160],
+    );
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-operator", containerPath: "/run/semail/operator" },
+      { volumeName: "semail-dev-portal-settings", containerPath: "/settings", readOnly: true },
+    ]);
+    assert.deepEqual(inputs.ports, [{ internal: 8443, external: 8443, ip: "127.0.0.1", protocol: "tcp" }]);
+  });
+
+  it("tells the program that it runs where it is, so that it doesn't replace itself", async () => {
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    const envs = named("operator-server").inputs.envs as string[];
+    const place = envs.find((env) => env.startsWith("SEMAIL_OPERATOR_PLACE="))?.slice(22);
+    assert.deepEqual(
+      await findOperatorPlace({ SEMAIL_OPERATOR_PLACE: place }, "/elsewhere", "other"),
+      machine,
+    );
+  });
+});
+
 describe("without a DNS provider", () => {
   before(() => declare({ domain: "example.test", users: {} }));
 
@@ -347,5 +418,36 @@ describe("a certificate that was renewed", () => {
     ]);
     assert.equal(renewed.size, old.size);
     assert.match(renewed.get("mail-smtp-in-live-files") ?? "", /tls\.crt.*tls\.key/);
+  });
+});
+
+describe("a stack whose mail is signed by a second key", () => {
+  before(async () => {
+    await declare({
+      domain: "example.test",
+      ...{
+        dns: { provider: "dev" },
+        dkim: { ed25519: true },
+        smtpOut: { tls: { exempt: ["partner.test"] } },
+      },
+    });
+  });
+
+  it("publishes both and hands both to smtp-out, RSA first (RFC 8463 section 5)", () => {
+    const keys = settingsOf("mail-smtp-out").dkim as { selector: string; domain: string }[];
+    assert.deepEqual(
+      keys.map(({ selector, domain }) => `${selector} ${domain}`),
+      ["semail1 example.test", "semail1-ed25519 example.test"],
+    );
+    assert.deepEqual(named("semail1-ed25519._domainkey.example.test-TXT").inputs.values, [
+      "v=DKIM1; k=ed25519; p=MIIB",
+    ]);
+  });
+
+  it("tells smtp-out whose TLS policy it shall not heed, and both daemons one secret for reverse-paths", () => {
+    assert.deepEqual(settingsOf("mail-smtp-out").tlsExempt, ["partner.test"]);
+    const secret = settingsOf("mail-smtp-out").srsSecret;
+    assert.equal(typeof secret, "string");
+    assert.equal(settingsOf("mail-smtp-in").srsSecret, secret);
   });
 });

@@ -3,11 +3,19 @@ import { silentLog } from "../../mailserver/net/log.ts";
 import { serve } from "../../mailserver/net/serve.ts";
 import { serverContext } from "../../mailserver/net/tls.ts";
 import type { ServeOptions, TlsIdentity } from "../../mailserver/net/types.ts";
-import type { Decision, ReversePath, SessionInfo } from "../../mailserver/smtp/types.ts";
+import type {
+  Decision,
+  MailParameters,
+  RcptParameters,
+  ReversePath,
+  SessionInfo,
+} from "../../mailserver/smtp/types.ts";
 
 export interface Received {
   readonly from: ReversePath;
   readonly recipients: readonly string[];
+  /** What MAIL and each RCPT said after the path. */
+  readonly parameters: { readonly mail: MailParameters; readonly rcpt: readonly RcptParameters[] };
   readonly body: Buffer;
   readonly session: { readonly helo: string | undefined; readonly protocol: string };
   /** Of the connection that it came over. */
@@ -24,7 +32,11 @@ export interface Peer extends AsyncDisposable {
 export interface PeerOptions {
   readonly protocol?: "smtp" | "lmtp";
   readonly tls?: TlsIdentity;
+  /** 127.0.0.1 unless told. */
+  readonly host?: string;
   readonly port?: number;
+  /** Offers DSN (RFC 3461). */
+  readonly dsn?: boolean;
   /** Answers RCPT; accepts when it gives nothing. */
   readonly rcpt?: (address: string) => Decision | undefined;
 }
@@ -45,11 +57,12 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
       },
       rcpt: (_transaction, { address }) => options.rcpt?.(address.text) ?? { kind: "accept" },
       chunk: (_transaction, bytes) => void chunks.push(Buffer.from(bytes)),
-      message: ({ from, recipients }) => {
+      message: ({ from, recipients, parameters: mail }) => {
         const { helo, protocol } = session;
         const to = recipients.map(({ address }) => address.text);
         const message = {
           ...{ from, recipients: to, body: Buffer.concat(chunks) },
+          parameters: { mail, rcpt: recipients.map(({ parameters }) => parameters) },
           ...{ session: { helo, protocol }, connection: session.id },
         };
         received.push(message);
@@ -63,7 +76,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     };
   };
   const listener = await serve({
-    listen: { host: "127.0.0.1", port: options.port ?? 0 },
+    listen: { host: options.host ?? "127.0.0.1", port: options.port ?? 0 },
     ...(context && { tls: { context: () => context } }),
     session: {
       protocol: options.protocol ?? "smtp",
@@ -71,6 +84,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
       startTls: options.tls !== undefined,
       auth: "never",
       authRequired: false,
+      dsn: options.dsn ?? false,
       limits,
     },
     limits: { idleMs: 10_000, sessionMs: 60_000, connections: 100 },

@@ -9,7 +9,16 @@ import { parse, stringify } from "yaml";
 import type { Summary } from "../../stacks/summary.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const PROGRAM = ["index.ts", "package.json", "stacks", "components", "mailserver", "sdks", "tools"];
+const PROGRAM = [
+  "index.ts",
+  "package.json",
+  "stacks",
+  "components",
+  "mailserver",
+  "operator",
+  "sdks",
+  "tools",
+];
 const STACK = "test";
 
 /** The `semail:*` keys, without the namespace. */
@@ -33,7 +42,11 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
   const folder = await mkdtemp(join(tmpdir(), `${name}-`));
   for (const path of PROGRAM) await cp(join(ROOT, path), join(folder, path), { recursive: true });
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  await mkdir(join(folder, ".state"));
+  // Where the product keeps them, so that its own programs find the stack.
+  const state = join(folder, ".semail", "state");
+  await mkdir(state, { recursive: true });
+  const passphrase = randomBytes(16).toString("hex");
+  await writeFile(join(folder, ".semail", "passphrase"), passphrase);
   const { config: _, ...project } = parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")) as Record<
     string,
     unknown
@@ -51,8 +64,8 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
     { stackName: STACK, workDir: folder },
     {
       envVars: {
-        PULUMI_BACKEND_URL: `file://${join(folder, ".state")}`,
-        PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
+        PULUMI_BACKEND_URL: `file://${state}`,
+        PULUMI_CONFIG_PASSPHRASE: passphrase,
         PULUMI_SKIP_UPDATE_CHECK: "true",
       },
     },

@@ -73,7 +73,10 @@ async function selectStack(context: Context, stack: Stack, pulumi: Pulumi): Prom
  * An update that was killed leaves operations open. What it half made is removed (it would be in the way of its own
  * name), and the open operations are cleared, which `stack import` does.
  */
-async function settlePending(context: Context, { engine, stack, pulumi }: Session): Promise<void> {
+export async function settlePending(
+  context: Context,
+  { engine, stack, pulumi }: Omit<Session, "engine"> & { readonly engine: Pick<Engine, "docker"> },
+): Promise<void> {
   const pending = readPending(stack);
   if (pending.operations === 0) return;
   const removed = await removeLeftovers(engine.docker, stack, pending);

@@ -13,6 +13,8 @@ export const Summary = z.object({
   domain: z.string(),
   bind: z.string(),
   ports: z.record(z.string(), z.number().optional()),
+  /** Where people look after their own mailbox. */
+  portal: z.object({ port: z.number() }).optional(),
   people: z.array(
     z.object({
       uid: z.string(),
@@ -89,6 +91,17 @@ function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+function portalLines({ portal, bind }: Summary): string[] {
+  if (portal === undefined) return [];
+  const host = reachable(bind);
+  const name = host === "127.0.0.1" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return [
+    "  The portal, where people look after their own mailbox",
+    `    https://${name}:${portal.port}/`,
+    "",
+  ];
+}
+
 /** What `npm run up` ends with. */
 export function renderSummary(summary: Summary, files: { ca: string; records: string }): string {
   const { domain, bind, ports, people, records, showPasswords, dnsProvider } = summary;
@@ -115,6 +128,7 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
     `  Ports on ${bind}`,
     `    ${services.join(" · ")}`,
     "",
+    ...portalLines(summary),
     dnsProvider === "none"
       ? `  ${records.length} DNS records to enter at your DNS provider`
       : `  ${records.length} DNS records, kept up to date; here for reading`,

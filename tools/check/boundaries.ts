@@ -6,7 +6,7 @@ const MAX_LINES = 300;
 const WIRING = new Set(["env", "exit", "exitCode", "argv"]);
 
 /** Folders whose files get what they need handed in; within them only `main.ts` wires. */
-const WIRED = /^mailserver\//;
+const WIRED = /^(mailserver|operator)\//;
 const MAIN = /(^|\/)main\.ts$/;
 
 function wiringUses(file: string, text: string): string[] {

@@ -148,6 +148,33 @@ describe("box", () => {
     });
   });
 
+  it("warns its person at 80 and at 95 percent of the quota, once each, even where no mail fits any more", async () => {
+    const warnings = async () =>
+      (await messages())
+        .map((text) => /^Subject: Your mailbox is (\d+) % full/m.exec(text)?.[1])
+        .filter((share) => share !== undefined);
+    const fill = (bytes: number) =>
+      send(["alice@semail.test"], message("fills", "0123456789\r\n".repeat(bytes / 12)));
+    const warned = async (count: number) => {
+      for (const deadline = Date.now() + 20_000; (await warnings()).length < count; await setTimeout(100))
+        assert.ok(Date.now() < deadline, `${count} warnings`);
+    };
+    await fill(84_000);
+    await warned(1);
+    await fill(1_200);
+    for (let sent = 0; sent < 12; sent += 1) await fill(1_200);
+    await warned(2);
+    assert.deepEqual(await warnings(), ["80", "95"]);
+    const text = (await messages()).find((each) => each.includes("95 % full")) ?? "";
+    assert.match(text, /^Auto-Submitted: auto-generated\r$/m);
+    assert.match(text, /holds 95 % of the 100 KB that it may/);
+    await withImap(alice, async (imap) => {
+      const lock = await imap.getMailboxLock("INBOX");
+      await imap.messageDelete({ or: [{ subject: "fills" }, { subject: "Your mailbox" }] });
+      lock.release();
+    });
+  });
+
   it("files by the person's Sieve script, and refuses one that would send mail", async () => {
     const sieve = await openDialogue(await box.port("4190/tcp"));
     const command = async (text: string) => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
+import { authenticate } from "mailauth";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { restore } from "../../../mailserver/policy/srs.ts";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import type { Zone } from "../../support/fake-dns.ts";
@@ -107,6 +109,40 @@ test("a full box defers its recipient without holding up another", async () => {
   assert.deepEqual((await stage.box.next()).recipients, ["sales@semail.test"]);
 });
 
+test("forwarded mail leaves with a reverse-path of ours, to which a bounce may come, and with a seal", async () => {
+  const srsSecret = "secret-for-tests-0123";
+  await using stage = await startStage({ settings: { srsSecret, ownNames: ["mx.semail.test"] } });
+  const relay = mailer(stage, { ...RELAY, pass: RELAY.password, port: stage.out.ports.relay });
+  await relay.sendMail({
+    envelope: { from: "kim@foreign.test", to: ["bob@one.test"] },
+    raw:
+      "Authentication-Results: mx.semail.test; spf=pass smtp.mailfrom=foreign.test\r\n" +
+      "From: kim@foreign.test\r\nSubject: hello\r\n\r\nhi\r\n",
+  });
+  const { from, body } = await stage.remote.next();
+  assert.match(from?.text ?? "", /^SRS0=.*=foreign\.test=kim@semail\.test$/);
+  const bounced =
+    from === null ? undefined : restore(from, { domains: ["semail.test"], secret: srsSecret }, Date.now());
+  assert.equal(bounced?.kind === "valid" && bounced.address.text, "kim@foreign.test");
+  const resolver = async (name: string) => (name === "s1._domainkey.semail.test" ? [[DKIM_RECORD]] : []);
+  const { arc } = await authenticate(body, { ip: "192.0.2.1", helo: "x.test", mta: "mx.test", resolver });
+  assert.equal(arc !== false && arc.status.result, "pass");
+});
+
+test("that forwarded mail can't be delivered is told to its sender, not to ourselves", async () => {
+  await using stage = await startStage({
+    rcpt: (to) => (to === "bob@one.test" ? refuse(550, "5.1.1") : undefined),
+    settings: { srsSecret: "secret-for-tests-0123" },
+  });
+  const relay = mailer(stage, { ...RELAY, pass: RELAY.password, port: stage.out.ports.relay });
+  await relay.sendMail({
+    envelope: { from: "kim@two.test", to: ["bob@one.test"] },
+    raw: "From: kim@two.test\r\n\r\nhi\r\n",
+  });
+  const { from, recipients } = await stage.remote.next();
+  assert.deepEqual([from, recipients], [null, ["kim@two.test"]]);
+});
+
 test("forwarded mail from smtp-in keeps its sender and content", async () => {
   await using stage = await startStage();
   const transport = mailer(stage, { port: stage.out.ports.relay, user: RELAY.user, pass: RELAY.password });
@@ -125,7 +161,7 @@ test("forwarded mail from smtp-in keeps its sender and content", async () => {
 test("mail that could not be sent is sent after a restart", async () => {
   await using stage = await startStage({
     remotePort: 1,
-    settings: { retry: { firstMs: 50, maxMs: 50, giveUpMs: 600_000 } },
+    settings: { retry: { firstMs: 50, maxMs: 50, giveUpMs: 600_000, delayMs: 0 } },
   });
   await mailer(stage).sendMail({ ...mail, to: "bob@one.test" });
   assert.equal(stage.remote.received.length, 0);
@@ -213,7 +249,7 @@ for (const command of ["MAIL", "RCPT", "DATA"]) {
         "live.test": { a: ["127.0.0.1"] },
       },
       // A second attempt would not come within the test's life.
-      settings: { retry: { firstMs: 600_000, maxMs: 600_000, giveUpMs: 6_000_000 } },
+      settings: { retry: { firstMs: 600_000, maxMs: 600_000, giveUpMs: 6_000_000, delayMs: 0 } },
     });
     const answer = ordinary({});
     const drops = await scripted(

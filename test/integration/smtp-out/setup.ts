@@ -34,6 +34,8 @@ export interface StageOptions {
   readonly boxRcpt?: (address: string) => Decision | undefined;
   readonly zone?: Zone;
   readonly remoteTls?: boolean;
+  /** The foreign server offers DSN. */
+  readonly remoteDsn?: boolean;
   readonly remotePort?: number;
   readonly queueDir?: string;
   readonly settings?: Partial<SmtpOutSettings>;
@@ -55,6 +57,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const remote = stack.use(
     await startPeer({
       ...(options.rcpt ? { rcpt: options.rcpt } : {}),
+      dsn: options.remoteDsn ?? false,
       ...(options.remoteTls === false ? {} : { tls: await makeIdentity("mx.one.test") }),
     }),
   );

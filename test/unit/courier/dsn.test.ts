@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { composeDsn } from "../../../mailserver/courier/dsn.ts";
+import { composeDsn, type DsnFacts } from "../../../mailserver/courier/dsn.ts";
 
 const original = [
   "Received: by mail.semail.test with ESMTPSA id 1",
@@ -15,8 +15,11 @@ const original = [
   "",
 ].join("\r\n");
 
-const facts = {
+const facts: DsnFacts = {
   hostname: "mail.semail.test",
+  language: "en",
+  until: new Date("2026-01-06T00:00:00Z"),
+  whole: false,
   from: "mailer-daemon@semail.test",
   to: "alice@semail.test",
   messageId: "<dsn@mail.semail.test>",
@@ -26,11 +29,13 @@ const facts = {
   recipients: [
     {
       address: "bob@one.test",
+      action: "failed",
       expired: false,
       answer: { code: 550, status: "5.1.1", text: "no\r\nX-Injected: yes", host: "mx.one.test" },
     },
     {
       address: "eve@two.test",
+      action: "failed",
       expired: true,
       answer: { code: 451, status: "4.4.1", text: "no host answered" },
     },
@@ -73,7 +78,7 @@ test("a notification is a multipart/report with text, status and the original's 
   assert.equal(parts[2]?.content, `${original.split("\r\n\r\n")[0]}\r\n`);
   assert.match(
     parts[0]?.content ?? "",
-    /<bob@one\.test>\r\n {2}refused the message \(mail server mx\.one\.test\)/,
+    /<bob@one\.test>\r\n {2}The mail server mx\.one\.test answered:\r\n {2}550 5\.1\.1 no X-Injected: yes\r\n {2}Check the address/,
   );
 });
 

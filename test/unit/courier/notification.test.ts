@@ -7,6 +7,9 @@ const compose = createNotification({
   domains: ["semail.test"],
   newId: () => "dsn",
   clock: { now: () => 0 },
+  language: "en",
+  giveUpMs: 1_000,
+  maxBytes: 100_000,
   destination: () => "mx:one.test",
 });
 const envelope = { from: "bob@one.test", eightBit: false, smtputf8: false };
@@ -18,7 +21,7 @@ const answer = {
 };
 
 async function notify(originals?: readonly string[]): Promise<string> {
-  const recipient = { seq: 0, address: "secret@two.test", state: "failed", answer } as const;
+  const recipient = { seq: 0, address: "secret@two.test", state: "failed", owed: "failed", answer } as const;
   const recipients = [originals === undefined ? recipient : { ...recipient, originals }];
   const { body } = await compose(
     { id: "a", created: 0, envelope, recipients },

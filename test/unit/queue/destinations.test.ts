@@ -31,11 +31,12 @@ function step(store: Store, pick: (below: number) => number, number: number): vo
       const settlements = recipients.map(({ seq, attempts }) => {
         const state = (["pending", "delivered", "failed"] as const)[pick(3)] ?? "pending";
         const next = state === "pending" ? { nextAttempt: now + pick(500) } : {};
-        return { seq, state, attempts: attempts + 1, answer, ...next };
+        const owed = state === "failed" ? ({ owed: "failed" } as const) : {};
+        return { seq, state, attempts: attempts + 1, answer, ...next, ...owed };
       });
       store.settle({ id, at: now, settlements });
       for (const found of store.unreported({ id, at: now }).items) {
-        store.report({ id, seqs: found.recipients.map(({ seq }) => seq) });
+        store.report({ id, told: found.recipients });
       }
     }
   }

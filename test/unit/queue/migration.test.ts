@@ -91,3 +91,27 @@ test("a step that fails leaves the queue as it was", async () => {
   assert.throws(() => openDatabase(folder.path), /duplicate column/);
   assert.equal(version(folder.path), 0);
 });
+
+test("a queue of the version before notifications were asked for keeps what is to be reported", async () => {
+  await using folder = await temporaryFolder();
+  const db = new DatabaseSync(join(folder.path, "queue.sqlite"));
+  for (const step of STEPS.slice(0, 3)) db.exec(step);
+  db.exec(`PRAGMA user_version = 3;
+    INSERT INTO item (id, created, envelope, size) VALUES
+      ('a', 0, '{"from":"alice@semail.test","eightBit":false,"smtputf8":false}', 4);
+    INSERT INTO body VALUES ('a', x'0d0a0d0a');
+    INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt, answer, reported) VALUES
+      ('a', 0, 'bob@one.test', 'mx:one.test', 'pending', 1, 500, NULL, 0),
+      ('a', 1, 'eve@two.test', 'mx:two.test', 'failed', 1, 0, '{"code":550,"status":"5.1.1","text":"no"}', 0),
+      ('a', 2, 'kim@two.test', 'mx:two.test', 'failed', 1, 0, '{"code":550,"status":"5.1.1","text":"no"}', 1);`);
+  db.close();
+  {
+    await using queue = await testQueue(folder.path);
+    const { items } = await queue.unreported({ id: null, at: 1 });
+    assert.deepEqual(
+      items.map(({ recipients }) => recipients.map(({ address, owed }) => [address, owed])),
+      [[["eve@two.test", "failed"]]],
+    );
+  }
+  assert.equal(version(folder.path), STEPS.length);
+});

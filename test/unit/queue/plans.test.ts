@@ -28,10 +28,11 @@ const wanted: Readonly<Record<keyof typeof QUERIES, readonly RegExp[]>> = {
     /^LIST SUBQUERY \d+$/,
     /^SEARCH recipient USING COVERING INDEX waiting \(destination=\? AND next_attempt>\?\)$/,
   ],
-  unreported: [/^SCAN recipient USING (COVERING )?INDEX unreported$/],
-  isUnreported: [/^SEARCH recipient USING (PRIMARY KEY|(COVERING )?INDEX unreported) \(item=\?\)$/],
+  unreported: [/^SCAN recipient USING (COVERING )?INDEX owed$/],
+  isUnreported: [/^SEARCH recipient USING (PRIMARY KEY|(COVERING )?INDEX owed) \(item=\?\)$/],
   isOpen: [OWN],
   settle: [OWN],
+  told: [OWN],
   forget: [OWN],
 };
 

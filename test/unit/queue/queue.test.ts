@@ -132,7 +132,7 @@ test("a failure is final before it is reported, and is reported once", async () 
     await queue.settle({
       id: "a",
       at: 5,
-      settlements: [{ seq: 0, state: "failed", attempts: 1, answer: failed }],
+      settlements: [{ seq: 0, state: "failed", attempts: 1, answer: failed, owed: "failed" }],
     });
   }
   // The daemon died between the outcome and its notification.
@@ -141,9 +141,13 @@ test("a failure is final before it is reported, and is reported once", async () 
     assert.deepEqual((await queue.claimDue(all)).items, []);
     const { items } = await queue.unreported({ id: null, at: 6 });
     assert.deepEqual(items[0]?.recipients, [
-      { seq: 0, address: "bob@one.test", state: "failed", answer: failed },
+      { seq: 0, address: "bob@one.test", state: "failed", owed: "failed", answer: failed },
     ]);
-    await queue.report({ id: "a", seqs: [0], dsn: item("dsn", ["alice@semail.test"]) });
+    await queue.report({
+      id: "a",
+      told: [{ seq: 0, owed: "failed" }],
+      dsn: item("dsn", ["alice@semail.test"]),
+    });
   }
   await using queue = await testQueue(folder.path);
   assert.deepEqual((await queue.unreported({ id: null, at: 7 })).items, []);
@@ -158,9 +162,15 @@ test("a report that finds no room leaves the failure to be reported later", asyn
   await using queue = await testQueue(folder.path);
   await queue.enqueue(item("a", ["bob@one.test"]));
   await queue.claimDue(all);
-  await queue.settle({ id: "a", at: 5, settlements: [{ seq: 0, state: "failed", attempts: 1, answer }] });
+  await queue.settle({
+    id: "a",
+    at: 5,
+    settlements: [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" }],
+  });
   // The notification's id is taken: the whole transaction is undone.
-  await assert.rejects(queue.report({ id: "a", seqs: [0], dsn: item("a", ["alice@semail.test"]) }));
+  await assert.rejects(
+    queue.report({ id: "a", told: [{ seq: 0, owed: "failed" }], dsn: item("a", ["alice@semail.test"]) }),
+  );
   assert.equal((await queue.unreported({ id: "a", at: 6 })).items.length, 1);
 });
 
@@ -173,7 +183,11 @@ test("what a recipient was called before comes back with it, and with its failur
   await queue.enqueue(item("a", [], { recipients: [{ ...to, originals }] }));
   assert.deepEqual((await queue.claimDue(all)).items[0]?.recipients[0]?.originals, originals);
   assert.deepEqual((await queue.show("a"))?.recipients[0]?.originals, originals);
-  await queue.settle({ id: "a", at: 5, settlements: [{ seq: 0, state: "failed", attempts: 1, answer }] });
+  await queue.settle({
+    id: "a",
+    at: 5,
+    settlements: [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" }],
+  });
   const { items } = await queue.unreported({ id: "a", at: 6 });
   assert.deepEqual(items[0]?.recipients[0]?.originals, originals);
 });

@@ -78,30 +78,31 @@ test("several failures of one message make one notification", async () => {
   );
 });
 
-test("over five days a deferred message is tried ever more seldom, then given up with one notification", async () => {
+test("over five days a deferred message is tried ever more seldom, told of after four hours, then given up: two notifications", async () => {
   await using folder = await temporaryFolder();
   await using queue = await testQueue(folder.path);
-  const { seen, reports, clock, runner, notified } = run(queue, (to) =>
-    to.startsWith("alice") ? delivered : temporary,
-  );
-  await queue.enqueue(item("a", ["bob@one.test"]));
-  let over = false;
-  void notified.then(() => {
-    over = true;
+  const twice = Promise.withResolvers<void>();
+  let told = 0;
+  const { seen, reports, clock, runner } = run(queue, (to) => {
+    if (!to.startsWith("alice")) return temporary;
+    told += 1;
+    if (told === 2) twice.resolve();
+    return delivered;
   });
-  while (!over && clock.now() < 5 * DAY) await clock.jump();
-  await notified;
+  await queue.enqueue(item("a", ["bob@one.test"]));
+  while (clock.now() < 5 * DAY) await clock.jump();
+  await twice.promise;
   await runner.stop();
   const attempts = seen.filter(({ destination }) => destination === "mx:one.test").map(({ at }) => at);
   assert.deepEqual(
     attempts.slice(0, 7).map((at) => at / 60_000),
-    [0, 5, 15, 35, 75, 155, 315],
+    [0, 5, 15, 35, 75, 155, 240],
   );
   assert.equal(attempts.at(-1), 5 * DAY);
   assert.equal(attempts.length, 7 + 29);
   assert.deepEqual(
-    reports.map(({ recipients }) => recipients.map(({ state }) => state)),
-    [["expired"]],
+    reports.map(({ recipients }) => recipients.map(({ state, owed }) => [state, owed])),
+    [[["pending", "delayed"]], [["expired", "failed"]]],
   );
   assert.equal((await queue.counts()).items, 0);
 });
@@ -212,7 +213,11 @@ test("a failure that a crash left unreported is reported at start, and not tried
   await queue.enqueue(item("a", ["bob@one.test"]));
   await queue.claimDue({ now: 0, limit: 1, except: [] });
   const answer = { code: 550, status: "5.1.1", text: "nobody" };
-  await queue.settle({ id: "a", at: 0, settlements: [{ seq: 0, state: "failed", attempts: 1, answer }] });
+  await queue.settle({
+    id: "a",
+    at: 0,
+    settlements: [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" }],
+  });
   const { seen, reports, runner, notified } = run(queue, () => delivered);
   await notified;
   await runner.stop();
@@ -230,7 +235,7 @@ test("a failure that can't be reported holds up neither other reports nor the qu
     for (const id of ["bad", "good"]) await before.enqueue(item(id, ["eve@two.test"]));
     await before.claimDue({ now: 0, limit: 10, except: [] });
     const answer = { code: 550, status: "5.1.1", text: "nobody" };
-    const settlements = [{ seq: 0, state: "failed", attempts: 1, answer } as const];
+    const settlements = [{ seq: 0, state: "failed", attempts: 1, answer, owed: "failed" } as const];
     for (const id of ["bad", "good"]) await before.settle({ id, at: 0, settlements });
     await before.enqueue(item("waiting", ["bob@one.test"]));
   }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
-import { box, relay, send, session, spoolFolder, start } from "./support.ts";
+import { box, relay, send, session, spoolFolder, start, vouching } from "./support.ts";
 
 const OK = "250 2.1.5";
 const TAKEN = "250 2.0.0";
@@ -48,7 +49,7 @@ describe("a message for one box", () => {
     const before = await box();
     const { port } = before.listener;
     await before.listener.close();
-    const retry = { firstMs: 3_600_000, maxMs: 3_600_000, giveUpMs: 432_000_000 };
+    const retry = { firstMs: 3_600_000, maxMs: 3_600_000, giveUpMs: 432_000_000, delayMs: 0 };
     let now = 1_000_000;
     const clock = { now: () => now, after: () => () => {} };
     const daemon = await start({ lmtpPort: port, settings: { retry }, deps: { clock } });
@@ -97,8 +98,9 @@ describe("a message for one box", () => {
   for (const [name, from] of Object.entries(senders)) {
     test(`that is given up ${name}`, async () => {
       const out = await relay();
-      const retry = { firstMs: 20, maxMs: 20, giveUpMs: 40 };
-      const daemon = await start({ lmtpPort: 1, relayPort: out.listener.port, settings: { retry } });
+      const retry = { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 };
+      const deps = { query: vouching };
+      const daemon = await start({ lmtpPort: 1, relayPort: out.listener.port, settings: { retry }, deps });
       const client = await session(daemon);
       assert.deepEqual(await send(client, ["alice@semail.test"], undefined, from), [OK, TAKEN]);
       if (from !== "") await out.reached(1);
@@ -110,6 +112,24 @@ describe("a message for one box", () => {
       if (from !== "") assert.match(out.messages[0]?.text ?? "", /Status: 4\.4\.7/);
     });
   }
+
+  test("that is given up is told to nobody when neither SPF nor DKIM vouches for the sender", async () => {
+    const out = await relay();
+    const withheld = Promise.withResolvers<void>();
+    const info = (event: string): void => {
+      if (event === "dsn.withheld") withheld.resolve();
+    };
+    const daemon = await start({
+      ...{ lmtpPort: 1, relayPort: out.listener.port },
+      settings: { retry: { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 } },
+      deps: { query: vouching, log: { ...silentLog, info } },
+    });
+    const client = await session(daemon);
+    assert.deepEqual(await send(client, ["alice@semail.test"], undefined, "bob@victim.example"), [OK, TAKEN]);
+    await withheld.promise;
+    assert.equal((await daemon.queue.counts()).items, 0);
+    assert.equal(out.messages.length, 0);
+  });
 
   test("is refused for now when the disk has no room for it", async () => {
     const daemon = await start({ lmtpPort: 1 });
@@ -192,7 +212,8 @@ describe("a message for several boxes", () => {
     test(name, async () => {
       const { port, boxes } = await threeBoxes(answers);
       const out = await relay();
-      const daemon = await start({ lmtpPort: port, relayPort: out.listener.port });
+      const deps = { query: vouching };
+      const daemon = await start({ lmtpPort: port, relayPort: out.listener.port, deps });
       assert.deepEqual(await send(await session(daemon), ALL), [OK, OK, OK, want]);
       assert.deepEqual(
         boxes.map((made) => made?.messages.length ?? 0),

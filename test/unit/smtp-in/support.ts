@@ -12,6 +12,7 @@ import { type Identity, makeIdentity, writeIdentity } from "../../support/identi
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
 import { QUEUE_WORKER, temporaryFolder } from "../../support/queue.ts";
 import { RawClient } from "../../support/raw-client.ts";
+import { zoneQuery } from "../../support/zone.ts";
 
 const SECRET = "relay-password-0123";
 const open: { close(): unknown }[] = [];
@@ -101,6 +102,12 @@ const directory = {
   },
   close: async () => {},
 };
+
+/** DNS in which the domains that these tests send from vouch for this machine. */
+export const vouching = zoneQuery({
+  "foreign.example": "v=spf1 ip4:127.0.0.1 -all",
+  "other.example": "v=spf1 ip4:127.0.0.1 -all",
+});
 
 interface Peers {
   readonly lmtpPort: number;

@@ -71,6 +71,12 @@ describe("the model", () => {
     ]);
   });
 
+  it("knows a day without quotes, which Pulumi hands over as a time", () => {
+    const alice = { name: "Alice", state: "deleted", deletedOn: "2026-01-31 00:00:00 +0000 UTC" };
+    const { config, problems } = parseConfig({ domain: "example.org", users: { alice } });
+    assert.equal(config?.users.alice?.deletedOn, "2026-01-31", JSON.stringify(problems));
+  });
+
   it("leaves a role's address to who claims it", () => {
     const users = { alice: { name: "Alice" }, bob: { name: "Bob", aliases: ["abuse@example.org"] } };
     assert.deepEqual(person(users, "alice")?.addresses, ["alice@example.org", "postmaster@example.org"]);

@@ -1,0 +1,86 @@
+import * as pulumi from "@pulumi/pulumi";
+import { PortalSettings } from "../mailserver/contract.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
+import type { Directory } from "./directory.ts";
+import type { Keys } from "./keys.ts";
+import type { MailHost } from "./mail-host.ts";
+import type { ImageRef } from "./mail-images.ts";
+import { OPERATOR_SOCKETS, type Operator } from "./operator.ts";
+import { TYPES } from "./types.ts";
+
+export interface PortalArgs {
+  host: MailHost;
+  image: ImageRef;
+  directory: Directory;
+  keys: Keys;
+  operator: Operator;
+  domains: readonly string[];
+  hostnames: { mx: string; smtp: string; imap: string };
+  ports: Readonly<Record<"submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
+  /** On the front network. */
+  address: string;
+  resolver: string;
+  /** Text of the MTA-STS policy. */
+  mtaSts: string | undefined;
+  /** On the host. */
+  port: number;
+}
+
+const USER = 5027;
+const PORT = 8443;
+const MEMORY_MB = 160;
+
+/** The web pages where people look after their own mailbox. */
+export class Portal extends pulumi.ComponentResource {
+  readonly container: EngineContainer;
+
+  constructor(name: string, args: PortalArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPES.portal, name, {}, opts);
+    const { host, image, directory, keys, operator, address, port } = args;
+    const login = directory.login("portal");
+    const { certificate, key } = keys.tls;
+    this.container = serviceContainer(
+      `${name}-server`,
+      {
+        host,
+        name: "portal",
+        kind: "service",
+        image,
+        user: USER,
+        memoryMb: MEMORY_MB,
+        networks: [{ network: host.front, alias: "portal", ipv4: address }],
+        files: { "settings.json": login.password.apply((password) => settings(args, login, password)) },
+        liveFiles: { "tls.crt": certificate, "tls.key": key },
+        volumes: [{ volume: operator.sockets, path: OPERATOR_SOCKETS }],
+        ports: [{ internal: PORT, external: port, ip: host.bind }],
+        wait: true,
+      },
+      { parent: this, dependsOn: [login.entry, operator.container] },
+    );
+    this.registerOutputs({});
+  }
+}
+
+function settings(
+  { domains, hostnames, ports, address, resolver, mtaSts }: PortalArgs,
+  login: { url: string; bindDn: string; peopleDn: string },
+  password: string,
+): string {
+  const { url, bindDn, peopleDn } = login;
+  return `${JSON.stringify(
+    PortalSettings.parse({
+      domains,
+      mxHosts: [hostnames.mx],
+      servers: {
+        imap: { host: hostnames.imap, imaps: ports.imaps, starttls: ports.imap },
+        smtp: { host: hostnames.smtp, submissions: ports.submissions, starttls: ports.submission },
+        sieve: ports.sieve,
+      },
+      directory: { url, bindDn, peopleDn, password },
+      port: PORT,
+      metricsAddress: address,
+      resolvers: [resolver],
+      mtaSts,
+    }),
+  )}\n`;
+}

@@ -1,0 +1,51 @@
+/** What concerns the person rather than their mailbox: sessions and the password. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { clientOf, dropSession, giveSession, type PortalDeps, type PortalEnv, readForm } from "./context.ts";
+import { showMailbox } from "./mailbox-routes.ts";
+import { passwordFault } from "./password-policy.ts";
+import { checkPassword } from "./sign-in.ts";
+import type { WordKey } from "./words.ts";
+
+const secret = z.string().min(1).max(256);
+const csrf = z.string();
+const PasswordForm = z.strictObject({ csrf, current: secret, next: secret, again: secret });
+
+export function accountRoutes(deps: PortalDeps): Hono<PortalEnv> {
+  const { sessions, directory, log } = deps;
+  const app = new Hono<PortalEnv>();
+  app.post("/sign-out", (c) => {
+    const session = c.get("session");
+    sessions.end(session);
+    dropSession(c);
+    log.info("portal.signed-out", { uid: session.uid, others: 0 });
+    return c.redirect("/sign-in", 303);
+  });
+  app.post("/sessions/end-others", async (c) => {
+    const session = c.get("session");
+    log.info("portal.signed-out", { uid: session.uid, others: sessions.endOthers(session) });
+    return showMailbox(c, deps, { kind: "good", key: "sessions.ended" });
+  });
+  app.post("/password", async (c) => {
+    const { current, next, again } = await readForm(c, PasswordForm);
+    const session = c.get("session");
+    const { uid } = session;
+    const refuse = (key: WordKey) => showMailbox(c, deps, { kind: "bad", key }, 400);
+    const fault = passwordFault({ uid, current, next, again });
+    if (fault) return refuse(`password.${fault}`);
+    const checked = await checkPassword({ login: uid, password: current, client: clientOf(c) }, deps);
+    if (checked.kind === "locked") return refuse("signIn.locked");
+    const outcome =
+      checked.kind === "person" ? await directory.changePassword(uid, current, next) : "refused";
+    if (outcome === "refused") return refuse("password.wrong");
+    sessions.endOthers(session);
+    // A cookie that was copied ends as well.
+    sessions.end(session);
+    const fresh = sessions.begin(uid);
+    giveSession(c, fresh.token);
+    c.set("session", fresh.session);
+    log.info("portal.password", { uid });
+    return showMailbox(c, deps, { kind: "good", key: "password.changed" });
+  });
+  return app;
+}

@@ -1,0 +1,78 @@
+/** A person's own mailbox, and what they may do with it. */
+import { html } from "hono/html";
+import type { PortalSettings } from "../../contract.ts";
+import type { PersonView } from "../../operator/protocol.ts";
+import { field, form, type Html, type Notice, notice, type PageContent, type View } from "../layout.ts";
+
+export interface MailboxFacts {
+  readonly person: PersonView;
+  readonly servers: PortalSettings["servers"];
+  readonly told?: Notice | undefined;
+}
+
+export function mailboxPage(view: View, { person, servers, told }: MailboxFacts): PageContent {
+  const { say } = view;
+  const pending = person.pending
+    ? html`<p class="note">${say("own.pending")} <a href="/progress/${person.pending}">${say("own.follow")}</a></p>`
+    : "";
+  return {
+    title: say("mailbox"),
+    body: html`${notice(say, told)}${pending}
+<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul><p>${say("own.quota", { quota: person.quota })}</p></section>
+${setUp(view, person, servers)}${aliases(view, person)}${forwarding(view, person)}${passwordSection(view)}
+<section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button>${say("sessions.end")}</button>`)}</section>
+<section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button>${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
+<section><h2>${say("delete.title")}</h2><p><a href="/delete">${say("delete.open")}</a></p></section>`,
+  };
+}
+
+function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSettings["servers"]): Html {
+  const { imap, smtp, sieve } = servers;
+  const row = (what: string, host: string, port: number, security: string) =>
+    html`<tr><th scope="row">${what}</th><td>${host}</td><td>${port}</td><td>${security}</td></tr>`;
+  const file = new URLSearchParams({ emailaddress: addresses[0] ?? uid });
+  return html`<section><h2>${say("setup.title")}</h2><p>${say("setup.hint")}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="${say("setup.title")}"><table><thead><tr><th scope="col">${say("setup.what")}</th><th scope="col">${say("setup.server")}</th><th scope="col">${say("setup.port")}</th><th scope="col">${say("setup.security")}</th></tr></thead><tbody>
+${row(say("setup.receive"), imap.host, imap.imaps, "SSL/TLS")}${row(say("setup.send"), smtp.host, smtp.submissions, "SSL/TLS")}${row(say("setup.filters"), imap.host, sieve, "STARTTLS")}</tbody></table></div>
+<p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p></section>`;
+}
+
+function aliases(view: View, { aliases: own, aliasLimit, domains }: PersonView): Html {
+  const { say } = view;
+  const list = own.map(
+    (each) =>
+      html`<li>${each}${form(view, "/aliases/remove", html`<input type="hidden" name="address" value="${each}"><button class="quiet">${say("alias.remove", { address: each })}</button>`)}</li>`,
+  );
+  const add = html`<div class="row"><div>${field("local", say("new.local"), html`autocomplete="off" autocapitalize="none" required maxlength="64"`)}</div>
+<div><label for="domain">${say("new.domain")}</label><select id="domain" name="domain">${domains.map((each) => html`<option>${each}</option>`)}</select></div></div>
+<p id="verdict" class="hint" role="status"></p><button>${say("alias.add")}</button>`;
+  return html`<section><h2>${say("alias.title")}</h2><p class="hint">${say("alias.hint", { limit: String(aliasLimit) })}</p>
+${own.length === 0 ? html`<p>${say("alias.none")}</p>` : html`<ul class="plain">${list}</ul>`}${own.length < aliasLimit ? form(view, "/aliases/add", add) : ""}</section>`;
+}
+
+function forwarding(view: View, { forward }: PersonView): Html {
+  const { say } = view;
+  return html`<section><h2>${say("forward.title")}</h2>${form(
+    view,
+    "/forward",
+    html`${field("forward", say("forward.label"), html`type="email" maxlength="254" value="${forward ?? ""}"`, say("forward.hint"))}<button>${say("forward.save")}</button>`,
+  )}</section>`;
+}
+
+/** Also for those who have no mailbox yet. */
+export function passwordSection(view: View): Html {
+  const { say } = view;
+  const secret = (use: string) => html`type="password" autocomplete="${use}" required maxlength="256"`;
+  return html`<section><h2>${say("password.title")}</h2>${form(
+    view,
+    "/password",
+    html`${field("current", say("password.current"), secret("current-password"))}${field("next", say("password.next"), secret("new-password"), say("password.hint"))}${field("again", say("password.again"), secret("new-password"))}<button>${say("password.save")}</button>`,
+  )}</section>`;
+}
+
+export function logPage({ say }: View, text: string): PageContent {
+  return {
+    title: say("log.show"),
+    body: html`${text.trim() === "" ? html`<p>${say("log.empty")}</p>` : html`<pre tabindex="0">${text}</pre>`}<p><a href="/mailbox">${say("fault.back")}</a></p>`,
+  };
+}

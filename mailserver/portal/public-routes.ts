@@ -1,0 +1,30 @@
+/** What anybody may fetch: style and script, the settings of mail programs, the MTA-STS policy. */
+import { type Context, Hono } from "hono";
+import { ASSETS, type PortalDeps, type PortalEnv } from "./context.ts";
+import { autoconfig, autodiscover, autodiscoverAddress } from "./mail-program.ts";
+import { SCRIPT, STYLE } from "./style.ts";
+
+const FOREVER = "public, max-age=31536000, immutable";
+
+export function publicRoutes({ settings }: Pick<PortalDeps, "settings">): Hono<PortalEnv> {
+  const { domains, servers, mtaSts } = settings;
+  const config = autoconfig(domains, servers);
+  const file = (type: string, text: string, cache: string) => (c: Context) =>
+    c.body(text, 200, { "content-type": `${type}; charset=utf-8`, "cache-control": cache });
+  const app = new Hono<PortalEnv>();
+  app.get(ASSETS.style, file("text/css", STYLE, FOREVER));
+  app.get(ASSETS.script, file("text/javascript", SCRIPT, FOREVER));
+  for (const path of ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"])
+    app.get(path, file("application/xml", config, "no-store"));
+  for (const path of ["/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"])
+    app.post(path, async (c) => {
+      const address = autodiscoverAddress(await c.req.text(), domains);
+      if (address === undefined) return c.text("no address of ours\n", 404);
+      return c.body(autodiscover(address, servers), 200, {
+        "content-type": "application/xml; charset=utf-8",
+      });
+    });
+  // RFC 8461 section 3.2
+  if (mtaSts !== undefined) app.get("/.well-known/mta-sts.txt", file("text/plain", mtaSts, "no-store"));
+  return app;
+}

@@ -1,0 +1,36 @@
+/** What the pages say: the words are data, and every language has every key. */
+import { en, type WordKey } from "./words/en.ts";
+import { fr } from "./words/fr.ts";
+
+export type { WordKey } from "./words/en.ts";
+export type Language = "en" | "fr";
+
+export const WORDS: Readonly<Record<Language, Readonly<Record<WordKey, string>>>> = { en, fr };
+export const LANGUAGES = ["en", "fr"] as const;
+
+/** Says a key in a language. */
+export type Say = (key: WordKey, values?: Readonly<Record<string, string>>) => string;
+
+export function sayIn(language: Language): Say {
+  return (key, values = {}) =>
+    WORDS[language][key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+}
+
+/** The language that was chosen, else the first of Accept-Language (RFC 9110 section 12.5.4) that we speak. */
+export function chooseLanguage(chosen: string | undefined, accepted: string | undefined): Language {
+  const ours = (tag: string) => LANGUAGES.find((each) => tag === each || tag.startsWith(`${each}-`));
+  const wishes = (accepted ?? "")
+    .slice(0, 500)
+    .split(",")
+    .map((range) => {
+      const [tag = "", ...parameters] = range
+        .trim()
+        .toLowerCase()
+        .split(/\s*;\s*/);
+      const q = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+      return { language: ours(tag), weight: q === undefined ? 1 : Number(q) || 0 };
+    })
+    .filter(({ weight }) => weight > 0)
+    .sort((one, other) => other.weight - one.weight);
+  return ours(chosen ?? "") ?? wishes.find(({ language }) => language)?.language ?? "en";
+}

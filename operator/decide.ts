@@ -1,0 +1,192 @@
+/** What a person's request means for the config, and what they may see of it. Pure. */
+import { isDeepStrictEqual } from "node:util";
+import type { AddressView, PersonRequest, PersonView } from "../mailserver/operator/protocol.ts";
+import { domainOf, isAddress } from "../stacks/address.ts";
+import { buildModel } from "../stacks/model.ts";
+import type { StackConfig, UserConfig } from "../stacks/schema.ts";
+import { Refusal } from "./refusal.ts";
+import type { UserEdit } from "./stack-file.ts";
+
+/** RFC 2142, and names by which a stranger could pass for the administration. */
+const RESERVED = new Set(
+  (
+    "postmaster abuse hostmaster webmaster noc security root admin administrator mailer-daemon daemon " +
+    "nobody noreply no-reply info support sales marketing www ftp news usenet uucp ssladmin sslwebmaster"
+  ).split(" "),
+);
+
+const DAY_MS = 86_400_000;
+
+/** Who asks, what the config says, and which day it is (`YYYY-MM-DD`). */
+export interface Facts {
+  readonly config: StackConfig;
+  readonly today: string;
+}
+
+function find(config: StackConfig, uid: string): UserConfig {
+  const user = Object.hasOwn(config.users, uid) ? config.users[uid] : undefined;
+  if (!user) throw new Refusal("unknown-person", `There is no ${uid} in the config.`);
+  return user;
+}
+
+/** Addresses by holder; a mailbox that was given up keeps its own. */
+function claims(config: StackConfig): Map<string, string> {
+  return new Map(
+    Object.entries(config.users).flatMap(([uid, user]) =>
+      user.state === "none"
+        ? []
+        : [...(user.addresses ?? [`${uid}@${config.domain}`]), ...user.aliases].map(
+            (address): [string, string] => [address, uid],
+          ),
+    ),
+  );
+}
+
+/** Whether an address can be had by somebody. */
+export function viewAddress({ config }: Facts, text: string): AddressView {
+  const address = text.trim().toLowerCase();
+  const refused = (reason: AddressView["reason"]) => ({ free: false, reason });
+  if (!isAddress(address)) return refused("malformed");
+  if (domainOf(address) !== config.domain) return refused("foreign");
+  const taken = claims(config);
+  if (taken.has(address)) return refused("taken");
+  const local = address.slice(0, address.lastIndexOf("@"));
+  if (RESERVED.has(local) || isTagged(config, local, taken)) return refused("reserved");
+  return { free: true, reason: null };
+}
+
+/** With `-` between name and detail, mail to `alice-shop@` is alice's. */
+function isTagged(
+  { smtpIn, domain }: StackConfig,
+  local: string,
+  taken: ReadonlyMap<string, string>,
+): boolean {
+  const at = smtpIn.tagSeparator === "" ? -1 : local.indexOf(smtpIn.tagSeparator);
+  return at > 0 && taken.has(`${local.slice(0, at)}@${domain}`);
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  taken: "somebody has it already",
+  reserved: "it is kept for the administration, or is a form of somebody's address",
+  malformed: "it is no address that this system can have",
+  foreign: "its domain is not served here",
+};
+
+function claim(facts: Facts, uid: string, address: string): void {
+  const { free, reason } = viewAddress(facts, address);
+  const owner = Object.keys(facts.config.users).find(
+    (other) => `${other}@${facts.config.domain}` === address,
+  );
+  const why = free
+    ? owner === undefined || owner === uid
+      ? undefined
+      : "it is the login name of somebody"
+    : WHY[reason ?? ""];
+  if (why !== undefined) throw new Refusal("address-taken", `${address} can't be had: ${why}.`);
+}
+
+function requireState(user: UserConfig, state: UserConfig["state"], what: string): void {
+  if (user.state !== state)
+    throw new Refusal(
+      "wrong-state",
+      `${what} is for people with the state ${state}; theirs is ${user.state}.`,
+    );
+}
+
+/** The edit of the person's entry; throws a Refusal. A restart edits nothing. */
+export function decide(facts: Facts, request: PersonRequest): UserEdit {
+  const { config, today } = facts;
+  const user = find(config, request.uid);
+  switch (request.kind) {
+    case "create": {
+      requireState(user, "none", "Making a mailbox");
+      claim(facts, request.uid, request.address);
+      const implied = request.address === `${request.uid}@${config.domain}`;
+      return { state: undefined, addresses: implied ? undefined : [request.address] };
+    }
+    case "update":
+      requireState(user, "active", "Changing a mailbox");
+      return update(facts, user, request);
+    case "delete":
+      requireState(user, "active", "Giving a mailbox up");
+      return { state: "deleted", deletedOn: today };
+    case "cancel-delete": {
+      requireState(user, "deleted", "Taking a mailbox back");
+      const until = keptUntil(config, user);
+      if (until !== null && until < today)
+        throw new Refusal(
+          "wrong-state",
+          `The mailbox could be taken back until ${until}. Ask an administrator.`,
+        );
+      return { state: undefined, deletedOn: undefined };
+    }
+    case "restart":
+      requireState(user, "active", "Restarting a box");
+      return {};
+  }
+}
+
+function update(
+  facts: Facts,
+  user: UserConfig,
+  { uid, aliases, forward }: Extract<PersonRequest, { kind: "update" }>,
+): UserEdit {
+  const edit: { aliases?: string[]; forward?: string | undefined } = {};
+  if (aliases !== undefined) {
+    const wanted = [...new Set(aliases)];
+    const added = wanted.filter((address) => !user.aliases.includes(address));
+    const { aliasLimit } = facts.config.portal;
+    // Who was given more by an administrator may keep them.
+    if (added.length > 0 && wanted.length > aliasLimit)
+      throw new Refusal(
+        "alias-limit",
+        `${wanted.length} aliases are more than the ${aliasLimit} that one may have.`,
+      );
+    for (const address of added) claim(facts, uid, address);
+    edit.aliases = wanted;
+  }
+  if (forward !== undefined) edit.forward = forward ?? undefined;
+  return edit;
+}
+
+/** The last day on which a mailbox that was given up can be taken back. */
+function keptUntil({ portal }: StackConfig, { deletedOn }: UserConfig): string | null {
+  if (deletedOn === undefined) return null;
+  return new Date(Date.parse(deletedOn) + portal.retentionDays * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** A person as the portal shows them. */
+export function viewPerson({ config }: Facts, uid: string, pending: string | null): PersonView {
+  const user = find(config, uid);
+  return {
+    uid,
+    name: user.name,
+    state: user.state,
+    addresses: user.state === "none" ? [] : (user.addresses ?? [`${uid}@${config.domain}`]),
+    aliases: user.aliases,
+    aliasLimit: config.portal.aliasLimit,
+    forward: user.forward ?? null,
+    quota: user.quota ?? config.defaults.quota,
+    deletedOn: user.deletedOn ?? null,
+    keptUntil: keptUntil(config, user),
+    domains: [config.domain],
+    pending,
+  };
+}
+
+/** Refuses a config that would change anything for others, such as who is postmaster. */
+export function requireOnlyTheirs(uid: string, before: StackConfig, after: StackConfig): void {
+  const others = (config: StackConfig) => {
+    const model = buildModel(config, { project: "any", stack: "any" });
+    return { ...model, people: model.people.filter((person) => person.uid !== uid) };
+  };
+  const [old, now] = [others(before), others(after)];
+  const fault = (what: string) => new Refusal("needs-administrator", `That would change ${what}.`);
+  if (!isDeepStrictEqual(now.people, old.people))
+    throw fault(
+      "who gets the mail to postmaster@ and abuse@: an administrator must set semail:postmaster first",
+    );
+  if (!isDeepStrictEqual(now.smtpIn, old.smtpIn))
+    throw fault("who gets the mail to addresses that nobody has");
+  if (!isDeepStrictEqual(now, old)) throw fault("the stack for others");
+}

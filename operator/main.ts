@@ -1,0 +1,102 @@
+/** The operator: reads its settings, goes on with what the last run left, listens, ends on SIGTERM. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import Docker from "dockerode";
+import { z } from "zod";
+import { createLog, type Log } from "../mailserver/net/log.ts";
+import { SOCKET } from "../mailserver/operator/protocol.ts";
+import { syncFolder } from "../mailserver/queue/sync-folder.ts";
+import { type Context, stateFolder } from "../tools/bootstrap/context.ts";
+import { openStack } from "../tools/bootstrap/stack.ts";
+import { engineBoxes } from "./boxes.ts";
+import { openRepository } from "./git.ts";
+import { openJournal, writeDurably } from "./journal.ts";
+import { Operator } from "./operator.ts";
+import { Refusal } from "./refusal.ts";
+import { listen, routes } from "./server.ts";
+import { stackUpdates } from "./updates.ts";
+import type { StackFile } from "./work.ts";
+
+/** What it finds in its environment. The rest of it goes to Pulumi and git. */
+const Settings = z.object({
+  /** The checkout. */
+  SEMAIL_ROOT: z.string().startsWith("/"),
+  SEMAIL_STACK: z.string().min(1),
+  SEMAIL_SOCKET: z.string().startsWith("/").default(SOCKET),
+});
+
+/** How long an administrator's run is waited for. */
+const PATIENCE_MS = 300_000;
+
+function stackFile(root: string, name: string, project: string): StackFile {
+  const path = join(root, name);
+  return {
+    name,
+    project,
+    read: () => {
+      try {
+        return readFileSync(path, "utf8");
+      } catch (cause) {
+        throw new Refusal("config-unreadable", `${name} can't be read; an administrator must put it right.`, {
+          cause,
+        });
+      }
+    },
+    write: (text) => {
+      if (readFileSync(path, "utf8") === text) return;
+      writeDurably(path, text, statSync(path).mode & 0o777);
+      syncFolder(dirname(path));
+    },
+  };
+}
+
+async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<void> }> {
+  const settings = Settings.parse(process.env);
+  const root = settings.SEMAIL_ROOT;
+  const quiet = { doing: () => undefined, done: () => undefined, line: () => undefined };
+  const context: Context = { root, env: { ...process.env }, signal: ending, hurry: ending, say: quiet };
+  const { committed, project, prefix, name } = openStack(context, settings.SEMAIL_STACK);
+  const docker = new Docker();
+  const operator = new Operator({
+    file: stackFile(root, committed.name, project),
+    updates: stackUpdates({ context, stackName: name, docker, log, patienceMs: PATIENCE_MS }),
+    boxes: engineBoxes(docker, prefix),
+    repository: () => openRepository(root, committed.name, process.env),
+    journal: openJournal(stateFolder(root, "operator", name)),
+    now: Date.now,
+    newId: () => randomBytes(16).toString("hex"),
+    wait: (ms) => sleep(ms, undefined, { signal: ending }),
+    ending,
+    log,
+  });
+  const server = await listen(routes(operator, { log, ending }), settings.SEMAIL_SOCKET);
+  operator.recover();
+  return {
+    close: async () => {
+      await server.close();
+      await operator.idle();
+    },
+  };
+}
+
+const log = createLog({ daemon: "operator" });
+const ending = new AbortController();
+// Before anything else: process 1 of a container has no default for signals.
+const asked = new Promise<string>((resolve) => {
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+});
+try {
+  const running = await start(log, ending.signal);
+  log.info("daemon.ready");
+  const signal = await asked;
+  log.info("daemon.stopping", { signal });
+  ending.abort(new Error(`stopped by ${signal}`));
+  await running.close();
+  log.info("daemon.stopped");
+  process.exit(0);
+} catch (error) {
+  log.error("daemon.failed", { error });
+  process.exit(1);
+}

@@ -1,0 +1,244 @@
+/** The operator: takes requests, does them one after the other, and tells who watches. */
+import { EventEmitter, on } from "node:events";
+import type { AddressView } from "../mailserver/operator/protocol.ts";
+import {
+  isOver,
+  type PersonRequest,
+  type PersonView,
+  type RequestView,
+} from "../mailserver/operator/protocol.ts";
+import { decide, type Facts, viewAddress, viewPerson } from "./decide.ts";
+import { type Entry, type Journal, newEntry } from "./journal.ts";
+import { markFailure } from "./progress.ts";
+import { Refusal } from "./refusal.ts";
+import { readConfig } from "./stack-file.ts";
+import { apply, dayOf, undo, type WorkDeps } from "./work.ts";
+
+export interface OperatorDeps extends Omit<WorkDeps, "save"> {
+  readonly journal: Journal;
+  newId(): string;
+  /** Resolves after that many milliseconds, or rejects when the operator ends. */
+  wait(ms: number): Promise<void>;
+  /** Aborted when the operator ends; work stops where it is, and the next run goes on with it. */
+  readonly ending: AbortSignal;
+}
+
+/** A request that was begun this often without an end is taken back. */
+const MOST_ATTEMPTS = 3;
+const RETRY_MS = 10_000;
+const DAY_MS = 86_400_000;
+/** Requests that wait; more than one per person can't be. */
+const LONGEST_QUEUE = 1_000;
+
+export class Operator {
+  private readonly deps: OperatorDeps;
+  private readonly entries = new Map<string, Entry>();
+  private readonly queue: Entry[] = [];
+  private readonly changes = new EventEmitter().setMaxListeners(0);
+  private working: Promise<void> | undefined;
+  /** The request that could not be taken back yet; nothing else is begun before. */
+  private stuck: Entry | undefined;
+
+  constructor(deps: OperatorDeps) {
+    this.deps = deps;
+  }
+
+  /** Goes on with what the last run left. */
+  recover(): void {
+    const { journal, log } = this.deps;
+    const { entries, damaged } = journal.load();
+    for (const file of damaged) log.error("operator.journal.damaged", { file });
+    for (const entry of entries) {
+      this.entries.set(entry.view.id, entry);
+      if (entry.phase === "over") continue;
+      if (entry.phase === "applying" && entry.attempts >= MOST_ATTEMPTS) {
+        entry.phase = "undoing";
+        entry.view.error = {
+          code: "undone-after-restart",
+          detail: "The operator was stopped in the middle, again and again.",
+        };
+      }
+      log.info("operator.recovered", { request: entry.view.id, uid: entry.view.uid, phase: entry.phase });
+      this.queue.push(entry);
+    }
+    this.work();
+  }
+
+  /** Takes a request; its id. Throws a Refusal. */
+  submit(request: PersonRequest): string {
+    const facts = this.facts();
+    const pending = this.pending();
+    if (pending.some(({ view }) => view.uid === request.uid))
+      throw new Refusal("busy-with-own-request", "Another request of this person isn't over yet.");
+    decide(facts, request);
+    const promised = new Set(pending.flatMap((entry) => addressesIn(entry.request)));
+    const taken = addressesIn(request).find((address) => promised.has(address));
+    if (taken !== undefined)
+      throw new Refusal("address-taken", `${taken} can't be had: somebody just asked for it.`);
+    if (this.stuck || pending.length >= LONGEST_QUEUE)
+      throw new Refusal("unavailable", "An update failed and isn't taken back yet. Try again later.");
+    const entry = newEntry(this.deps.newId(), request, this.deps.now());
+    this.deps.journal.save(entry);
+    this.deps.log.info("operator.accepted", { request: entry.view.id, uid: request.uid, kind: request.kind });
+    this.entries.set(entry.view.id, entry);
+    this.queue.push(entry);
+    this.work();
+    return entry.view.id;
+  }
+
+  person(uid: string): PersonView {
+    const pending = this.pending().find(({ view }) => view.uid === uid);
+    return viewPerson(this.facts(), uid, pending?.view.id ?? null);
+  }
+
+  address(text: string): AddressView {
+    const view = viewAddress(this.facts(), text);
+    const promised = this.pending().some(({ request }) =>
+      addressesIn(request).includes(text.trim().toLowerCase()),
+    );
+    return view.free && promised ? { free: false, reason: "taken" } : view;
+  }
+
+  request(id: string): RequestView {
+    const entry = this.entries.get(id);
+    if (!entry) throw new Refusal("unknown-request", "There is no request of that id, or it is long over.");
+    return entry.view;
+  }
+
+  /** The request now and each time it changes, until it is over. */
+  async *watch(id: string, signal: AbortSignal): AsyncGenerator<RequestView> {
+    // Listening begins before the first look, so that nothing is missed in between.
+    const changes = on(this.changes, id, { signal });
+    const now = structuredClone(this.request(id));
+    try {
+      yield now;
+      if (isOver(now)) return;
+      for await (const [view] of changes as AsyncIterable<[RequestView]>) {
+        yield view;
+        if (isOver(view)) return;
+      }
+    } finally {
+      await changes.return?.();
+    }
+  }
+
+  /** What the person's box said on the last day. */
+  async log(uid: string): Promise<string> {
+    if (this.person(uid).state !== "active") return "";
+    try {
+      return await this.deps.boxes.log(uid, this.deps.now() - DAY_MS);
+    } catch (cause) {
+      throw new Refusal("unavailable", "The container's log can't be read now.", { cause });
+    }
+  }
+
+  /** Resolves when nothing is being done. */
+  async idle(): Promise<void> {
+    await this.working;
+  }
+
+  private facts(): Facts {
+    const { file, now } = this.deps;
+    const text = file.read();
+    return { config: readConfig({ name: file.name, project: file.project, text }), today: dayOf(now()) };
+  }
+
+  private pending(): Entry[] {
+    return [...this.entries.values()].filter(({ phase }) => phase !== "over");
+  }
+
+  private save(entry: Entry): void {
+    this.deps.journal.save(entry);
+    this.changes.emit(entry.view.id, structuredClone(entry.view));
+  }
+
+  private work(): void {
+    this.working ??= this.drain().finally(() => {
+      this.working = undefined;
+      if (this.queue.length > 0 && !this.deps.ending.aborted) this.work();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    for (let entry = this.queue.shift(); entry; entry = this.queue.shift()) {
+      try {
+        await this.complete(entry);
+      } catch (error) {
+        // Left in the journal as it is: the next run goes on with it.
+        if (this.deps.ending.aborted) return;
+        throw error;
+      }
+      this.deps.journal.prune();
+    }
+  }
+
+  private async complete(entry: Entry): Promise<void> {
+    const { ending, log } = this.deps;
+    const deps = { ...this.deps, save: (one: Entry) => this.save(one) };
+    if (entry.phase !== "undoing") {
+      entry.phase = "applying";
+      entry.attempts += 1;
+      entry.view.state = "running";
+      this.save(entry);
+      try {
+        const state = await apply(entry, deps);
+        this.finish(entry, state);
+        log.info("operator.done", {
+          request: entry.view.id,
+          uid: entry.view.uid,
+          kind: entry.view.kind,
+          state,
+        });
+        return;
+      } catch (error) {
+        ending.throwIfAborted();
+        entry.view.error = faultOf(error);
+        markFailure(entry);
+        entry.phase = "undoing";
+        this.save(entry);
+        log.error("operator.failed", { request: entry.view.id, uid: entry.view.uid, error });
+      }
+    }
+    await this.takeBack(entry, deps);
+  }
+
+  private async takeBack(entry: Entry, deps: WorkDeps): Promise<void> {
+    for (;;) {
+      try {
+        await undo(entry, deps);
+        this.stuck = undefined;
+        return this.finish(entry, "failed");
+      } catch (error) {
+        this.deps.ending.throwIfAborted();
+        this.deps.log.error("operator.undo.failed", { request: entry.view.id, uid: entry.view.uid, error });
+        // Somebody else has changed the entry since: it is theirs now.
+        if (error instanceof Refusal && error.fault.code === "needs-administrator")
+          return this.finish(entry, "failed");
+        this.stuck = entry;
+        entry.view.state = "failed";
+        this.save(entry);
+        await this.deps.wait(RETRY_MS);
+      }
+    }
+  }
+
+  private finish(entry: Entry, state: RequestView["state"]): void {
+    entry.phase = "over";
+    entry.view.state = state;
+    this.save(entry);
+  }
+}
+
+function addressesIn(request: PersonRequest): string[] {
+  if (request.kind === "create") return [request.address];
+  return request.kind === "update" ? (request.aliases ?? []) : [];
+}
+
+/** Words for the person; what isn't ours to say stays in the log. */
+function faultOf(error: unknown): Refusal["fault"] {
+  if (error instanceof Refusal) return error.fault;
+  return {
+    code: "update-failed",
+    detail: "The operator failed; an administrator finds the cause in its log.",
+  };
+}

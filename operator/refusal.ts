@@ -1,0 +1,27 @@
+import type { FaultCode, FaultView } from "../mailserver/operator/protocol.ts";
+
+/** HTTP status by code; what isn't here is a fault of a request that runs. */
+const STATUS: Partial<Record<FaultCode, 400 | 404 | 409 | 503>> = {
+  malformed: 400,
+  "unknown-person": 404,
+  "unknown-request": 404,
+  "address-taken": 409,
+  "wrong-state": 409,
+  "alias-limit": 409,
+  "busy-with-own-request": 409,
+};
+
+/** Why a request can't be done, in words that the person may read. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly fault: FaultView;
+
+  constructor(code: FaultCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options);
+    this.fault = { code, detail };
+  }
+
+  get status(): 400 | 404 | 409 | 503 {
+    return STATUS[this.fault.code] ?? 503;
+  }
+}

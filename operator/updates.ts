@@ -1,0 +1,182 @@
+/** Previews and updates of one stack, through Pulumi's Automation API, as `npm run up` would do them. */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type EngineEvent, LocalWorkspace, Stack as PulumiStack } from "@pulumi/pulumi/automation/index.js";
+import type Docker from "dockerode";
+import type { Log } from "../mailserver/net/log.ts";
+import type { Context } from "../tools/bootstrap/context.ts";
+import { Fault, messageOf } from "../tools/bootstrap/fault.ts";
+import { explainFailure, PREVIEW_ENV, pulumiFor } from "../tools/bootstrap/pulumi.ts";
+import { clearLocks } from "../tools/bootstrap/pulumi-lock.ts";
+import { settlePending } from "../tools/bootstrap/session.ts";
+import { openStack, pulumiEnv, type Stack, writePrivate } from "../tools/bootstrap/stack.ts";
+import { mergeStackFile } from "../tools/bootstrap/stack-file.ts";
+import type { Change } from "./changes.ts";
+import { Refusal } from "./refusal.ts";
+
+/** A change as it happens. */
+export interface Progress extends Change {
+  readonly state: "running" | "done" | "failed";
+}
+
+/** What can be done with the stack. Failures are Refusals whose text has no secret in it. */
+export interface StackUpdates {
+  /** What an update to this stack file would change. */
+  preview(text: string): Promise<Change[]>;
+  update(text: string, onProgress: (progress: Progress) => void): Promise<void>;
+  /** Lets a resource of that name be deleted. */
+  unprotect(name: string): Promise<void>;
+}
+
+export interface UpdatesOptions {
+  readonly context: Context;
+  readonly stackName: string;
+  readonly docker: Docker;
+  readonly log: Log;
+  /** How long to wait for another run that works on the stack; milliseconds. */
+  readonly patienceMs: number;
+}
+
+const REMEDY = "An administrator finds the cause in the operator's log.";
+
+/** Updates of the stack of that name in the context's checkout. */
+export function stackUpdates(options: UpdatesOptions): StackUpdates {
+  const { context, log } = options;
+  const run = async <T>(what: string, text: string, work: (opened: Opened) => Promise<T>): Promise<T> => {
+    const heard: string[] = [];
+    try {
+      return await work({ ...(await open(options, text)), heard });
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const said = [
+        ...heard,
+        ...(heard.length === 0 || error instanceof Fault ? [messageOf(error)] : []),
+      ].join("\n");
+      log.error("operator.update.failed", { what, reason: said.slice(-4_000) });
+      throw asRefusal(what, said, error);
+    }
+  };
+  return {
+    preview: (text) =>
+      run("pulumi preview", text, async ({ stack, env, heard }) => {
+        const changes: Change[] = [];
+        const pulumi = await select(context, stack, { ...env, ...PREVIEW_ENV });
+        const onEvent = (event: EngineEvent) => {
+          hear(event, heard);
+          const { metadata } = event.resourcePreEvent ?? {};
+          if (metadata) changes.push({ urn: metadata.urn, type: metadata.type, op: metadata.op });
+        };
+        await pulumi.preview({
+          configFile: stack.configFile,
+          onEvent,
+          signal: context.signal,
+          color: "never",
+        });
+        return changes;
+      }),
+    update: (text, onProgress) =>
+      run("pulumi up", text, async ({ stack, env, heard }) => {
+        const pulumi = await select(context, stack, env);
+        const onEvent = (event: EngineEvent) => {
+          hear(event, heard);
+          const progress = progressOf(event);
+          if (progress) onProgress(progress);
+        };
+        const options = {
+          configFile: stack.configFile,
+          onEvent,
+          signal: context.signal,
+          color: "never" as const,
+        };
+        // With secrets, the look at the history afterwards would write the state's salt into the checkout's stack file.
+        await pulumi.up({ ...options, showSecrets: false });
+      }),
+    unprotect: async (name) => {
+      const stack = openStack(context, options.stackName);
+      const env = pulumiEnv(context, stack);
+      const pulumi = pulumiFor(context, stack, { env, color: false });
+      const urns =
+        (await pulumi.query(["stack", "--show-urns", "--stack", stack.name])).match(/urn:pulumi:\S+/g) ?? [];
+      for (const urn of urns.filter((one) => one.endsWith(`::${name}`)))
+        await pulumi.query(["state", "unprotect", urn, "--yes", "--stack", stack.name]);
+    },
+  };
+}
+
+interface Opened {
+  readonly stack: Stack;
+  readonly env: Record<string, string>;
+  /** What Pulumi said of errors; it takes secrets out. */
+  readonly heard: string[];
+}
+
+/** The stack with `text` as its file, no lock of a dead run in the way and nothing half made. */
+async function open(options: UpdatesOptions, text: string): Promise<Omit<Opened, "heard">> {
+  const { context, stackName, docker } = options;
+  const stack = openStack(context, stackName);
+  // What openStack wrote has the keys that Pulumi made.
+  const merged = mergeStackFile({ name: stack.committed.name, text }, readFileSync(stack.configFile, "utf8"));
+  writePrivate(stack.configFile, merged);
+  const env = Object.fromEntries(
+    Object.entries(pulumiEnv(context, stack)).filter(
+      (pair): pair is [string, string] => pair[1] !== undefined,
+    ),
+  );
+  await unlocked(options, stack);
+  await settlePending(context, {
+    engine: { docker },
+    stack,
+    pulumi: pulumiFor(context, stack, { env, color: false }),
+  });
+  return { stack, env };
+}
+
+/** An administrator's run, or an update of ours that outlived us, comes to its end first. */
+async function unlocked({ context, patienceMs }: UpdatesOptions, stack: Stack): Promise<void> {
+  for (let waited = 0; ; waited += 1_000) {
+    try {
+      return clearLocks(context, stack, false);
+    } catch (error) {
+      if (!(error instanceof Fault) || waited >= patienceMs) throw error;
+      await sleep(1_000, undefined, { signal: context.signal });
+    }
+  }
+}
+
+/** Without the look-ups that the API makes around each update: the stack is there, and nobody reads its outputs. */
+async function select(context: Context, stack: Stack, envVars: Record<string, string>): Promise<PulumiStack> {
+  const workspace = await LocalWorkspace.create({ workDir: context.root, envVars });
+  const quiet = {
+    selectStack: async () => undefined,
+    stackOutputs: async () => ({}),
+  };
+  return PulumiStack.select(stack.name, Object.assign(workspace, quiet));
+}
+
+function hear({ diagnosticEvent }: EngineEvent, heard: string[]): void {
+  if (diagnosticEvent?.severity === "error") heard.push(diagnosticEvent.message.trim());
+}
+
+function progressOf(event: EngineEvent): Progress | undefined {
+  const found = (
+    [
+      ["running", event.resourcePreEvent],
+      ["done", event.resOutputsEvent],
+      ["failed", event.resOpFailedEvent],
+    ] as const
+  ).find(([, one]) => one !== undefined);
+  if (!found?.[1]) return undefined;
+  const { urn, type, op } = found[1].metadata;
+  return { urn, type, op, state: found[0] };
+}
+
+/** Without its cause: all of Pulumi's output is in that, and what matters of it was logged. */
+function asRefusal(what: string, said: string, error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
+  if (/the directory at \S+ doesn't answer/.test(said))
+    return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
+  const detail =
+    fault.remedy === REMEDY ? `The update failed. ${REMEDY}` : `${fault.message} ${fault.remedy}`;
+  return new Refusal("update-failed", detail);
+}

@@ -1,0 +1,187 @@
+/** Does one request, or takes it back. Every step may be repeated: a run that was killed is gone through again. */
+
+import type { Log } from "../mailserver/net/log.ts";
+import type { StackConfig } from "../stacks/schema.ts";
+import type { Boxes } from "./boxes.ts";
+import { strangers } from "./changes.ts";
+import { decide, requireOnlyTheirs } from "./decide.ts";
+import type { Repository } from "./git.ts";
+import type { Entry } from "./journal.ts";
+import { mark, markResource } from "./progress.ts";
+import { Refusal } from "./refusal.ts";
+import { applyChange, type EntryChange, planChange, readConfig, reversed } from "./stack-file.ts";
+import type { StackUpdates } from "./updates.ts";
+
+/** The stack file of the checkout. */
+export interface StackFile {
+  readonly name: string;
+  readonly project: string;
+  /** Throws a Refusal when it can't be read. */
+  read(): string;
+  /** On stable storage when it returns. */
+  write(text: string): void;
+}
+
+/** What work needs. */
+export interface WorkDeps {
+  readonly file: StackFile;
+  readonly updates: StackUpdates;
+  readonly boxes: Boxes;
+  /** Undefined when the file isn't part of a work tree. */
+  repository(): Promise<Repository | undefined>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Keeps the entry, and tells who watches it. */
+  save(entry: Entry): void;
+  readonly log: Log;
+}
+
+/** The day, in UTC. */
+export const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
+
+/** Makes the stack as the request asks. Throws a Refusal; what was done by then is for {@link undo}. */
+export async function apply(entry: Entry, deps: WorkDeps): Promise<"done" | "waiting-for-approval"> {
+  if (entry.request.kind === "restart") return restart(entry, deps);
+  mark(entry, "config", "running");
+  deps.save(entry);
+  const { before, after, config } = plan(entry, deps);
+  // On record before anything is touched.
+  deps.save(entry);
+  if (config.portal.approval) return propose(entry, config, deps);
+  if (after !== before || entry.touched) await change(entry, after, config, deps);
+  for (const { name } of entry.view.steps) mark(entry, name, "done");
+  return "done";
+}
+
+async function change(entry: Entry, after: string, config: StackConfig, deps: WorkDeps): Promise<void> {
+  const { uid } = entry.view;
+  const others = strangers(uid, await deps.updates.preview(after));
+  if (others.length > 0) {
+    deps.log.warn("operator.refused", {
+      uid,
+      others: others.slice(0, 20).map(({ urn, op }) => `${op} ${urn}`),
+    });
+    throw new Refusal(
+      "needs-administrator",
+      "The stack isn't what its config and code say, so an update would change more than this mailbox. An administrator must run `npm run up` first.",
+    );
+  }
+  entry.touched = true;
+  deps.save(entry);
+  const planned = requireChange(entry);
+  deps.file.write(applyChange(deps.file.read(), planned));
+  await commit(entry, planned, { config, deps, subject: subjectOf(entry) });
+  mark(entry, "config", "done");
+  deps.save(entry);
+  await deps.updates.update(after, (progress) => {
+    if (markResource(entry, progress)) deps.save(entry);
+  });
+  if (readConfig(at(deps, after)).users[uid]?.state !== "active") return;
+  mark(entry, "ready", "running");
+  deps.save(entry);
+  await deps.boxes.ready(uid);
+}
+
+async function restart(entry: Entry, { boxes, file, save, now }: WorkDeps): Promise<"done"> {
+  decide({ config: readConfig(at({ file }, file.read())), today: dayOf(now()) }, entry.request);
+  mark(entry, "container", "running");
+  save(entry);
+  await boxes.restart(entry.view.uid);
+  mark(entry, "container", "done");
+  mark(entry, "ready", "running");
+  save(entry);
+  await boxes.ready(entry.view.uid);
+  mark(entry, "ready", "done");
+  return "done";
+}
+
+const at = ({ file: { name, project } }: Pick<WorkDeps, "file">, text: string) => ({ name, project, text });
+
+/** Decides once, and keeps to it: the journal has what the entry was and shall be. */
+function plan(entry: Entry, deps: WorkDeps): { before: string; after: string; config: StackConfig } {
+  const { uid } = entry.view;
+  const before = deps.file.read();
+  const config = readConfig(at(deps, before));
+  if (!entry.change) {
+    const edit = decide({ config, today: dayOf(deps.now()) }, entry.request);
+    entry.change = planChange(before, uid, edit);
+  }
+  const after = applyChange(before, entry.change);
+  requireOnlyTheirs(uid, config, readConfig(at(deps, after)));
+  return { before, after, config };
+}
+
+function requireChange({ change }: Entry): EntryChange {
+  if (!change) throw new Error("no change was planned");
+  return change;
+}
+
+/** With approval, the commit goes to a branch of its own, and the stack is left alone. */
+async function propose(entry: Entry, config: StackConfig, deps: WorkDeps): Promise<"waiting-for-approval"> {
+  const { kind, uid, id } = entry.view;
+  const repository = await deps.repository();
+  if (!repository)
+    throw new Refusal(
+      "needs-administrator",
+      `Requests are to be approved (semail:portal.approval), but ${deps.file.name} isn't in a git work tree.`,
+    );
+  const branch = `semail/${kind}-${uid}-${id.slice(0, 8)}`;
+  await repository.commit({
+    ...commitOptions(entry, requireChange(entry), config),
+    file: deps.file.name,
+    branch,
+  });
+  mark(entry, "config", "done");
+  return "waiting-for-approval";
+}
+
+const SUBJECTS = {
+  create: "makes a mailbox",
+  update: "changes their mailbox",
+  delete: "gives their mailbox up",
+  "cancel-delete": "takes their mailbox back",
+  restart: "restarts their box",
+} as const;
+const subjectOf = ({ view }: Entry): string => `${view.uid} ${SUBJECTS[view.kind]}`;
+
+function commitOptions(entry: Entry, change: EntryChange, config: StackConfig, subject = subjectOf(entry)) {
+  const { uid, id } = entry.view;
+  const user = config.users[uid];
+  const request = entry.request.kind === "create" ? entry.request.address : undefined;
+  const email = user?.addresses?.[0] ?? request ?? `${uid}@${config.domain}`;
+  return {
+    message: `${subject}\n\nRequest: ${id}`,
+    author: { name: user?.name ?? uid, email },
+    committer: { name: "Semail operator", email: `operator@${config.domain}` },
+    edit: (text: string) => applyChange(text, change),
+  };
+}
+
+/** A commit that can't be made stops nobody's mailbox: the file is as asked, and the log says so. */
+async function commit(
+  entry: Entry,
+  change: EntryChange,
+  { config, deps, subject }: { config: StackConfig; deps: WorkDeps; subject: string },
+): Promise<void> {
+  try {
+    const repository = await deps.repository();
+    const options = commitOptions(entry, change, config, subject);
+    await repository?.commit({ ...options, file: deps.file.name });
+  } catch (error) {
+    deps.log.error("operator.commit.failed", { request: entry.view.id, error });
+  }
+}
+
+/** Takes back what {@link apply} did. Throws when that isn't possible now. */
+export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
+  if (!entry.change || !entry.touched) return;
+  const back = reversed(entry.change);
+  const { uid } = entry.view;
+  const text = applyChange(deps.file.read(), back);
+  const config = readConfig(at(deps, text));
+  deps.file.write(text);
+  await commit(entry, back, { config, deps, subject: `Undo: ${subjectOf(entry)}` });
+  // A volume that was made for a mailbox which didn't come to be has no mail in it.
+  if (config.users[uid]?.state === "none") await deps.updates.unprotect(`person-${uid}-mail`);
+  await deps.updates.update(text, () => undefined);
+}

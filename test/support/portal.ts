@@ -1,0 +1,185 @@
+/** The portal in this process, before an operator and a directory that live in memory. */
+import type { HttpBindings } from "@hono/node-server";
+import { silentLog } from "../../mailserver/net/log.ts";
+import { type OperatorClient, OperatorError } from "../../mailserver/operator/client.ts";
+import { type PersonRequest, PersonView, type RequestView } from "../../mailserver/operator/protocol.ts";
+import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
+import { DirectoryUnavailable } from "../../mailserver/policy/recipient.ts";
+import { createPortal } from "../../mailserver/portal/app.ts";
+import { Sessions } from "../../mailserver/portal/sessions.ts";
+
+export const ORIGIN = "https://mail.example.org";
+export const LIMITS = { idleMs: 1_800_000, absoluteMs: 43_200_000, rotateMs: 600_000 };
+
+export function person(uid: string, change: Partial<PersonView> = {}): PersonView {
+  return PersonView.parse({
+    ...{ uid, name: uid, state: "active", addresses: [`${uid}@example.org`], aliases: [], aliasLimit: 5 },
+    ...{ forward: null, quota: "1GB", deletedOn: null, keptUntil: null, pending: null },
+    ...{ domains: ["example.org", "example.net"], ...change },
+  });
+}
+
+/** Takes every request and leaves it queued; `down` makes it silent. */
+export function memoryOperator(people: PersonView[]) {
+  const byUid = new Map(people.map((each) => [each.uid, each]));
+  const requests = new Map<string, RequestView>();
+  const submitted: PersonRequest[] = [];
+  const state = { down: false };
+  const fail = (status: number, code: "unavailable" | "unknown-person" | "unknown-request") =>
+    new OperatorError(status, { code, detail: "" });
+  const up = () => {
+    if (state.down) throw fail(503, "unavailable");
+  };
+  const request = async (id: string) => {
+    up();
+    const found = requests.get(id);
+    if (!found) throw fail(404, "unknown-request");
+    return found;
+  };
+  const client: OperatorClient = {
+    person: async (uid) => {
+      up();
+      const found = byUid.get(uid);
+      if (!found) throw fail(404, "unknown-person");
+      return found;
+    },
+    address: async (address) => {
+      up();
+      const taken = [...byUid.values()].some(({ addresses }) => addresses.includes(address));
+      return { free: !taken, reason: taken ? "taken" : null };
+    },
+    submit: async (wanted) => {
+      up();
+      submitted.push(wanted);
+      const id = (requests.size + 1).toString(16).padStart(32, "0");
+      const steps = [{ name: "config", state: "running" } as const];
+      requests.set(id, { id, uid: wanted.uid, kind: wanted.kind, state: "queued", steps, error: null });
+      return id;
+    },
+    request,
+    async *events(id) {
+      yield { ...(await request(id)), state: "done" };
+    },
+    log: async (uid) => {
+      up();
+      return `log of ${uid} <script>`;
+    },
+  };
+  return { client, byUid, requests, submitted, state };
+}
+
+/** A portal whose clock stands still until `time.now` is set; passwords are `<uid>-password`. */
+export function testPortal(people: PersonView[] = [person("alice"), person("bob")]) {
+  const operator = memoryOperator(people);
+  const time = { now: Date.parse("2026-01-02T03:04:05Z") };
+  const passwords = new Map(people.map(({ uid }) => [uid, `${uid}-password`]));
+  const directory = { down: false };
+  const up = () => {
+    if (directory.down) throw new DirectoryUnavailable("down");
+  };
+  let tokens = 0;
+  const clock = {
+    now: () => time.now,
+    after: (_ms: number, wake: () => void) => {
+      queueMicrotask(wake);
+      return () => {};
+    },
+  };
+  const app = createPortal({
+    settings: {
+      domains: ["example.org", "example.net"],
+      mxHosts: ["mx.example.org"],
+      servers: {
+        imap: { host: "imap.example.org", imaps: 993, starttls: 143 },
+        smtp: { host: "smtp.example.org", submissions: 465, starttls: 587 },
+        sieve: 4190,
+      },
+      mtaSts: "version: STSv1\r\n",
+    },
+    directory: {
+      verify: async (login, password) => {
+        up();
+        const uid = login.split("@")[0] ?? "";
+        return passwords.get(uid) === password ? { uid, addresses: [], version: "" } : "refused";
+      },
+      changePassword: async (uid, current, wanted) => {
+        up();
+        if (passwords.get(uid) !== current) return "refused";
+        passwords.set(uid, wanted);
+        return "changed";
+      },
+    },
+    operator: operator.client,
+    dns: {
+      resolveMx: async (name) => ({
+        records: [
+          { exchange: name === "example.org" ? "mx.example.org." : "mx.else.test", priority: 10, ttl: 300 },
+        ],
+        secure: false,
+        name,
+      }),
+    },
+    sessions: new Sessions({ now: clock.now, newToken: () => `token-${++tokens}`, limits: LIMITS }),
+    guard: createLoginGuard({ now: clock.now }),
+    clock,
+    log: silentLog,
+  });
+  const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
+  const send = async (path: string, init: RequestInit = {}): Promise<Response> =>
+    app.request(`${ORIGIN}${path}`, init, env);
+  return { send, browser: () => new Browser(send), operator, directory, time };
+}
+
+type Send = (path: string, init?: RequestInit) => Promise<Response>;
+
+/** Keeps cookies, and knows the token of the last page. */
+export class Browser {
+  readonly #send: Send;
+  readonly cookies = new Map<string, string>();
+  csrf = "";
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  async get(path: string, headers: Record<string, string> = {}) {
+    return this.#answer(await this.#send(path, { headers: { ...this.#headers(), ...headers } }));
+  }
+
+  async post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
+    const body = new URLSearchParams({ ...(this.csrf && { csrf: this.csrf }), ...fields });
+    return this.#answer(
+      await this.#send(path, {
+        method: "POST",
+        body,
+        headers: { ...this.#headers(), origin: ORIGIN, ...headers },
+      }),
+    );
+  }
+
+  async signIn(uid: string): Promise<this> {
+    await this.post("/sign-in", { login: uid, password: `${uid}-password` });
+    await this.get("/mailbox");
+    return this;
+  }
+
+  #headers(): Record<string, string> {
+    return { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ") };
+  }
+
+  async #answer(response: Response) {
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      if (/max-age=0/i.test(line)) this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+    const text = await response.text();
+    this.csrf = /name="csrf" value="([^"]*)"/.exec(text)?.[1] ?? this.csrf;
+    return {
+      status: response.status,
+      location: response.headers.get("location"),
+      headers: response.headers,
+      text,
+    };
+  }
+}

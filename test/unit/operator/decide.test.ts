@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { PersonRequest } from "../../../mailserver/operator/protocol.ts";
+import { decide, requireOnlyTheirs, viewAddress, viewPerson } from "../../../operator/decide.ts";
+import { Refusal } from "../../../operator/refusal.ts";
+import { parseConfig } from "../../../stacks/check-config.ts";
+import type { StackConfig } from "../../../stacks/schema.ts";
+
+const users = {
+  alice: { name: "Alice Martin", aliases: ["a@example.org"] },
+  bob: { name: "Bob", state: "none" },
+  carol: { name: "Carol", state: "deleted", deletedOn: "2026-01-01" },
+  dora: { name: "Dora", state: "none" },
+  erin: { name: "Erin", aliases: ["e1@example.org", "e2@example.org", "e3@example.org"] },
+};
+
+function configOf(raw: Record<string, unknown> = {}): StackConfig {
+  const { config, problems } = parseConfig({
+    domain: "example.org",
+    portal: { aliasLimit: 2 },
+    users,
+    ...raw,
+  });
+  assert.ok(config && problems.length === 0, JSON.stringify(problems));
+  return config;
+}
+const on = (today: string, raw?: Record<string, unknown>) => ({ config: configOf(raw), today });
+const facts = on("2026-01-15");
+
+const granted: { name: string; request: PersonRequest; edit: unknown }[] = [
+  {
+    name: "a mailbox with the address of the uid",
+    request: { kind: "create", uid: "bob", address: "bob@example.org" },
+    edit: { state: undefined, addresses: undefined },
+  },
+  {
+    name: "a mailbox with another address",
+    request: { kind: "create", uid: "bob", address: "robert@example.org" },
+    edit: { state: undefined, addresses: ["robert@example.org"] },
+  },
+  {
+    name: "another alias instead of the old one",
+    request: { kind: "update", uid: "alice", aliases: ["am@example.org"] },
+    edit: { aliases: ["am@example.org"] },
+  },
+  {
+    name: "fewer aliases to who was given more than the limit",
+    request: { kind: "update", uid: "erin", aliases: ["e1@example.org", "e2@example.org", "e3@example.org"] },
+    edit: { aliases: ["e1@example.org", "e2@example.org", "e3@example.org"] },
+  },
+  {
+    name: "no forward",
+    request: { kind: "update", uid: "alice", forward: null },
+    edit: { forward: undefined },
+  },
+  {
+    name: "the end of a mailbox, with the day",
+    request: { kind: "delete", uid: "alice" },
+    edit: { state: "deleted", deletedOn: "2026-01-15" },
+  },
+  {
+    name: "a mailbox back that was given up",
+    request: { kind: "cancel-delete", uid: "carol" },
+    edit: { state: undefined, deletedOn: undefined },
+  },
+  { name: "a restart, which edits nothing", request: { kind: "restart", uid: "alice" }, edit: {} },
+];
+
+const denied: { name: string; request: PersonRequest; code: string; facts?: typeof facts }[] = [
+  { name: "somebody who isn't there", request: { kind: "delete", uid: "mallory" }, code: "unknown-person" },
+  {
+    name: "a property of every object",
+    request: { kind: "delete", uid: "constructor" },
+    code: "unknown-person",
+  },
+  {
+    name: "a second mailbox",
+    request: { kind: "create", uid: "alice", address: "x@example.org" },
+    code: "wrong-state",
+  },
+  {
+    name: "somebody's address",
+    request: { kind: "create", uid: "bob", address: "a@example.org" },
+    code: "address-taken",
+  },
+  {
+    name: "the address of a mailbox that was given up",
+    request: { kind: "create", uid: "bob", address: "carol@example.org" },
+    code: "address-taken",
+  },
+  {
+    name: "the login name of somebody who has no mailbox yet",
+    request: { kind: "create", uid: "bob", address: "dora@example.org" },
+    code: "address-taken",
+  },
+  {
+    name: "a role's address",
+    request: { kind: "update", uid: "alice", aliases: ["abuse@example.org"] },
+    code: "address-taken",
+  },
+  {
+    name: "a tagged form of somebody's address",
+    request: { kind: "create", uid: "bob", address: "alice-shop@example.org" },
+    facts: on("2026-01-15", { smtpIn: { tagSeparator: "-" } }),
+    code: "address-taken",
+  },
+  {
+    name: "a foreign domain",
+    request: { kind: "create", uid: "bob", address: "bob@example.com" },
+    code: "address-taken",
+  },
+  {
+    name: "more aliases than the limit",
+    request: { kind: "update", uid: "alice", aliases: ["a@example.org", "b@example.org", "c@example.org"] },
+    code: "alias-limit",
+  },
+  {
+    name: "aliases without a mailbox",
+    request: { kind: "update", uid: "bob", aliases: [] },
+    code: "wrong-state",
+  },
+  { name: "the end of no mailbox", request: { kind: "delete", uid: "bob" }, code: "wrong-state" },
+  { name: "a restart of no box", request: { kind: "restart", uid: "carol" }, code: "wrong-state" },
+  {
+    name: "a mailbox back that was given up too long ago",
+    request: { kind: "cancel-delete", uid: "carol" },
+    facts: on("2026-02-01"),
+    code: "wrong-state",
+  },
+];
+
+describe("the operator decides", () => {
+  for (const { name, request, edit } of granted)
+    it(`grants ${name}`, () => assert.deepEqual(decide(facts, request), edit));
+  for (const { name, request, code, facts: own = facts } of denied) {
+    it(`denies ${name}`, () =>
+      assert.throws(
+        () => decide(own, request),
+        (error) => error instanceof Refusal && error.fault.code === code,
+      ));
+  }
+
+  it("gives a mailbox back on the last day", () => {
+    assert.equal(viewPerson(facts, "carol", null).keptUntil, "2026-01-31");
+    decide(on("2026-01-31"), { kind: "cancel-delete", uid: "carol" });
+  });
+
+  const addresses: [address: string, reason: string | null][] = [
+    ["new@example.org", null],
+    ["New@Example.org", null],
+    ["alice@example.org", "taken"],
+    ["A@example.org", "taken"],
+    ["carol@example.org", "taken"],
+    ["postmaster@example.org", "reserved"],
+    ["x@example.com", "foreign"],
+    ["x+y@example.org", "malformed"],
+    ["", "malformed"],
+  ];
+  for (const [address, reason] of addresses) {
+    it(`says of ${address || "nothing"}: ${reason ?? "free"}`, () =>
+      assert.deepEqual(viewAddress(facts, address), { free: reason === null, reason }));
+  }
+
+  it("shows a person what is theirs", () => {
+    assert.deepEqual(viewPerson(facts, "alice", "f".repeat(32)), {
+      ...{ uid: "alice", name: "Alice Martin", state: "active", addresses: ["alice@example.org"] },
+      ...{ aliases: ["a@example.org"], aliasLimit: 2, forward: null, quota: "1GB", deletedOn: null },
+      ...{ keptUntil: null, domains: ["example.org"], pending: "f".repeat(32) },
+    });
+    assert.deepEqual(viewPerson(facts, "bob", null).addresses, []);
+  });
+});
+
+describe("a config that would change more than the person", () => {
+  const without = (uid: string, raw: Record<string, unknown> = {}) =>
+    configOf({
+      ...raw,
+      users: { ...users, [uid]: { name: "Alice Martin", state: "deleted", deletedOn: "2026-01-15" } },
+    });
+  it("is refused: the postmaster would be another", () => {
+    assert.throws(() => requireOnlyTheirs("alice", configOf(), without("alice")), /semail:postmaster/);
+    const named = { postmaster: "erin" };
+    requireOnlyTheirs("alice", configOf(named), without("alice", named));
+  });
+  it("is refused: a port would be another", () =>
+    assert.throws(
+      () => requireOnlyTheirs("bob", configOf(), configOf({ ports: { smtp: 26 } })),
+      /the stack for others/,
+    ));
+});

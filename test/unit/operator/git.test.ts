@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { execa } from "execa";
+import { openRepository } from "../../../operator/git.ts";
+
+const FILE = "Pulumi.dev.yaml";
+const COMMITTED = "a: 1\n# a comment\nb: 2\nc: 3\n";
+const env = { PATH: process.env.PATH, HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1" };
+const people = {
+  author: { name: "Bob <b> Durand", email: "bob@example.org" },
+  committer: { name: "Semail operator", email: "operator@example.org" },
+};
+const edit = (text: string) => text.replace("b: 2", "b: two");
+
+async function repository(t: TestContext, below = ".") {
+  const top = await mkdtemp(join(tmpdir(), "semail-git-"));
+  t.after(() => rm(top, { recursive: true }));
+  const root = join(top, below);
+  await mkdir(root, { recursive: true });
+  const git = async (...args: string[]) =>
+    (
+      await execa(
+        "git",
+        ["-C", root, "-c", "user.name=Admin", "-c", "user.email=admin@example.org", ...args],
+        { env, extendEnv: false },
+      )
+    ).stdout;
+  await git("init", "-q", "-b", "main", top);
+  await writeFile(join(root, FILE), COMMITTED);
+  await writeFile(join(root, "other.txt"), "other\n");
+  await git("add", ".");
+  await git("commit", "-qm", "first");
+  const opened = await openRepository(root, FILE, env);
+  assert.ok(opened);
+  /** As the operator does: the file, then the commit. */
+  const change = async (options: { branch?: string } = {}) => {
+    const path = join(root, FILE);
+    if (options.branch === undefined) await writeFile(path, edit(await readFile(path, "utf8")));
+    return opened.commit({ file: FILE, message: "bob changes\n\nRequest: 1", edit, ...people, ...options });
+  };
+  return { root, git, change };
+}
+
+describe("a commit of the operator", () => {
+  for (const below of [".", "deploy/mail"]) {
+    it(`has the person as author and the one file (project in ${below})`, async (t) => {
+      const { git, change } = await repository(t, below);
+      await change();
+      assert.equal(
+        await git("log", "-1", "--format=%an|%ae|%cn|%s"),
+        "Bob b Durand|bob@example.org|Semail operator|bob changes",
+      );
+      assert.match(
+        await git("show", "--stat", "--format=", "HEAD"),
+        /^ \S*Pulumi\.dev\.yaml \| 2 \+-\n 1 file changed/,
+      );
+      assert.equal(await git("status", "--porcelain"), "");
+    });
+  }
+
+  it("leaves what others changed, in the same file and in others, uncommitted", async (t) => {
+    const { root, git, change } = await repository(t);
+    await writeFile(join(root, FILE), COMMITTED.replace("c: 3", "c: three"));
+    await writeFile(join(root, "other.txt"), "changed\n");
+    await change();
+    assert.equal(await git("show", `HEAD:${FILE}`), edit(COMMITTED).trimEnd());
+    assert.equal(await git("status", "--porcelain"), " M Pulumi.dev.yaml\n M other.txt");
+    assert.match(await git("diff", FILE), /-c: 3\n\+c: three$/);
+  });
+
+  it("leaves what others staged staged, and not taken back by their next commit", async (t) => {
+    const { root, git, change } = await repository(t);
+    await writeFile(join(root, FILE), COMMITTED.replace("c: 3", "c: three"));
+    await writeFile(join(root, "other.txt"), "staged\n");
+    await git("add", ".");
+    await change();
+    assert.equal(await git("status", "--porcelain"), "M  Pulumi.dev.yaml\nM  other.txt");
+    await git("commit", "-qm", "theirs");
+    assert.equal(await git("show", `HEAD:${FILE}`), "a: 1\n# a comment\nb: two\nc: three");
+  });
+
+  it("is not made twice", async (t) => {
+    const { git, change } = await repository(t);
+    assert.ok(await change());
+    assert.equal(await change(), undefined);
+    assert.equal(await git("rev-list", "--count", "HEAD"), "2");
+  });
+
+  it("goes to a branch of its own where it is to be approved, once", async (t) => {
+    const { git, change } = await repository(t);
+    const made = await change({ branch: "semail/create-bob-1" });
+    assert.equal(await change({ branch: "semail/create-bob-1" }), made);
+    assert.equal(await git("rev-parse", "semail/create-bob-1^"), await git("rev-parse", "main"));
+    assert.equal(await git("status", "--porcelain"), "");
+    await git("merge", "-q", "semail/create-bob-1");
+    assert.equal(await git("show", `HEAD:${FILE}`), edit(COMMITTED).trimEnd());
+  });
+
+  it("is for files of a work tree only", async (t) => {
+    const { root } = await repository(t);
+    await writeFile(join(root, "Pulumi.new.yaml"), "");
+    assert.equal(await openRepository(root, "Pulumi.new.yaml", env), undefined);
+    const bare = await mkdtemp(join(tmpdir(), "semail-nogit-"));
+    t.after(() => rm(bare, { recursive: true }));
+    await writeFile(join(bare, FILE), COMMITTED);
+    assert.equal(await openRepository(bare, FILE, env), undefined);
+  });
+});

@@ -1,0 +1,286 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { passwordFault } from "../../../mailserver/portal/password-policy.ts";
+import { Sessions } from "../../../mailserver/portal/sessions.ts";
+import { chooseLanguage, LANGUAGES, WORDS } from "../../../mailserver/portal/words.ts";
+import { LIMITS, ORIGIN, person, testPortal } from "../../support/portal.ts";
+
+const OWN_REQUEST = "0".repeat(31);
+
+/** What each role is answered: nobody, the person whose it is, another person. */
+const ROUTES: [
+  method: "GET" | "POST",
+  path: string,
+  fields: Record<string, string>,
+  nobody: number,
+  owner: number,
+  other: number,
+][] = [
+  ["GET", "/", {}, 303, 303, 303],
+  ["GET", "/sign-in", {}, 200, 200, 200],
+  ["GET", "/mailbox", {}, 303, 200, 200],
+  ["GET", "/new", {}, 303, 303, 303],
+  ["GET", "/address?local=x&domain=example.org", {}, 303, 200, 200],
+  ["GET", "/delete", {}, 303, 200, 200],
+  ["GET", "/log", {}, 303, 200, 200],
+  ["GET", `/progress/${OWN_REQUEST}1`, {}, 303, 200, 404],
+  ["GET", `/progress/${OWN_REQUEST}1/events`, {}, 303, 200, 404],
+  ["GET", "/progress/..%2Fpeople%2Fbob", {}, 303, 404, 404],
+  ["POST", "/forward", { forward: "me@example.com" }, 303, 303, 303],
+  ["POST", "/aliases/add", { local: "news", domain: "example.org" }, 303, 303, 303],
+  ["POST", "/aliases/remove", { address: "shop@example.org" }, 303, 303, 404],
+  ["POST", "/restart", {}, 303, 303, 303],
+  ["POST", "/delete", { address: "alice@example.org", password: "alice-password" }, 303, 303, 400],
+  ["POST", "/delete/cancel", {}, 303, 303, 303],
+  ["POST", "/sessions/end-others", {}, 303, 200, 200],
+  [
+    "POST",
+    "/password",
+    { current: "alice-password", next: "a much longer one", again: "a much longer one" },
+    303,
+    200,
+    400,
+  ],
+  ["GET", "/no-such-page", {}, 303, 404, 404],
+];
+
+for (const [method, path, fields, nobody, owner, other] of ROUTES) {
+  test(`${method} ${path} by nobody, its owner and another person`, async () => {
+    for (const [uid, wanted] of [
+      [undefined, nobody],
+      ["alice", owner],
+      ["bob", other],
+    ] as const) {
+      const portal = testPortal([person("alice", { aliases: ["shop@example.org"] }), person("bob")]);
+      await portal.operator.client.submit({ kind: "restart", uid: "alice" });
+      const browser = portal.browser();
+      if (uid) await browser.signIn(uid);
+      const answer = await (method === "GET" ? browser.get(path) : browser.post(path, fields));
+      assert.equal(answer.status, wanted, `${uid}: ${answer.text}`);
+      if (!uid && nobody === 303 && path !== "/") assert.equal(answer.location, "/sign-in");
+      // Whatever was asked for was asked for the one who is signed in.
+      for (const asked of portal.operator.submitted.slice(1)) assert.equal(asked.uid, uid);
+    }
+  });
+}
+
+const FORMS = ROUTES.filter(([method]) => method === "POST");
+for (const [, path, fields] of [...FORMS, ["POST", "/sign-out", {}]] as [
+  string,
+  string,
+  Record<string, string>,
+][]) {
+  test(`${path} is refused without the session's token, and from elsewhere`, async () => {
+    const portal = testPortal();
+    const browser = await portal.browser().signIn("alice");
+    const { csrf } = browser;
+    assert.equal((await browser.post(path, { ...fields, csrf: "token-0" })).status, 403);
+    browser.csrf = csrf;
+    for (const origin of ["https://evil.example", "null", "", `${ORIGIN}:8443`])
+      assert.equal((await browser.post(path, { ...fields }, { origin })).status, 403, origin);
+    assert.deepEqual(portal.operator.submitted, []);
+    assert.equal((await browser.get("/mailbox")).status, 200);
+  });
+}
+
+test("a sign-in gives another cookie than the one it came with, which it ends", async () => {
+  const browser = testPortal().browser();
+  browser.cookies.set("__Host-session", "chosen-by-a-stranger");
+  await browser.signIn("alice");
+  const first = browser.cookies.get("__Host-session");
+  assert.notEqual(first, "chosen-by-a-stranger");
+  browser.csrf = "";
+  const answer = await browser.post("/sign-in", { login: "alice", password: "alice-password" });
+  const cookie = answer.headers.getSetCookie().join();
+  for (const part of [/^__Host-session=/, /HttpOnly/, /Secure/, /SameSite=Strict/, /Path=\//])
+    assert.match(cookie, part);
+  browser.cookies.set("__Host-session", first ?? "");
+  assert.equal((await browser.get("/mailbox")).location, "/sign-in?ended=1");
+});
+
+test("a cookie that is replayed after the sign-out is worth nothing", async () => {
+  const browser = await testPortal().browser().signIn("alice");
+  const stolen = browser.cookies.get("__Host-session") ?? "";
+  await browser.post("/sign-out", {});
+  browser.cookies.set("__Host-session", stolen);
+  assert.equal((await browser.get("/mailbox")).status, 303);
+});
+
+test("a changed password ends the other sessions and the cookie it was changed with", async () => {
+  const portal = testPortal();
+  const [mine, elsewhere] = [await portal.browser().signIn("alice"), await portal.browser().signIn("alice")];
+  const before = mine.cookies.get("__Host-session") ?? "";
+  const next = "correct horse battery";
+  assert.equal((await mine.post("/password", { current: "alice-password", next, again: next })).status, 200);
+  assert.equal((await mine.get("/mailbox")).status, 200);
+  assert.equal((await elsewhere.get("/mailbox")).status, 303);
+  elsewhere.cookies.set("__Host-session", before);
+  assert.equal((await elsewhere.get("/mailbox")).status, 303);
+});
+
+test("five wrong passwords lock the account at that client, the right one included", async () => {
+  const browser = testPortal().browser();
+  for (let count = 0; count < 5; count += 1)
+    assert.equal(
+      (await browser.post("/sign-in", { login: "alice", password: `guess ${count}` })).status,
+      403,
+    );
+  assert.equal((await browser.post("/sign-in", { login: "alice", password: "alice-password" })).status, 429);
+});
+
+const NASTY = `"><script>alert(1)</script>\r\nSet-Cookie: x=1`;
+test("what is typed never becomes markup or a header", async () => {
+  const portal = testPortal([
+    person("alice", { name: NASTY, state: "none", addresses: [] }),
+    person("bob", { forward: NASTY }),
+  ]);
+  const alice = portal.browser();
+  const pages = [await alice.post("/sign-in", { login: NASTY, password: NASTY })];
+  await alice.signIn("alice");
+  pages.push(await alice.get("/new"), await alice.post("/new", { local: NASTY, domain: NASTY }));
+  pages.push(await alice.post("/language", { language: "fr", back: `/${NASTY}` }));
+  const bob = await portal.browser().signIn("bob");
+  pages.push(await bob.get("/mailbox"), await bob.get("/log"));
+  pages.push(await bob.post("/delete", { address: NASTY, password: NASTY }));
+  for (const { text, headers } of pages) {
+    assert.doesNotMatch(text, /<script>/);
+    assert.equal(
+      headers.getSetCookie().some((line) => line.startsWith("x=")),
+      false,
+    );
+  }
+});
+
+test("a form that is no form of ours is refused", async () => {
+  const portal = testPortal();
+  const browser = await portal.browser().signIn("alice");
+  assert.equal((await browser.post("/forward", { forward: "a@b.example", uid: "bob" })).status, 400);
+  assert.equal((await browser.post("/forward", { forward: "x".repeat(300) })).status, 400);
+  assert.equal((await browser.post("/forward", { forward: "x".repeat(20_000) })).status, 413);
+  assert.equal((await browser.post("/sign-in", { login: "alice" })).status, 400);
+  assert.equal((await browser.post("/language", { language: "fr", back: "//evil.example" })).location, "/");
+  assert.deepEqual(portal.operator.submitted, []);
+});
+
+test("a part that is down is said in the person's language", async () => {
+  const portal = testPortal();
+  const browser = await portal.browser().signIn("alice");
+  portal.operator.state.down = true;
+  const answer = await browser.get("/mailbox", { "accept-language": "fr" });
+  assert.equal(answer.status, 503);
+  assert.match(answer.text, /ne répond pas\. Rien n’a été changé/);
+  portal.directory.down = true;
+  const signIn = await portal.browser().post("/sign-in", { login: "alice", password: "x" });
+  assert.equal(signIn.status, 503);
+  assert.match(signIn.text, /directory of people/);
+});
+
+test("answers forbid foreign content, frames and keeping", async () => {
+  const { headers } = await testPortal().browser().get("/sign-in");
+  assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'.*frame-ancestors 'none'/);
+  assert.doesNotMatch(headers.get("content-security-policy") ?? "", /unsafe|http/);
+  assert.equal(headers.get("cache-control"), "no-store");
+  assert.equal(headers.get("x-content-type-options"), "nosniff");
+  assert.equal(headers.get("referrer-policy"), "same-origin");
+  assert.match(headers.get("strict-transport-security") ?? "", /max-age=\d+/);
+});
+
+test("who has no mailbox chooses one, sees the domain's MX records, and follows the request", async () => {
+  const portal = testPortal([person("carol", { state: "none", addresses: [] }), person("alice")]);
+  const browser = await portal.browser().signIn("carol");
+  assert.equal((await browser.get("/mailbox")).location, "/new");
+  assert.match((await browser.get("/new")).text, /<td>mx\.example\.org\.<\/td><td>MX<\/td><td>300<\/td>/);
+  assert.match((await browser.get("/new?domain=example.net")).text, /point here/);
+  assert.match((await browser.post("/new", { local: "alice", domain: "example.org" })).text, /is taken/);
+  const made = await browser.post("/new", { local: "Carol", domain: "example.org" });
+  assert.deepEqual(portal.operator.submitted, [
+    { kind: "create", uid: "carol", address: "carol@example.org" },
+  ]);
+  assert.match((await browser.get(made.location ?? "")).text, /http-equiv="refresh"/);
+  assert.match((await browser.get(`${made.location}/events`)).text, /^data: \{"text":"Done\."/);
+});
+
+test("mail programs and other servers fetch what they need", async () => {
+  const { send } = testPortal();
+  for (const path of [
+    "/.well-known/autoconfig/mail/config-v1.1.xml",
+    "/mail/config-v1.1.xml?emailaddress=a@example.org",
+  ])
+    assert.match(await (await send(path)).text(), /<hostname>imap\.example\.org<\/hostname><port>993/);
+  assert.equal(await (await send("/.well-known/mta-sts.txt")).text(), "version: STSv1\r\n");
+  const ask = (body: string) => send("/autodiscover/autodiscover.xml", { method: "POST", body });
+  const right = await ask("<Request><EMailAddress>alice@example.org</EMailAddress></Request>");
+  assert.match(await right.text(), /<LoginName>alice@example\.org<\/LoginName>/);
+  assert.equal((await ask("<EMailAddress>alice@evil.example</EMailAddress>")).status, 404);
+  assert.equal((await ask("x".repeat(20_000))).status, 413);
+});
+
+test("a page with style and script weighs less than 60 KB", async () => {
+  const { text } = await (await testPortal().browser().signIn("alice")).get("/mailbox");
+  const parts = await Promise.all(
+    [...text.matchAll(/(?:href|src)="(\/[a-z]+-[a-f0-9]{12}\.\w+)"/g)].map(async ([, path = ""]) =>
+      (await testPortal().send(path)).text(),
+    ),
+  );
+  assert.equal(parts.length, 2);
+  assert.ok(Buffer.byteLength([text, ...parts].join("")) < 60_000);
+});
+
+test("a session ends by idleness, by age, and changes its cookie meanwhile", () => {
+  let [now, count] = [0, 0];
+  const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
+  const { token } = sessions.begin("alice");
+  now += LIMITS.rotateMs;
+  const renewed = sessions.find(token)?.renewed ?? "";
+  assert.ok(sessions.find(token), "pages under way still have the old value");
+  now += 30_000;
+  assert.equal(sessions.find(token), undefined);
+  assert.ok(sessions.find(renewed));
+  now += LIMITS.idleMs;
+  assert.equal(sessions.find(renewed), undefined);
+  let current = sessions.begin("alice").token;
+  const end = now + LIMITS.absoluteMs;
+  for (now += LIMITS.idleMs - 1; now < end; now += LIMITS.idleMs - 1) {
+    const found = sessions.find(current);
+    assert.ok(found);
+    current = found.renewed ?? current;
+  }
+  assert.equal(sessions.find(current), undefined);
+  assert.equal(sessions.size, 0);
+});
+
+test("every language says everything, with the same values", () => {
+  const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+  for (const language of LANGUAGES)
+    for (const [key, text] of Object.entries(WORDS.en)) {
+      const said = WORDS[language][key as keyof typeof WORDS.en];
+      assert.ok(said, `${language}: ${key}`);
+      assert.deepEqual(holes(said), holes(text), `${language}: ${key}`);
+    }
+  assert.deepEqual(Object.keys(WORDS.fr), Object.keys(WORDS.en));
+});
+
+for (const [chosen, accepted, wanted] of [
+  [undefined, undefined, "en"],
+  [undefined, "fr-CA,en;q=0.8", "fr"],
+  [undefined, "de,en;q=0.5,fr;q=0.9", "fr"],
+  [undefined, "fr;q=0,en", "en"],
+  ["en", "fr", "en"],
+  ["xx", "fr", "fr"],
+] as const) {
+  test(`chosen ${chosen} and accepted ${accepted} is ${wanted}`, () =>
+    assert.equal(chooseLanguage(chosen, accepted), wanted));
+}
+
+for (const [next, again, wanted] of [
+  ["long enough now", "long enough now", undefined],
+  ["short", "short", "short"],
+  ["x".repeat(129), "x".repeat(129), "long"],
+  ["aaaaaaaaaaaaaa", "aaaaaaaaaaaaaa", "repeats"],
+  ["alice1234567890", "alice1234567890", "personal"],
+  ["the current one", "the current one", "same"],
+  ["long enough now", "long enough too", "differs"],
+] as const) {
+  test(`a new password ${next.slice(0, 20)} is ${wanted ?? "taken"}`, () =>
+    assert.equal(passwordFault({ uid: "alice", current: "the current one", next, again }), wanted));
+}
