@@ -1,5 +1,6 @@
 import { Record as DnsRecord } from "@pulumi/gandi";
 import * as pulumi from "@pulumi/pulumi";
+import { RecordSeen } from "./providers/record-seen/resource.ts";
 import { TYPES } from "./types.ts";
 
 /** All values of a name and type. */
@@ -19,46 +20,68 @@ export interface RecordArgs {
 export interface MailDomainArgs {
   /** The LiveDNS API that serves the zone; undefined where the records are only shown. */
   api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
-  /** Of one domain or several. */
-  records: readonly RecordArgs[];
   adoptExisting: boolean;
-  /** What the records tell of, and what serves them. They come after it and go before it, each of them. */
-  after: pulumi.Resource[];
+  /** Addresses of the name servers; empty: those that DNS names. */
+  servers: readonly string[];
+  /** How long keys are waited for to be seen, in seconds; 0: not at all. */
+  patienceSeconds: number;
 }
 
-/** The records of the mail domain. MX comes last and goes first: the world is told of us only while we are there. */
+/** The records of the mail domains. */
 export class MailDomain extends pulumi.ComponentResource {
+  private readonly args: MailDomainArgs;
+
   constructor(name: string, args: MailDomainArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.mailDomain, name, {}, opts);
-    const isMx = (record: RecordArgs) => record.type === "MX";
-    const before = args.records
-      .filter((record) => !isMx(record))
-      .flatMap((record) => this.record(record, args, []));
-    for (const record of args.records.filter(isMx)) this.record(record, args, before);
+    this.args = args;
     this.registerOutputs({});
   }
 
-  private record(record: RecordArgs, args: MailDomainArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
-    if (!args.api) return [];
-    const label = record.name === "@" ? record.zone : `${record.name}.${record.zone}`;
+  /** Publishes keys. What signs with them comes after what this gives: each was seen on every name server. */
+  publishKeys(records: readonly RecordArgs[], after: pulumi.Resource[]): pulumi.Resource[] {
+    const { servers, patienceSeconds } = this.args;
+    return records.flatMap((record) =>
+      this.record(record, after).map((published) => {
+        const { zone, name, values } = record;
+        const [value = ""] = values;
+        return new RecordSeen(
+          `${labelOf(record)}-seen`,
+          { zone, name, value, servers: [...servers], patienceSeconds },
+          { parent: this, dependsOn: [published] },
+        );
+      }),
+    );
+  }
+
+  /**
+   * Publishes what tells of services. MX comes last and goes first: the world is told of us only while we are there.
+   * `after`: the services, which come before each record and go after it.
+   */
+  publish(records: readonly RecordArgs[], after: pulumi.Resource[]): void {
+    const isMx = (record: RecordArgs) => record.type === "MX";
+    const before = records.filter((record) => !isMx(record)).flatMap((record) => this.record(record, after));
+    for (const record of records.filter(isMx)) this.record(record, [...after, ...before]);
+  }
+
+  private record(record: RecordArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
+    const { api, adoptExisting } = this.args;
+    if (!api) return [];
     const resource = new DnsRecord(
-      `${label}-${record.type}`,
+      `${labelOf(record)}-${record.type}`,
       {
-        auth: { apiUrl: args.api.url, token: args.api.token },
+        auth: { apiUrl: api.url, token: api.token },
         zone: record.zone,
         name: record.name,
         type: record.type,
         ttl: record.ttl,
         values: [...record.values],
-        adoptExisting: args.adoptExisting || record.shared === true,
+        adoptExisting: adoptExisting || record.shared === true,
       },
       // A component's own dependsOn is not its children's when they are deleted.
-      {
-        parent: this,
-        dependsOn: [...args.after, ...dependsOn],
-        ...(record.shared ? { retainOnDelete: true } : {}),
-      },
+      { parent: this, dependsOn, ...(record.shared ? { retainOnDelete: true } : {}) },
     );
     return [resource];
   }
 }
+
+const labelOf = ({ name, zone }: RecordArgs): string => (name === "@" ? zone : `${name}.${zone}`);

@@ -65,6 +65,8 @@ export interface MailServerArgs {
   inbound: InboundArgs;
   outbound: OutboundArgs;
   dkimSelectors: { readonly rsa: string; readonly ed25519: string };
+  /** What must be there before anything is signed. */
+  signable: pulumi.Resource[];
   policy: DataPolicy;
 }
 
@@ -178,7 +180,7 @@ export class MailServer extends pulumi.ComponentResource {
         ports: [this.published(587, ports.submission), this.published(465, ports.submissions)],
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry, this.resolver] },
+      { parent: this, dependsOn: [login.entry, this.resolver, ...this.args.signable] },
     );
   }
 

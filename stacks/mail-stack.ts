@@ -62,6 +62,8 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     servicePasswords: keys.servicePasswords,
     policy,
   });
+  const records = allRecords(model, keys);
+  const { zones, nameServer } = declareZones({ model, host, images, keys, gandiToken });
   const server = new MailServer("mail", {
     host,
     images,
@@ -76,10 +78,10 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     inbound: model.smtpIn,
     outbound: model.smtpOut,
     dkimSelectors: { rsa: DKIM_SELECTOR, ed25519: DKIM_ED25519_SELECTOR },
+    signable: zones.publishKeys(records.keys, nameServer),
     policy,
   });
-  const records = allRecords(model, keys);
-  declareRecords({ model, records, host, images, keys, gandiToken, server });
+  zones.publish(records.services, [server, ...nameServer]);
   const box = images.image("box");
   for (const { name, ...person } of model.people) {
     new Mailbox(`person-${person.uid}`, {
@@ -94,7 +96,7 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     });
   }
   if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
-  return { summary: summarise(model, keys, records) };
+  return { summary: summarise(model, keys, [...records.services, ...records.keys]) };
 }
 
 interface PortalArgs {
@@ -132,34 +134,37 @@ function webNames({ domains, portal }: MailModel): string[] {
   );
 }
 
-interface RecordsArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
-  host: MailHost;
-  images: MailImages;
-  keys: Keys;
-  server: MailServer;
-  records: readonly KeyRecord[];
-}
-
 type KeyRecord = PendingRecord<pulumi.Input<string>>;
 
-/** The model's records, and those that tell of keys. */
-function allRecords(model: MailModel, keys: Keys): KeyRecord[] {
+/** The records that tell of services, and those with the keys that mail is signed with. */
+function allRecords(model: MailModel, keys: Keys): Record<"services" | "keys", KeyRecord[]> {
   const { domain, domains, dns, hostnames } = model;
   const key = keys.dkim.publicKeyBase64.apply((value) => dkimValue(value));
   const second = keys.dkimEd25519?.publicKeyBase64.apply((value) => dkimValue(value, "ed25519"));
-  return [
-    ...model.records,
-    ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
-    ...(second === undefined
-      ? []
-      : domains.map((zone) => dkimRecord(zone, second, dns.ttl, DKIM_ED25519_SELECTOR))),
-    ...(dns.signed
-      ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
-      : []),
-  ];
+  return {
+    services: [
+      ...model.records,
+      ...(dns.signed
+        ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
+        : []),
+    ],
+    keys: [
+      ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
+      ...(second === undefined
+        ? []
+        : domains.map((zone) => dkimRecord(zone, second, dns.ttl, DKIM_ED25519_SELECTOR))),
+    ],
+  };
 }
 
-function declareRecords({ model, records, host, images, keys, gandiToken, server }: RecordsArgs): void {
+interface ZonesArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {
+  host: MailHost;
+  images: MailImages;
+  keys: Keys;
+}
+
+/** Who serves the zones, and what has to be there first. */
+function declareZones({ model, host, images, keys, gandiToken }: ZonesArgs) {
   const dev =
     model.dns.provider === "dev"
       ? new DevDns("dns", {
@@ -175,11 +180,12 @@ function declareRecords({ model, records, host, images, keys, gandiToken, server
     model.dns.provider === "gandi"
       ? { url: model.dns.apiUrl, token: gandiToken ?? pulumi.secret("") }
       : undefined;
-  new MailDomain("domain", {
+  const zones = new MailDomain("domain", {
     api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
-    records,
     // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
     adoptExisting: dev !== undefined || model.dns.adoptExisting,
-    after: [server, ...(dev ? [dev.container] : [])],
+    servers: dev ? [model.network.livedns] : [],
+    patienceSeconds: model.dkim.patience,
   });
+  return { zones, nameServer: dev ? [dev.container] : [] };
 }

@@ -119,6 +119,14 @@ export const Dkim = z.strictObject({
     .describe(
       "Sign with an Ed25519 key (RFC 8463) as well. Its record is `semail1-ed25519._domainkey`; receivers that don't know the kind go by the other signature.",
     ),
+  patience: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(600)
+    .describe(
+      "Seconds that an update waits for a new key's record to be seen on every name server of the domain, before `smtp-out` signs with it; `0`: it is not looked for.",
+    ),
 });
 
 export const StackConfig = z.strictObject({
