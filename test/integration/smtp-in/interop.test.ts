@@ -133,8 +133,8 @@ const PROGRAMS: Readonly<
 > = {
   Postfix: {
     shows: [
-      // All of the commands before the first reply: PIPELINING. We don't offer DSN, so it leaves that out.
-      />.* MAIL FROM:<sender@foreign\.example> SIZE=\d+ BODY=8BITMIME\n(?:.*> .* RCPT TO:<[^ ]+>\n){3}.*> .* DATA\n.*< .* 250/,
+      // All of the commands before the first reply: PIPELINING. By the rest it says that it saw DSN offered.
+      />.* MAIL FROM:<sender@foreign\.example> SIZE=\d+ BODY=8BITMIME.*\n(?:.*> .* RCPT TO:<[^ ]+> ORCPT=rfc822;.+ NOTIFY=FAILURE,DELAY\n){3}.*> .* DATA\n.*< .* 250/,
     ],
   },
   // The whole transaction at once, in BDAT.
