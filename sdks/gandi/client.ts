@@ -4,6 +4,7 @@ import { BlockList, isIP } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { ApiError, UnreachableError } from "./errors.ts";
+import { createListings, type Listings } from "./listing.ts";
 
 /** How to reach LiveDNS. */
 export interface Auth {
@@ -29,10 +30,15 @@ export interface Deps {
   /** 0 ≤ x < 1 */
   random: () => number;
   env: { [name: string]: string | undefined };
+  /** Shared by the clients of one process. */
+  listings: Listings;
 }
 
 // The global fetch keeps connections alive, for all clients of the process.
-const world: Deps = { fetch, sleep: (ms) => setTimeout(ms), random: Math.random, env: process.env };
+const world: Deps = {
+  ...{ fetch, sleep: (ms) => setTimeout(ms), random: Math.random, env: process.env },
+  listings: createListings(Date.now),
+};
 
 const DEFAULT_URL = "https://api.gandi.net/v5/livedns";
 const ATTEMPTS = 6;
@@ -82,14 +88,19 @@ export interface Key {
 const pathOf = ({ zone, name, type }: Key) =>
   `/domains/${segment(zone)}/records/${segment(name)}/${segment(type)}`;
 
-/** A client for one API and token. */
-export function connect(auth: Auth, deps: Deps = world) {
+function credentials(auth: Auth, { env }: Deps) {
   const apiUrl = (auth.apiUrl ?? DEFAULT_URL).replace(/\/+$/, "");
   const fault = apiUrlFault(apiUrl);
   if (fault !== undefined) throw new Error(fault);
-  const token = auth.token ?? deps.env.GANDI_PERSONAL_ACCESS_TOKEN;
+  const token = auth.token ?? env.GANDI_PERSONAL_ACCESS_TOKEN;
   if (!token)
     throw new Error("no token: set auth.token or GANDI_PERSONAL_ACCESS_TOKEN to a personal access token");
+  return { apiUrl, token };
+}
+
+/** A client for one API and token. */
+export function connect(auth: Auth, deps: Deps = world) {
+  const { apiUrl, token } = credentials(auth, deps);
 
   async function once(method: string, path: string, body?: object) {
     const response = await deps.fetch(apiUrl + path, {
@@ -136,6 +147,16 @@ export function connect(auth: Auth, deps: Deps = world) {
     return parsed.data;
   }
 
+  async function records(zone: string): Promise<NamedSet[]> {
+    const sets: NamedSet[] = [];
+    for (let page = 1; ; page += 1) {
+      const path = `/domains/${segment(zone)}/records?page=${page}&per_page=${PER_PAGE}`;
+      const found = await get(path, z.array(NamedSet));
+      sets.push(...found);
+      if (found.length < PER_PAGE) return sets;
+    }
+  }
+
   return {
     /** The domain's zone; 404 when there is none. */
     domain: (fqdn: string) => get(`/domains/${segment(fqdn)}`, Domain),
@@ -152,14 +173,11 @@ export function connect(auth: Auth, deps: Deps = world) {
       }
     },
     /** All record sets of a zone. */
-    async records(zone: string): Promise<NamedSet[]> {
-      const sets: NamedSet[] = [];
-      for (let page = 1; ; page += 1) {
-        const path = `/domains/${segment(zone)}/records?page=${page}&per_page=${PER_PAGE}`;
-        const found = await get(path, z.array(NamedSet));
-        sets.push(...found);
-        if (found.length < PER_PAGE) return sets;
-      }
+    records,
+    /** Whether the zone has such a record set, or had when it was last listed, some seconds ago. */
+    async has({ zone, name, type }: Key): Promise<boolean> {
+      const sets = await deps.listings.remember(`${apiUrl} ${token} ${zone}`, () => records(zone));
+      return sets.some(({ rrset_name, rrset_type }) => rrset_name === name && rrset_type === type);
     },
     /** Makes a record set; 409 when it exists. */
     async create(key: Key, body: RecordSet): Promise<void> {

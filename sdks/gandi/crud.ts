@@ -45,7 +45,7 @@ export async function create(props: Props, deps?: Deps) {
     const client = connect(inputs.auth, deps);
     if (inputs.adoptExisting) return client.replace(inputs, bodyOf(inputs));
     // Asked first, because LiveDNS answers 200 rather than 409 to a POST that repeats what it has.
-    if (await client.record(inputs)) throw new ApiError(409, "the record set exists", 1);
+    if (await client.has(inputs)) throw new ApiError(409, "the record set exists", 1);
     try {
       await client.create(inputs, bodyOf(inputs));
     } catch (error) {

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, beforeEach, test } from "node:test";
 import { apiUrlFault, type Deps, delayMs } from "../../../sdks/gandi/client.ts";
 import * as crud from "../../../sdks/gandi/crud.ts";
+import { createListings } from "../../../sdks/gandi/listing.ts";
 
 interface Answer {
   status: number;
@@ -35,6 +36,7 @@ let requests: { line: string; body: string; authorization: string | undefined }[
 let sockets: Set<unknown>;
 let slept: number[];
 let deps: Deps;
+let now = 0;
 let props: { [key: string]: unknown };
 
 async function textOf(request: IncomingMessage) {
@@ -65,7 +67,13 @@ beforeEach(async () => {
   await once(server, "listening");
   const address = server.address();
   assert.ok(address && typeof address === "object");
-  deps = { fetch, sleep: async (ms) => void slept.push(ms), random: () => 1, env: {} };
+  deps = {
+    fetch,
+    sleep: async (ms) => void slept.push(ms),
+    random: () => 1,
+    env: {},
+    listings: createListings(() => now),
+  };
   const auth = { apiUrl: `http://127.0.0.1:${address.port}/v5/livedns/`, token };
   const wanted = { zone: "example.org", name: "@", type: "TXT", values: ["v=spf1 mx -all"], auth };
   props = (await crud.check({}, wanted)).inputs;
@@ -76,19 +84,49 @@ afterEach(() => {
 });
 
 const path = "/v5/livedns/domains/example.org/records/@/TXT";
+const LISTING = "GET /v5/livedns/domains/example.org/records?page=1&per_page=500";
+const zoneOf = (...sets: readonly [string, string][]): Answer => ({
+  status: 200,
+  body: sets.map(([rrset_name, rrset_type]) => ({
+    ...{ rrset_name, rrset_type, rrset_ttl: 300, rrset_values: ["x"] },
+  })),
+});
 const lines = () => requests.map((request) => request.line);
 
 test("create asks, then posts the quoted value with the token", async () => {
-  script = [unknownRecord, created];
+  script = [zoneOf(), created];
   const { id, outs } = await crud.create(props, deps);
   assert.equal(id, "example.org/@/TXT");
   assert.deepEqual(outs, props);
-  assert.deepEqual(lines(), [`GET ${path}`, `POST ${path}`]);
+  assert.deepEqual(lines(), [LISTING, `POST ${path}`]);
   assert.deepEqual(JSON.parse(requests[1]?.body ?? ""), {
     rrset_ttl: 10_800,
     rrset_values: ['"v=spf1 mx -all"'],
   });
   assert.equal(requests[1]?.authorization, `Bearer ${token}`);
+});
+
+test("a whole update asks once what the zone holds", async () => {
+  script = [zoneOf(["www", "A"]), ...Array.from({ length: 100 }, () => created)];
+  const names = Array.from({ length: 100 }, (_, number) => `n${number}`);
+  await Promise.all(names.map((name) => crud.create({ ...props, name }, deps)));
+  assert.equal(requests.length, 1 + names.length);
+  now += 60_000;
+  script = [zoneOf(["late", "TXT"])];
+  await assert.rejects(crud.create({ ...props, name: "late" }, deps), /exists already/);
+});
+
+test("a listing that fails is asked for again", async () => {
+  script = [failing(403, "no"), zoneOf(), created];
+  await assert.rejects(crud.create(props, deps));
+  await crud.create(props, deps);
+});
+
+test("a zone is listed to its last page", async () => {
+  const page = Array.from({ length: 500 }, (_, number): [string, string] => [`n${number}`, "A"]);
+  script = [zoneOf(...page), zoneOf(["@", "TXT"])];
+  await assert.rejects(crud.create(props, deps), /exists already/);
+  assert.deepEqual(lines(), [LISTING, LISTING.replace("page=1", "page=2")]);
 });
 
 test("connections are kept and used again", async () => {
@@ -100,7 +138,7 @@ test("connections are kept and used again", async () => {
 });
 
 test("create refuses what exists, even with the same value", async () => {
-  script = [held(['"v=spf1 mx -all"'])];
+  script = [zoneOf(["@", "A"], ["@", "TXT"])];
   await assert.rejects(
     crud.create(props, deps),
     /^Error: TXT record @ of example\.org: it exists already.*adoptExisting: true/,
@@ -115,11 +153,11 @@ test("create with adoptExisting overwrites", async () => {
 });
 
 test("a create whose first answer was lost is not taken for a clash", async () => {
-  script = [unknownRecord, { status: 0, drop: true }, failing(409, "exists"), held(['"v=spf1 mx -all"'])];
+  script = [zoneOf(), { status: 0, drop: true }, failing(409, "exists"), held(['"v=spf1 mx -all"'])];
   await crud.create(props, deps);
-  script = [unknownRecord, { status: 0, drop: true }, failing(409, "exists"), held(['"other"'])];
+  script = [{ status: 0, drop: true }, failing(409, "exists"), held(['"other"'])];
   await assert.rejects(crud.create(props, deps), /exists already/);
-  script = [unknownRecord, failing(409, "exists")];
+  script = [failing(409, "exists")];
   await assert.rejects(crud.create(props, deps), /exists already/);
 });
 
