@@ -29,6 +29,8 @@ export interface RunnerOptions {
   readonly retry: RetrySettings;
   /** Until when a destination that did not answer is left alone, in milliseconds since 1970; by default none is. */
   readonly restsUntil?: (destination: string) => number;
+  /** Deliveries at the same time; 20 unless told. */
+  readonly atOnce?: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -41,6 +43,7 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
+const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
 /** Pause until something that the disk had no room for is stored again. */
@@ -56,7 +59,7 @@ export function startRunner(options: RunnerOptions): Runner {
 
 class QueueRunner implements Runner {
   readonly #options: RunnerOptions;
-  readonly #backlog = new Backlog();
+  readonly #backlog: Backlog;
   readonly #abort = new AbortController();
   readonly #active = new Set<Promise<void>>();
   /** Destinations that rested when last asked for. */
@@ -69,6 +72,7 @@ class QueueRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.now() });
   }
 
   wake(): void {
