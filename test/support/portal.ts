@@ -135,11 +135,13 @@ type Send = (path: string, init?: RequestInit) => Promise<Response>;
 /** Keeps cookies, and knows the token of the last page. */
 export class Browser {
   readonly #send: Send;
+  readonly #origin: string;
   readonly cookies = new Map<string, string>();
   csrf = "";
 
-  constructor(send: Send) {
+  constructor(send: Send, origin = ORIGIN) {
     this.#send = send;
+    this.#origin = origin;
   }
 
   async get(path: string, headers: Record<string, string> = {}) {
@@ -152,7 +154,7 @@ export class Browser {
       await this.#send(path, {
         method: "POST",
         body,
-        headers: { ...this.#headers(), origin: ORIGIN, ...headers },
+        headers: { ...this.#headers(), origin: this.#origin, ...headers },
       }),
     );
   }
