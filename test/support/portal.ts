@@ -125,8 +125,8 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     log: silentLog,
   });
   const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
-  const send = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    app.request(`${ORIGIN}${path}`, init, env);
+  const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
+    app.request(`${origin}${path}`, init, env);
   return { send, browser: () => new Browser(send), operator, directory, time };
 }
 
