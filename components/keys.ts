@@ -12,6 +12,8 @@ export interface KeysArgs {
   /** Whether the portal needs an account of its own. */
   portal: boolean;
   ipAddresses: string[];
+  /** Whether there is an Ed25519 key for DKIM as well. */
+  dkimEd25519: boolean;
   protect: boolean;
 }
 
@@ -21,8 +23,11 @@ export class Keys extends pulumi.ComponentResource {
   /** Certificate chain and key of the public services. */
   readonly tls: { certificate: pulumi.Output<string>; key: pulumi.Output<string> };
   readonly dkim: KeyPair;
+  readonly dkimEd25519: KeyPair | undefined;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
+  /** What the reverse-paths of forwarded mail are made of. */
+  readonly srs: pulumi.Output<string>;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
@@ -49,8 +54,12 @@ export class Keys extends pulumi.ComponentResource {
     this.caPem = ca.certificatePem;
     this.tls = { certificate: certificate.certificatePem, key: certificate.privateKeyPem };
     this.dkim = new KeyPair(`${name}-dkim`, { algorithm: "rsa-2048" }, kept);
+    this.dkimEd25519 = args.dkimEd25519
+      ? new KeyPair(`${name}-dkim-ed25519`, { algorithm: "ed25519" }, kept)
+      : undefined;
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
+    this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
     this.boxSeed = secret("boxes");
     this.personSeed = secret("people");

@@ -63,7 +63,7 @@ export interface MailServerArgs {
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
   inbound: InboundArgs;
   outbound: OutboundArgs;
-  dkimSelector: string;
+  dkimSelectors: { readonly rsa: string; readonly ed25519: string };
   policy: DataPolicy;
 }
 
@@ -128,12 +128,19 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpOut(): EngineContainer {
-    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelector } =
+    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelectors } =
       this.args;
     const login = directory.login("smtp-out");
-    const dkim = keys.dkim.privateKeyPem.apply((privateKey): DkimSettings[] =>
-      domains.map((domain) => ({ domain, selector: dkimSelector, privateKey })),
-    );
+    const dkim = pulumi
+      .all([keys.dkim.privateKeyPem, keys.dkimEd25519?.privateKeyPem])
+      .apply(([rsa, ed25519]): DkimSettings[] =>
+        domains.flatMap((domain) => [
+          { domain, selector: dkimSelectors.rsa, privateKey: rsa },
+          ...(ed25519 === undefined
+            ? []
+            : [{ domain, selector: dkimSelectors.ed25519, privateKey: ed25519 }]),
+        ]),
+      );
     const settings = pulumi
       .all([this.common(hostnames.smtp, login), keys.relay, dkim])
       .apply(([common, password, dkim]) =>
@@ -249,7 +256,8 @@ export class MailServer extends pulumi.ComponentResource {
   private common(hostname: string, login: ServiceLogin) {
     const { domains, inbound } = this.args;
     const { tagSeparator, catchAll } = inbound;
-    return login.password.apply((password) => ({
+    return pulumi.all([login.password, this.args.keys.srs]).apply(([password, srsSecret]) => ({
+      srsSecret,
       hostname,
       domains: [...domains],
       directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },

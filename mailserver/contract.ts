@@ -71,6 +71,8 @@ const common = {
     .string()
     .regex(/^[+=_.-]?$/)
     .default("+"),
+  /** From which the reverse-paths of forwarded mail are made (SRS); both daemons have the same. A secret. */
+  srsSecret: z.string().min(16).optional(),
   /** Per domain: the address that gets what nobody else is known for. */
   catchAll: z.record(hostname, z.string().min(3)).default({}),
 };

@@ -54,6 +54,8 @@ export const LOG_EVENTS = {
   "lmtp.unreachable": "The box could not be reached",
   "forward.accepted": "The relay took a forwarded message",
   "forward.failed": "A forward address is none, or the relay refused a forwarded message",
+  "forward.unsealed": "A forwarded message leaves without an ARC seal of ours",
+  "forward.bounced": "A bounce of a forwarded message was taken, or refused as forged or too old",
   "relay.unreachable": "smtp-out could not be reached",
   "queue.accepted": "A message is durable in the queue",
   "queue.started": "The queue was opened; items found",

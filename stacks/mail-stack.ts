@@ -14,6 +14,7 @@ import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
 import {
+  DKIM_ED25519_SELECTOR,
   DKIM_SELECTOR,
   dkimRecord,
   dkimValue,
@@ -48,6 +49,7 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
     ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
     portal: model.portal.enabled,
+    dkimEd25519: model.dkim.ed25519,
     protect: model.protect,
   });
   const directory = new Directory("directory", {
@@ -73,7 +75,7 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     ports: model.ports,
     inbound: model.smtpIn,
     outbound: model.smtpOut,
-    dkimSelector: DKIM_SELECTOR,
+    dkimSelectors: { rsa: DKIM_SELECTOR, ed25519: DKIM_ED25519_SELECTOR },
     policy,
   });
   const records = allRecords(model, keys);
@@ -143,10 +145,14 @@ type KeyRecord = PendingRecord<pulumi.Input<string>>;
 /** The model's records, and those that tell of keys. */
 function allRecords(model: MailModel, keys: Keys): KeyRecord[] {
   const { domain, domains, dns, hostnames } = model;
-  const key = keys.dkim.publicKeyBase64.apply(dkimValue);
+  const key = keys.dkim.publicKeyBase64.apply((value) => dkimValue(value));
+  const second = keys.dkimEd25519?.publicKeyBase64.apply((value) => dkimValue(value, "ed25519"));
   return [
     ...model.records,
     ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
+    ...(second === undefined
+      ? []
+      : domains.map((zone) => dkimRecord(zone, second, dns.ttl, DKIM_ED25519_SELECTOR))),
     ...(dns.signed
       ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
       : []),

@@ -62,6 +62,7 @@ export interface MailModel {
   readonly records: readonly RecordSpec[];
   readonly host: StackConfig["host"];
   readonly dns: StackConfig["dns"];
+  readonly dkim: StackConfig["dkim"];
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
@@ -111,6 +112,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     }),
     host: config.host,
     dns: config.dns,
+    dkim: config.dkim,
     ports: config.ports,
     smtpIn: { ...config.smtpIn, catchAll },
     smtpOut: {

@@ -46,6 +46,8 @@ export interface RecordFacts {
 
 /** Selector of the domains' DKIM key. */
 export const DKIM_SELECTOR = "semail1";
+/** That of the second one, which not every receiver understands. */
+export const DKIM_ED25519_SELECTOR = "semail1-ed25519";
 
 /** Every record but those whose value is known only once a key exists. */
 export function mailRecords(facts: RecordFacts): RecordSpec[] {
@@ -142,9 +144,12 @@ export function dkimRecord<Value>(zone: string, value: Value, ttl: number, selec
   return { zone, name: `${selector}._domainkey`, type: "TXT", ttl, values: [value] } as const;
 }
 
-/** What the DKIM key record says (RFC 6376 section 3.6.1). `publicKey` is the SubjectPublicKeyInfo in base64. */
-export function dkimValue(publicKey: string): string {
-  return `v=DKIM1; k=rsa; p=${publicKey}`;
+/**
+ * What the DKIM key record says (RFC 6376 section 3.6.1). `publicKey` in base64: the SubjectPublicKeyInfo of an RSA key,
+ * the bare bytes of an Ed25519 key (RFC 8463 section 4.2).
+ */
+export function dkimValue(publicKey: string, kind: "rsa" | "ed25519" = "rsa"): string {
+  return `v=DKIM1; k=${kind}; p=${publicKey}`;
 }
 
 /** The TLSA record of the MX host (RFC 7672 section 3). */

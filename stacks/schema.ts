@@ -112,6 +112,15 @@ export const Defaults = z.strictObject({
   memory: size("16MB").default("64MB").describe("Memory limit of a person's container."),
 });
 
+export const Dkim = z.strictObject({
+  ed25519: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Sign with an Ed25519 key (RFC 8463) as well. Its record is `semail1-ed25519._domainkey`; receivers that don't know the kind go by the other signature.",
+    ),
+});
+
 export const StackConfig = z.strictObject({
   domain: domain.describe("The mail domain."),
   domains: z
@@ -132,6 +141,9 @@ export const StackConfig = z.strictObject({
     ),
   host: Host.prefault({}).describe("The machine that carries the mail system."),
   dns: Dns.prefault({}).describe("Where the domain's records are kept."),
+  dkim: Dkim.prefault({}).describe(
+    "How the domains' mail is signed: by an RSA-2048 key, which every receiver knows.",
+  ),
   ports: Ports.prefault({}).describe("The host's ports. Stacks on one host need ports of their own."),
   network: z
     .string()

@@ -1,5 +1,4 @@
 /** Which MTA-STS policy (RFC 8461) a domain has. The record and the file are read by mailauth, by the strict rules. */
-import { fetchPolicy, resolvePolicy, validateMx } from "mailauth/lib/mta-sts.js";
 import { z } from "zod";
 import type { Log } from "../net/log.ts";
 import type { StsFacts } from "../policy/tls.ts";
@@ -35,6 +34,9 @@ const AGAIN_MS = 5 * MINUTE;
 /** Domains of which we remember that it failed. */
 const MAX_FAILED = 10_000;
 
+/** Loaded when it is first needed: the queue's thread runs the same bundle and never needs it. */
+const loadMailauth = () => import("mailauth/lib/mta-sts.js");
+
 /** What mailauth makes of the file; it has checked it. */
 const Fetched = z.object({
   mode: z.enum(["enforce", "testing", "none"]),
@@ -63,6 +65,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
 
   async function idOf(domain: string): Promise<string | undefined> {
     try {
+      const { resolvePolicy } = await loadMailauth();
       return (await resolvePolicy(domain, { resolver, strict: true })) || undefined;
     } catch (error) {
       // No answer, or several records, which count as none: what is known stays in force.
@@ -106,6 +109,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       const policy = await looking;
       if (policy === undefined) return undefined;
       const { mode, mx } = policy;
+      const { validateMx } = await loadMailauth();
       // RFC 8461 section 4.1
       return (host) => ({ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid });
     },
@@ -125,6 +129,7 @@ function guardedResolver({ dns, mayReach }: StsDeps): Resolver {
 
 /** mailauth follows no redirect and verifies the certificate against the authorities that everybody trusts. */
 async function fetchFile(domain: string, resolver: Resolver): Promise<unknown> {
+  const { fetchPolicy } = await loadMailauth();
   const found = await fetchPolicy(domain, {
     ...{ resolver, strict: true, timeout: FETCH_MS, maxPolicySize: FETCH_BYTES },
   });

@@ -11,6 +11,11 @@ export interface DnsServer {
   readonly port: number;
 }
 
+const Entry = z.object({
+  ...{ name: z.string(), type: z.string(), data: z.unknown() },
+  /** Seconds; an OPT record has none. */
+  ttl: z.int().default(0),
+});
 /** What we read of an answer; anything else is no answer. */
 const Message = z.object({
   id: z.int(),
@@ -19,9 +24,8 @@ const Message = z.object({
   flag_tc: z.boolean(),
   flag_ad: z.boolean(),
   questions: z.array(z.object({ name: z.string(), type: z.string() })),
-  answers: z.array(
-    z.object({ name: z.string(), type: z.string(), ttl: z.int().optional(), data: z.unknown() }),
-  ),
+  answers: z.array(Entry),
+  authorities: z.array(Entry),
 });
 /** An answer. */
 export type DnsMessage = z.infer<typeof Message>;

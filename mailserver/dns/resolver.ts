@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { Dns, DnsAnswer } from "../courier/mx.ts";
 import type { SecurityDns } from "../courier/security.ts";
 import { DnsError, type DnsMessage, type DnsServer, exchange } from "./exchange.ts";
+import { createMemory } from "./memory.ts";
 
 const TIMEOUT_MS = 5_000;
 const ROUNDS = 3;
@@ -37,9 +38,18 @@ export interface MxRecords {
   resolveMx(name: string): Promise<DnsAnswer<{ exchange: string; priority: number; ttl: number }>>;
 }
 
+export interface DnsOptions {
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Of one question to one server. */
+  readonly timeoutMs?: number;
+}
+
 /** DNS through the given servers only (`address` or `address:port`), never those of the machine. */
-export function createDns(servers: readonly string[], timeoutMs = TIMEOUT_MS): Dns & SecurityDns & MxRecords {
+export function createDns(servers: readonly string[], options: DnsOptions): Dns & SecurityDns & MxRecords {
   const known = servers.map(parseServer);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const remember = createMemory(options.now);
 
   async function look<T>(
     name: string,
@@ -47,7 +57,9 @@ export function createDns(servers: readonly string[], timeoutMs = TIMEOUT_MS): D
     record: (data: unknown, ttl: number) => T,
   ): Promise<DnsAnswer<T>> {
     const asked = toAscii(name, type);
-    const message = await ask(known, { name: asked, type }, timeoutMs);
+    const message = await remember(`${type} ${asked.toLowerCase()}`, () =>
+      ask(known, { name: asked, type }, timeoutMs),
+    );
     return readAnswer(message, { name: asked, type }, record);
   }
 
@@ -111,7 +123,7 @@ function readAnswer<T>(
   const found = answers.filter((answer) => answer.type === type && answer.name.toLowerCase() === name);
   if (found.length === 0) throw new DnsError("ENODATA", question);
   try {
-    return { records: found.map(({ data, ttl }) => record(data, ttl ?? 0)), secure, name };
+    return { records: found.map(({ data, ttl }) => record(data, ttl)), secure, name };
   } catch (error) {
     throw new DnsError("EBADRESP", question, error);
   }

@@ -13,6 +13,7 @@ import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { MailListener } from "../net/types.ts";
 import type { ClientCounts } from "../policy/client-counts.ts";
+import { restore } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { boxDestination, parseDestination } from "../queue/route.ts";
@@ -20,7 +21,7 @@ import { type Runner, startRunner } from "../queue/runner.ts";
 import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
 import { createBoxFinder, type FindBox } from "./find-box.ts";
-import { createHandler } from "./handler.ts";
+import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createMailDrop } from "./mail-drop.ts";
 import { createQuery } from "./questions.ts";
 import { sessionOptions } from "./session-options.ts";
@@ -169,11 +170,27 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
     tls: parts.identity,
     session: sessionOptions(settings),
     limits,
-    handler: createHandler({ ...parts, hostname, drop, room, clients, ...senders }),
+    handler: createHandler({
+      ...parts,
+      hostname,
+      drop,
+      room,
+      clients,
+      ...senders,
+      ...bounces(settings, parts),
+    }),
     log,
     ...clients.serve,
     ...(graceMs === undefined ? {} : { graceMs }),
   });
+}
+
+function bounces(
+  { domains, srsSecret: secret }: SmtpInSettings,
+  { clock }: Parts,
+): Pick<HandlerDeps, "returnPath"> {
+  if (secret === undefined) return {};
+  return { returnPath: (address) => restore(address, { domains, secret }, clock.now()) };
 }
 
 function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query }: Parts) {

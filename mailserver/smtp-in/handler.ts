@@ -9,20 +9,24 @@ import { clientNetwork } from "../policy/client-network.ts";
 import { isRole } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
 import { judgeSender, type SenderRules } from "../policy/sender.ts";
+import type { SrsAnswer } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
 import type { MailDrop, Parcel } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
+import type { Forward } from "./spool.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;
   readonly findBox: FindBox;
   readonly drop: MailDrop;
+  /** Who sent the message that bounces to an address; absent: we rewrite no reverse-paths. */
+  readonly returnPath?: (address: Address) => SrsAnswer;
   /** How senders are checked; absent: they are not. */
   readonly senders?: { readonly check: CheckSender; readonly rules: SenderRules };
   readonly clients: Pick<Clients, "recipient" | "listed">;
@@ -42,12 +46,25 @@ const MAX_HOPS = 50;
 const enough = replies.reply(450, "4.7.1", "Too many recipients from your address, try again later");
 const blocked = (list: string): Reply =>
   replies.reply(550, "5.7.1", `Your address is listed by ${list}; write to postmaster here if that is wrong`);
+const notOurs = replies.reply(550, "5.1.1", "This return address has expired, or is none of ours");
+const bouncesOnly = replies.reply(
+  550,
+  "5.7.1",
+  "Only bounces (a null reverse-path) are taken for this address",
+);
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
+
+/** A recipient that is a rewritten reverse-path. */
+type Return =
+  | { readonly kind: "refuse"; readonly reply: Reply }
+  | { readonly kind: "return"; readonly forward: Forward };
 
 /** What is collected of one transaction. */
 interface Draft {
   /** By uid, each with the address by which the person was reached first. */
   readonly parcels: Map<string, Parcel>;
+  /** Bounces, by the address to which they go. */
+  readonly returns: Map<string, Forward>;
   readonly message: Gathering;
 }
 
@@ -72,15 +89,18 @@ class Reception implements SessionHandler {
   async rcpt(transaction: Transaction, { address }: Recipient): Promise<Decision> {
     const { clients } = this.#deps;
     const { clientAddress } = this.#session;
-    const found = await this.#find(address);
+    const back = this.#return(transaction, address);
+    if (back?.kind === "refuse") return back;
+    const found = back ?? (await this.#find(address));
     if (found.kind === "refuse") return found;
     this.#listed ??= clients.listed(clientAddress);
     const list = await this.#listed;
     // Who is listed by mistake can still reach a person who may help.
     if (list !== undefined && !isRole(address)) return refuse(blocked(list));
     if (!(await clients.recipient(clientAddress))) return refuse(enough);
-    const { parcels } = this.#draft(transaction);
-    if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
+    const { parcels, returns } = this.#draft(transaction);
+    if (found.kind === "return") returns.set(found.forward.address.text, found.forward);
+    else if (!parcels.has(found.box.uid)) parcels.set(found.box.uid, found);
     return { kind: "accept" };
   }
 
@@ -100,6 +120,20 @@ class Reception implements SessionHandler {
   dropped(transaction: Transaction): void {
     this.#drafts.get(transaction)?.message.release();
     this.#drafts.delete(transaction);
+  }
+
+  /** Undefined for an address that is no rewritten reverse-path. */
+  #return({ from }: Transaction, original: Address): Return | undefined {
+    const found = this.#deps.returnPath?.(original) ?? { kind: "none" };
+    if (found.kind === "none") return undefined;
+    const reply = found.kind === "invalid" ? notOurs : from !== null ? bouncesOnly : undefined;
+    const facts = { session: this.#session.id, recipient: original.text };
+    if (reply !== undefined || found.kind === "invalid") {
+      this.#deps.log.info("forward.bounced", { ...facts, reply });
+      return { kind: "refuse", reply: reply ?? notOurs };
+    }
+    this.#deps.log.info("forward.bounced", { ...facts, to: found.address.text });
+    return { kind: "return", forward: { address: found.address, original } };
   }
 
   async #find(address: Recipient["address"]): Promise<Found> {
@@ -128,7 +162,11 @@ class Reception implements SessionHandler {
       formatMessage({ fields: [...checked.marks, ...fields], body: message.body }),
     ]);
     const { from } = transaction;
-    return drop({ id: this.#id(transaction), from, parcels: [...draft.parcels.values()], body });
+    const { parcels, returns } = draft;
+    return drop({
+      ...{ id: this.#id(transaction), from, body },
+      ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
+    });
   }
 
   async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {
@@ -149,6 +187,7 @@ class Reception implements SessionHandler {
   #draft(transaction: Transaction): Draft {
     const draft = this.#drafts.get(transaction) ?? {
       parcels: new Map(),
+      returns: new Map(),
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
     };
     this.#drafts.set(transaction, draft);

@@ -4,7 +4,7 @@ import type { BoxLine } from "../courier/box-line.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import { describeReply } from "../net/consult.ts";
 import type { Log } from "../net/log.ts";
-import { settleOutcomes } from "../policy/outcomes.ts";
+import { type Settled, settleOutcomes } from "../policy/outcomes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
@@ -25,8 +25,10 @@ export interface Message {
   /** For the log: session and transaction. */
   readonly id: string;
   readonly from: ReversePath;
-  /** One per box, at least one. */
+  /** One per box. */
   readonly parcels: readonly Parcel[];
+  /** Bounces of what was forwarded, on their way to who sent it. Of these and the parcels there is at least one. */
+  readonly returns?: readonly Forward[];
   readonly body: Buffer;
 }
 
@@ -50,9 +52,10 @@ const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try aga
 export function createMailDrop(deps: MailDropDeps): MailDrop {
   return async (message) => {
     const results = await deliverAll(message, deps);
-    const settled = settleOutcomes(results);
+    const settled: Settled =
+      results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
     if (settled.kind === "refuse") return settled;
-    const { id, from, body, parcels } = message;
+    const { id, from, body, parcels, returns = [] } = message;
     const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
       all.filter((_, index) => indices.includes(index));
     const failures = parcels.map(({ address }, index) => ({ address, result: results[index] ?? lost }));
@@ -61,7 +64,7 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
     // Who refuses a message does not get it elsewhere either.
     const holders = parcels.filter((_, index) => !settled.failed.includes(index));
     // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.
-    const forwards = holders.flatMap((parcel) => forwardOf(message, parcel, deps.log));
+    const forwards = [...returns, ...holders.flatMap((parcel) => forwardOf(message, parcel, deps.log))];
     if (waiting.length + failed.length + forwards.length > 0) {
       await keep(() => deps.spool({ id, from, body, waiting, failed, forwards }));
     }

@@ -16,11 +16,13 @@ import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import type { ClientTimeouts, MailListener } from "../net/types.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
+import { rewrite } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
-import { createDeliver } from "./deliver.ts";
-import { createDkimSigner } from "./dkim.ts";
+import { createArcSealer } from "./arc.ts";
+import { createDeliver, type DeliverDeps } from "./deliver.ts";
+import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier } from "./notify.ts";
 import { openSendingLimits } from "./sending-limits.ts";
@@ -64,7 +66,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const { log, clock } = deps;
   const { hostname, domains } = settings;
   const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
-  const signers = settings.dkim.map(createDkimSigner);
+  const signers = createDkimSigners(settings.dkim);
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
@@ -85,6 +87,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     guard,
     queue,
     signers,
+    ...sealing(settings, log),
     relay: settings.relay,
     room,
     sending: { settings: settings.sending, limits },
@@ -130,7 +133,7 @@ type DeliveryDeps = DaemonDeps &
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
   const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
-  const dns = deps.dns ?? createDns(settings.resolvers);
+  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
   const mayReach = createTargetRule(settings.allowTargets);
   const sts = createStsPolicies({ dns, mayReach, store: deps.stsStore, clock, log });
   const smtpDeps = {
@@ -152,13 +155,28 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const box = createBoxLine({ hostname, port, connections, log, clock, onBack, ...timeouts });
   return startRunner({
     queue,
-    deliver: createDeliver({ directory, rules: settings, smtp, box }),
+    deliver: createDeliver({ directory, rules: settings, smtp, box, ...forwarding(settings, clock) }),
     composeDsn: createNotifier(deps),
     retry: settings.retry,
     clock,
     random,
     log,
   });
+}
+
+/** Mail that is not from our people is mail that they forward. */
+function forwarding(
+  { domains, srsSecret: secret }: SmtpOutSettings,
+  clock: Clock,
+): Pick<DeliverDeps, "reversePath"> {
+  if (secret === undefined) return {};
+  return { reversePath: (from) => rewrite(from, { domains, secret }, clock.now()) };
+}
+
+/** With the key of the domain whose people they are. */
+function sealing({ dkim, domains, ownNames }: SmtpOutSettings, log: Log): Pick<HandlerDeps, "sealer"> {
+  const key = dkim.find(({ domain }) => domain === domains[0]);
+  return key === undefined ? {} : { sealer: createArcSealer({ key, names: ownNames, log }) };
 }
 
 type Listeners = [MailListener, MailListener, MailListener];

@@ -8,7 +8,7 @@ import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.
 import { parseDestination } from "../queue/route.ts";
 import type { Deliver } from "../queue/runner.ts";
 import { reply } from "../smtp/replies.ts";
-import type { Reply } from "../smtp/types.ts";
+import type { Reply, ReversePath } from "../smtp/types.ts";
 import { findLocal } from "./find-local.ts";
 
 export interface DeliverDeps {
@@ -16,6 +16,8 @@ export interface DeliverDeps {
   readonly rules: LocalRules;
   readonly smtp: SmtpCourier;
   readonly box: BoxLine;
+  /** How the reverse-path of mail that is not from our people is rewritten; as it is unless told. */
+  readonly reversePath?: (from: ReversePath) => ReversePath;
 }
 
 const GONE = reply(550, "5.1.1", "No mailbox with this address here any more");
@@ -23,7 +25,7 @@ const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the
 const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
 
 /** The courier of all destinations. */
-export function createDeliver({ directory, rules, smtp, box }: DeliverDeps): Deliver {
+export function createDeliver({ directory, rules, smtp, box, reversePath }: DeliverDeps): Deliver {
   async function toBox(address: string, delivery: Delivery, signal: AbortSignal): Promise<Result[]> {
     const all = (kind: Result["kind"], of: Reply) => forAll(delivery.recipients, { kind, reply: of });
     let answer: RecipientAnswer;
@@ -43,7 +45,11 @@ export function createDeliver({ directory, rules, smtp, box }: DeliverDeps): Del
 
   return async (destination, delivery, signal) => {
     const route = parseDestination(destination);
-    if (route?.kind === "mx") return smtp(route.domain, delivery, signal);
+    if (route?.kind === "mx") {
+      // Only now, so that what we say of the message ourselves goes to its sender.
+      const from = reversePath === undefined ? delivery.from : reversePath(delivery.from);
+      return smtp(route.domain, { ...delivery, from }, signal);
+    }
     if (route?.kind === "local") return toBox(route.address, delivery, signal);
     return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
   };

@@ -10,7 +10,8 @@ import { type Field, type Message, makeField } from "../message/header.ts";
 /** Signs for one domain. */
 export interface DkimSigner {
   readonly domain: string;
-  sign(message: Message, now: Date): Promise<Field>;
+  /** One signature by each key of the domain. */
+  sign(message: Message, now: Date): Promise<Field[]>;
 }
 
 const signAsync = promisify(sign);
@@ -24,10 +25,16 @@ const SIGNED = [
   ...["mime-version", "content-type", "content-transfer-encoding"],
 ];
 
-/** Reads the key once; throws when it can't be read. */
-export function createDkimSigner(settings: DkimSettings): DkimSigner {
-  const key = createPrivateKey(settings.privateKey);
-  return { domain: settings.domain, sign: (message, now) => signMessage({ message, now, key, settings }) };
+/** One signer for each domain. Reads the keys once; throws when one can't be read. */
+export function createDkimSigners(all: readonly DkimSettings[]): DkimSigner[] {
+  const keys = all.map((settings) => ({ settings, key: createPrivateKey(settings.privateKey) }));
+  return [...new Set(all.map(({ domain }) => domain))].map((domain) => {
+    const own = keys.filter(({ settings }) => settings.domain === domain);
+    return {
+      domain,
+      sign: (message, now) => Promise.all(own.map((pair) => signMessage({ message, now, ...pair }))),
+    };
+  });
 }
 
 interface SignInput {

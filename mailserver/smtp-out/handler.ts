@@ -25,6 +25,7 @@ import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
+import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { limitReply, limitWarning } from "./limit-warning.ts";
@@ -39,6 +40,8 @@ export interface HandlerDeps extends LoginDeps {
   readonly rules: LocalRules;
   readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
+  /** Seals what is forwarded. */
+  readonly sealer?: ArcSealer;
   readonly room: Room;
   readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
   readonly newId: () => string;
@@ -189,14 +192,17 @@ class Submission implements SessionHandler {
   }
 
   async #finish(message: Message, authors: Authors, queueId: string): Promise<Buffer> {
-    const { hostname, clock, signers } = this.#deps;
+    const { hostname, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
     const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
     const prepared = prepare(message, { hostname, queueId, now, session: this.#session, kind });
-    if (kind === "forwarded") return formatMessage(prepared);
+    if (kind === "forwarded") {
+      const seal = sealer === undefined ? [] : await sealer(prepared, now);
+      return formatMessage({ ...prepared, fields: [...seal, ...prepared.fields] });
+    }
     const domain = authors.kind === "clear" ? authors.from[0]?.split("@").at(-1) : undefined;
     const signer = signers.find((candidate) => candidate.domain === domain);
-    const signature = signer === undefined ? [] : [await signer.sign(prepared, now)];
+    const signature = signer === undefined ? [] : await signer.sign(prepared, now);
     return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });
   }
 

@@ -23,7 +23,7 @@ export function createNotifier(deps: NotifyDeps): ComposeNotification {
     destination: (sender) => destinationOf(sender, domains),
     finish: async (bytes) => {
       const message = parseMessage(bytes);
-      const signature = signer === undefined ? [] : [await signer.sign(message, new Date(clock.now()))];
+      const signature = signer === undefined ? [] : await signer.sign(message, new Date(clock.now()));
       return formatMessage({ ...message, fields: [...signature, ...message.fields] });
     },
   });

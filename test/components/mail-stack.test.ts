@@ -420,3 +420,34 @@ describe("a certificate that was renewed", () => {
     assert.match(renewed.get("mail-smtp-in-live-files") ?? "", /tls\.crt.*tls\.key/);
   });
 });
+
+describe("a stack whose mail is signed by a second key", () => {
+  before(async () => {
+    await declare({
+      domain: "example.test",
+      ...{
+        dns: { provider: "dev" },
+        dkim: { ed25519: true },
+        smtpOut: { tls: { exempt: ["partner.test"] } },
+      },
+    });
+  });
+
+  it("publishes both and hands both to smtp-out, RSA first (RFC 8463 section 5)", () => {
+    const keys = settingsOf("mail-smtp-out").dkim as { selector: string; domain: string }[];
+    assert.deepEqual(
+      keys.map(({ selector, domain }) => `${selector} ${domain}`),
+      ["semail1 example.test", "semail1-ed25519 example.test"],
+    );
+    assert.deepEqual(named("semail1-ed25519._domainkey.example.test-TXT").inputs.values, [
+      "v=DKIM1; k=ed25519; p=MIIB",
+    ]);
+  });
+
+  it("tells smtp-out whose TLS policy it shall not heed, and both daemons one secret for reverse-paths", () => {
+    assert.deepEqual(settingsOf("mail-smtp-out").tlsExempt, ["partner.test"]);
+    const secret = settingsOf("mail-smtp-out").srsSecret;
+    assert.equal(typeof secret, "string");
+    assert.equal(settingsOf("mail-smtp-in").srsSecret, secret);
+  });
+});

@@ -24,6 +24,8 @@ export interface Peer extends AsyncDisposable {
 export interface PeerOptions {
   readonly protocol?: "smtp" | "lmtp";
   readonly tls?: TlsIdentity;
+  /** 127.0.0.1 unless told. */
+  readonly host?: string;
   readonly port?: number;
   /** Answers RCPT; accepts when it gives nothing. */
   readonly rcpt?: (address: string) => Decision | undefined;
@@ -63,7 +65,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     };
   };
   const listener = await serve({
-    listen: { host: "127.0.0.1", port: options.port ?? 0 },
+    listen: { host: options.host ?? "127.0.0.1", port: options.port ?? 0 },
     ...(context && { tls: { context: () => context } }),
     session: {
       protocol: options.protocol ?? "smtp",

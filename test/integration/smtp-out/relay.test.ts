@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
+import { authenticate } from "mailauth";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { restore } from "../../../mailserver/policy/srs.ts";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import type { Zone } from "../../support/fake-dns.ts";
@@ -105,6 +107,40 @@ test("a full box defers its recipient without holding up another", async () => {
   assert.deepEqual((await stage.box.next()).recipients, ["bob@semail.test"]);
   full = false;
   assert.deepEqual((await stage.box.next()).recipients, ["sales@semail.test"]);
+});
+
+test("forwarded mail leaves with a reverse-path of ours, to which a bounce may come, and with a seal", async () => {
+  const srsSecret = "secret-for-tests-0123";
+  await using stage = await startStage({ settings: { srsSecret, ownNames: ["mx.semail.test"] } });
+  const relay = mailer(stage, { ...RELAY, pass: RELAY.password, port: stage.out.ports.relay });
+  await relay.sendMail({
+    envelope: { from: "kim@foreign.test", to: ["bob@one.test"] },
+    raw:
+      "Authentication-Results: mx.semail.test; spf=pass smtp.mailfrom=foreign.test\r\n" +
+      "From: kim@foreign.test\r\nSubject: hello\r\n\r\nhi\r\n",
+  });
+  const { from, body } = await stage.remote.next();
+  assert.match(from?.text ?? "", /^SRS0=.*=foreign\.test=kim@semail\.test$/);
+  const bounced =
+    from === null ? undefined : restore(from, { domains: ["semail.test"], secret: srsSecret }, Date.now());
+  assert.equal(bounced?.kind === "valid" && bounced.address.text, "kim@foreign.test");
+  const resolver = async (name: string) => (name === "s1._domainkey.semail.test" ? [[DKIM_RECORD]] : []);
+  const { arc } = await authenticate(body, { ip: "192.0.2.1", helo: "x.test", mta: "mx.test", resolver });
+  assert.equal(arc !== false && arc.status.result, "pass");
+});
+
+test("that forwarded mail can't be delivered is told to its sender, not to ourselves", async () => {
+  await using stage = await startStage({
+    rcpt: (to) => (to === "bob@one.test" ? refuse(550, "5.1.1") : undefined),
+    settings: { srsSecret: "secret-for-tests-0123" },
+  });
+  const relay = mailer(stage, { ...RELAY, pass: RELAY.password, port: stage.out.ports.relay });
+  await relay.sendMail({
+    envelope: { from: "kim@two.test", to: ["bob@one.test"] },
+    raw: "From: kim@two.test\r\n\r\nhi\r\n",
+  });
+  const { from, recipients } = await stage.remote.next();
+  assert.deepEqual([from, recipients], [null, ["kim@two.test"]]);
 });
 
 test("forwarded mail from smtp-in keeps its sender and content", async () => {

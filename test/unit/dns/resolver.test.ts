@@ -17,10 +17,16 @@ interface Reply {
   readonly nonsense?: number;
   readonly forged?: boolean;
   readonly truncated?: boolean;
+  /** Seconds for which the zone lets it be remembered that there is nothing. */
+  readonly absence?: number;
 }
 
-const a = (name: string, data: string): Answer => ({ type: "A", name, data, ttl: 60 });
+const a = (name: string, data: string, ttl = 60): Answer => ({ type: "A", name, data, ttl });
 const cname = (name: string, data: string): Answer => ({ type: "CNAME", name, data, ttl: 60 });
+const soa = (minimum: number): Answer => ({
+  ...{ type: "SOA", name: "test", ttl: 60 },
+  data: { mname: "ns.test", rname: "x.test", serial: 1, refresh: 1, retry: 1, expire: 1, minimum },
+});
 const hash = Buffer.alloc(32, 7);
 const tlsa: Answer = {
   ...{ type: "TLSA", name: "_25._tcp.mx.test", ttl: 60 },
@@ -38,6 +44,8 @@ const ZONE: Readonly<Record<string, Reply>> = {
   "circle.test": { answers: [cname("circle.test", "b.test"), cname("b.test", "circle.test")] },
   "other.test": { answers: [a("unasked.test", "192.0.2.9")] },
   "nothing.test": {},
+  "none.test": { absence: 5 },
+  "short.test": { answers: [a("short.test", "192.0.2.10", 3)] },
   "absent.test": { rcode: "NXDOMAIN", secure: true },
   "bogus.test": { rcode: "SERVFAIL" },
   "closed.test": { rcode: "REFUSED" },
@@ -75,7 +83,8 @@ function answer(query: Buffer, over: "udp" | "tcp"): { packet: Parameters<typeof
     (reply.secure === true ? AUTHENTIC_DATA : 0) |
     (cut ? TRUNCATED_RESPONSE : 0);
   const answers = cut ? [] : [...(reply.answers ?? [])];
-  return { packet: { type: "response", id: id ?? 0, flags, questions, answers }, reply };
+  const authorities: Answer[] = reply.absence === undefined ? [] : [soa(reply.absence)];
+  return { packet: { type: "response", id: id ?? 0, flags, questions, answers, authorities }, reply };
 }
 
 before(async () => {
@@ -108,7 +117,8 @@ after(() => {
   tcp.close();
 });
 
-const dns = (ms = 2_000) => createDns([`127.0.0.1:${(tcp.address() as AddressInfo).port}`], ms);
+const dns = (timeoutMs = 2_000, now: () => number = Date.now) =>
+  createDns([`127.0.0.1:${(tcp.address() as AddressInfo).port}`], { timeoutMs, now });
 
 describe("A records of", () => {
   for (const [name, want] of Object.entries({
@@ -181,6 +191,40 @@ test("a server that is not there is passed over for the next", async () => {
   const dead = `127.0.0.1:${free.address().port}`;
   free.close();
   const there = `127.0.0.1:${(tcp.address() as AddressInfo).port}`;
-  assert.deepEqual((await createDns([dead, there]).resolve4("plain.test")).records, ["192.0.2.1"]);
-  await assert.rejects(createDns([dead], 200).resolve4("plain.test"));
+  assert.deepEqual((await createDns([dead, there], { now: Date.now }).resolve4("plain.test")).records, [
+    "192.0.2.1",
+  ]);
+  await assert.rejects(createDns([dead], { now: Date.now, timeoutMs: 200 }).resolve4("plain.test"));
+});
+
+describe("an answer is remembered", () => {
+  for (const [name, seconds] of [
+    ["plain.test", 10],
+    ["short.test", 3],
+    ["none.test", 5],
+    ["nothing.test", 0],
+    ["bogus.test", 0],
+  ] as const) {
+    test(`${name}: for ${seconds} s`, async () => {
+      let now = 0;
+      const { resolve4 } = dns(2_000, () => now);
+      const count = async (): Promise<number> => {
+        const before = asked.length;
+        await resolve4(name).catch(() => {});
+        return asked.length - before;
+      };
+      assert.equal(await count(), 1);
+      now = seconds * 1_000 - 1;
+      if (seconds > 0) assert.equal(await count(), 0);
+      now += 1;
+      assert.equal(await count(), 1);
+    });
+  }
+
+  test("and shared by all who ask before it is there", async () => {
+    const before = asked.length;
+    const { resolve4 } = dns();
+    await Promise.all(Array.from({ length: 20 }, () => resolve4("plain.test")));
+    assert.equal(asked.length - before, 1);
+  });
 });

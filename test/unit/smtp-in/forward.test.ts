@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { rewrite } from "../../../mailserver/policy/srs.ts";
+import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
 import { zoneQuery } from "../../support/zone.ts";
@@ -125,5 +127,44 @@ describe("a person with a forward address", () => {
     assert.deepEqual(await send(await session(daemon), ["gus@semail.test"]), TAKEN);
     assert.equal(to.messages.length, 1);
     assert.equal((await daemon.queue.counts()).items, 0);
+  });
+});
+
+describe("a bounce of forwarded mail", () => {
+  const srsSecret = "secret-for-tests-0123";
+  const rules = { domains: ["semail.test"], secret: srsSecret };
+  const path = rewrite(makeAddress("bob", "foreign.example"), rules, Date.now())?.text ?? "";
+  const begin = async () => {
+    const [to, out] = [await box(), await relay()];
+    const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+    return { to, out, client: await session(await start({ ...ports, settings: { srsSecret } })) };
+  };
+
+  test("goes to who sent it", async () => {
+    const { to, out, client } = await begin();
+    assert.deepEqual(await send(client, [path], undefined, ""), TAKEN);
+    await out.reached(1);
+    assert.deepEqual([out.messages[0]?.from, out.messages[0]?.to], ["", ["bob@foreign.example"]]);
+    assert.equal(to.messages.length, 0);
+  });
+
+  test("goes to a person of ours as well", async () => {
+    const { to, out, client } = await begin();
+    assert.deepEqual(await send(client, [path, "alice@semail.test"], undefined, ""), ["250 2.1.5", ...TAKEN]);
+    await out.reached(1);
+    assert.deepEqual(out.messages[0]?.to, ["bob@foreign.example"]);
+    assert.equal(to.messages.length, 1);
+  });
+
+  test("is no way to send mail to strangers", async () => {
+    const { client } = await begin();
+    assert.deepEqual(await send(client, [path]), ["550 5.7.1"]);
+    const forged = path.replace("foreign.example", "victim.example");
+    assert.deepEqual(await send(client, [forged], undefined, ""), ["550 5.1.1"]);
+  });
+
+  test("is to nobody here when reverse-paths are not rewritten", async () => {
+    const client = await session(await start({ lmtpPort: (await box()).listener.port }));
+    assert.deepEqual(await send(client, [path], undefined, ""), ["550 5.1.1"]);
   });
 });

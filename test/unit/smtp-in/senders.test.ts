@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, test } from "node:test";
 import type { SenderSettings } from "../../../mailserver/contract.ts";
 import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
-import { createDkimSigner } from "../../../mailserver/smtp-out/dkim.ts";
+import { createDkimSigners } from "../../../mailserver/smtp-out/dkim.ts";
 import { type Records, zoneQuery } from "../../support/zone.ts";
 import { box, send, session, start } from "./support.ts";
 
@@ -25,11 +25,9 @@ const ZONE: Records = {
 
 async function sign(text: string, domain: string): Promise<string> {
   const message = parseMessage(Buffer.from(text));
-  const signature = await createDkimSigner({ domain, selector: "s1", privateKey: PEM }).sign(
-    message,
-    new Date(),
-  );
-  return formatMessage({ ...message, fields: [signature, ...message.fields] }).toString();
+  const [signer] = createDkimSigners([{ domain, selector: "s1", privateKey: PEM }]);
+  const signature = (await signer?.sign(message, new Date())) ?? [];
+  return formatMessage({ ...message, fields: [...signature, ...message.fields] }).toString();
 }
 
 const from = (domain: string, more = ""): string =>

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
-import { createDkimSigner } from "../../../mailserver/smtp-out/dkim.ts";
+import { createDkimSigners } from "../../../mailserver/smtp-out/dkim.ts";
 
 const rsa = toPem(generateKeyPairSync("rsa", { modulusLength: 2_048 }));
 const ed25519 = toPem(generateKeyPairSync("ed25519"));
@@ -33,10 +33,10 @@ function resolver(name: string): Promise<string[][]> {
 
 async function signed(text: string, selector: "r1" | "e1" = "r1"): Promise<string> {
   const privateKey = selector === "r1" ? rsa.privateKey : ed25519.privateKey;
-  const signer = createDkimSigner({ domain: "semail.test", selector, privateKey });
+  const [signer] = createDkimSigners([{ domain: "semail.test", selector, privateKey }]);
   const message = parseMessage(Buffer.from(text));
-  const signature = await signer.sign(message, new Date("2026-01-02T03:04:05Z"));
-  return formatMessage({ ...message, fields: [signature, ...message.fields] }).toString();
+  const signature = (await signer?.sign(message, new Date("2026-01-02T03:04:05Z"))) ?? [];
+  return formatMessage({ ...message, fields: [...signature, ...message.fields] }).toString();
 }
 
 async function verdict(message: string): Promise<string | undefined> {
@@ -92,4 +92,23 @@ test("another program verifies bodies of any blanks and line breaks", async () =
     assert.equal(await verdict(await signed(`From: alice@semail.test\r\n\r\n${body}`, "e1")), "pass");
   });
   await fc.assert(property, { numRuns: 200 });
+});
+
+test("by both keys of a domain, each of which is verified (RFC 8463 section 3)", async () => {
+  const [signer, ...others] = createDkimSigners([
+    { domain: "semail.test", selector: "r1", privateKey: rsa.privateKey },
+    { domain: "semail.test", selector: "e1", privateKey: ed25519.privateKey },
+  ]);
+  assert.deepEqual(others, []);
+  const message = parseMessage(Buffer.from(plain));
+  const signatures = (await signer?.sign(message, new Date("2026-01-02T03:04:05Z"))) ?? [];
+  const bytes = formatMessage({ ...message, fields: [...signatures, ...message.fields] });
+  const { results } = await dkimVerify(bytes, { resolver });
+  assert.deepEqual(
+    results.map(({ selector, algo, status }) => [selector, algo, status.result]),
+    [
+      ["r1", "rsa-sha256", "pass"],
+      ["e1", "ed25519-sha256", "pass"],
+    ],
+  );
 });
