@@ -82,7 +82,14 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
           const progress = progressOf(event);
           if (progress) onProgress(progress);
         };
-        await pulumi.up({ configFile: stack.configFile, onEvent, signal: context.signal, color: "never" });
+        const options = {
+          configFile: stack.configFile,
+          onEvent,
+          signal: context.signal,
+          color: "never" as const,
+        };
+        // With secrets, the look at the history afterwards would write the state's salt into the checkout's stack file.
+        await pulumi.up({ ...options, showSecrets: false });
       }),
     unprotect: async (name) => {
       const stack = openStack(context, options.stackName);
