@@ -160,8 +160,8 @@ describe("A records of", () => {
 test("other types", async () => {
   const { resolveMx, resolveTlsa, resolveTxt, resolve6 } = dns();
   assert.deepEqual((await resolveMx("mail.test")).records, [
-    { exchange: "mx.test", priority: 10 },
-    { exchange: "mx2.test", priority: 20 },
+    { exchange: "mx.test", priority: 10, ttl: 60 },
+    { exchange: "mx2.test", priority: 20, ttl: 60 },
   ]);
   assert.deepEqual((await resolveMx("null.test")).records, [{ exchange: ".", priority: 0 }]);
   const data = hash.toString("hex");
