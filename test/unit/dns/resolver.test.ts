@@ -163,7 +163,7 @@ test("other types", async () => {
     { exchange: "mx.test", priority: 10, ttl: 60 },
     { exchange: "mx2.test", priority: 20, ttl: 60 },
   ]);
-  assert.deepEqual((await resolveMx("null.test")).records, [{ exchange: ".", priority: 0 }]);
+  assert.deepEqual((await resolveMx("null.test")).records, [{ exchange: ".", priority: 0, ttl: 60 }]);
   const data = hash.toString("hex");
   assert.deepEqual(await resolveTlsa("_25._tcp.mx.test"), {
     records: [{ usage: 3, selector: 1, matching: 1, data }],
