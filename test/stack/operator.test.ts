@@ -8,7 +8,7 @@ import type { PersonRequest, RequestView } from "../../mailserver/operator/proto
 import { openLab } from "../support/docker.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { carryOut, followOperator, type RunningOperator } from "../support/operator.ts";
-import { freePorts, makeProject, type TestProject } from "../support/project.ts";
+import { freePort, freePorts, makeProject, type TestProject } from "../support/project.ts";
 import { secretsOf } from "../support/state.ts";
 
 const DOMAIN = "semail.test";
@@ -60,7 +60,7 @@ describe("the operator on a stack", () => {
       keepVolumes: false,
       postmaster: "alice",
       showPasswords: true,
-      portal: { enabled: true },
+      portal: { enabled: true, port: await freePort() },
       users,
     });
     // The docker provider of this checkout, and the workspace that the shared packages link to.

@@ -125,8 +125,8 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     log: silentLog,
   });
   const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
-  const send = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    app.request(`${ORIGIN}${path}`, init, env);
+  const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
+    app.request(`${origin}${path}`, init, env);
   return { send, browser: () => new Browser(send), operator, directory, time };
 }
 
@@ -135,11 +135,13 @@ type Send = (path: string, init?: RequestInit) => Promise<Response>;
 /** Keeps cookies, and knows the token of the last page. */
 export class Browser {
   readonly #send: Send;
+  readonly #origin: string;
   readonly cookies = new Map<string, string>();
   csrf = "";
 
-  constructor(send: Send) {
+  constructor(send: Send, origin = ORIGIN) {
     this.#send = send;
+    this.#origin = origin;
   }
 
   async get(path: string, headers: Record<string, string> = {}) {
@@ -152,7 +154,7 @@ export class Browser {
       await this.#send(path, {
         method: "POST",
         body,
-        headers: { ...this.#headers(), origin: ORIGIN, ...headers },
+        headers: { ...this.#headers(), origin: this.#origin, ...headers },
       }),
     );
   }
