@@ -4,6 +4,7 @@ import { realpath } from "node:fs/promises";
 import { request } from "node:https";
 import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import Docker from "dockerode";
 import type { Summary } from "../../stacks/summary.ts";
 import { deliverAsStranger, loginOf, openImap, readMail } from "../support/mail.ts";
 import { Browser } from "../support/portal.ts";
@@ -100,15 +101,24 @@ describe("the portal on a stack", () => {
   });
 
   it("gives the mailbox up, takes that back with the mail, and gives it up again", async () => {
+    const volume = new Docker().getVolume(`${project.prefix}-mail-bob`);
+    const madeOn = async () => ((await volume.inspect()) as { CreatedAt?: string }).CreatedAt;
+    const made = await madeOn();
     const sure = { address: `robert@${DOMAIN}`, password: NEXT };
     await browser.get("/delete");
     await carryOut("/delete", sure);
     assert.match(await mailTo("too late"), /^550 5\.1\.1/);
     assert.match((await browser.get("/mailbox")).text, /Your mail is kept until \d{4}-/);
     await carryOut("/delete/cancel", {});
+    assert.equal(await madeOn(), made);
     await readMail(summary, { user: "bob", pass: NEXT }, "welcome");
     await browser.get("/delete");
     await carryOut("/delete", sure);
     assert.match((await browser.get("/mailbox")).text, /Your mailbox is deleted/);
+    const { changeSummary } = await project.stack.preview();
+    assert.deepEqual(
+      Object.keys(changeSummary).filter((op) => op !== "same"),
+      [],
+    );
   });
 });
