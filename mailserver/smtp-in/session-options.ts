@@ -13,8 +13,8 @@ export function sessionOptions({
     auth: "never",
     authRequired: false,
     dsn: true,
-    // The boxes' LMTP doesn't have it: what is offered here must go on to them (RFC 6531 section 3.1).
-    smtpUtf8: false,
+    // The boxes' LMTP has it too: what is offered here must go on to them (RFC 6531 section 3.1).
+    smtpUtf8: true,
     limits,
   };
 }

@@ -65,6 +65,29 @@ describe("box", () => {
     assert.match(mail ?? "", /^Subject: one\r$/m);
   });
 
+  it("takes mail from an address in UTF-8, and shows it", async () => {
+    const line = await connect({
+      host: "127.0.0.1",
+      port: await box.port("24/tcp"),
+      session: { protocol: "lmtp", hostname: "mx.semail.test", tls: "never" },
+    });
+    const body = Buffer.from(
+      "From: J\u00fcrgen <j\u00fcrgen@ex\u00e4mple.test>\r\nSubject: Gr\u00fc\u00dfe\r\n\r\nHallo\r\n",
+    );
+    const [outcome] = await line.send(
+      {
+        from: makeAddress("j\u00fcrgen", "ex\u00e4mple.test"),
+        recipients: [makeAddress("alice", "semail.test")],
+        ...{ size: body.length, eightBit: true, smtputf8: true },
+      },
+      body,
+    );
+    await line.close();
+    assert.equal(outcome?.kind, "delivered");
+    const mail = (await messages()).find((text) => text.includes("Subject: Gr\u00fc\u00dfe")) ?? "";
+    assert.match(mail, /^Return-Path: <j\u00fcrgen@ex\u00e4mple\.test>\r$/m);
+  });
+
   it("answers each of two recipients", async () => {
     const { data } = await send(["alice@semail.test", "info@semail.test"], message("two"));
     assert.equal(data.length, 2);

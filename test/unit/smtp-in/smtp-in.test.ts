@@ -64,6 +64,22 @@ describe("a message", () => {
     assert.equal(rest, "\r\n\r\n.dot\r\n\xe4\r\n");
   });
 
+  test("from an address in UTF-8 goes on to the box as such, and is refused without the extension", async () => {
+    const to = await box();
+    const client = await session(await start({ lmtpPort: to.listener.port }));
+    // The client writes each character as a byte.
+    const say = (line: string) => client.say(Buffer.from(line).toString("latin1"));
+    const from = "j\u00fcrgen@ex\u00e4mple.test";
+    assert.equal(await say(`MAIL FROM:<${from}>`), "553 5.6.7");
+    assert.equal(await say(`MAIL FROM:<${from}> BODY=8BITMIME SMTPUTF8`), "250 2.1.0");
+    assert.equal(await say("RCPT TO:<alice@semail.test>"), "250 2.1.5");
+    assert.equal(await say("DATA"), "354");
+    assert.equal(await say("Subject: Gr\u00fc\u00dfe\r\n\r\nx\r\n."), "250 2.0.0");
+    const [message] = to.messages;
+    assert.equal(message?.from, from);
+    assert.match(message?.text ?? "", /with UTF8SMTP id /);
+  });
+
   test("over TLS says so in its trace field", async () => {
     const to = await box();
     const client = await session(await start({ lmtpPort: to.listener.port }));
