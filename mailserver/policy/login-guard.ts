@@ -1,7 +1,8 @@
 /**
  * Slows down guessing of passwords: every failure costs the client more time, and many lock it out for a while.
- * Counted per client and per account at that client, so that a stranger can't lock a person out of their own
- * account from elsewhere.
+ * Counted per client, per account at that client, and per account wherever it is tried from. The last locks strangers
+ * out alone: who logged in to the account from a network before still can from there, so that nobody locks a person out
+ * of their own account.
  */
 import { clientNetwork } from "./client-network.ts";
 
@@ -31,6 +32,8 @@ export interface LoginAttempt {
 
 const ACCOUNT_FAILURES = 5;
 const CLIENT_FAILURES = 20;
+/** Of one account, from everywhere: no person mistypes so often, but many machines guess together. */
+const ANYWHERE_FAILURES = 50;
 const LOCK_MS = 300_000;
 const LONGEST_DELAY_MS = 5_000;
 /** Counters kept at most; the oldest go first. */
@@ -72,8 +75,25 @@ class Failures {
   }
 }
 
+/** From which networks which accounts were logged in to; those not used for longest are forgotten. */
+class Homes {
+  readonly #known = new Set<string>();
+
+  has(key: string): boolean {
+    return this.#known.has(key);
+  }
+
+  add(key: string): void {
+    this.#known.delete(key);
+    this.#known.add(key);
+    const oldest = this.#known.values().next();
+    if (this.#known.size > MAX_COUNTERS && oldest.done === false) this.#known.delete(oldest.value);
+  }
+}
+
 export function createLoginGuard({ now, stepMs = 500 }: LoginGuardOptions): LoginGuard {
   const failures = new Failures(now);
+  const homes = new Homes();
   const underWay = new Map<string, number>();
   let ended = Promise.withResolvers<void>();
 
@@ -94,25 +114,33 @@ export function createLoginGuard({ now, stepMs = 500 }: LoginGuardOptions): Logi
   return {
     async begin(account, client) {
       const network = clientNetwork(client);
-      const ofAccount = JSON.stringify([network, account.toLowerCase().slice(0, MAX_ACCOUNT)]);
-      const keys = [ofAccount, network];
-      const reach = (key: string, limit: number, more: number) => failures.read(key) + more >= limit;
-      const locked = () => reach(ofAccount, ACCOUNT_FAILURES, 0) || reach(network, CLIENT_FAILURES, 0);
-      const busy = () =>
-        reach(ofAccount, ACCOUNT_FAILURES, underWay.get(ofAccount) ?? 0) ||
-        reach(network, CLIENT_FAILURES, underWay.get(network) ?? 0);
+      const name = account.toLowerCase().slice(0, MAX_ACCOUNT);
+      const ofAccount = JSON.stringify([network, name]);
+      const anywhere = JSON.stringify([name]);
+      const limits: [string, number][] = [
+        [ofAccount, ACCOUNT_FAILURES],
+        [network, CLIENT_FAILURES],
+        ...(homes.has(ofAccount) ? [] : [[anywhere, ANYWHERE_FAILURES] satisfies [string, number]]),
+      ];
+      const keys = limits.map(([key]) => key);
+      const reached = (more: (key: string) => number) =>
+        limits.some(([key, limit]) => failures.read(key) + more(key) >= limit);
+      const locked = () => reached(() => 0);
+      const busy = () => reached((key) => underWay.get(key) ?? 0);
       while (!locked() && busy()) await ended.promise;
       if (locked()) return undefined;
       move(keys, 1);
       return {
         failed() {
           failures.count(network);
+          failures.count(anywhere);
           const count = failures.count(ofAccount);
           end(keys);
           return Math.min(count * stepMs, LONGEST_DELAY_MS);
         },
         succeeded() {
           failures.forget(ofAccount);
+          homes.add(ofAccount);
           end(keys);
         },
         abandoned: () => end(keys),

@@ -82,3 +82,29 @@ test("any number of right passwords side by side get their turn", async () => {
   };
   assert.deepEqual(new Set(await Promise.all(Array.from({ length: 100 }, logIn))), new Set([true]));
 });
+
+test("many machines that guess one account together are locked out of it, and its person is not", async () => {
+  let now = 0;
+  const guard = createLoginGuard({ now: () => now });
+  (await guard.begin("alice", HERE))?.succeeded();
+  for (let count = 0; count < 50; count++) await fail(guard, "alice", `198.51.100.${count}`);
+  assert.equal(await locked(guard, "Alice", "203.0.113.1"), true, "a stranger");
+  assert.equal(await locked(guard, "bob", "203.0.113.1"), false, "another account");
+  assert.equal(await locked(guard, "alice", HERE), false, "where the person logged in before");
+  now = 300_000;
+  assert.equal(await locked(guard, "alice", "203.0.113.1"), false, "five minutes later");
+});
+
+test("guesses side by side from many machines are no more than one after the other", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  let looks = 0;
+  const guess = async (_: unknown, number: number): Promise<void> => {
+    const attempt = await guard.begin("alice", `198.51.${number >> 8}.${number & 255}`);
+    if (attempt === undefined) return;
+    looks += 1;
+    await Promise.resolve();
+    attempt.failed();
+  };
+  await Promise.all(Array.from({ length: 200 }, guess));
+  assert.equal(looks, 50);
+});
