@@ -36,8 +36,6 @@ export interface Summary {
   readonly nameServer?: string;
   /** The MTA-STS policy that is served. */
   readonly mtaSts?: string;
-  /** The zones are said to be signed (DNSSEC). */
-  readonly zonesSigned: boolean;
   /** The keys that smtp-out signs with: what their records must have. */
   readonly signing: readonly SigningKey[];
   /** Certificate of the stack's own authority, PEM. */
@@ -81,7 +79,6 @@ export function summarise(
         })),
         records: known,
         dnsProvider: model.dns.provider,
-        zonesSigned: model.dns.signed,
         signing,
         ca,
         showPasswords: model.showPasswords,

@@ -129,10 +129,24 @@ export async function askRecord(
     const message = await query(source.server, full, type);
     const known = message.rcode === "NOERROR" || message.rcode === "NXDOMAIN";
     if (!known) return { ...asked, values: undefined, fault: message.rcode };
-    return { ...asked, ...readValues(message, { name: full, type }), secure: message.flag_ad };
+    const read = readValues(message, { name: full, type });
+    const doubled =
+      read.values.length === 0 && source.kind === "authority" && (await isDoubled(source, wanted, query));
+    return { ...asked, ...read, ...(doubled ? { doubled } : {}), secure: message.flag_ad };
   } catch (error) {
     return { ...asked, values: undefined, fault: codeOf(error) };
   }
+}
+
+/** Many pages append the zone to a name by themselves, and who enters it in full has it twice. */
+async function isDoubled(
+  { server }: Source,
+  wanted: Pick<Wanted, "zone" | "name" | "type">,
+  query: Query,
+): Promise<boolean> {
+  const name = `${fullName(wanted)}.${wanted.zone}`;
+  const message = await query(server, name, wanted.type);
+  return readValues(message, { name, type: wanted.type }).values.length > 0;
 }
 
 /** For the evaluation of SPF and of consent to reports: undefined where there was no answer. */

@@ -8,7 +8,7 @@ import { askRecord, askThrough, createQuery, findNameServers, probe, reverse, ty
 import { fetchPolicy } from "./fetch-policy.ts";
 import { checkRecord, checkStray } from "./record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "./sending-checks.ts";
-import { checkServers } from "./server-checks.ts";
+import { checkServers, checkSignatures } from "./server-checks.ts";
 import { checkService } from "./service-checks.ts";
 import { type Endpoint, listen, type Protocol } from "./services.ts";
 import type { StackFacts } from "./stack-facts.ts";
@@ -40,18 +40,16 @@ export async function examine(stack: StackFacts, options: ExamineOptions): Promi
 }
 
 /** What the checks of records go by. */
-export function expectationOf(stack: StackFacts): Expectation {
-  const { dnsProvider, domains, hostnames, records, signing, zonesSigned } = stack;
-  return {
-    provider: dnsProvider,
-    domains,
-    mx: hostnames.mx,
-    hosts: Object.values(hostnames),
-    ...{ records, signing, signed: zonesSigned },
-  };
+function expectationOf({ dnsProvider, domains, hostnames, signing }: StackFacts): Expectation {
+  return { provider: dnsProvider, domains, mx: hostnames.mx, signing };
 }
 
-async function examineDns(stack: StackFacts, machine: readonly string[], query: Query): Promise<Check[]> {
+/** What name servers and resolvers say. */
+export async function examineDns(
+  stack: StackFacts,
+  machine: readonly string[],
+  query: Query,
+): Promise<Check[]> {
   const expected = expectationOf(stack);
   const resolvers: Source[] = [
     { label: "the stack's resolver", kind: "resolver", server: { host: stack.resolver, port: 53 } },
@@ -79,6 +77,12 @@ async function examineDns(stack: StackFacts, machine: readonly string[], query: 
       found.map(({ state }) => state),
       [...authorities.states, ...ready.states],
       expected,
+    ),
+    ...stack.domains.map((zone) =>
+      checkSignatures(
+        zone,
+        records.flatMap(({ answers }) => answers),
+      ),
     ),
     ...(await Promise.all(records.map((asked) => judge(asked, expected, resolver, query)))),
     ...(await strays(stack, sources, query)),
@@ -140,13 +144,12 @@ async function judge(
   query: Query,
 ): Promise<Check> {
   const check = checkRecord(wanted, answers, expected);
-  if (check.findings.length > 0 || check.unknown !== undefined || resolver === undefined) return check;
-  const [there] = answers.filter(({ kind }) => kind === "authority");
-  const more =
-    there && wanted.type === "TXT"
-      ? await askFurther(wanted, there.values ?? [], expected, askThrough(resolver, query))
-      : [];
-  return { ...check, findings: more };
+  const there = answers.find(({ kind }) => kind === "authority")?.values;
+  // One that refuses the record itself would refuse the rest, too.
+  const answered = answers.some(({ kind, values }) => kind === "resolver" && values !== undefined);
+  const done = check.findings.length > 0 || wanted.type !== "TXT" || there === undefined;
+  if (done || resolver === undefined || !answered) return check;
+  return { ...check, findings: await askFurther(wanted, there, expected, askThrough(resolver, query)) };
 }
 
 /** SPF to its end, and whether those abroad take reports. */

@@ -30,6 +30,13 @@ export function recordFault(
       remedy: `Remove the CNAME, and give ${mx} its address: ${wanted.values.join(", ")}.`,
     };
   }
+  if (answer.doubled) {
+    return {
+      rule,
+      message: `was entered as ${fullName(wanted)}.${zone}`,
+      remedy: `Enter ${wanted.name} as its name: the provider appends ${zone} itself.`,
+    };
+  }
   if (type === "TXT") return textFault(values, wanted.values);
   if (values.length === 0) return { rule, message: alias ? `is a CNAME to ${alias}` : "is missing" };
   if (sameValues(values, wanted.values, type, zone)) return undefined;

@@ -1,6 +1,6 @@
 /** Judges the name servers themselves, before what they say. Pure. */
 import type { Finding } from "../../stacks/dns/findings.ts";
-import type { Check, Expectation, ServerState, ZoneState } from "./types.ts";
+import type { Answer, Check, Expectation, ServerState, ZoneState } from "./types.ts";
 
 /** Each zone: that it is delegated, and that each of its servers knows it. */
 export function checkServers(
@@ -80,4 +80,21 @@ const silentRemedy = (provider: Expectation["provider"]): string =>
 function checkResolver({ source, fault }: ServerState): Check {
   const check = { area: "Name servers", about: source, findings: [] } as const;
   return fault === undefined ? check : { ...check, unknown: `it can't be asked from here (${fault.text})` };
+}
+
+/** Resolvers that validate refuse what DNSSEC doesn't vouch for, and so does everybody behind them. */
+export function checkSignatures(zone: string, answers: readonly Answer[]): Check {
+  const own = answers.filter((answer) => answer.zone === zone);
+  const given = own.some(({ kind, values }) => kind === "authority" && values !== undefined);
+  const refusing = own.filter(({ kind, fault }) => kind === "resolver" && fault === "SERVFAIL");
+  const sources = [...new Set(refusing.map(({ source }) => source))].join(", ");
+  const finding: Finding = {
+    severity: "error",
+    rule: "DNSSEC, RFC 4035 section 5",
+    record: `${zone} DS`,
+    message: `${sources} refuses what the name servers say (SERVFAIL): the signatures don't fit the zone's DS record`,
+    remedy: "Have the registrar's DS record be that of the zone, or remove it; then wait for its TTL.",
+  };
+  const about = `resolvers believe ${zone}`;
+  return { area: "Name servers", about, findings: given && refusing.length > 0 ? [finding] : [] };
 }

@@ -22,7 +22,6 @@ export const StackFacts = z.object({
   nameServer: z.string().optional(),
   /** The MTA-STS policy that is served. */
   mtaSts: z.string().optional(),
-  zonesSigned: z.boolean(),
   signing: z.array(z.object({ domain: z.string(), selector: z.string(), publicKey: z.string() })),
   records: z.array(
     z.object({

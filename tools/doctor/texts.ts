@@ -28,13 +28,6 @@ const KINDS: readonly Kind[] = [
     compare: compareSpf,
   },
   {
-    what: "DKIM key",
-    rule: "DKIM key, RFC 6376 section 3.6.1",
-    is: (text) => /^\s*v\s*=\s*DKIM1\b|(^|;)\s*p\s*=/i.test(text),
-    several: "receivers may take either. Leave the one that the stack makes",
-    compare: compareKey,
-  },
-  {
     what: "DMARC record",
     rule: "DMARC, RFC 7489 section 6.3",
     is: (text) => /^v\s*=\s*DMARC1\b/i.test(text),
@@ -55,6 +48,14 @@ const KINDS: readonly Kind[] = [
     is: (text) => /^v\s*=\s*TLSRPTv1\b/i.test(text),
     several: "senders take none of them. Leave one",
     compare: (found, wanted) => differing(found, wanted),
+  },
+  {
+    // The last one: its v= may be left out, and others have a p=, too.
+    what: "DKIM key",
+    rule: "DKIM key, RFC 6376 section 3.6.1",
+    is: (text) => /^\s*v\s*=\s*DKIM1\b|(^|;)\s*p\s*=/i.test(text),
+    several: "receivers may take either. Leave the one that the stack makes",
+    compare: compareKey,
   },
 ];
 

@@ -22,6 +22,8 @@ export interface Answer {
   readonly secure?: boolean | undefined;
   /** The name that this one is an alias of. */
   readonly alias?: string | undefined;
+  /** There is nothing here, but something at the name with the zone appended once more. */
+  readonly doubled?: boolean | undefined;
 }
 
 /** How a server answered when first asked. */
@@ -57,17 +59,12 @@ export interface Expectation {
   readonly provider: "dev" | "gandi" | "none";
   readonly domains: readonly string[];
   readonly mx: string;
-  /** Hosts that people and servers connect to. */
-  readonly hosts: readonly string[];
-  readonly records: readonly Wanted[];
   /** Public halves of the keys that smtp-out signs with. */
   readonly signing: readonly {
     readonly domain: string;
     readonly selector: string;
     readonly publicKey: string;
   }[];
-  /** The zones are said to be signed. */
-  readonly signed: boolean;
 }
 
 /** The name in full. */
