@@ -1,8 +1,10 @@
 /** Runs one command: reads its options, wires signals, and says what went wrong. */
 import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
+import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
@@ -54,6 +56,15 @@ function wholeNumber(value: unknown, of: string): number | undefined {
   throw new Fault(`${String(value)} is no number of ${of}.`, "Give a whole number from 1 on.");
 }
 
+/** The options of `queue` as the daemons know them. */
+function deskFlags({ state, limit, json }: Record<string, unknown>): string[] {
+  return [
+    ...(state === undefined ? [] : [`--state=${String(state)}`]),
+    ...(limit === undefined ? [] : [`--limit=${String(limit)}`]),
+    ...(json === true ? ["--json"] : []),
+  ];
+}
+
 async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
   const { values, positionals } = readOptions(name, args);
   const flag = (key: string): boolean => values[key] === true;
@@ -79,6 +90,10 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
       return 0;
+    case "queue":
+      return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });
+    case "doctor":
+      return doctor(context, { stack: session.stack, json: flag("json") });
     case "check":
       return check(context);
     case "docs":
