@@ -20,6 +20,8 @@ export interface RunnerOptions {
   readonly retry: RetrySettings;
   /** Until when a destination that did not answer is left alone, in milliseconds since 1970; by default none is. */
   readonly restsUntil?: (destination: string) => number;
+  /** Deliveries at the same time; 20 unless told. */
+  readonly atOnce?: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -32,6 +34,8 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
+/** Deliveries at the same time, unless told. */
+const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
 /** Starts working at once: first the reports that a crash left unsent, then what is due. */
@@ -44,7 +48,7 @@ export function startRunner(options: RunnerOptions): Runner {
 
 class QueueRunner implements Runner {
   readonly #options: RunnerOptions;
-  readonly #backlog = new Backlog();
+  readonly #backlog: Backlog;
   readonly #abort = new AbortController();
   readonly #active = new Set<Promise<void>>();
   /** Destinations that rested when last asked for. */
@@ -58,6 +62,7 @@ class QueueRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.now() });
     const { signal } = this.#abort;
     const persist = createPersist({ ...options, signal });
     this.#attempts = { ...options, persist, signal };

@@ -11,6 +11,7 @@ import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
+import { signalled } from "../net/signalled.ts";
 import { systemClock } from "../queue/clock.ts";
 import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { startSmtpOut } from "./daemon.ts";
@@ -18,7 +19,6 @@ import { startSmtpOut } from "./daemon.ts";
 async function main(): Promise<void> {
   const meter = createMeter();
   const log = meter.metered(createLog({ daemon: "smtp-out" }));
-  // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
     const settings = await readSettings(SmtpOutSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
@@ -58,12 +58,6 @@ async function main(): Promise<void> {
     log.error("daemon.failed", { error });
     process.exit(1);
   }
-}
-
-function signalled(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
 }
 
 const deskFolder = join(tmpdir(), "semail-queue");

@@ -1,6 +1,7 @@
 /** Runs one command: reads its options, wires signals, and says what went wrong. */
 import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
 import { queue } from "./commands/queue.ts";
@@ -84,6 +85,8 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       return 0;
     case "queue":
       return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });
+    case "doctor":
+      return doctor(context, { stack: session.stack, json: flag("json") });
     case "check":
       return check(context);
     case "docs":
