@@ -28,8 +28,8 @@ export async function queue(context: Context, { stack: name, words }: QueueOptio
     throw new Fault(cause, remedy.join("\n") || "`npm run queue -- --help` says more.");
   }
   const { request, json } = parsed;
-  // Output is the answer alone, for programs that read it.
-  const quiet = { ...context, say: sayWith(console.error) };
+  // What is printed is the answer alone, for programs that read it.
+  const quiet = { ...context, say: sayWith(() => {}) };
   const { prefix } = openStack(quiet, name);
   const { docker } = await ensureEngine(quiet);
   const answers = await Promise.all(SERVICES.map((service) => ask(docker, prefix, service, words)));
