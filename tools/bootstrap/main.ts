@@ -68,6 +68,8 @@ function deskFlags({ state, limit, json }: Record<string, unknown>): string[] {
 async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
   const { values, positionals } = readOptions(name, args);
   const flag = (key: string): boolean => values[key] === true;
+  const text = (key: string): string | undefined =>
+    typeof values[key] === "string" ? values[key] : undefined;
   const session = {
     stack: String(values.stack ?? "dev"),
     unlock: flag("unlock"),
@@ -78,8 +80,13 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       await up(context, { ...session, refresh: flag("refresh") });
       return 0;
     case "preview":
-      await preview(context, { ...session, diff: flag("diff"), refresh: flag("refresh") });
-      return 0;
+      return preview(context, {
+        ...session,
+        diff: flag("diff"),
+        refresh: flag("refresh"),
+        comment: text("comment"),
+        expectNoChanges: flag("expect-no-changes"),
+      });
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
       return 0;
