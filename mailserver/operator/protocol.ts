@@ -63,6 +63,8 @@ export const PersonView = z.strictObject({
   deletedOn: day.nullable(),
   /** The last day on which the deletion can be taken back. */
   keptUntil: day.nullable(),
+  /** How many days a deletion can be taken back, as the config has it now. */
+  retentionDays: z.int().min(0),
   /** Domains in which an address can be chosen. */
   domains: z.array(z.string()),
   /** Their request that isn't over yet. */

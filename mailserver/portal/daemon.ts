@@ -45,7 +45,7 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
   const app = createPortal({
     ...{ settings, directory, guard, clock, log },
     operator: deps.operator ?? operatorClient({ socket: settings.operatorSocket }),
-    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now }),
+    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now, remember: false }),
     sessions: new Sessions({ now: clock.now, newToken, limits: settings.session }),
   });
   const server = createServer(

@@ -33,6 +33,8 @@ ul.plain form{margin:0}
 ol.steps li{display:flex;justify-content:space-between;padding:.45rem 0;border-bottom:1px solid var(--line)}
 li[data-state=done] span{color:var(--good)}li[data-state=failed] span{color:var(--bad)}li[data-state=running] span{font-weight:600}
 pre{overflow:auto;max-height:32rem;font-size:.82rem;background:var(--paper);padding:.75rem;border-radius:.4rem}
+details{margin-top:.75rem}summary{cursor:pointer;color:var(--main);padding:.5rem 0}details>p{margin:.5rem 0}.qr{display:block;background:#fff}
+#verdict{margin-top:.5rem}select+button.quiet{margin-top:.75rem}form>label:first-child,form>input[type=hidden]+label,.row label{margin-top:0}th{white-space:nowrap}
 .free{color:var(--good)}.refused{color:var(--bad)}
 `;
 

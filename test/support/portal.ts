@@ -16,7 +16,7 @@ export const LIMITS = { idleMs: 1_800_000, absoluteMs: 43_200_000, rotateMs: 600
 export function person(uid: string, change: Partial<PersonView> = {}): PersonView {
   return PersonView.parse({
     ...{ uid, name: uid, state: "active", addresses: [`${uid}@example.org`], aliases: [], aliasLimit: 5 },
-    ...{ forward: null, quota: "1GB", deletedOn: null, keptUntil: null, pending: null },
+    ...{ forward: null, quota: "1GB", deletedOn: null, keptUntil: null, retentionDays: 30, pending: null },
     ...{ domains: ["example.org", "example.net"], ...change },
   });
 }

@@ -34,7 +34,8 @@ function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSet
   return html`<section><h2>${say("setup.title")}</h2><p>${say("setup.hint")}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="${say("setup.title")}"><table><thead><tr><th scope="col">${say("setup.what")}</th><th scope="col">${say("setup.server")}</th><th scope="col">${say("setup.port")}</th><th scope="col">${say("setup.security")}</th></tr></thead><tbody>
 ${row(say("setup.receive"), imap.host, imap.imaps, "SSL/TLS")}${row(say("setup.send"), smtp.host, smtp.submissions, "SSL/TLS")}${row(say("setup.filters"), imap.host, sieve, "STARTTLS")}</tbody></table></div>
-<p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p></section>`;
+<p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p>
+<details><summary>${say("setup.phone")}</summary><p class="hint">${say("setup.scan")}</p><img class="qr" src="/phone.svg" alt="${say("setup.picture")}" width="240" height="240" loading="lazy"></details></section>`;
 }
 
 function aliases(view: View, { aliases: own, aliasLimit, domains }: PersonView): Html {

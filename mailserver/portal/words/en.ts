@@ -59,6 +59,10 @@ export const en = {
   "setup.hint":
     "Most programs find these settings by themselves when you give them your address and password.",
   "setup.file": "Settings as a file (autoconfig)",
+  "setup.phone": "Set up a telephone",
+  "setup.scan":
+    "In Thunderbird for Android, choose to import accounts from Thunderbird, and scan this code. Your password is not in it: Thunderbird asks for it.",
+  "setup.picture": "QR code with the settings above",
   "setup.user": "User name",
   "setup.what": "Service",
   "setup.server": "Server",
@@ -106,7 +110,7 @@ export const en = {
   "delete.lost":
     "Your addresses stop to work at once and mail to them is refused. Your mail can't be read any more.",
   "delete.list": "These addresses are lost:",
-  "delete.kept": "Your mail is kept for some days, in which you can take the deletion back here.",
+  "delete.kept": "Your mail is kept until {day}. Until then you can take the deletion back here.",
   "delete.address": "To be sure, type your address {address}",
   "delete.do": "Delete my mailbox",
   "delete.mistyped": "This is not your address. Type {address}.",

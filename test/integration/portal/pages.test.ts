@@ -59,6 +59,15 @@ const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promi
   ["progress-failed", "alice", showing({ state: "failed", done: 3 })],
   ["progress-done", "alice", showing({ state: "done", done: 5 })],
   ["mailbox", "alice", go("/mailbox")],
+  [
+    "mailbox-telephone",
+    "alice",
+    async (page) => {
+      await page.goto(`${site.origin}/mailbox`);
+      await page.locator("summary").click();
+      await page.locator(".qr").evaluate("picture => picture.decode()");
+    },
+  ],
   ["log", "alice", go("/log")],
   ["delete", "alice", go("/delete")],
   ["deleted", "carol", go("/mailbox")],
@@ -92,7 +101,7 @@ async function violations(page: Page): Promise<string[]> {
 
 /** Scripts that run in the page. */
 const IS_TOO_WIDE = "document.documentElement.scrollWidth > window.innerWidth";
-const USABLE = "a[href], button, input:not([type=hidden]), select, [tabindex='0']";
+const USABLE = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']";
 const FOCUSED = `[...document.querySelectorAll("${USABLE}")].indexOf(document.activeElement) + " " + getComputedStyle(document.activeElement).outlineStyle`;
 
 describe("the portal in a browser", () => {
