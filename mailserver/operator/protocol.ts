@@ -72,6 +72,10 @@ export const PersonView = z.strictObject({
 });
 export type PersonView = z.output<typeof PersonView>;
 
+/** How full a person's mailbox is, in bytes; without a limit it is `null`. */
+export const UsageView = z.strictObject({ used: z.int().min(0), limit: z.int().min(0).nullable() });
+export type UsageView = z.output<typeof UsageView>;
+
 /** Whether an address can be had, and if not, why. */
 export const AddressView = z.strictObject({
   free: z.boolean(),

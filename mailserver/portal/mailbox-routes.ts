@@ -39,8 +39,10 @@ export async function showMailbox(c: Ctx, deps: PortalDeps, told?: Notice, statu
     return c.redirect(person.pending ? `/progress/${person.pending}` : "/new", 303);
   }
   const view = viewOf(c);
-  if (person.state === "active")
-    return show(c, mailboxPage(view, { person, servers: deps.settings.servers, told }), status);
+  if (person.state === "active") {
+    const usage = await deps.usage(person.uid);
+    return show(c, mailboxPage(view, { person, usage, servers: deps.settings.servers, told }), status);
+  }
   const today = new Date(deps.clock.now()).toISOString().slice(0, 10);
   return show(c, deletedPage(view, person, today, told), status);
 }

@@ -53,6 +53,8 @@ export const en = {
   "progress.next": "Go to my mailbox",
   "own.addresses": "Addresses",
   "own.quota": "Space for mail: {quota}",
+  "own.used": "Space for mail: {used} used",
+  "own.usedOf": "Space for mail: {used} of {limit} used",
   "own.pending": "A request of yours is under way.",
   "own.follow": "Follow it",
   "setup.title": "Mail program",

@@ -57,6 +57,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "progress.next": "Aller à ma boîte",
   "own.addresses": "Adresses",
   "own.quota": "Espace pour le courriel : {quota}",
+  "own.used": "Espace pour le courriel : {used} utilisés",
+  "own.usedOf": "Espace pour le courriel : {used} utilisés sur {limit}",
   "own.pending": "Une de vos demandes est en cours.",
   "own.follow": "La suivre",
   "setup.title": "Logiciel de courriel",
