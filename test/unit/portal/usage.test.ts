@@ -72,9 +72,9 @@ test("anything else of Dovecot's is an error", () => {
 for (const [bytes, en, fr] of [
   [0, "0 kB", "0 ko"],
   [999, "1 kB", "1 ko"],
-  [1_500_000, "1.5 MB", "1,5 Mo"],
-  [1_000_000_512, "1 GB", "1 Go"],
-  [2e15, "2,000 TB", "2 000 To"],
+  [1_572_864, "1.5 MB", "1,5 Mo"],
+  [1_073_741_824, "1 GB", "1 Go"],
+  [2 ** 51, "2,048 TB", "2 048 To"],
 ] as const)
   test(`${bytes} bytes are ${en}`, () => {
     assert.equal(size(bytes, "en"), en);
