@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { before, describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
@@ -32,6 +33,8 @@ const plans: ImagePlans = {
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
+const PRIVATE_KEY = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+
 /** What a real provider would answer, as far as other resources use it. */
 function outputs(type: string, inputs: Record<string, unknown>): Record<string, unknown> {
   const pem = {
@@ -44,7 +47,7 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
     return { ...inputs, ...pem, certificatePem: `${pem.certificatePem}${serial}\n` };
   if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
   if (type.includes("Certificate")) return { ...inputs, ...pem };
-  if (type.includes("KeyPair")) return { ...inputs, ...pem, publicKeyBase64: "MIIB" };
+  if (type.includes("KeyPair")) return { ...inputs, privateKeyPem: PRIVATE_KEY, publicKeyBase64: "MIIB" };
   return inputs;
 }
 
