@@ -49,7 +49,7 @@ export function memoryOperator(people: PersonView[]) {
     usage: async (uid) => {
       up();
       if (!byUid.has(uid)) throw fail(404, "unknown-person");
-      return { used: 123_456_789, limit: 1_000_000_000 };
+      return { used: 123_456_789, limit: 1_073_741_824 };
     },
     address: async (address) => {
       up();
