@@ -119,6 +119,15 @@ describe("box", () => {
     });
   });
 
+  it("has folders with accents made by clients that know UTF-8 names, and by those that don't", async () => {
+    await withImap(alice, async (imap) => {
+      assert.equal(imap.capabilities.has("UTF8=ACCEPT"), false);
+      await imap.mailboxCreate("\u00c9t\u00e9");
+      assert.ok((await imap.list()).some(({ path }) => path === "\u00c9t\u00e9"));
+      await imap.mailboxDelete("\u00c9t\u00e9");
+    });
+  });
+
   it("refuses a wrong secret, the secret's digest, and another user", async () => {
     const logins = [
       { user: "alice", pass: "wrong" },
