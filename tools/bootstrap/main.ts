@@ -1,6 +1,7 @@
 /** Runs one command: reads its options, wires signals, and says what went wrong. */
 import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { ACTIONS, backup } from "./commands/backup.ts";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
@@ -54,6 +55,16 @@ function wholeNumber(value: unknown, of: string): number | undefined {
   throw new Fault(`${String(value)} is no number of ${of}.`, "Give a whole number from 1 on.");
 }
 
+function backupOptions(values: Record<string, unknown>, [name, ...uids]: string[]) {
+  const action = ACTIONS.find((each) => each === name);
+  if (!action) throw new Fault("What is to be done with the backup?", `Usage: ${commands.backup.usage}`);
+  const text = (key: string): string | undefined => values[key]?.toString();
+  return {
+    ...{ action, uids, all: values.all === true },
+    ...{ folder: text("folder"), snapshot: text("snapshot"), output: text("output") },
+  };
+}
+
 async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
   const { values, positionals } = readOptions(name, args);
   const flag = (key: string): boolean => values[key] === true;
@@ -71,6 +82,9 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       return 0;
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
+      return 0;
+    case "backup":
+      await backup(context, { ...backupOptions(values, positionals), stack: session.stack });
       return 0;
     case "check":
       return check(context);
