@@ -42,7 +42,7 @@ export interface Tools {
 }
 
 /** Long enough for a repository at the other end of the world, short enough for who waits before the screen. */
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 30_000;
 
 /** In the box's volume, since a hard link stays on its file system. */
 const scratch = (home: string): string => join(home, ".backup");

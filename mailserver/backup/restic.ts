@@ -28,7 +28,6 @@ export const EXIT = { absent: 10, locked: 11, password: 12 } as const;
 
 /** What a failed restic means to who runs the backup. Pure. */
 export function faultOf(code: number | null, said: string, repository: string): BackupFault {
-  const last = lastWords(said);
   if (code === EXIT.password)
     return new BackupFault(
       `The password does not open the repository ${repository}.`,
@@ -46,17 +45,22 @@ export function faultOf(code: number | null, said: string, repository: string): 
       "Try again when it has ended. A lock that a killed one left is passed over after half an hour.",
     );
   return new BackupFault(
-    `The repository ${repository} can't be used: ${last || "no answer in time"}.`,
+    `The repository ${repository} can't be used: ${code === null ? "no answer in time" : reasonOf(said)}.`,
     "Check that it can be reached from this host, that its disk has room, and semail:backup with its keys.",
   );
 }
 
-function lastWords(said: string): string {
+/** The first line of its last message. */
+function reasonOf(said: string): string {
   const lines = said.split("\n").map((line) => {
     const parsed = Exit.safeParse(fromJson(line));
     return parsed.success ? parsed.data.message : line;
   });
-  return (lines.filter((line) => line.trim() !== "").at(-1) ?? "").replace(/^Fatal: /, "").slice(0, 300);
+  return (lines.filter((line) => line.trim() !== "").at(-1) ?? "it does not say why")
+    .replace(/^Fatal: /, "")
+    .split("\n", 1)
+    .join()
+    .slice(0, 300);
 }
 
 const Exit = z.object({ message: z.string() });
@@ -99,6 +103,8 @@ export function openRestic(
       });
       const [code] = await Promise.all([ended, read]);
       options.signal.throwIfAborted();
+      // restic ends by itself when it is told to, and with a code of its own.
+      if (limits.some(({ aborted }) => aborted)) throw faultOf(null, "", settings.repository);
       if (code === 0 || accept.includes(code ?? -1)) return code ?? 0;
       throw faultOf(code, await said, settings.repository);
     },
