@@ -1,13 +1,20 @@
 /** What an update tells its user: where the services are, who has a mailbox, which records the domain has. */
+import { createPublicKey } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
+import { dkimPublicKey } from "../components/providers/key-pair/diff.ts";
+import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
-import type { PendingRecord, RecordSpec } from "./records.ts";
+import { DKIM_ED25519_SELECTOR, DKIM_SELECTOR, type PendingRecord, type RecordSpec } from "./records.ts";
 
 export interface Summary {
   readonly prefix: string;
   readonly domain: string;
+  readonly domains: readonly string[];
   readonly bind: string;
+  /** The host's public addresses. */
+  readonly address?: string;
+  readonly address6?: string;
   readonly hostnames: MailModel["hostnames"];
   readonly ports: MailModel["ports"];
   /** Where people look after their own mailbox. */
@@ -24,10 +31,25 @@ export interface Summary {
   readonly records: readonly RecordSpec[];
   /** Who serves the zone; `none`: the records are to be entered by hand. */
   readonly dnsProvider: MailModel["dns"]["provider"];
+  /** The stack's resolver and, for development, its name server: addresses on the network of its own. */
+  readonly resolver: string;
+  readonly nameServer?: string;
+  /** The MTA-STS policy that is served. */
+  readonly mtaSts?: string;
+  /** The keys that smtp-out signs with: what their records must have. */
+  readonly signing: readonly SigningKey[];
   /** Certificate of the stack's own authority, PEM. */
   readonly ca: string;
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
+}
+
+/** A DKIM key in use. */
+export interface SigningKey {
+  readonly domain: string;
+  readonly selector: string;
+  /** As `p=` of the record has it. */
+  readonly publicKey: string;
 }
 
 /** The `summary` stack output; secret, since it holds passwords. */
@@ -38,23 +60,55 @@ export function summarise(
 ): pulumi.Output<Summary> {
   const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
   return pulumi.secret(
-    pulumi.all([passwords, keys.caPem, pulumi.output(records)]).apply(([initial, ca, known]) => ({
-      prefix: model.prefix,
-      domain: model.domain,
-      bind: model.host.bind,
-      hostnames: model.hostnames,
-      ports: model.ports,
-      ...(model.portal.enabled ? { portal: { port: model.portal.port } } : {}),
-      people: model.people.map(({ uid, name, address }, index) => ({
-        uid,
-        name,
-        ...(address === undefined ? {} : { address }),
-        initialPassword: initial[index] ?? "",
+    pulumi
+      .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, keys)])
+      .apply(([initial, ca, known, signing]) => ({
+        prefix: model.prefix,
+        domain: model.domain,
+        domains: model.domains,
+        bind: model.host.bind,
+        ...where(model),
+        hostnames: model.hostnames,
+        ports: model.ports,
+        ...(model.portal.enabled ? { portal: { port: model.portal.port } } : {}),
+        people: model.people.map(({ uid, name, address }, index) => ({
+          uid,
+          name,
+          ...(address === undefined ? {} : { address }),
+          initialPassword: initial[index] ?? "",
+        })),
+        records: known,
+        dnsProvider: model.dns.provider,
+        signing,
+        ca,
+        showPasswords: model.showPasswords,
       })),
-      records: known,
-      dnsProvider: model.dns.provider,
-      ca,
-      showPasswords: model.showPasswords,
-    })),
   );
+}
+
+/** Addresses, and the policy that is served at one of them. */
+function where({ host, dns, network, hostnames }: MailModel) {
+  return {
+    ...(host.address === undefined ? {} : { address: host.address }),
+    ...(host.address6 === undefined ? {} : { address6: host.address6 }),
+    resolver: network.resolver,
+    ...(dns.provider === "dev" ? { nameServer: network.livedns } : {}),
+    ...(dns.mtaSts === undefined ? {} : { mtaSts: policyText(dns.mtaSts, [hostnames.mx]) }),
+  };
+}
+
+/** Worked out from the private halves, which smtp-out has: a record can be held against them. */
+function signingKeys({ domains }: MailModel, keys: Keys): pulumi.Output<SigningKey[]> {
+  return pulumi
+    .all([keys.dkim.privateKeyPem, keys.dkimEd25519?.privateKeyPem])
+    .apply(([rsa, ed25519]) =>
+      domains.flatMap((domain) => [
+        { domain, selector: DKIM_SELECTOR, publicKey: dkimPublicKey(createPublicKey(rsa)) },
+        ...(ed25519 === undefined
+          ? []
+          : [
+              { domain, selector: DKIM_ED25519_SELECTOR, publicKey: dkimPublicKey(createPublicKey(ed25519)) },
+            ]),
+      ]),
+    );
 }

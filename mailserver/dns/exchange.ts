@@ -21,6 +21,8 @@ const Message = z.object({
   id: z.int(),
   type: z.literal("response"),
   rcode: z.string(),
+  /** The server has the zone itself. */
+  flag_aa: z.boolean(),
   flag_tc: z.boolean(),
   flag_ad: z.boolean(),
   questions: z.array(z.object({ name: z.string(), type: z.string() })),

@@ -138,8 +138,8 @@ function toAscii(name: string, type: RecordType): string {
   return bare;
 }
 
-/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353` */
-function parseServer(text: string): DnsServer {
+/** Reads `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
+export function parseServer(text: string): DnsServer {
   if (isIPv6(text)) return { host: text, port: 53 };
   const [, host = text, port = "53"] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(text) ?? [];
   return { host, port: Number(port) };

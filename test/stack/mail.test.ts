@@ -7,6 +7,8 @@ import type { TLSSocket } from "node:tls";
 import type { OpMap } from "@pulumi/pulumi/automation/index.js";
 import { Attribute, Change, Client } from "ldapts";
 import { imapLine, Summary, swaksLine } from "../../tools/bootstrap/summary.ts";
+import { examine } from "../../tools/doctor/examine.ts";
+import { StackFacts } from "../../tools/doctor/stack-facts.ts";
 import { openLab } from "../support/docker.ts";
 import { type Foreign, startForeign } from "../support/foreign.ts";
 import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
@@ -172,6 +174,16 @@ describe("a stack from nothing to nothing", () => {
     );
   });
 
+  it("has a doctor who finds nothing wrong", async () => {
+    const checks = await examine(StackFacts.parse(await project.summary()), { now: new Date() });
+    assert.deepEqual(
+      checks.filter(({ findings, unknown }) => findings.length > 0 || unknown !== undefined),
+      [],
+    );
+    const areas = new Set(checks.map(({ area }) => area));
+    assert.deepEqual([...areas].toSorted(), ["Name servers", "Records", "Services"]);
+  });
+
   it("has nothing to do the second time", async () => {
     const { summary } = await project.stack.up({ suppressOutputs: true });
     assert.deepEqual(changed(summary.resourceChanges), {});
@@ -214,6 +226,11 @@ describe("a stack from nothing to nothing", () => {
     const forward = new Attribute({ type: "mailRoutingAddress", values: ["thief@foreign.test"] });
     await client.modify(dn, new Change({ operation: "add", modification: forward }));
     await dns.put(DOMAIN, "@", "MX", ["10 mx.foreign.test."]);
+    const checks = await examine(StackFacts.parse(await project.summary()), { now: new Date() });
+    assert.deepEqual(
+      checks.flatMap(({ findings }) => findings.map(({ record, message }) => [record, message])),
+      [[`${DOMAIN} MX`, `mail goes to mx.foreign.test, not to 10 mx.${DOMAIN}.`]],
+    );
 
     const { changeSummary } = await project.stack.preview({ refresh: true });
     assert.deepEqual(changed(changeSummary as OpMap), { update: 2 });

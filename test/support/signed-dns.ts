@@ -17,6 +17,8 @@ export interface ZonePlan {
 export interface SignedDns {
   /** `address:port` of the resolver. */
   readonly resolver: string;
+  /** Address of the name server. */
+  readonly authority: string;
 }
 
 const ANOTHER_KEY = `1 13 2 ${"ab".repeat(32)}`;
@@ -61,7 +63,7 @@ export async function startSignedDns(
     health: true,
   });
   await resolver.waitHealthy();
-  return { resolver: `${await resolver.ip()}:53` };
+  return { resolver: `${await resolver.ip()}:53`, authority: address };
 }
 
 function zoneFile({ name, records }: ZonePlan): [string, string] {

@@ -2,6 +2,7 @@ import { ensureBaseImage } from "./base-image.ts";
 import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
 import { type Engine, ensureEngine } from "./engine.ts";
+import { Fault } from "./fault.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
@@ -48,6 +49,22 @@ export async function openSession(
   clearLocks(context, stack, options.unlock);
   await settlePending(context, { engine, stack, pulumi });
   return { engine, stack, pulumi };
+}
+
+/** What a stack's last update said of it: needs neither engine nor lock, and changes nothing. */
+export async function readOutput(context: Context, name: string, key: string): Promise<unknown> {
+  const stack = openStack(context, name);
+  const env = pulumiEnv({ ...context, env: await ensurePulumi(context) }, stack);
+  const pulumi = pulumiFor(context, stack, { env, color: false });
+  const outputs = (await pulumi.succeeds(["stack", "select", "--stack", stack.name]))
+    ? await pulumi.query(["stack", "output", "--json", "--show-secrets", "--stack", stack.name])
+    : "{}";
+  const value = (JSON.parse(outputs) as Record<string, unknown>)[key];
+  if (value !== undefined) return value;
+  throw new Fault(
+    `The stack ${stack.name} is not up.`,
+    `Bring it up first: \`npm run up -- --stack ${stack.name}\`.`,
+  );
 }
 
 /** What programs that start Pulumi themselves (tests, benchmarks) find in their environment; state is theirs. */

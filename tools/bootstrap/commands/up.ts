@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { zoneFile } from "../../../stacks/zone-file.ts";
+import { renderShort } from "../../doctor/render.ts";
 import { describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
 import type { Context } from "../context.ts";
@@ -8,6 +9,7 @@ import { Fault } from "../fault.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
 import { writePrivate } from "../stack.ts";
 import { renderSummary, Summary } from "../summary.ts";
+import { examineStack } from "./doctor.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
@@ -48,6 +50,7 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   if (ca) writePrivate(files.ca, ca);
   writePrivate(files.records, zoneFile(domain, records));
   context.say.line(renderSummary(parsed.data, files));
+  context.say.line(renderShort(await examineStack((outputs as { summary?: unknown }).summary)));
 }
 
 /**

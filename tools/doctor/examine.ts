@@ -1,0 +1,237 @@
+/** Looks at everything that the world sees of a stack, and has it judged. Changes nothing, sends nothing. */
+import { getServers } from "node:dns";
+import { parseServer } from "../../mailserver/dns/resolver.ts";
+import { checkReports, checkSpfCost, consentName, reportsAbroad } from "../../stacks/dns/checks.ts";
+import type { Finding } from "../../stacks/dns/findings.ts";
+import { isSpf, spfCost } from "../../stacks/dns/spf.ts";
+import { askRecord, askThrough, createQuery, findNameServers, probe, reverse, type Source } from "./ask.ts";
+import { fetchPolicy } from "./fetch-policy.ts";
+import { checkRecord, checkStray } from "./record-checks.ts";
+import { checkBind, checkPolicy, checkPtr } from "./sending-checks.ts";
+import { checkServers, checkSignatures } from "./server-checks.ts";
+import { checkService } from "./service-checks.ts";
+import { type Endpoint, listen, type Protocol } from "./services.ts";
+import type { StackFacts } from "./stack-facts.ts";
+import { type Answer, type Check, type Expectation, fullName, type Wanted } from "./types.ts";
+
+export interface ExamineOptions {
+  readonly now: Date;
+  /** Of one conversation, milliseconds. */
+  readonly timeoutMs?: number;
+  /** Addresses of the machine's resolvers, as node:dns tells them. */
+  readonly machineResolvers?: readonly string[];
+}
+
+const TIMEOUT_MS = 2_000;
+/** Nobody has mail there (RFC 2606 section 3). */
+const FOREIGN = "example.net";
+
+type Query = ReturnType<typeof createQuery>;
+
+/** Every check of the stack. */
+export async function examine(stack: StackFacts, options: ExamineOptions): Promise<Check[]> {
+  const query = createQuery();
+  const [dns, services, policies] = await Promise.all([
+    examineDns(stack, options.machineResolvers ?? getServers(), query),
+    examineServices(stack, options),
+    examinePolicies(stack, options),
+  ]);
+  return [...dns, ...services, ...checkBind(stack.bind, stack.address), ...policies];
+}
+
+/** What the checks of records go by. */
+function expectationOf({ dnsProvider, domains, hostnames, signing }: StackFacts): Expectation {
+  return { provider: dnsProvider, domains, mx: hostnames.mx, signing };
+}
+
+/** What name servers and resolvers say. */
+export async function examineDns(
+  stack: StackFacts,
+  machine: readonly string[],
+  query: Query,
+): Promise<Check[]> {
+  const expected = expectationOf(stack);
+  const resolvers: Source[] = [
+    { label: "the stack's resolver", kind: "resolver", server: { host: stack.resolver, port: 53 } },
+    // The world's knows nothing of a stack for development.
+    ...(stack.dnsProvider === "dev" ? [] : machine.slice(0, 1)).map((text) => ({
+      ...{ label: `the machine's resolver (${text})`, kind: "resolver" as const, server: parseServer(text) },
+    })),
+  ];
+  const ready = await awake(resolvers, stack.domain, query);
+  const found = await Promise.all(
+    stack.domains.map((zone) =>
+      stack.nameServer ? devServer(zone, stack.nameServer) : findNameServers(zone, ready.sources, query),
+    ),
+  );
+  const authorities = await awake(
+    found.flatMap(({ sources }) => sources),
+    stack.domain,
+    query,
+  );
+  const sources = [...authorities.sources, ...ready.sources];
+  const records = await askAll(stack, sources, query);
+  const [resolver] = ready.sources;
+  return [
+    ...checkServers(
+      found.map(({ state }) => state),
+      [...authorities.states, ...ready.states],
+      expected,
+    ),
+    ...stack.domains.map((zone) =>
+      checkSignatures(
+        zone,
+        records.flatMap(({ answers }) => answers),
+      ),
+    ),
+    ...(await Promise.all(records.map((asked) => judge(asked, expected, resolver, query)))),
+    ...(await strays(stack, sources, query)),
+    ...(stack.address === undefined || stack.dnsProvider === "dev"
+      ? []
+      : [
+          checkPtr(
+            { address: stack.address, names: resolver && (await reverse(stack.address, resolver, query)) },
+            stack.hostnames.smtp,
+          ),
+        ]),
+  ];
+}
+
+const devServer = (zone: string, host: string) => ({
+  state: { zone },
+  sources: [
+    {
+      label: `the stack's name server (${host})`,
+      kind: "authority" as const,
+      zone,
+      server: { host, port: 53 },
+    },
+  ],
+});
+
+/** Those that answer at all; who is silent is asked nothing more. */
+async function awake(sources: readonly Source[], domain: string, query: Query) {
+  const states = await Promise.all(sources.map((source) => probe(source, domain, query)));
+  return { states, sources: sources.filter((_, at) => states[at]?.fault === undefined) };
+}
+
+interface Asked {
+  readonly wanted: Wanted;
+  readonly answers: readonly Answer[];
+}
+
+const concerns = ({ zone }: Source, wanted: Pick<Wanted, "zone">): boolean =>
+  zone === undefined || zone === wanted.zone;
+
+async function askAll(stack: StackFacts, sources: readonly Source[], query: Query): Promise<Asked[]> {
+  return Promise.all(
+    stack.records.map(async (wanted) => ({
+      wanted,
+      answers: await Promise.all(
+        sources
+          .filter((source) => concerns(source, wanted))
+          .map((source) => askRecord(source, wanted, query)),
+      ),
+    })),
+  );
+}
+
+/** The pure checks, and where they find nothing those that have more to ask. */
+async function judge(
+  { wanted, answers }: Asked,
+  expected: Expectation,
+  resolver: Source | undefined,
+  query: Query,
+): Promise<Check> {
+  const check = checkRecord(wanted, answers, expected);
+  const there = answers.find(({ kind }) => kind === "authority")?.values;
+  // One that refuses the record itself would refuse the rest, too.
+  const answered = answers.some(({ kind, values }) => kind === "resolver" && values !== undefined);
+  const done = check.findings.length > 0 || wanted.type !== "TXT" || there === undefined;
+  if (done || resolver === undefined || !answered) return check;
+  return { ...check, findings: await askFurther(wanted, there, expected, askThrough(resolver, query)) };
+}
+
+/** SPF to its end, and whether those abroad take reports. */
+async function askFurther(
+  wanted: Wanted,
+  texts: readonly string[],
+  { domains }: Expectation,
+  ask: ReturnType<typeof askThrough>,
+): Promise<Finding[]> {
+  const record = { ...wanted, type: "TXT" as const, values: texts };
+  const spf = texts.find(isSpf);
+  if (spf !== undefined) return checkSpfCost(record, await spfCost(spf, fullName(wanted), ask));
+  const consents = new Set<string>();
+  for (const domain of reportsAbroad(record, domains)) {
+    const found = await ask(consentName(wanted.zone, domain), "TXT");
+    if (found === undefined) return checkReports(record, domains, undefined);
+    if (found.some((text) => /^v=DMARC1\b/.test(text))) consents.add(domain);
+  }
+  return checkReports(record, domains, consents);
+}
+
+/** Addresses of hosts that shall have none of that kind. */
+async function strays(stack: StackFacts, sources: readonly Source[], query: Query): Promise<Check[]> {
+  if (stack.address6 !== undefined) return [];
+  const { domain, hostnames } = stack;
+  return Promise.all(
+    Object.values(hostnames).map(async (host) => {
+      const wanted = { zone: domain, name: host.slice(0, -(domain.length + 1)), type: "AAAA" };
+      const own = sources.filter((source) => source.zone === domain);
+      return checkStray(host, await Promise.all(own.map((source) => askRecord(source, wanted, query))));
+    }),
+  );
+}
+
+/** Where a person on this machine, or anybody, finds the services. */
+function reachedAt({ bind, address }: StackFacts): string {
+  if (!bind.startsWith("127.") && address !== undefined) return address;
+  return bind === "0.0.0.0" ? "127.0.0.1" : bind;
+}
+
+function endpointsOf(stack: StackFacts, timeoutMs: number): Endpoint[] {
+  const { hostnames, ports, portal, ca } = stack;
+  const at = (protocol: Protocol, port: number, serverName: string): Endpoint => ({
+    ...{ protocol, port, serverName, ca, timeoutMs },
+    host: reachedAt(stack),
+  });
+  return [
+    at("smtp", ports.smtp, hostnames.mx),
+    at("submission", ports.submission, hostnames.smtp),
+    at("submissions", ports.submissions, hostnames.smtp),
+    at("imap", ports.imap, hostnames.imap),
+    at("imaps", ports.imaps, hostnames.imap),
+    at("sieve", ports.sieve, hostnames.imap),
+    ...(portal === undefined ? [] : [at("https", portal.port, stack.domain)]),
+  ];
+}
+
+async function examineServices(
+  stack: StackFacts,
+  { now, timeoutMs = TIMEOUT_MS }: ExamineOptions,
+): Promise<Check[]> {
+  const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
+  const { domain } = stack;
+  const checks = await Promise.all(
+    endpointsOf(stack, timeoutMs).map(async (endpoint) => {
+      const heard = await listen(endpoint, { foreign: FOREIGN, domain });
+      return checkService({ endpoint, heard }, { now, domain, publicTrust });
+    }),
+  );
+  return checks.flat();
+}
+
+async function examinePolicies(
+  stack: StackFacts,
+  { timeoutMs = TIMEOUT_MS }: ExamineOptions,
+): Promise<Check[]> {
+  const { mtaSts: wanted, ca, dnsProvider, portal } = stack;
+  if (wanted === undefined) return [];
+  // Senders know port 443 alone (RFC 8461 section 3.3); on a stack for development it is the portal's.
+  const port = dnsProvider === "dev" ? portal?.port : 443;
+  if (port === undefined) return [];
+  const host = reachedAt(stack);
+  const places = stack.domains.map((zone) => ({ zone, host, port, ca, wanted, timeoutMs }));
+  return (await Promise.all(places.map(fetchPolicy))).map(checkPolicy);
+}

@@ -1,0 +1,166 @@
+/** Judges what the services said. Pure. */
+import type { Finding } from "../../stacks/dns/findings.ts";
+import type { Endpoint, Heard, Protocol } from "./services.ts";
+import type { Check } from "./types.ts";
+
+const DAY = 86_400_000;
+/** A certificate is renewed 30 days before its end; one that has fewer than this wasn't. */
+const RENEWAL_DAYS = 14;
+
+export interface ServiceFacts {
+  readonly endpoint: Endpoint;
+  readonly heard: Heard;
+}
+
+export interface Circumstances {
+  readonly now: Date;
+  readonly domain: string;
+  /** Senders fetch an MTA-STS policy over HTTPS, and trust public authorities alone. */
+  readonly publicTrust: boolean;
+}
+
+/** Everything about one service: at most one finding for each of reach, TLS and relaying. */
+export function checkService(facts: ServiceFacts, circumstances: Circumstances): Check[] {
+  const { protocol, serverName, port, host } = facts.endpoint;
+  const about = `${protocol} ${serverName}:${port}`;
+  const found = (part: string, ...findings: (Finding | undefined)[]): Check => ({
+    area: "Services",
+    about: part === "" ? about : `${about} ${part}`,
+    findings: findings.filter((finding) => finding !== undefined),
+  });
+  const finding: Make = (rule, message, remedy, severity = "error") => ({
+    ...{ severity, rule, message, remedy },
+    record: about,
+  });
+  const { heard } = facts;
+  if (heard.fault !== undefined && heard.greeting === undefined && heard.shown === undefined) {
+    const remedy = `Is ${host} this host's, and does its firewall let port ${port} in? Then run \`npm run up\`, which starts what is missing.`;
+    return [
+      found("", finding("the service answers", `no answer at ${host} port ${port} (${heard.fault})`, remedy)),
+    ];
+  }
+  return [
+    found("", greeting(facts, finding)),
+    found("TLS", certificate(facts, circumstances, finding)),
+    ...(heard.relay === undefined ? [] : [found("refuses to relay", relay(heard.relay, finding))]),
+    ...(heard.postmaster === undefined
+      ? []
+      : [found("knows postmaster", postmaster(heard.postmaster, circumstances.domain, finding))]),
+  ];
+}
+
+type Make = (rule: string, message: string, remedy: string, severity?: Finding["severity"]) => Finding;
+
+const WELCOMES: Readonly<Partial<Record<Protocol, RegExp>>> = {
+  smtp: /^220[- ]/,
+  submission: /^220[- ]/,
+  submissions: /^220[- ]/,
+  imap: /^\* OK/i,
+  imaps: /^\* OK/i,
+  sieve: /^OK/i,
+};
+
+function greeting({ endpoint, heard }: ServiceFacts, finding: Make): Finding | undefined {
+  const { protocol, serverName } = endpoint;
+  const welcome = WELCOMES[protocol];
+  if (welcome === undefined || heard.greeting === undefined) return undefined;
+  const said = heard.greeting.split("\n")[0] ?? "";
+  if (!welcome.test(said))
+    return finding("the service answers", `it says "${clip(said)}"`, "See its log: `docker logs`.");
+  const name = /^220[- ](\S+)/.exec(said)?.[1]?.toLowerCase();
+  if (name === undefined || name === serverName) return undefined;
+  return finding(
+    "greeting names the host, RFC 5321 section 4.3.1",
+    `it greets as ${name}`,
+    `Something else answers there, or stands in between: ${serverName} was asked.`,
+  );
+}
+
+function certificate(
+  facts: ServiceFacts,
+  { now, publicTrust }: Circumstances,
+  finding: Make,
+): Finding | undefined {
+  const { endpoint, heard } = facts;
+  if (heard.offersTls === false)
+    return finding(
+      "TLS, RFC 3207 and RFC 8314",
+      "it offers no STARTTLS",
+      "Run `npm run up`; see its log if this stays.",
+    );
+  const { shown } = heard;
+  if (shown === undefined)
+    return finding(
+      "TLS, RFC 8446",
+      `no TLS came about (${heard.fault ?? "unknown"})`,
+      "See its log: `docker logs`.",
+    );
+  const days = Math.floor((shown.notAfter.getTime() - now.getTime()) / DAY);
+  const renew = "Run `npm run up`: it renews the certificate, and the services take it over.";
+  if (days < 0)
+    return finding(
+      "certificate is valid, RFC 5280 section 4.1.2.5",
+      `its certificate ended on ${day(shown.notAfter)}`,
+      renew,
+    );
+  if (!shown.fits)
+    return finding(
+      "certificate names the host, RFC 9525 section 6",
+      `its certificate is for ${shown.names.slice(0, 4).join(", ") || "nobody"}, not for ${endpoint.serverName}`,
+      renew,
+    );
+  if (shown.distrust !== undefined)
+    return finding(
+      "certificate is trusted, RFC 5280 section 6",
+      `nobody trusts its certificate (${shown.distrust})`,
+      renew,
+    );
+  if (days < RENEWAL_DAYS)
+    return finding(
+      "certificate is valid, RFC 5280 section 4.1.2.5",
+      `its certificate ends in ${days} days`,
+      renew,
+      "warning",
+    );
+  if (publicTrust && shown.own && (endpoint.protocol === "smtp" || endpoint.protocol === "https"))
+    return finding(
+      "MTA-STS needs a certificate that everybody trusts, RFC 8461 section 4.2",
+      "the stack's own authority issued its certificate, which other servers don't know",
+      "Have a public authority issue it, or take semail:dns.mtaSts out.",
+    );
+  return undefined;
+}
+
+const day = (date: Date): string => date.toISOString().slice(0, 10);
+
+function relay(reply: string, finding: Make): Finding | undefined {
+  if (/^5\d\d/.test(reply)) return undefined;
+  const rule = "no open relay, RFC 5321 section 7.9";
+  if (reply.startsWith("250"))
+    return finding(
+      rule,
+      "it takes a stranger's mail to a foreign domain: spam goes out in your name",
+      "Stop it now: `npm run down`. What answers there is not smtp-in, or was changed.",
+    );
+  return finding(
+    rule,
+    `it puts a stranger's mail to a foreign domain off: "${clip(reply)}"`,
+    "Look again later.",
+    "warning",
+  );
+}
+
+function postmaster(reply: string, domain: string, finding: Make): Finding | undefined {
+  if (/^25\d/.test(reply)) return undefined;
+  return finding(
+    "postmaster is reached, RFC 5321 section 4.5.1",
+    `mail to postmaster@${domain} is refused: "${clip(reply)}"`,
+    "Have somebody under semail:users with a mailbox, or name who it is in semail:postmaster.",
+    "warning",
+  );
+}
+
+const clip = (text: string): string => {
+  const line = text.replaceAll(/\p{Cc}/gu, " ");
+  return line.length <= 120 ? line : `${line.slice(0, 120)}…`;
+};

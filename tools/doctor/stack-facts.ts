@@ -1,0 +1,34 @@
+/** What the stack says about itself: its output `summary`, as far as the doctor needs it. */
+import { z } from "zod";
+
+const Port = z.int().min(1).max(65_535);
+
+/** The stack output `summary`, without what people are told. */
+export const StackFacts = z.object({
+  domain: z.string(),
+  domains: z.array(z.string()),
+  bind: z.string(),
+  /** The host's public addresses. */
+  address: z.string().optional(),
+  address6: z.string().optional(),
+  hostnames: z.object({ mx: z.string(), smtp: z.string(), imap: z.string() }),
+  ports: z.object({
+    ...{ smtp: Port, submission: Port, submissions: Port, imap: Port, imaps: Port, sieve: Port },
+  }),
+  portal: z.object({ port: Port }).optional(),
+  dnsProvider: z.enum(["dev", "gandi", "none"]),
+  /** Addresses on the stack's own network. */
+  resolver: z.string(),
+  nameServer: z.string().optional(),
+  /** The MTA-STS policy that is served. */
+  mtaSts: z.string().optional(),
+  signing: z.array(z.object({ domain: z.string(), selector: z.string(), publicKey: z.string() })),
+  records: z.array(
+    z.object({
+      ...{ zone: z.string(), name: z.string(), type: z.string() },
+      ...{ ttl: z.number(), values: z.array(z.string()) },
+    }),
+  ),
+  ca: z.string(),
+});
+export type StackFacts = z.infer<typeof StackFacts>;
