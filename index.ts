@@ -12,7 +12,7 @@ import { zoneFile } from "./stacks/zone-file.ts";
 // time of a large preview. A wrong config is told by path, not by trace; who looks for a fault switches them on.
 if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
 
-const { config, gandiToken } = loadConfig();
+const { config, gandiToken, backupSecrets } = loadConfig();
 const model = await settleRecords(
   buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() }),
   gandiToken,
@@ -23,6 +23,12 @@ const operatorPlace = model.portal.enabled
   : undefined;
 
 /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
-export const { summary } = mailStack({ model, plans: await planImages(model), gandiToken, operatorPlace });
+export const { summary } = mailStack({
+  model,
+  plans: await planImages(model),
+  gandiToken,
+  backupSecrets,
+  operatorPlace,
+});
 /** The records of the domains as a zone file, for zones that are kept by hand. */
 export const records = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));

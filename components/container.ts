@@ -14,7 +14,8 @@ export type Kind =
   | "settings"
   | "socket"
   | "service"
-  | "box";
+  | "box"
+  | "backup";
 
 /** Labels by which the stack's things are found on the host. */
 export function labels(prefix: string, kind: Kind): { label: string; value: string }[] {
@@ -42,7 +43,9 @@ export interface ServiceArgs {
   host: MailHost;
   /** Name without the stack's prefix. */
   name: string;
-  kind: "service" | "box";
+  kind: "service" | "box" | "backup";
+  /** Never started: `npm run` makes containers like it, each for one job. */
+  pattern?: boolean;
   image: ImageRef;
   /** Fixed uid and gid of the image. */
   user: number;
@@ -50,6 +53,8 @@ export interface ServiceArgs {
   group?: number;
   memoryMb: number;
   networks: Attachment[];
+  /** No network at all. */
+  offline?: boolean;
   /** Share the host's network instead. */
   hostNetwork?: boolean;
   /** Paths of the host, at the same place. */
@@ -162,6 +167,21 @@ function filesHolder(
   );
 }
 
+/** What keeps a service going; what is only a pattern stays as it was made. */
+function started({ pattern, healthEvery }: ServiceArgs) {
+  if (pattern) return { start: false, mustRun: false };
+  return {
+    restart: "unless-stopped",
+    healthcheck: {
+      tests: ["CMD", "/usr/local/bin/healthcheck"],
+      interval: healthEvery ?? "5s",
+      timeout: "5s",
+      startPeriod: "10s",
+      retries: 6,
+    },
+  };
+}
+
 function containerArgs(args: ServiceArgs, settings: Settings | undefined): docker.ContainerArgs {
   return {
     name: `${args.host.prefix}-${args.name}`,
@@ -173,7 +193,6 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     securityOpts: ["no-new-privileges:true"],
     memory: args.memoryMb,
     memorySwap: args.memoryMb,
-    restart: "unless-stopped",
     // The version is there to make a new container of new settings.
     envs: [
       ...(args.envs ?? []),
@@ -184,8 +203,8 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
     },
     labels: labels(args.host.prefix, args.kind),
-    ...(args.hostNetwork
-      ? { networkMode: "host" }
+    ...(args.hostNetwork || args.offline
+      ? { networkMode: args.hostNetwork ? "host" : "none" }
       : {
           networksAdvanced: args.networks.map(({ network, alias, ipv4 }) => ({
             name: network.name,
@@ -210,13 +229,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     ],
     logDriver: "json-file",
     logOpts: { "max-size": "10m", "max-file": "3" },
-    healthcheck: {
-      tests: ["CMD", "/usr/local/bin/healthcheck"],
-      interval: args.healthEvery ?? "5s",
-      timeout: "5s",
-      startPeriod: "10s",
-      retries: 6,
-    },
+    ...started(args),
     ...(args.wait ? { wait: true, waitTimeout: 60 } : {}),
     destroyGraceSeconds: 10,
   };

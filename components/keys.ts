@@ -11,6 +11,8 @@ export interface KeysArgs {
   dnsNames: string[];
   /** Whether the portal needs an account of its own. */
   portal: boolean;
+  /** Whether snapshots need a password. */
+  backup: boolean;
   ipAddresses: string[];
   /** Whether there is an Ed25519 key for DKIM as well. */
   dkimEd25519: boolean;
@@ -28,6 +30,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly relay: pulumi.Output<string>;
   /** What the reverse-paths of forwarded mail are made of. */
   readonly srs: pulumi.Output<string>;
+  /** What snapshots are encrypted with. */
+  readonly backup: pulumi.Output<string> | undefined;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
@@ -61,6 +65,7 @@ export class Keys extends pulumi.ComponentResource {
     this.relay = secret("relay");
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
+    this.backup = args.backup ? secret("backup") : undefined;
     this.boxSeed = secret("boxes");
     this.personSeed = secret("people");
     this.servicePasswords = {

@@ -14,6 +14,7 @@ export const SERVICE_IMAGES = [
   "livedns",
   "operator",
   "portal",
+  "backup",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];
 

@@ -36,6 +36,14 @@ export interface MailboxArgs {
 
 const USER = 5000;
 
+/**
+ * How a person's mail is treated. A protected volume makes Pulumi refuse, in the preview already, to take its person out
+ * of the config. With `state: deleted` the config has said once that they go; taking them out is the second time.
+ */
+export function mailPolicy({ protect, keepVolumes }: DataPolicy, state: MailboxArgs["state"]): DataPolicy {
+  return { protect: protect && state === "active", keepVolumes };
+}
+
 /** A person: their entry in the directory and, with a mailbox, their mail volume and the container that serves it. */
 export class Mailbox extends pulumi.ComponentResource {
   readonly volume: docker.Volume | undefined;
@@ -51,9 +59,10 @@ export class Mailbox extends pulumi.ComponentResource {
   }
 
   private mail(name: string, args: MailboxArgs): docker.Volume {
+    const policy = mailPolicy(args.policy, args.state);
     return dataVolume(
       `${name}-mail`,
-      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy: args.policy },
+      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy },
       { parent: this },
     );
   }

@@ -9,5 +9,6 @@ export const TYPES = {
   devDns: "semail:index:DevDns",
   operator: "semail:index:Operator",
   portal: "semail:index:Portal",
+  backup: "semail:index:Backup",
   mailDomain: "semail:index:MailDomain",
 } as const;

@@ -25,7 +25,7 @@ export function dataVolume(
       ...opts,
       provider: host.provider,
       protect: policy.protect,
-      retainOnDelete: policy.keepVolumes && (kind === "mail" || kind === "queue"),
+      retainOnDelete: policy.keepVolumes && ["mail", "queue", "backup"].includes(kind),
       deleteBeforeReplace: true,
     },
   );

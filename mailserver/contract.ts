@@ -242,3 +242,19 @@ export type PortalSettings = z.infer<typeof PortalSettings>;
 
 /** Where every daemon finds its settings inside its container. */
 export const SETTINGS_FILE = "/settings/settings.json";
+
+/** Where snapshots of the boxes go. `password`, which encrypts them, and `secretKey` are secrets. */
+export const BackupSettings = z.strictObject({
+  /** As restic names it: a folder, or `s3:https://host/bucket`. */
+  repository: z.string().min(1),
+  password: z.string().min(1),
+  s3: z.strictObject({ keyId: z.string().min(1), secretKey: z.string().min(1) }).optional(),
+  /** How many snapshots of a box are kept: of the latest, and of one a day, a week, a month. */
+  keep: z.strictObject({
+    last: z.int().min(0),
+    daily: z.int().min(0),
+    weekly: z.int().min(0),
+    monthly: z.int().min(0),
+  }),
+});
+export type BackupSettings = z.infer<typeof BackupSettings>;

@@ -23,6 +23,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkPorts(raw.ports, raw.portal),
     ...checkDomains(raw.domains, domain),
     ...checkWeb(raw.dns, raw.host),
+    ...checkBackup(raw.backup),
   ];
 }
 
@@ -52,6 +53,14 @@ function checkWeb(dns: unknown, host: unknown): Problem[] {
       ? []
       : [{ path: `dns.${key}`, message: "needs host.address: the public address that serves it over HTTPS" }],
   );
+}
+
+/** An S3-compatible store lets nobody in who doesn't say who they are. */
+function checkBackup(backup: unknown): Problem[] {
+  if (!isObject(backup) || typeof backup.repository !== "string") return [];
+  return backup.repository.startsWith("s3:") && backup.keyId === undefined
+    ? [{ path: "backup.keyId", message: "is missing: the access key id of the store" }]
+    : [];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -16,6 +16,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   "smtp-out": "mailserver/smtp-out/main.ts",
   livedns: "tools/livedns/main.ts",
   portal: "mailserver/portal/main.ts",
+  backup: "mailserver/backup/main.ts",
 };
 
 /** A file that a context gets besides those of its folder. */
@@ -27,7 +28,9 @@ interface Extra {
 }
 
 /** The plans of all images that the model needs, their contexts made ready. */
-export async function planImages(model: Pick<MailModel, "images" | "dns" | "portal">): Promise<ImagePlans> {
+export async function planImages(
+  model: Pick<MailModel, "images" | "dns" | "portal" | "backup">,
+): Promise<ImagePlans> {
   const { images } = model;
   const pinned: Partial<Record<ServiceImage, string | undefined>> = {
     directory: images.directory,
@@ -37,6 +40,7 @@ export async function planImages(model: Pick<MailModel, "images" | "dns" | "port
     "smtp-in": images.smtpIn,
     "smtp-out": images.smtpOut,
     livedns: images.livedns,
+    backup: images.backup,
   };
   const node = await plan("node", { BASE_IMAGE: images.base }, [await nodeBinary()]);
   const service = async (name: ServiceImage): Promise<[ServiceImage, BuildPlan | { tag: string }]> => {
@@ -56,6 +60,7 @@ export async function planImages(model: Pick<MailModel, "images" | "dns" | "port
   const names: ServiceImage[] = ["directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
   if (model.portal.enabled) names.push("portal");
+  if (model.backup.enabled) names.push("backup");
   const made = [...names.map(service), ...(model.portal.enabled ? [operator()] : [])];
   return { node, ...Object.fromEntries(await Promise.all(made)) };
 }

@@ -1,5 +1,6 @@
 /** Model → components. Nothing is decided here that the model could say. */
 import * as pulumi from "@pulumi/pulumi";
+import { Backup } from "../components/backup.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Keys } from "../components/keys.ts";
@@ -10,6 +11,8 @@ import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
+import type { DataPolicy } from "../components/volume.ts";
+import type { BackupSecrets } from "./config.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
@@ -28,12 +31,13 @@ export interface MailStackArgs {
   model: MailModel;
   plans: ImagePlans;
   gandiToken: pulumi.Output<string> | undefined;
+  backupSecrets?: BackupSecrets | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
-export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStackArgs): {
+export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPlace }: MailStackArgs): {
   summary: pulumi.Output<Summary>;
 } {
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
@@ -50,6 +54,7 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
     ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
     dkimEd25519: model.dkim.ed25519,
     portal: model.portal.enabled,
+    backup: model.backup.enabled,
     protect: model.protect,
   });
   const directory = new Directory("directory", {
@@ -95,8 +100,26 @@ export function mailStack({ model, plans, gandiToken, operatorPlace }: MailStack
       policy,
     });
   }
+  declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
   return { summary: summarise(model, keys, [...records.services, ...records.keys]) };
+}
+
+interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
+  host: MailHost;
+  images: MailImages;
+  keys: Keys;
+  policy: DataPolicy;
+}
+
+/** Where snapshots of the boxes go, when there are to be any. */
+function declareBackup({ model, host, images, keys, backupSecrets, policy }: BackupPlan): void {
+  const { enabled, repository, keyId, keep } = model.backup;
+  const password = backupSecrets?.password ?? keys.backup;
+  if (!enabled || password === undefined) return;
+  const secretKey = backupSecrets?.secretKey;
+  const s3 = keyId !== undefined && secretKey !== undefined ? { keyId, secretKey } : undefined;
+  new Backup("backup", { host, image: images.image("backup"), repository, password, s3, keep, policy });
 }
 
 interface PortalArgs {

@@ -67,6 +67,7 @@ export interface MailModel {
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
   readonly portal: StackConfig["portal"];
+  readonly backup: StackConfig["backup"];
   readonly images: StackConfig["images"];
   readonly protect: boolean;
   readonly keepVolumes: boolean;
@@ -120,6 +121,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)],
     },
     portal: config.portal,
+    backup: config.backup,
     images: config.images,
     protect: config.protect,
     keepVolumes: config.keepVolumes,

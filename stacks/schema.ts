@@ -4,6 +4,7 @@
  */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { Backup } from "./schema-backup.ts";
 import { Dns } from "./schema-dns.ts";
 import { address, day, domain, ipv4, ipv6, port, size } from "./schema-fields.ts";
 import { SmtpIn, SmtpOut } from "./schema-smtp.ts";
@@ -86,6 +87,7 @@ export const Images = z.strictObject({
   smtpIn: imageTag.describe("As `directory`."),
   smtpOut: imageTag.describe("As `directory`."),
   livedns: imageTag.describe("As `directory`."),
+  backup: imageTag.describe("As `directory`."),
 });
 
 export const Portal = z.strictObject({
@@ -165,6 +167,7 @@ export const StackConfig = z.strictObject({
   smtpIn: SmtpIn.prefault({}).describe("How mail from other servers is received."),
   smtpOut: SmtpOut.prefault({}).describe("How mail is sent to other servers."),
   portal: Portal.prefault({}).describe("Where people look after their own mailbox."),
+  backup: Backup.prefault({}).describe("Snapshots of the people's mail."),
   images: Images.prefault({}).describe("Versions of the container images."),
   protect: z
     .boolean()

@@ -30,6 +30,7 @@ const plans: ImagePlans = {
   "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
   operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
   portal: { tag: "semail/portal:1", context: "x/portal", buildArgs: {}, on: "node" },
+  backup: { tag: "semail/backup:1", context: "x/backup", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
@@ -452,5 +453,32 @@ describe("a stack whose mail is signed by a second key", () => {
     const secret = settingsOf("mail-smtp-out").srsSecret;
     assert.equal(typeof secret, "string");
     assert.equal(settingsOf("mail-smtp-in").srsSecret, secret);
+  });
+});
+
+describe("the backup", () => {
+  const config = (backup: object) => ({
+    domain: "example.test",
+    users: { alice: { name: "Alice" } },
+    dns: { provider: "none" },
+    backup,
+  });
+
+  it("is no part of a stack that does not ask for it", async () => {
+    await declare(config({}));
+    assert.ok(!registered.some(({ name }) => /backup/.test(name)));
+  });
+
+  it("is a pattern that never runs, has nobody's mail and no network, and a repository that stays", async () => {
+    await declare(config({ enabled: true }));
+    const { inputs } = named("backup-job");
+    assert.equal(inputs.start, false);
+    assert.equal(inputs.networkMode, "none");
+    assert.equal(inputs.readOnly, true);
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-backup", containerPath: "/repository" },
+      { volumeName: "semail-dev-backup-settings", containerPath: "/settings", readOnly: true },
+    ]);
+    assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
   });
 });

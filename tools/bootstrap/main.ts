@@ -1,6 +1,7 @@
 /** Runs one command: reads its options, wires signals, and says what went wrong. */
 import { dirname } from "node:path";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { ACTIONS, backup } from "./commands/backup.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
@@ -57,6 +58,16 @@ function wholeNumber(value: unknown, of: string): number | undefined {
   throw new Fault(`${String(value)} is no number of ${of}.`, "Give a whole number from 1 on.");
 }
 
+function backupOptions(values: Record<string, unknown>, [name, ...uids]: string[]) {
+  const action = ACTIONS.find((each) => each === name);
+  if (!action) throw new Fault("What is to be done with the backup?", `Usage: ${commands.backup.usage}`);
+  const text = (key: string): string | undefined => values[key]?.toString();
+  return {
+    ...{ action, uids, all: values.all === true },
+    ...{ folder: text("folder"), snapshot: text("snapshot"), output: text("output") },
+  };
+}
+
 /** The options of `queue` as the daemons know them. */
 function deskFlags({ state, limit, json }: Record<string, unknown>): string[] {
   return [
@@ -97,6 +108,9 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       return 0;
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
+      return 0;
+    case "backup":
+      await backup(context, { ...backupOptions(values, positionals), stack: session.stack });
       return 0;
     case "queue":
       return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });

@@ -1,0 +1,75 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { BackupSettings } from "../mailserver/contract.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
+import type { MailHost } from "./mail-host.ts";
+import type { ImageRef } from "./mail-images.ts";
+import { TYPES } from "./types.ts";
+import { type DataPolicy, dataVolume } from "./volume.ts";
+
+export interface BackupArgs {
+  host: MailHost;
+  image: ImageRef;
+  /** `local`, or the address of a bucket as restic writes it. */
+  repository: string;
+  password: pulumi.Input<string>;
+  s3: { keyId: string; secretKey: pulumi.Input<string> } | undefined;
+  keep: BackupSettings["keep"];
+  policy: DataPolicy;
+}
+
+/** The owner of the mail in the boxes' volumes. */
+const USER = 5000;
+const MEMORY_MB = 512;
+const REPOSITORY = "/repository";
+
+/**
+ * What snapshots need: the repository, and a container that is never started. `npm run backup` makes one like it for each
+ * job, with the volume of the one box that the job is about, so that nothing that runs ever holds everybody's mail.
+ */
+export class Backup extends pulumi.ComponentResource {
+  readonly volume: docker.Volume | undefined;
+  readonly pattern: EngineContainer;
+
+  constructor(name: string, args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(TYPES.backup, name, {}, opts);
+    const { host, image, policy } = args;
+    const local = args.repository === "local";
+    this.volume = local
+      ? dataVolume(`${name}-repository`, { host, name: "backup", kind: "backup", policy }, { parent: this })
+      : undefined;
+    this.pattern = serviceContainer(
+      `${name}-job`,
+      {
+        host,
+        name: "backup",
+        kind: "backup",
+        pattern: true,
+        image,
+        user: USER,
+        memoryMb: MEMORY_MB,
+        // A repository on this host asks for no network.
+        networks: local ? [] : [{ network: host.front, alias: "backup" }],
+        offline: local,
+        files: { "settings.json": settings(args, local ? REPOSITORY : args.repository) },
+        volumes: this.volume ? [{ volume: this.volume, path: REPOSITORY }] : [],
+      },
+      { parent: this },
+    );
+    this.registerOutputs({});
+  }
+}
+
+function settings({ password, s3, keep }: BackupArgs, repository: string): pulumi.Output<string> {
+  return pulumi.all([password, s3?.secretKey]).apply(
+    ([password, secretKey]) =>
+      `${JSON.stringify(
+        BackupSettings.parse({
+          repository,
+          password,
+          keep,
+          ...(s3 && secretKey !== undefined ? { s3: { keyId: s3.keyId, secretKey } } : {}),
+        }),
+      )}\n`,
+  );
+}

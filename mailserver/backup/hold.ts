@@ -1,0 +1,103 @@
+/**
+ * Holds a running box's mail still, by hard links: the state of all its folders at one moment.
+ *
+ * A message's file never changes in a Maildir; it is only made, renamed (when its flags change) and removed, and each of
+ * these changes the time stamp of its directory. All directories are linked one after the other; when their stamps are
+ * then still what they were before each was read, nothing moved in between, so all of what was linked was there at one
+ * moment: a message that is moved from folder to folder meanwhile is in the one or in the other, never in none. Directories
+ * that did change are linked again.
+ */
+import { copyFile, link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BackupFault } from "./fault.ts";
+import { absent, foldersOf, PLACES } from "./maildir.ts";
+
+export interface HoldOptions {
+  /** The Maildir. */
+  readonly maildir: string;
+  /** Where the links go, on the same file system; must not exist. */
+  readonly target: string;
+  /** Directories of the folders wanted; all by default. */
+  readonly folders?: readonly string[];
+  readonly now: () => number;
+  readonly pause: (milliseconds: number) => Promise<unknown>;
+}
+
+/** The kernel stamps by its tick, 10 ms at most: a younger stamp may stay the same through another change. */
+const SETTLED_MS = 25;
+/** Each one links what changed during the one before, so this many means that the box is never at rest. */
+const ROUNDS = 400;
+/** Beside the messages: UIDs, names of keywords, the mark of a folder. What else is there can be rebuilt. */
+const RECORDS = ["dovecot-uidlist", "dovecot-keywords", "maildirfolder"];
+
+/** Links everything; answers the number of messages. */
+export async function holdMaildir(options: HoldOptions): Promise<number> {
+  const { maildir, target, pause } = options;
+  const linked = new Map<string, { stamp: string; messages: number }>();
+  await mkdir(target, { recursive: true });
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const stamps = await stampsOf(options);
+    for (const gone of [...linked.keys()].filter((place) => !stamps.has(place))) {
+      await rm(join(target, gone), { recursive: true, force: true });
+      linked.delete(gone);
+    }
+    const changed = [...stamps].filter(
+      ([place, stamp]) => stamp === "" || linked.get(place)?.stamp !== stamp,
+    );
+    if (changed.length === 0) {
+      await keepRecords(options, new Set([...stamps.keys()].map(folderOfPlace)));
+      return [...linked.values()].reduce((sum, { messages }) => sum + messages, 0);
+    }
+    for (const [place, stamp] of changed) {
+      const messages = await linkAll(join(maildir, place), join(target, place));
+      linked.set(place, { stamp, messages });
+    }
+    if (changed.some(([, stamp]) => stamp === "")) await pause(SETTLED_MS);
+  }
+  throw new BackupFault(
+    "The mailbox changes too fast to be saved.",
+    "Try again when fewer messages arrive or are moved in it.",
+  );
+}
+
+const folderOfPlace = (place: string): string => place.replace(/\/?(cur|new)$/, "");
+
+/** The stamp of each `cur` and `new`; empty while it is too young to be relied on. */
+async function stampsOf({ maildir, folders, now }: HoldOptions): Promise<Map<string, string>> {
+  const stamps = new Map<string, string>();
+  // The list of folders is part of what must hold still: a folder that is renamed has new places.
+  const listed = folders ?? (await foldersOf(maildir));
+  for (const place of listed.flatMap((folder) => PLACES.map((each) => join(folder, each)))) {
+    const time = now();
+    const found = await stat(join(maildir, place), { bigint: true }).catch(absent(undefined));
+    if (found) {
+      const settled = time - Number(found.mtimeMs) > SETTLED_MS;
+      stamps.set(place, settled ? `${found.ino} ${found.mtimeNs}` : "");
+    }
+  }
+  return stamps;
+}
+
+/** Links one directory's files anew. A file that is gone by then has changed the directory's stamp. */
+async function linkAll(source: string, target: string): Promise<number> {
+  await rm(target, { recursive: true, force: true });
+  await mkdir(target, { recursive: true });
+  const names = (await readdir(source).catch(absent<string[]>([]))).filter((name) => !name.startsWith("."));
+  for (const name of names) await link(join(source, name), join(target, name)).catch(absent(undefined));
+  return names.length;
+}
+
+/** Copies what belongs to the folders. They may be newer than the messages, which does no harm. */
+async function keepRecords({ maildir, target }: HoldOptions, folders: ReadonlySet<string>): Promise<void> {
+  for (const folder of folders) {
+    await mkdir(join(target, folder, "tmp"), { recursive: true });
+    for (const name of RECORDS) {
+      const text = await readFile(join(maildir, folder, name), "utf8").catch(absent(undefined));
+      // A line that is being written is left out.
+      if (text !== undefined)
+        await writeFile(join(target, folder, name), text.slice(0, text.lastIndexOf("\n") + 1));
+    }
+  }
+  if (folders.has(""))
+    await copyFile(join(maildir, "subscriptions"), join(target, "subscriptions")).catch(absent(undefined));
+}

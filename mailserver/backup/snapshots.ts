@@ -1,0 +1,68 @@
+/** The snapshots of a box: what restic tells of them, and which one is meant. Pure. */
+import { z } from "zod";
+import { BackupFault } from "./fault.ts";
+
+/** One of `restic snapshots --json`. */
+export const Snapshot = z.object({
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  short_id: z.string(),
+  time: z.string(),
+  hostname: z.string(),
+  tags: z.array(z.string()).default([]),
+  paths: z.array(z.string()).min(1),
+  summary: z
+    .object({ total_files_processed: z.int(), total_bytes_processed: z.int() })
+    .optional()
+    .catch(undefined),
+});
+export type Snapshot = z.infer<typeof Snapshot>;
+export const Snapshots = z
+  .array(Snapshot)
+  .nullable()
+  .transform((list) => list ?? []);
+
+const WHOLE = "mailbox";
+const FOLDER = "folder=";
+
+/** The tag of a snapshot of the whole box, or of one folder. */
+export function tagOf(folder: string | undefined): string {
+  // Restic parts tags at commas.
+  return folder === undefined ? WHOLE : `${FOLDER}${encodeURIComponent(folder)}`;
+}
+
+/** The folder that a snapshot is limited to. */
+export function folderOfSnapshot({ tags }: Pick<Snapshot, "tags">): string | undefined {
+  const tag = tags.find((each) => each.startsWith(FOLDER));
+  return tag === undefined ? undefined : decodeURIComponent(tag.slice(FOLDER.length));
+}
+
+/** The snapshot with that id, or else the latest one that has what is wanted. */
+export function chooseSnapshot(
+  list: readonly Snapshot[],
+  wanted: { uid: string; id: string | undefined; folder: string | undefined },
+): Snapshot {
+  const { uid, id, folder } = wanted;
+  const remedy = `\`npm run backup -- list ${uid}\` shows what there is.`;
+  const fits = list.filter((each) => {
+    const limit = folderOfSnapshot(each);
+    return limit === undefined || limit === folder;
+  });
+  if (id === undefined) {
+    const latest = fits.toSorted((one, other) => one.time.localeCompare(other.time)).at(-1);
+    if (latest) return latest;
+    throw new BackupFault(
+      `There is no snapshot of ${uid} that has ${folder ?? "the whole mailbox"}.`,
+      remedy,
+    );
+  }
+  const named = list.filter((each) => each.id.startsWith(id));
+  const [only] = named;
+  if (named.length !== 1 || !only)
+    throw new BackupFault(
+      `${named.length === 0 ? "No snapshot" : "More than one snapshot"} of ${uid} is ${id}.`,
+      remedy,
+    );
+  if (!fits.includes(only))
+    throw new BackupFault(`Snapshot ${id} has the folder ${folderOfSnapshot(only)} alone.`, remedy);
+  return only;
+}

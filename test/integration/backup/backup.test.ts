@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { after, before, describe, it } from "node:test";
+import { ImapFlow } from "imapflow";
+import { extract } from "tar-stream";
+import { type Handle, openLab } from "../../support/docker.ts";
+import { deliver } from "../images/dialogue.ts";
+import { boxPassword, healthy } from "../images/images.ts";
+import { type BackupSite, openBackup } from "./site.ts";
+
+const lab = openLab();
+const root = await mkdtemp(join(tmpdir(), "semail-t-"));
+after(async () => {
+  await lab.cleanup();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** As its person names it, and in modified UTF-7 (RFC 3501 section 5.1.3), as Dovecot 2.4.1 has it on the wire. */
+const FOLDER = "Projets/Été";
+const WIRE = "Projets/&AMk-t&AOk-";
+
+const message = (subject: string) =>
+  `From: sender@elsewhere.test\r\nTo: alice@semail.test\r\nSubject: ${subject}\r\n\r\nHello ${subject}\r\n`;
+
+describe("the backup of a running box", () => {
+  let box: Handle;
+  let site: BackupSite;
+
+  const send = async (subject: string) => {
+    const { data } = await deliver(await box.port("24/tcp"), {
+      to: ["alice@semail.test"],
+      message: message(subject),
+    });
+    assert.match(data[0] ?? "", /^250 /);
+  };
+  const withImap = async <T>(work: (imap: ImapFlow) => Promise<T>) => {
+    const auth = { user: "alice", pass: boxPassword("alice") };
+    const port = await box.port("143/tcp");
+    const imap = new ImapFlow({
+      ...{
+        host: "127.0.0.1",
+        port,
+        secure: false,
+        doSTARTTLS: false,
+        auth,
+        logger: false,
+        disableIMAP4rev2: true,
+      },
+    });
+    await imap.connect();
+    try {
+      return await work(imap);
+    } finally {
+      await imap.logout();
+    }
+  };
+  const inFolder = <T>(folder: string, work: (imap: ImapFlow) => Promise<T>) =>
+    withImap(async (imap) => {
+      const lock = await imap.getMailboxLock(folder);
+      try {
+        return await work(imap);
+      } finally {
+        lock.release();
+      }
+    });
+  /** What an IMAP client sees of each message. */
+  const messages = (folder = "INBOX") =>
+    inFolder(folder, async (imap) => {
+      if (imap.mailbox === false || imap.mailbox.exists === 0) return [];
+      const all = await imap.fetchAll("1:*", { uid: true, flags: true, source: true, internalDate: true });
+      return all.map(({ uid, flags, source, internalDate }) => ({
+        ...{
+          uid,
+          source: String(source),
+          flags: [...(flags ?? [])].filter((flag) => flag !== "\\Recent").sort(),
+        },
+        date: String(internalDate),
+      }));
+    });
+  const subjects = async (folder = "INBOX") =>
+    (await messages(folder)).map(({ source }) => /^Subject: (.*)\r$/m.exec(source)?.[1]).sort();
+  const faultOf = async (work: Promise<unknown>) => {
+    const error = await work.then(
+      () => assert.fail("it went well"),
+      (reason) => reason,
+    );
+    return `${error.message}\n${error.remedy}`;
+  };
+
+  before(async () => {
+    const prefix = lab.name();
+    const volume = `${prefix}-mail-alice`;
+    const kinds = { "io.semail.stack": prefix, "io.semail.kind": "mail" };
+    await lab.docker.createVolume({ Name: volume, Labels: { ...lab.labels, ...kinds } });
+    box = await healthy(lab, "box", { volumes: { "/srv/mail": volume }, env: { BOX_QUOTA_BYTES: "0" } });
+    await lab.docker.getContainer(box.id).rename({ name: `${prefix}-box-alice` });
+    site = await openBackup(lab, { prefix, root });
+  });
+
+  it("says what to do before there is any snapshot", async () => {
+    assert.match(await faultOf(site.run("restore")), /no repository at \/repository yet.*\n.*save --all/);
+    assert.match(await faultOf(site.run("restore", { uids: ["bob"] })), /no mail of bob on this host/);
+  });
+
+  it("puts deleted mail and folders back byte by byte, and keeps what arrived and changed since", async () => {
+    for (const subject of ["one", "two", "three"]) await send(subject);
+    await withImap(async (imap) => {
+      await imap.mailboxCreate(WIRE);
+      await imap.append(WIRE, message("filed"), ["\\Seen", "$Label"]);
+    });
+    await inFolder("INBOX", (imap) => imap.messageFlagsAdd({ subject: "two" }, ["\\Flagged", "$Work"]));
+    const saved = { inbox: await messages(), filed: await messages(WIRE) };
+    assert.match((await site.run("save")).at(-1) ?? "", /^✓ alice saved as [0-9a-f]{8} \(4 messages, /);
+
+    await inFolder("INBOX", async (imap) => {
+      await imap.messageDelete({ subject: "two" });
+      await imap.messageFlagsAdd({ subject: "one" }, ["\\Answered"]);
+    });
+    await withImap((imap) => imap.mailboxDelete(WIRE));
+    await send("since");
+    const before = await messages();
+    const lines = await site.run("restore");
+    assert.match(
+      lines.join("\n"),
+      /alice restored from [0-9a-f]{8} .*\(2 messages put back, 2 there already\)/,
+    );
+    assert.match(lines.join("\n"), /folders made again: Projets\/Été$/m);
+
+    const now = await messages();
+    // What is there stays, under its UIDs and flags.
+    for (const each of before)
+      assert.deepEqual(
+        now.find(({ uid }) => uid === each.uid),
+        each,
+      );
+    const { uid, ...two } =
+      saved.inbox.find(({ source }) => source.includes("Subject: two")) ?? assert.fail();
+    const back = now.find(({ source }) => source.includes("Subject: two")) ?? assert.fail();
+    assert.deepEqual({ ...back, uid }, { ...two, uid });
+    assert.ok(
+      before.every((each) => each.uid < back.uid),
+      "a UID of its own (RFC 3501 section 2.3.1.1)",
+    );
+    assert.equal(now.length, before.length + 1);
+    assert.deepEqual(await messages(WIRE), saved.filed);
+    const listed = await withImap((imap) => imap.list());
+    assert.equal(listed.find(({ path }) => path === WIRE)?.subscribed, true);
+    assert.match((await site.run("restore")).at(-1) ?? "", /0 messages put back, 4 there already/);
+    assert.equal((await box.logs()).match(/(Error|Panic|corrupt).*/i)?.[0], undefined);
+  });
+
+  it("puts one folder back and leaves the others", async () => {
+    await inFolder("INBOX", (imap) => imap.messageDelete({ all: true }));
+    await inFolder(WIRE, (imap) => imap.messageDelete({ all: true }));
+    await site.run("restore", { folder: FOLDER });
+    assert.deepEqual(await subjects(WIRE), ["filed"]);
+    assert.deepEqual(await subjects(), []);
+    assert.match(await faultOf(site.run("restore", { folder: "Nowhere" })), /has no folder Nowhere/);
+  });
+
+  it("saves one folder, lists the snapshots, and keeps as many as asked", async () => {
+    await send("four");
+    await site.run("save");
+    await site.run("save", { all: true, uids: [] });
+    await site.run("save", { folder: FOLDER });
+    const lines = (await site.run("list")).map((line) => line.split(/ {2,}/));
+    assert.deepEqual(
+      lines.map(([uid, , , , folder]) => [uid, folder]),
+      [
+        ["alice", "all folders"],
+        ["alice", "all folders"],
+        ["alice", FOLDER],
+      ],
+    );
+    assert.match(await faultOf(site.run("save", { folder: "Nowhere" })), /mailbox has no folder Nowhere/);
+  });
+
+  it("hands a mailbox out as an archive of its Maildir", async () => {
+    const output = join(root, "alice.tar");
+    await site.run("export", { output });
+    const files = new Map<string, string>();
+    for await (const entry of createReadStream(output).pipe(extract()))
+      files.set(entry.header.name, await text(entry));
+    const mail = [...files].filter(([name]) => /^\/?Maildir\/(new|cur)\/./.test(name));
+    assert.equal(mail.length, 1);
+    assert.equal(mail[0]?.[1], (await messages())[0]?.source.replaceAll("\r\n", "\n"));
+  });
+
+  it("names the remedy when the password is wrong or the repository is away", async () => {
+    await site.configure({ password: "another" });
+    for (const action of ["save", "list", "restore"] as const)
+      assert.match(
+        await faultOf(site.run(action)),
+        /password does not open .*\n.*earlier stack.*\n?.*backupPassword/s,
+      );
+    await site.configure({
+      repository: "s3:http://192.0.2.1/bucket",
+      s3: { keyId: "id", secretKey: "a-secret-key" },
+    });
+    const said = await faultOf(site.run("list"));
+    assert.match(said, /repository s3:http:\/\/192\.0\.2\.1\/bucket can't be used: .*\n.*can be reached/);
+    assert.doesNotMatch(said, /a-secret-key/);
+    await site.configure({});
+    assert.deepEqual(await site.run("key"), ["first"]);
+  });
+
+  it("leaves nothing behind in the box or on the engine", async () => {
+    const { stdout } = await box.exec(["ls", "-A", "/srv/mail"]);
+    assert.doesNotMatch(stdout, /\.backup/);
+    const filters = { name: [`${site.prefix}-backup-job`] };
+    assert.deepEqual(await lab.docker.listContainers({ all: true, filters }), []);
+  });
+});

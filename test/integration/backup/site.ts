@@ -1,0 +1,91 @@
+/** A box and its backup, as a stack has them, without the stack. */
+import { BackupSettings } from "../../../mailserver/contract.ts";
+import { planImages } from "../../../stacks/image-plans.ts";
+import { StackConfig } from "../../../stacks/schema.ts";
+import { type BackupOptions, work } from "../../../tools/bootstrap/commands/backup.ts";
+import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
+import type { Lab } from "../../support/docker.ts";
+
+export interface BackupSite {
+  /** Begins the names of everything. */
+  readonly prefix: string;
+  /** Runs an action; answers the lines that it said. */
+  run(action: BackupOptions["action"], options?: Partial<BackupOptions>): Promise<string[]>;
+  /** Puts other settings in place. */
+  configure(settings: Partial<BackupSettings>): Promise<void>;
+}
+
+const MOUNT = "rw,noexec,nosuid,nodev";
+
+/** The image, built as the stack builds it. */
+async function buildImage(lab: Lab): Promise<string> {
+  const { images, dns, portal, backup } = StackConfig.parse({
+    domain: "semail.test",
+    backup: { enabled: true },
+  });
+  const plans = await planImages({ images, dns: { ...dns, provider: "none" }, portal, backup });
+  const { node, backup: plan } = plans;
+  if (!node || !plan || !("context" in plan)) throw new Error("no plan for the image");
+  const on = await lab.ensureImage("node", node.context, node.buildArgs);
+  return lab.ensureImage("backup", plan.context, { NODE_IMAGE: on });
+}
+
+/** Makes the pattern of the jobs under the names of the stack `prefix`. */
+export async function openBackup(lab: Lab, options: { prefix: string; root: string }): Promise<BackupSite> {
+  const { prefix, root } = options;
+  const { docker, labels } = lab;
+  const image = await buildImage(lab);
+  const repository = await lab.volume();
+  let pattern: Awaited<ReturnType<typeof docker.createContainer>> | undefined;
+  const usual = {
+    repository: "/repository",
+    password: "first",
+    keep: { last: 2, daily: 0, weekly: 0, monthly: 0 },
+  };
+  const configure = async (settings: Partial<BackupSettings>) => {
+    await pattern?.remove();
+    const folder = await lab.volume();
+    const text = JSON.stringify(BackupSettings.parse({ ...usual, ...settings }));
+    const writer = await lab.run({
+      image,
+      user: 0,
+      entrypoint: ["/bin/sh", "-c", 'printf %s "$TEXT" >/settings/settings.json'],
+      env: { TEXT: text },
+      volumes: { "/settings": folder },
+    });
+    await writer.wait();
+    pattern = await docker.createContainer({
+      name: `${prefix}-backup`,
+      Image: image,
+      User: "5000:5000",
+      Labels: labels,
+      HostConfig: {
+        ReadonlyRootfs: true,
+        CapDrop: ["ALL"],
+        SecurityOpt: ["no-new-privileges:true"],
+        Memory: 512 * 2 ** 20,
+        NetworkMode: "none",
+        Tmpfs: {
+          "/run": `${MOUNT},size=8m,uid=5000,gid=5000,mode=0750`,
+          "/tmp": `${MOUNT},size=16m,mode=1777`,
+        },
+        Binds: [`${repository}:/repository`, `${folder}:/settings:ro`],
+      },
+    });
+  };
+  await configure({});
+  const { signal } = new AbortController();
+  return {
+    prefix,
+    configure,
+    async run(action, more = {}) {
+      const lines: string[] = [];
+      const say = sayWith((line) => lines.push(line));
+      const context: Context = { root, env: {}, signal, hurry: signal, say };
+      const all = { stack: "t", all: false, uids: ["alice"] };
+      const none = { folder: undefined, snapshot: undefined, output: undefined };
+      await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more });
+      return lines;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { holdMaildir } from "../../../mailserver/backup/hold.ts";
+import { mergeMaildir } from "../../../mailserver/backup/merge.ts";
+
+const root = await mkdtemp(join(tmpdir(), "semail-t-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+async function maildir(name: string, messages: Record<string, string>): Promise<string> {
+  const path = join(root, name);
+  for (const folder of ["", ".Archive"])
+    for (const place of ["tmp", "cur", "new"]) await mkdir(join(path, folder, place), { recursive: true });
+  for (const [file, text] of Object.entries(messages)) await writeFile(join(path, file), text);
+  return path;
+}
+
+const tools = { now: Date.now, pause: (ms: number) => setTimeout(ms) };
+const contents = async (path: string) =>
+  Promise.all(
+    (await readdir(path, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && /\/(cur|new)$/.test(entry.parentPath))
+      .map((entry) => readFile(join(entry.parentPath, entry.name), "utf8")),
+  );
+
+describe("holding a mailbox still", () => {
+  it("has each message once while all are moved from folder to folder and marked", async () => {
+    const path = await maildir("busy", {});
+    const count = 300;
+    for (let n = 0; n < count; n += 1) await writeFile(join(path, "cur", `${n}.host:2,`), `${n}`);
+    let moving = true;
+    const mover = (async () => {
+      // As Dovecot moves: into the other folder under another name, flags set on the way.
+      for (let round = 0; moving; round += 1) {
+        const [from, to] = round % 2 === 0 ? ["cur", ".Archive/cur"] : [".Archive/cur", "cur"];
+        for (const name of (await readdir(join(path, from))).slice(0, 40))
+          await rename(
+            join(path, from, name),
+            join(path, to, `${round}.${name.replace(/^\d+\.(?=\d+\.host)/, "")}`),
+          );
+        await setTimeout(60);
+      }
+    })();
+    for (let n = 0; n < 5; n += 1) {
+      const target = join(root, `held-${n}`);
+      assert.equal(await holdMaildir({ maildir: path, target, ...tools }), count);
+      assert.deepEqual(
+        (await contents(target)).map(Number).sort((one, other) => one - other),
+        Array.from({ length: count }, (_, each) => each),
+      );
+    }
+    moving = false;
+    await mover;
+  });
+
+  it("keeps what is deleted afterwards, and leaves out a line of UIDs that is being written", async () => {
+    const path = await maildir("calm", {
+      "new/1.host": "one",
+      "dovecot-uidlist": "3 V1 N2\n1 :1.host\n2 :2.ho",
+    });
+    const target = join(root, "calm-held");
+    await holdMaildir({ maildir: path, target, ...tools });
+    await rm(join(path, "new/1.host"));
+    assert.deepEqual(await contents(target), ["one"]);
+    assert.equal(await readFile(join(target, "dovecot-uidlist"), "utf8"), "3 V1 N2\n1 :1.host\n");
+  });
+
+  it("gives a mailbox up that is never at rest", async () => {
+    const path = await maildir("restless", {});
+    const pause = () => writeFile(join(path, "new", `${Math.random()}.host`), "");
+    await assert.rejects(
+      holdMaildir({ maildir: path, target: join(root, "restless-held"), now: Date.now, pause }),
+      /changes too fast/,
+    );
+  });
+});
+
+describe("putting mail back", () => {
+  it("adds what is missing, changes nothing that is there, and makes folders again with their UIDs", async () => {
+    const saved = await maildir("saved", {
+      "cur/1.host,S=3:2,S": "one",
+      "new/2.host": "two",
+      ".Archive/cur/3.host:2,": "three",
+      ".Archive/dovecot-uidlist": "3 V7 N8\n",
+    });
+    const path = await maildir("there", { "cur/1.host,S=3:2,FS": "one", "new/9.host": "new since" });
+    await rm(join(path, ".Archive"), { recursive: true });
+    assert.deepEqual(await mergeMaildir(saved, path), {
+      ...{ added: 2, kept: 1 },
+      ...{ folders: ["Archive"], keywordsLost: 0 },
+    });
+    assert.deepEqual(await readdir(join(path, "cur")), ["1.host,S=3:2,FS"]);
+    assert.deepEqual((await readdir(join(path, "new"))).sort(), ["2.host", "9.host"]);
+    assert.equal(await readFile(join(path, ".Archive/dovecot-uidlist"), "utf8"), "3 V7 N8\n");
+  });
+});

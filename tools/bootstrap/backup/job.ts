@@ -1,0 +1,154 @@
+/** Runs one backup job in a container of its own, which holds the volume of one box and no other. */
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { PassThrough, type Writable } from "node:stream";
+import type Docker from "dockerode";
+import { Fault } from "../fault.ts";
+import { type JobEvent, parseEvent } from "./events.ts";
+
+export interface Place {
+  readonly docker: Docker;
+  /** Begins the names of everything that the stack makes. */
+  readonly prefix: string;
+  readonly signal: AbortSignal;
+}
+
+export interface JobRequest {
+  readonly uid: string;
+  readonly args: readonly string[];
+  readonly onEvent: (event: JobEvent) => void;
+  /** Gets what the job hands out. */
+  readonly out?: Writable;
+  /** Another program of the image. */
+  readonly entrypoint?: readonly string[];
+}
+
+/** `undefined` for the engine's "no such …"; throws everything else on. */
+const ifFound = (error: unknown): undefined => {
+  if (statusOf(error) === 404) return undefined;
+  throw error;
+};
+const statusOf = (error: unknown): unknown =>
+  error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+
+/** The people of the stack whose mail is on the host, those who gave up their mailbox among them. */
+export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> {
+  const label = [`io.semail.stack=${prefix}`, "io.semail.kind=mail"];
+  const { Volumes } = await docker.listVolumes({ filters: { label } });
+  const start = `${prefix}-mail-`;
+  return (Volumes ?? [])
+    .flatMap(({ Name }) => (Name.startsWith(start) ? [Name.slice(start.length)] : []))
+    .sort();
+}
+
+/** Runs the job to its end. A job that failed is a fault with what it said. */
+export async function runJob(place: Place, request: JobRequest): Promise<void> {
+  const { docker, prefix, signal } = place;
+  const pattern = await docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+  if (!pattern)
+    throw new Fault(
+      "This stack keeps no backup.",
+      "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
+    );
+  const volume = `${prefix}-mail-${request.uid}`;
+  if (!(await docker.getVolume(volume).inspect().catch(ifFound)))
+    throw new Fault(
+      `There is no mail of ${request.uid} on this host (volume ${volume}).`,
+      "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
+    );
+  const container = await create(
+    place,
+    jobOptions(pattern, volume, request),
+    `${prefix}-backup-job-${request.uid}`,
+  );
+  const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
+  try {
+    signal.addEventListener("abort", stop, { once: true });
+    signal.throwIfAborted();
+    await follow(docker, container, request);
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await container.remove({ force: true }).catch(ifFound);
+  }
+}
+
+/** As the pattern, with the volume of the one box. Nothing of the output is logged: it may be mail. */
+function jobOptions(
+  { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
+  volume: string,
+  { args, entrypoint }: JobRequest,
+): Docker.ContainerCreateOptions {
+  const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
+  return {
+    Image,
+    User: Config.User,
+    Labels: Config.Labels,
+    Cmd: [...args],
+    ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
+    HostConfig: {
+      ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
+      ...(Tmpfs ? { Tmpfs } : {}),
+      ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
+      Binds: [...(HostConfig.Binds ?? []), `${volume}:/srv/mail`],
+      LogConfig: { Type: "none", Config: {} },
+    },
+  };
+}
+
+/** The name keeps a second job from the same box; what a killed run left is cleared away. */
+async function create(
+  { docker }: Place,
+  options: Docker.ContainerCreateOptions,
+  name: string,
+): Promise<Docker.Container> {
+  const left = await docker.getContainer(name).inspect().catch(ifFound);
+  if (left && !left.State.Running) await docker.getContainer(left.Id).remove({ force: true }).catch(ifFound);
+  try {
+    return await docker.createContainer({ ...options, name });
+  } catch (error) {
+    if (statusOf(error) !== 409) throw error;
+    throw new Fault(
+      "Another backup or restore of this box is going on.",
+      `Wait for its end (\`docker wait ${name}\`), or stop it (\`docker stop ${name}\`).`,
+    );
+  }
+}
+
+async function follow(
+  docker: Docker,
+  container: Docker.Container,
+  { onEvent, out }: JobRequest,
+): Promise<void> {
+  const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+  const events = new PassThrough();
+  const handedOut = {
+    // An archive is larger than memory.
+    write(chunk: Buffer): void {
+      if (!out || out.write(chunk)) return;
+      stream.pause();
+      out.once("drain", () => stream.resume());
+    },
+  };
+  docker.modem.demuxStream(stream, handedOut as NodeJS.WritableStream, events);
+  const closed = once(stream, "close").then(() => events.end());
+  let fault: Fault | undefined;
+  let said = "";
+  const reading = (async () => {
+    for await (const line of createInterface({ input: events })) {
+      const event = parseEvent(line);
+      if (event?.kind === "fault") fault = new Fault(event.cause, event.remedy);
+      else if (event) onEvent(event);
+      else said = line;
+    }
+  })();
+  await container.start();
+  const { StatusCode } = (await container.wait()) as { StatusCode: number };
+  await Promise.all([closed, reading]);
+  if (fault) throw fault;
+  if (StatusCode !== 0)
+    throw new Fault(
+      `The backup job ended with ${StatusCode}${said ? `: ${said}` : ""}.`,
+      StatusCode === 137 ? "It was killed, as for want of memory: run it again." : "Run it again.",
+    );
+}
