@@ -1,4 +1,4 @@
-/** The stack file of a trial: the same system on one machine, without a secret, to be thrown away. Pure. */
+/** The stack file of a trial: the same system on one machine, without a secret. Pure. */
 import { isMap, parseDocument, type YAMLMap } from "yaml";
 import { Fault } from "./fault.ts";
 
@@ -15,9 +15,6 @@ const PORTS = {
   ldap: 3389,
   dnsApi: 3053,
 };
-/** What makes a stack one that can be thrown away, and that nobody else can reach. */
-const DISPOSABLE = { ports: PORTS, protect: false, keepVolumes: false, showPasswords: false };
-
 const NOBODY =
   "config:\n  semail:users:\n    alice:\n      name: Alice Martin\n    bob:\n      name: Bob Durand\n";
 
@@ -34,8 +31,9 @@ export function trialConfig(name: string, like: { name: string; text: string } |
   for (const key of SECRETS_KEYS) document.delete(key);
   dropSecrets(config);
   config.set("semail:domain", config.get("semail:domain") ?? `${name}.test`);
-  for (const [key, value] of Object.entries(DISPOSABLE))
-    config.set(`semail:${key}`, document.createNode(value));
+  // `protect` and `keepVolumes` stay as they are: the preview has to say what they would. `down --purge` heeds neither.
+  config.set("semail:ports", document.createNode(PORTS));
+  config.delete("semail:showPasswords");
   // What the records say stays; what is published on is this machine alone.
   change(config, "semail:host", ({ bind: _, ...host }) => host);
   change(config, "semail:dns", ({ apiUrl: _, ...dns }) => ({ ...dns, provider: "dev" }));

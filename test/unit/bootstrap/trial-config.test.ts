@@ -21,7 +21,7 @@ test("a trial like no other has a domain of its own and two people", () => {
   assert.deepEqual(Object.keys(config.users), ["alice", "bob"]);
 });
 
-test("a trial has no secret, keeps nothing, reaches no provider and listens on this machine alone", () => {
+test("a trial has no secret, reaches no provider and listens on this machine alone", () => {
   const { text, config, top } = checked(`
 encryptionsalt: v1:abc:def
 config:
@@ -40,9 +40,14 @@ config:
   assert.equal(config.host.bind, "127.0.0.1");
   assert.equal(config.host.address, "192.0.2.1");
   assert.deepEqual([config.dns.provider, config.dns.spf], ["dev", "merge"]);
-  assert.deepEqual([config.protect, config.keepVolumes, config.portal.enabled], [false, false, false]);
+  assert.equal(config.portal.enabled, false);
   assert.equal(config.users.bob?.forward, undefined);
   assert.notEqual(config.ports.smtp, 25);
+});
+
+test("a trial protects what its model does, so that its preview says what is refused", () => {
+  const { config } = checked("config:\n  semail:domain: a.test\n  semail:keepVolumes: false\n");
+  assert.deepEqual([config.protect, config.keepVolumes], [true, false]);
 });
 
 test("the example for production makes a trial", () => {
