@@ -37,11 +37,15 @@ const FIRST = `
   );
 `;
 
+/** Attempts of before they were counted have numbers below all others, in their order: numbering them would sort them all. */
+const BEFORE = 1_000_000;
+
 /**
  * What keeps each step of the work as cheap in a long queue as in a short one:
  * `destination` has the earliest time at which something may be due for each, so that a claim looks at destinations and
  * not at the recipients of one that takes none. `total` spares counting. Triggers keep both, whoever writes.
- * `history` is rows, so that an attempt adds one instead of rewriting all that came before.
+ * `history` is rows, so that an attempt adds one instead of rewriting all that came before. Its column goes by a copy of
+ * the table: to drop it would keep every page of before in memory until the statement ends.
  */
 const FOR_MILLIONS = `
   CREATE TABLE history (
@@ -54,11 +58,18 @@ const FOR_MILLIONS = `
     PRIMARY KEY (item, seq, attempt)
   ) WITHOUT ROWID;
   INSERT OR IGNORE INTO history
-    SELECT item.id, entry.value ->> 'seq',
-      row_number() OVER (PARTITION BY item.id, entry.value ->> 'seq' ORDER BY entry.key),
+    SELECT item.id, entry.value ->> 'seq', entry.key - ${BEFORE},
       entry.value ->> 'at', entry.value ->> 'state', entry.value -> 'answer'
     FROM item, json_each(CASE WHEN json_valid(item.history) THEN item.history ELSE '[]' END) AS entry;
-  ALTER TABLE item DROP COLUMN history;
+  CREATE TABLE item_without (
+    id TEXT PRIMARY KEY,
+    created INTEGER NOT NULL,
+    envelope TEXT NOT NULL,
+    size INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  INSERT INTO item_without SELECT id, created, envelope, size FROM item;
+  DROP TABLE item;
+  ALTER TABLE item_without RENAME TO item;
   ALTER TABLE unreadable ADD COLUMN history TEXT NOT NULL DEFAULT '[]';
 
   DROP INDEX due;
@@ -124,7 +135,7 @@ const COUNTED = `
 `;
 
 /**
- * Step n leads from version n to n + 1 (`PRAGMA user_version`). What has been released is never changed, only added to:
+ * Step n leads from version n to n + 1 (`PRAGMA user_version`). What a released step makes never changes, steps are only added:
  * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
  */
 export const STEPS: readonly string[] = [
