@@ -64,6 +64,8 @@ export const LOG_EVENTS = {
   "queue.deferred": "A recipient is tried again later",
   "queue.failed": "A recipient failed for good",
   "queue.item.unreadable": "A queue item could not be read and was set aside",
+  "queue.desk": "Somebody changed what waits in the queue",
+  "queue.desk.failed": "Nobody can look into the queue; mail flows",
   "queue.error": "The queue could not do its work",
   "dsn.queued": "A delivery status notification was queued",
   "dsn.suppressed": "No notification: the reverse-path was null, as a notification's own is",

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { z } from "zod";
 import { createLog, type Log } from "../mailserver/net/log.ts";
+import { signalled } from "../mailserver/net/signalled.ts";
 import { SOCKET } from "../mailserver/operator/protocol.ts";
 import { syncFolder } from "../mailserver/queue/sync-folder.ts";
 import { type Context, stateFolder } from "../tools/bootstrap/context.ts";
@@ -83,10 +84,7 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
 
 const log = createLog({ daemon: "operator" });
 const ending = new AbortController();
-// Before anything else: process 1 of a container has no default for signals.
-const asked = new Promise<string>((resolve) => {
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-});
+const asked = signalled();
 try {
   const running = await start(log, ending.signal);
   log.info("daemon.ready");

@@ -37,6 +37,9 @@ export interface UpdatesOptions {
   readonly patienceMs: number;
 }
 
+/** Somebody waits in front of a browser, and the directory that an update finds was not started by it. */
+const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10" };
+
 const REMEDY = "An administrator finds the cause in the operator's log.";
 
 /** Updates of the stack of that name in the context's checkout. */
@@ -118,7 +121,7 @@ async function open(options: UpdatesOptions, text: string): Promise<Omit<Opened,
   const merged = mergeStackFile({ name: stack.committed.name, text }, readFileSync(stack.configFile, "utf8"));
   writePrivate(stack.configFile, merged);
   const env = Object.fromEntries(
-    Object.entries(pulumiEnv(context, stack)).filter(
+    Object.entries({ ...pulumiEnv(context, stack), ...ENV }).filter(
       (pair): pair is [string, string] => pair[1] !== undefined,
     ),
   );

@@ -33,6 +33,9 @@ export const TIMES = {
 export const GAUGES = {
   semail_sessions: { help: "Sessions of clients that are open", labels: [] },
   semail_queue_items: { help: "Messages in the durable queue", labels: [] },
+  semail_queue_deferred: { help: "Of them, with a recipient that was tried in vain and waits", labels: [] },
+  semail_queue_held: { help: "Of them, with a recipient that waits to be released", labels: [] },
+  semail_queue_age_seconds: { help: "Age of the oldest of them; 0 when there is none", labels: [] },
   semail_queue_unreadable: {
     help: "Messages of the queue that could not be read and were set aside",
     labels: [],

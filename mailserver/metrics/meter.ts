@@ -8,9 +8,13 @@ import type { Log, LogFields } from "../net/log.ts";
 import { BUCKETS, COUNTERS, GAUGES, TIMES } from "./catalog.ts";
 
 /** What the queue says of itself. */
-export interface QueueCounts {
+export interface QueueCensus {
   readonly items: number;
+  readonly deferred: number;
+  readonly held: number;
   readonly unreadable: number;
+  /** When the oldest was taken, in milliseconds since 1970. */
+  readonly oldest?: number | undefined;
 }
 
 export interface Meter {
@@ -18,7 +22,7 @@ export interface Meter {
   /** `log`, with everything that it is told counted. */
   metered(log: Log): Log;
   /** Asks the queues anew whenever the metrics are read. */
-  watchQueue(counts: () => Promise<QueueCounts>): void;
+  watchQueue(census: () => Promise<QueueCensus>, now: () => number): void;
   /** Tells of the worker processes whenever the metrics are read. */
   watchWorkers(state: () => { readonly serving: number }): void;
 }
@@ -59,13 +63,24 @@ export function createMeter(worker?: number): Meter {
         };
       return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
     },
-    watchQueue: (counts) => {
+    watchQueue: (census, now) => {
+      // One look serves all of them, so that they fit together.
+      let last: Promise<QueueCensus> = Promise.resolve({ items: 0, deferred: 0, held: 0, unreadable: 0 });
+      const watched = (name: keyof typeof GAUGES, value: (found: QueueCensus) => number): void => {
+        gauge(name, async function () {
+          this.set(value(await last));
+        });
+      };
       gauge("semail_queue_items", async function () {
-        this.set((await counts()).items);
+        last = census();
+        this.set((await last).items);
       });
-      gauge("semail_queue_unreadable", async function () {
-        this.set((await counts()).unreadable);
-      });
+      watched("semail_queue_deferred", ({ deferred }) => deferred);
+      watched("semail_queue_held", ({ held }) => held);
+      watched("semail_queue_age_seconds", ({ oldest }) =>
+        oldest === undefined ? 0 : Math.max(now() - oldest, 0) / 1_000,
+      );
+      watched("semail_queue_unreadable", ({ unreadable }) => unreadable);
     },
     watchWorkers: (state) => {
       gauge("semail_workers_serving", function () {

@@ -45,7 +45,7 @@ export function createPortal(deps: PortalDeps): Hono<PortalEnv> {
   const app = new Hono<PortalEnv>();
   app.onError((error, c) => fault(c, error, deps));
   app.notFound((c) => show(c, faultPage(viewOf(c), "fault.absent"), 404));
-  app.use(headers, noStore);
+  app.use(noLocalHsts, headers, noStore);
   app.use(bodyLimit({ maxSize: MAX_FORM, onError: () => Promise.reject(new Refusal(413, "fault.large")) }));
   app.route("/", publicRoutes(deps));
   app.use(ownOrigin(deps));
@@ -55,6 +55,13 @@ export function createPortal(deps: PortalDeps): Hono<PortalEnv> {
   app.route("/", accountRoutes(deps));
   return app;
 }
+
+/** A machine's own name is shared by whatever is being developed there: HSTS (RFC 6797) holds for all its ports. */
+const noLocalHsts: MiddlewareHandler<PortalEnv> = async (c, next) => {
+  await next();
+  const { hostname } = new URL(c.req.url);
+  if (hostname === "localhost") c.res.headers.delete("strict-transport-security");
+};
 
 const noStore: MiddlewareHandler<PortalEnv> = async (c, next) => {
   await next();

@@ -6,13 +6,13 @@ import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
+import { signalled } from "../net/signalled.ts";
 import { systemClock } from "../queue/clock.ts";
 import { startPortal } from "./daemon.ts";
 
 async function main(): Promise<void> {
   const meter = createMeter();
   const log = meter.metered(createLog({ daemon: "portal" }));
-  // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
     const settings = await readSettings(PortalSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
@@ -40,12 +40,6 @@ async function main(): Promise<void> {
     log.error("daemon.failed", { error });
     process.exit(1);
   }
-}
-
-function signalled(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
 }
 
 await main();

@@ -3,7 +3,7 @@ export const STYLE = `
 :root{color-scheme:light dark;--ink:#1b2430;--soft:#4d5a69;--paper:#f4f6f9;--card:#fff;--line:#c9d1db;--edge:#738091;--main:#1857b5;--on:#fff;--bad:#a61b1b;--badbg:#fdecec;--good:#17663a;--goodbg:#e7f6ed}
 @media(prefers-color-scheme:dark){:root{--ink:#e8edf3;--soft:#b0bbc8;--paper:#12171d;--card:#1b222b;--line:#38434f;--edge:#8593a3;--main:#8ab8ff;--on:#0d1a2d;--bad:#ffb1ab;--badbg:#43191a;--good:#98e0b5;--goodbg:#143523}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 system-ui,sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.55 -apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",Arial,sans-serif}
 a{color:var(--main)}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.5rem}
@@ -19,14 +19,15 @@ section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
 p{margin:0 0 .75rem}section>:last-child{margin-bottom:0}
 label{display:block;font-weight:600;margin:.75rem 0 .25rem}
 .hint{color:var(--soft);font-size:.92rem}
+input+.hint,select+.hint{margin-top:.3rem}
 input,select{width:100%;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--edge);border-radius:.4rem;padding:.55rem .65rem;min-height:2.75rem}
 button{font:inherit;font-weight:600;color:var(--on);background:var(--main);border:1px solid var(--main);border-radius:.4rem;padding:.5rem 1rem;min-height:2.75rem;margin-top:.9rem;cursor:pointer}
-button.quiet{color:var(--main);background:transparent;margin-top:0}
+button.quiet{color:var(--main);background:transparent;margin-top:0}header button.quiet{font-size:.92rem;padding:.3rem .7rem}form+p{margin-top:.9rem}
 button.danger{background:var(--bad);border-color:var(--bad);color:var(--card)}
 .row{display:flex;flex-wrap:wrap;gap:0 .75rem}.row>*{flex:1 1 12rem}
 .note{border-left:.3rem solid var(--main);background:var(--card);padding:.75rem 1rem;border-radius:.3rem;margin:0 0 1rem}
 .note.bad{border-color:var(--bad);background:var(--badbg);color:var(--bad)}.note.good{border-color:var(--good);background:var(--goodbg);color:var(--good)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600;font-size:.92rem}
+.scroll{overflow-x:auto;margin-bottom:.75rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600;font-size:.92rem}
 ul.plain,ol.steps{list-style:none;padding:0;margin:0 0 .75rem}ul.plain li{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;justify-content:space-between;padding:.35rem 0;overflow-wrap:anywhere}
 ul.plain form{margin:0}
 ol.steps li{display:flex;justify-content:space-between;padding:.45rem 0;border-bottom:1px solid var(--line)}

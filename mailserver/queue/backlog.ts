@@ -8,9 +8,10 @@ export interface Group {
   readonly recipients: readonly DueRecipient[];
 }
 
-/** Deliveries at the same time, in all and per destination. */
-const MAX_ACTIVE = 20;
+/** Deliveries to one destination at the same time. */
 const MAX_PER_DESTINATION = 2;
+/** A destination that took longer the last time is slow; such as hang for minutes must not have every place. */
+const SLOW_MS = 10_000;
 /** Bytes of the messages that are being delivered; one larger than this goes alone. */
 const MAX_ACTIVE_BYTES = 64 * 1024 * 1024;
 /** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
@@ -19,12 +20,26 @@ const MAX_WAITING_PER_DESTINATION = 20;
 /** RFC 5321 section 4.5.3.1.8: a server must take 100 recipients, and need not take more. */
 const MAX_RECIPIENTS = 100;
 
+export interface BacklogOptions {
+  /** Deliveries at the same time, in all; slow destinations have half of them at most. */
+  readonly atOnce: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
 export class Backlog {
+  readonly #options: BacklogOptions;
+  readonly #started = new Map<Group, number>();
+  readonly #slow = new Set<string>();
   readonly #waiting = new Map<string, Group[]>();
   readonly #active = new Map<string, number>();
   #activeTotal = 0;
   #activeBytes = 0;
   #waitingRecipients = 0;
+
+  constructor(options: BacklogOptions) {
+    this.#options = options;
+  }
 
   /** How many more recipients may be claimed. */
   room(): number {
@@ -51,15 +66,19 @@ export class Backlog {
 
   /** The next group that may start; the caller must call `finished` with it. */
   take(): Group | undefined {
-    if (this.#activeTotal >= MAX_ACTIVE) return undefined;
+    const { atOnce, now } = this.#options;
+    if (this.#activeTotal >= atOnce) return undefined;
+    const slowActive = [...this.#started.keys()].filter((group) => this.#slow.has(group.destination)).length;
     for (const [destination, groups] of this.#waiting) {
       const active = this.#active.get(destination) ?? 0;
       if (active >= MAX_PER_DESTINATION || !this.#fits(groups[0])) continue;
+      if (this.#slow.has(destination) && slowActive >= atOnce / 2) continue;
       const group = groups.shift();
       // Taken out and put back at the end: destinations take turns.
       this.#waiting.delete(destination);
       if (groups.length > 0) this.#waiting.set(destination, groups);
       if (group === undefined) continue;
+      this.#started.set(group, now());
       this.#active.set(destination, active + 1);
       this.#activeTotal += 1;
       this.#activeBytes += group.item.size;
@@ -69,7 +88,12 @@ export class Backlog {
     return undefined;
   }
 
-  finished({ destination, item }: Group): void {
+  finished(group: Group): void {
+    const { destination, item } = group;
+    const took = this.#options.now() - (this.#started.get(group) ?? 0);
+    this.#started.delete(group);
+    if (took > SLOW_MS) this.#slow.add(destination);
+    else this.#slow.delete(destination);
     const left = (this.#active.get(destination) ?? 1) - 1;
     if (left > 0) this.#active.set(destination, left);
     else this.#active.delete(destination);

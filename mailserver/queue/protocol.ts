@@ -5,6 +5,7 @@ import type { Store, StoreOptions } from "./store.ts";
 export const OPERATIONS = [
   "enqueue",
   "claimDue",
+  "begin",
   "body",
   "settle",
   "release",
@@ -15,6 +16,11 @@ export const OPERATIONS = [
   "counts",
   "show",
   "setAside",
+  "census",
+  "list",
+  "asides",
+  "manage",
+  "flush",
 ] as const satisfies readonly (keyof Store)[];
 export type Operation = (typeof OPERATIONS)[number];
 

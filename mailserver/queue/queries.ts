@@ -49,6 +49,38 @@ export const QUERIES = {
   told: `UPDATE recipient SET owed = NULL, delay_told = (delay_told OR owed = 'delayed')
     WHERE item = ? AND seq = ? AND owed = ?`,
 
+  /** item → who is still waiting to be tried */
+  pending: "SELECT seq FROM recipient WHERE item = ? AND state = 'pending'",
+
+  /** new time, item: those that wait are due */
+  retry: "UPDATE recipient SET next_attempt = ? WHERE item = ? AND state = 'pending'",
+
+  /** item */
+  hold: "UPDATE recipient SET state = 'held' WHERE item = ? AND state = 'pending'",
+
+  /** new time, item */
+  unhold: "UPDATE recipient SET state = 'pending', next_attempt = ? WHERE item = ? AND state = 'held'",
+
+  /** name, how many → the destinations from that one on */
+  destinationsFrom: "SELECT name FROM destination WHERE name >= ? ORDER BY name LIMIT ?",
+
+  /** how many → the oldest items */
+  oldest: "SELECT id FROM item INDEXED BY item_created ORDER BY created LIMIT ?",
+
+  /** how many → items of which somebody is held */
+  held: "SELECT DISTINCT item AS id FROM recipient INDEXED BY held WHERE state = 'held' LIMIT ?",
+
+  /** how many → items of which somebody was tried in vain */
+  deferred: `SELECT DISTINCT item AS id FROM recipient INDEXED BY deferred
+    WHERE state = 'pending' AND attempts > 0 LIMIT ?`,
+
+  /** → how many items are held and deferred, and when the oldest was taken */
+  census: `SELECT
+    (SELECT count(DISTINCT item) FROM recipient INDEXED BY held WHERE state = 'held') AS held,
+    (SELECT count(DISTINCT item) FROM recipient INDEXED BY deferred WHERE state = 'pending' AND attempts > 0)
+      AS deferred,
+    (SELECT min(created) FROM item) AS oldest`,
+
   /** item */
   forget: "DELETE FROM recipient WHERE item = ?",
 } as const;

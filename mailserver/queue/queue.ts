@@ -107,8 +107,13 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
       listeners.push(listener);
     },
     enqueue: (item) => call("enqueue", item).then(notify),
-    report: (change) => call("report", change).then(notify),
+    report: async (change) => {
+      const told = await call("report", change);
+      notify();
+      return told;
+    },
     claimDue: (query) => call("claimDue", query),
+    begin: (claim) => call("begin", claim),
     body: (id) => call("body", id),
     settle: (change) => call("settle", change),
     release: (claim) => call("release", claim),
@@ -121,5 +126,24 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     counts: () => call("counts", undefined),
     show: (id) => call("show", id),
     setAside: (item) => call("setAside", item),
+    census: () => call("census", undefined),
+    list: (query) => call("list", query),
+    asides: (ids) => call("asides", ids),
+    manage: async (change) => {
+      const managed = await call("manage", change);
+      notify();
+      return managed;
+    },
+    flush: async ({ at }) => {
+      let from: string | undefined = "";
+      let recipients = 0;
+      while (from !== undefined) {
+        const step: Result<"flush"> = await call("flush", { at, from });
+        recipients += step.recipients;
+        from = step.next;
+        notify();
+      }
+      return { recipients, next: undefined };
+    },
   };
 }

@@ -5,6 +5,7 @@ import {
   type HistoryEntry,
   HistoryRow,
   ItemRow,
+  type ItemView,
   type NewRecipient,
   RecipientRow,
   type Unreported,
@@ -33,6 +34,25 @@ export function readUnreported(sql: Statements, id: string): Unreported {
     return { seq, state, owed, answer, ...named(recipient) };
   });
   return { ...item, recipients };
+}
+
+/** Everything but the body; undefined when there is no such item. */
+export function readItem(sql: Statements, id: string): ItemView | undefined {
+  const summary = readSummary(sql, id);
+  return summary && { ...summary, history: readHistory(sql, id) };
+}
+
+/** An item without its history. */
+export function readSummary(sql: Statements, id: string): Omit<ItemView, "history"> | undefined {
+  const row = sql.get("SELECT * FROM item WHERE id = ?", id);
+  if (row === undefined) return undefined;
+  const recipients = readRecipients(sql, id).map((row) => ({
+    ...named(row),
+    ...{ destination: row.destination, state: row.state, attempts: row.attempts },
+    nextAttempt: row.next_attempt,
+    ...(row.answer === null ? {} : { lastAnswer: row.answer }),
+  }));
+  return { ...ItemRow.parse(row), recipients };
 }
 
 /** A recipient by all its names, and what its sender wants to hear of it. */

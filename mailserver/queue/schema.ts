@@ -117,6 +117,12 @@ const NOTIFICATIONS = `
   END;
 `;
 
+/** With everything that counting asks for, so that no row is read. */
+const COUNTED = `
+  DROP INDEX deferred;
+  CREATE INDEX deferred ON recipient (item, attempts) WHERE state = 'pending' AND attempts > 0;
+`;
+
 /**
  * Step n leads from version n to n + 1 (`PRAGMA user_version`). What has been released is never changed, only added to:
  * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
@@ -126,6 +132,7 @@ export const STEPS: readonly string[] = [
   "ALTER TABLE recipient ADD COLUMN originals TEXT",
   FOR_MILLIONS,
   NOTIFICATIONS,
+  COUNTED,
 ];
 
 /** Temporary: what was in flight is free again, once, whenever the database is opened. */

@@ -6,17 +6,18 @@ import type { DatabaseSync } from "node:sqlite";
 import { type ClaimQuery, Claims } from "./claims.ts";
 import { FILE, openDatabase } from "./database.ts";
 import {
-  type DueItem,
-  ItemRow,
-  type ItemView,
-  type NewItem,
-  type OwedRecipient,
-  type Settlement,
-  type Unreported,
-} from "./item.ts";
+  type Aside,
+  type Census,
+  Desk,
+  type Flushed,
+  type ListQuery,
+  type Managed,
+  type ManageRequest,
+} from "./desk.ts";
+import type { DueItem, ItemView, NewItem, OwedRecipient, Settlement, Unreported } from "./item.ts";
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
-import { named, readDue, readHistory, readRecipients, readUnreported } from "./rows.ts";
+import { readDue, readItem, readUnreported } from "./rows.ts";
 import { Statements } from "./statements.ts";
 
 /** A step that other work waits for meanwhile. */
@@ -49,12 +50,14 @@ export class Store {
   readonly #room: DiskRoom;
   readonly #sql: Statements;
   readonly #claims: Claims;
+  readonly #desk: Desk;
 
   constructor(options: StoreOptions) {
     this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
     this.#claims = new Claims(this.#sql);
+    this.#desk = new Desk(this.#sql, (id) => this.#forget(id));
     this.#room = new DiskRoom(options.dir, `${FILE}-wal`);
   }
 
@@ -110,10 +113,23 @@ export class Store {
         items.push(readDue(this.#sql, claim.item, new Set(claim.seqs)));
         this.#claims.take(claim);
       } catch (error) {
-        setAside.push(this.setAside({ id: claim.item, cause: message(error), at: query.now }));
+        this.#setAsideInto(setAside, { id: claim.item, cause: message(error), at: query.now });
       }
     }
     return { items, setAside };
+  }
+
+  /** What a delivery needs of claimed recipients; who is no longer to be delivered to is left out. */
+  begin({
+    id,
+    seqs,
+  }: {
+    id: string;
+    seqs: readonly number[];
+  }): { seqs: number[]; body: Uint8Array } | undefined {
+    const pending = new Set(this.#sql.all(QUERIES.pending, id).map(({ seq }) => Number(seq)));
+    const ready = seqs.filter((seq) => pending.has(seq));
+    return ready.length === 0 ? undefined : { seqs: ready, body: this.body(id) };
   }
 
   /** The message of an item; throws when it can't be read. */
@@ -157,17 +173,20 @@ export class Store {
       try {
         items.push(readUnreported(this.#sql, String(row.item)));
       } catch (error) {
-        setAside.push(this.setAside({ id: String(row.item), cause: message(error), at }));
+        this.#setAsideInto(setAside, { id: String(row.item), cause: message(error), at });
       }
     }
     return { items, setAside };
   }
 
-  /** Marks recipients as reported and queues the report, both or neither. */
-  report(change: { id: string; told: readonly Told[]; dsn?: NewItem }): void {
-    if (change.dsn !== undefined) this.enqueue(change.dsn);
-    for (const { seq, owed } of change.told) this.#sql.run(QUERIES.told, change.id, seq, owed);
+  /** Marks recipients as reported and queues the report, both or neither; not of an item that is gone. */
+  report(change: { id: string; told: readonly Told[]; dsn?: NewItem }): { queued: boolean } {
+    let told = 0;
+    for (const { seq, owed } of change.told) told += this.#sql.run(QUERIES.told, change.id, seq, owed);
+    const dsn = told > 0 ? change.dsn : undefined;
+    if (dsn !== undefined) this.enqueue(dsn);
     this.#forgetIfDone(change.id);
+    return { queued: dsn !== undefined };
   }
 
   /** Makes what waits for a destination due: it takes mail again. Not all at once; gives whether there is more. */
@@ -186,31 +205,48 @@ export class Store {
     return { items: Number(row?.items), unreadable: Number(row?.unreadable) };
   }
 
-  /** Everything that is known of one item but its body. */
+  /** Everything that is known of one item but its body; throws when it can't be read. */
   show(id: string): ItemView | undefined {
-    const row = this.#sql.get("SELECT * FROM item WHERE id = ?", id);
-    if (row === undefined) return undefined;
-    return {
-      ...ItemRow.parse(row),
-      recipients: readRecipients(this.#sql, id).map((row) => ({
-        ...named(row),
-        ...{ destination: row.destination, state: row.state, attempts: row.attempts },
-        nextAttempt: row.next_attempt,
-        ...(row.answer === null ? {} : { lastAnswer: row.answer }),
-      })),
-      history: readHistory(this.#sql, id),
-    };
+    return readItem(this.#sql, id);
+  }
+
+  /** Items by state. */
+  census(): Census {
+    return { ...this.counts(), ...this.#desk.census() };
+  }
+
+  /** Items, the oldest ahead, and what was set aside. */
+  list(query: ListQuery): { items: ItemView[]; setAside: Aside[] } {
+    return this.#desk.list(query);
+  }
+
+  /** Those of the ids that were set aside. */
+  asides(ids: readonly string[]): Aside[] {
+    return this.#desk.asides(ids);
+  }
+
+  /** What a person does with an item. */
+  manage(request: ManageRequest): Managed {
+    return this.#desk.manage(request);
+  }
+
+  /** Makes what waits due, destination by destination; not all at once. */
+  flush({ at, from = "" }: { at: number; from?: string }): Flushed {
+    return this.#desk.flush({ at, from, limit: HASTENED_AT_ONCE });
   }
 
   /** Moves an item out of the way of the others, with everything that can still be read of it. */
-  setAside(item: { id: string; cause: string; at: number }): SetAside {
+  setAside(item: { id: string; cause: string; at: number }): SetAside | undefined {
     const { id, cause, at } = item;
-    const row = (sql: string) => json(attempt(() => this.#sql.all(sql, id)) ?? []);
-    const values = [
-      row("SELECT * FROM item WHERE id = ?"),
-      row("SELECT * FROM recipient WHERE item = ?"),
-      row("SELECT * FROM history WHERE item = ?"),
+    const rows = (sql: string) => attempt(() => this.#sql.all(sql, id)) ?? [];
+    const parts = [
+      rows("SELECT * FROM item WHERE id = ?"),
+      rows("SELECT * FROM recipient WHERE item = ?"),
+      rows("SELECT * FROM history WHERE item = ?"),
     ];
+    // Somebody dropped it while it was being delivered.
+    if (parts.every(({ length }) => length === 0)) return undefined;
+    const values = parts.map(json);
     const body = attempt(() => this.body(id)) ?? null;
     this.#sql.run(
       `INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -218,6 +254,11 @@ export class Store {
     );
     this.#forget(id);
     return { id, cause };
+  }
+
+  #setAsideInto(list: SetAside[], item: { id: string; cause: string; at: number }): void {
+    const aside = this.setAside(item);
+    if (aside !== undefined) list.push(aside);
   }
 
   close(): void {

@@ -5,7 +5,6 @@ import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
 import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
-import type { QueueCounts } from "../metrics/meter.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool, type Connections } from "../net/pool.ts";
@@ -58,8 +57,8 @@ export interface SmtpIn {
   readonly failed: Promise<never>;
   /** Another process found that a box takes mail again. */
   boxBack(host: string): void;
-  /** Messages in the spool and in those that were adopted. */
-  counts(): Promise<QueueCounts>;
+  /** The spool and those that were adopted. */
+  readonly queues: readonly Queue[];
   /** Drains within three seconds. */
   close(): Promise<void>;
 }
@@ -114,11 +113,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     queue,
     failed: Promise.race(queues.map(({ failed }) => failed)),
     boxBack,
-    counts: async () => {
-      const all = await Promise.all(queues.map((each) => each.counts()));
-      const sum = (of: keyof QueueCounts): number => all.reduce((total, each) => total + each[of], 0);
-      return { items: sum("items"), unreadable: sum("unreadable") };
-    },
+    queues,
     close: async () => {
       unwatch();
       // The queues close last: a message that is being taken in may still become durable.

@@ -5,6 +5,7 @@ import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
+import { signalled } from "../net/signalled.ts";
 import { systemTiming } from "../net/timing.ts";
 import { forkWorker } from "../workers/processes.ts";
 import { Supervisor } from "../workers/supervisor.ts";
@@ -22,7 +23,6 @@ export interface ProcessDeps {
 export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<void> {
   const meter = createMeter();
   const log = meter.metered(createLog({ daemon: "smtp-in" }));
-  // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
     const settings = await readSettings(SmtpInSettings, settingsFile);
@@ -58,10 +58,4 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
     log.error("daemon.failed", { error });
     exit(1);
   }
-}
-
-function signalled(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
 }

@@ -7,6 +7,7 @@ import type { RelayCourier } from "../courier/relay.ts";
 import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
+import type { Deliver } from "../queue/attempt.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { NewItem, NewRecipient, StoredEnvelope } from "../queue/item.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -16,7 +17,6 @@ import {
   NOTIFICATION_DESTINATION,
   parseDestination,
 } from "../queue/route.ts";
-import type { Deliver } from "../queue/runner.ts";
 import { toAnswer, whyNotTold } from "../queue/schedule.ts";
 import { directoryUnavailable, reply } from "../smtp/replies.ts";
 import type {

@@ -1,6 +1,9 @@
 /** A worker process of smtp-in: serves sessions, has a spool of its own, ends when its primary says so or is gone. */
 import { randomBytes } from "node:crypto";
 import { SmtpInSettings } from "../contract.ts";
+import { deskSocket } from "../desk/ask.ts";
+import { serveDesk } from "../desk/serve.ts";
+import { sumCounts } from "../desk/words.ts";
 import { snapshot } from "../metrics/exposition.ts";
 import { createMeter } from "../metrics/meter.ts";
 import { createLog } from "../net/log.ts";
@@ -17,9 +20,17 @@ export interface WorkerDeps extends ProcessDeps {
   /** Its number among the workers, from 1. */
   readonly slot: number;
   readonly queueWorker: URL;
+  /** Where the workers answer questions about their queues. */
+  readonly deskFolder: string;
 }
 
-export async function runWorker({ slot, queueWorker, settingsFile, exit }: WorkerDeps): Promise<void> {
+export async function runWorker({
+  slot,
+  queueWorker,
+  deskFolder,
+  settingsFile,
+  exit,
+}: WorkerDeps): Promise<void> {
   const meter = createMeter(slot);
   const log = meter.metered(createLog({ daemon: "smtp-in", worker: slot }));
   // The primary speaks for the workers: a signal to the whole group must not cut their transactions.
@@ -58,7 +69,10 @@ export async function runWorker({ slot, queueWorker, settingsFile, exit }: Worke
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },
     );
-    meter.watchQueue(() => started.counts());
+    const { queues } = started;
+    const census = async () => sumCounts(await Promise.all(queues.map((queue) => queue.census())));
+    meter.watchQueue(census, systemClock.now);
+    await serveDesk({ path: deskSocket(deskFolder, `worker-${slot}`), queues, clock: systemClock, log });
     line.send({ kind: "ready", port: started.port });
     daemon.resolve(started);
     await started.failed;

@@ -28,6 +28,9 @@ import { createNotifier } from "./notify.ts";
 import { openSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
 
+/** Deliveries to others are mostly waiting: for DNS, for a handshake, for a host that may never answer. */
+const AT_ONCE = 100;
+
 /** What differs between the container and a test. */
 export interface DaemonDeps {
   readonly log: Log;
@@ -158,6 +161,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     deliver: createDeliver({ directory, rules: settings, smtp, box, ...forwarding(settings, clock) }),
     composeDsn: createNotifier(deps, settings),
     retry: settings.retry,
+    atOnce: AT_ONCE,
     clock,
     random,
     log,

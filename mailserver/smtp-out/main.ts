@@ -1,11 +1,17 @@
 /** smtp-out, the submission and relay daemon: reads its settings, runs, ends on SIGTERM. */
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { SETTINGS_FILE, SmtpOutSettings } from "../contract.ts";
+import { deskSocket } from "../desk/ask.ts";
+import { runDeskCommand } from "../desk/command.ts";
+import { serveDesk } from "../desk/serve.ts";
 import { CONTENT_TYPE, exposition, snapshot } from "../metrics/exposition.ts";
 import { createMeter } from "../metrics/meter.ts";
 import { serveHealth } from "../net/health.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
+import { signalled } from "../net/signalled.ts";
 import { systemClock } from "../queue/clock.ts";
 import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { startSmtpOut } from "./daemon.ts";
@@ -13,7 +19,6 @@ import { startSmtpOut } from "./daemon.ts";
 async function main(): Promise<void> {
   const meter = createMeter();
   const log = meter.metered(createLog({ daemon: "smtp-out" }));
-  // Before anything else: process 1 of a container has no default for signals.
   const ending = signalled();
   try {
     const settings = await readSettings(SmtpOutSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
@@ -26,7 +31,14 @@ async function main(): Promise<void> {
       queueWorker: new URL(import.meta.url),
     });
     let alive = true;
-    meter.watchQueue(() => daemon.queue.counts());
+    meter.watchQueue(() => daemon.queue.census(), systemClock.now);
+    const queues = [daemon.queue];
+    const desk = await serveDesk({
+      path: deskSocket(deskFolder, "smtp-out"),
+      queues,
+      clock: systemClock,
+      log,
+    });
     const health = await serveHealth({
       port: settings.healthPort,
       address: settings.metricsAddress,
@@ -37,6 +49,7 @@ async function main(): Promise<void> {
     const signal = await Promise.race([daemon.failed, ending]);
     alive = false;
     log.info("daemon.stopping", { signal });
+    await desk.close();
     await daemon.close();
     await health.close();
     log.info("daemon.stopped");
@@ -47,11 +60,14 @@ async function main(): Promise<void> {
   }
 }
 
-function signalled(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
-}
-
+const deskFolder = join(tmpdir(), "semail-queue");
+const [, , word, ...words] = process.argv;
 if (isQueueWorker()) runQueueWorker();
-else await main();
+else if (word === "queue") {
+  process.exitCode = await runDeskCommand(words, {
+    folder: deskFolder,
+    now: systemClock.now,
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+  });
+} else await main();

@@ -16,6 +16,15 @@ export function outcomeOf(reply: Reply): Outcome {
   return { kind: "temporary", reply: replies.badPeerReply };
 }
 
+/**
+ * RFC 5321 section 4.3.2: a command has its own kinds of success. Another one belongs to another command, and so would
+ * each that follows. Only 354 lets a message begin: 2xx to DATA is no acceptance of what was never sent.
+ */
+function mayFollow({ kind }: Expected, { code }: Reply): boolean {
+  if (code >= 400) return true;
+  return kind === "data" ? code === 354 : code >= 200 && code < 300;
+}
+
 /** Why this peer can't take this message at all, before anything is sent. */
 function impossible(
   envelope: Envelope,
@@ -136,6 +145,7 @@ export class ClientTransaction {
     }
     // An answer in the middle of the body, or to nothing: the dialogue is out of step.
     if (!expected) return this.lost(this.#bodyOpen && reply.code >= 400 ? reply : replies.badPeerReply);
+    if (!mayFollow(expected, reply)) return this.lost(replies.badPeerReply);
     this.#step(expected, reply);
     return this.#take();
   }
@@ -250,8 +260,7 @@ export class ClientTransaction {
       this.#openBody("stuffed");
       return;
     }
-    // Only 354 lets a message begin; 2xx here is no acceptance of what was never sent.
-    this.#decideRest(outcomeOf(reply.code >= 400 ? reply : replies.badPeerReply));
+    this.#decideRest(outcomeOf(reply));
     this.#send("RSET", { kind: "rset" });
   }
 

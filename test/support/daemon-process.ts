@@ -1,7 +1,8 @@
 /** A daemon as the processes that its image runs: the bundle, a settings file, log lines. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -22,7 +23,13 @@ const OPENSSL = fileURLToPath(new URL("../../mailserver/images/node/openssl.cnf"
 export function spawnDaemon(bundle: string, settingsFile: string, cwd: string): Daemon {
   const args = [`--openssl-config=${OPENSSL}`, "--disable-warning=ExperimentalWarning", bundle, settingsFile];
   // A group of its own, so that the whole of it can be killed.
-  const child = spawn(process.execPath, args, { cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const env = environment(settingsFile);
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const lines: LogLine[] = [];
   const unread: Buffer[] = [];
   // Read when somebody asks: a benchmark must not pay for lines that nobody looks at.
@@ -52,6 +59,29 @@ export function spawnDaemon(bundle: string, settingsFile: string, cwd: string): 
       await ended;
     },
   };
+}
+
+/** The folder for what the daemon's own container would have in /tmp is one that no other daemon has. */
+const environment = (settingsFile: string): NodeJS.ProcessEnv => {
+  const tmp = `${settingsFile}.tmp`;
+  mkdirSync(tmp, { recursive: true });
+  return { ...process.env, SEMAIL_SETTINGS: settingsFile, TMPDIR: tmp };
+};
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The queue command as it is run in the container of the daemon with that settings file. */
+export function runQueueCommand(bundle: string, settingsFile: string, args: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    const command = ["--disable-warning=ExperimentalWarning", bundle, "queue", ...args];
+    const child = execFile(process.execPath, command, { env: environment(settingsFile) }, (_, out, err) => {
+      resolve({ code: child.exitCode ?? -1, out, err });
+    });
+  });
 }
 
 /** SIGKILL for a daemon's whole group; nothing when it is gone. */

@@ -1,5 +1,7 @@
 /** The portal in this process, before an operator and a directory that live in memory. */
 import type { HttpBindings } from "@hono/node-server";
+import type { Accounts } from "../../mailserver/directory/directory.ts";
+import type { MxRecords } from "../../mailserver/dns/resolver.ts";
 import { silentLog } from "../../mailserver/net/log.ts";
 import { type OperatorClient, OperatorError } from "../../mailserver/operator/client.ts";
 import { type PersonRequest, PersonView, type RequestView } from "../../mailserver/operator/protocol.ts";
@@ -68,15 +70,56 @@ export function memoryOperator(people: PersonView[]) {
   return { client, byUid, requests, submitted, state };
 }
 
-/** A portal whose clock stands still until `time.now` is set; passwords are `<uid>-password`. */
+export const SETTINGS = {
+  domains: ["example.org", "example.net"],
+  mxHosts: ["mx.example.org"],
+  servers: {
+    imap: { host: "imap.example.org", imaps: 993, starttls: 143 },
+    smtp: { host: "smtp.example.org", submissions: 465, starttls: 587 },
+    sieve: 4190,
+  },
+  mtaSts: "version: STSv1\r\n",
+};
+
+/** The MX records of example.org point here, those of other domains elsewhere. */
+export const testDns: MxRecords = {
+  resolveMx: async (name) => ({
+    records: [
+      { exchange: name === "example.org" ? "mx.example.org." : "mx.else.test", priority: 10, ttl: 300 },
+    ],
+    secure: false,
+    name,
+  }),
+};
+
+/** Their passwords are `<uid>-password`; `down` makes the directory silent. */
+export function memoryPeople(uids: readonly string[]) {
+  const passwords = new Map(uids.map((uid) => [uid, `${uid}-password`]));
+  const state = { down: false };
+  const up = () => {
+    if (state.down) throw new DirectoryUnavailable("down");
+  };
+  const accounts: Accounts = {
+    verify: async (login, password) => {
+      up();
+      const uid = login.split("@")[0] ?? "";
+      return passwords.get(uid) === password ? { uid, addresses: [], version: "" } : "refused";
+    },
+    changePassword: async (uid, current, wanted) => {
+      up();
+      if (passwords.get(uid) !== current) return "refused";
+      passwords.set(uid, wanted);
+      return "changed";
+    },
+  };
+  return { accounts, state };
+}
+
+/** A portal whose clock stands still until `time.now` is set. */
 export function testPortal(people: PersonView[] = [person("alice"), person("bob")]) {
   const operator = memoryOperator(people);
   const time = { now: Date.parse("2026-01-02T03:04:05Z") };
-  const passwords = new Map(people.map(({ uid }) => [uid, `${uid}-password`]));
-  const directory = { down: false };
-  const up = () => {
-    if (directory.down) throw new DirectoryUnavailable("down");
-  };
+  const { accounts, state: directory } = memoryPeople(people.map(({ uid }) => uid));
   let tokens = 0;
   const clock = {
     now: () => time.now,
@@ -86,47 +129,18 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     },
   };
   const app = createPortal({
-    settings: {
-      domains: ["example.org", "example.net"],
-      mxHosts: ["mx.example.org"],
-      servers: {
-        imap: { host: "imap.example.org", imaps: 993, starttls: 143 },
-        smtp: { host: "smtp.example.org", submissions: 465, starttls: 587 },
-        sieve: 4190,
-      },
-      mtaSts: "version: STSv1\r\n",
-    },
-    directory: {
-      verify: async (login, password) => {
-        up();
-        const uid = login.split("@")[0] ?? "";
-        return passwords.get(uid) === password ? { uid, addresses: [], version: "" } : "refused";
-      },
-      changePassword: async (uid, current, wanted) => {
-        up();
-        if (passwords.get(uid) !== current) return "refused";
-        passwords.set(uid, wanted);
-        return "changed";
-      },
-    },
+    settings: SETTINGS,
+    directory: accounts,
     operator: operator.client,
-    dns: {
-      resolveMx: async (name) => ({
-        records: [
-          { exchange: name === "example.org" ? "mx.example.org." : "mx.else.test", priority: 10, ttl: 300 },
-        ],
-        secure: false,
-        name,
-      }),
-    },
+    dns: testDns,
     sessions: new Sessions({ now: clock.now, newToken: () => `token-${++tokens}`, limits: LIMITS }),
     guard: createLoginGuard({ now: clock.now }),
     clock,
     log: silentLog,
   });
   const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
-  const send = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    app.request(`${ORIGIN}${path}`, init, env);
+  const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
+    app.request(`${origin}${path}`, init, env);
   return { send, browser: () => new Browser(send), operator, directory, time };
 }
 
@@ -135,11 +149,13 @@ type Send = (path: string, init?: RequestInit) => Promise<Response>;
 /** Keeps cookies, and knows the token of the last page. */
 export class Browser {
   readonly #send: Send;
+  readonly #origin: string;
   readonly cookies = new Map<string, string>();
   csrf = "";
 
-  constructor(send: Send) {
+  constructor(send: Send, origin = ORIGIN) {
     this.#send = send;
+    this.#origin = origin;
   }
 
   async get(path: string, headers: Record<string, string> = {}) {
@@ -152,7 +168,7 @@ export class Browser {
       await this.#send(path, {
         method: "POST",
         body,
-        headers: { ...this.#headers(), origin: ORIGIN, ...headers },
+        headers: { ...this.#headers(), origin: this.#origin, ...headers },
       }),
     );
   }

@@ -94,8 +94,19 @@ export type Ports = Record<(typeof PORTS)[number], number>;
 
 /** Ports that are free now: held open together, so that no two are the same. */
 export async function freePorts(): Promise<Ports> {
+  const ports = await freeNumbers(PORTS.length);
+  return Object.fromEntries(PORTS.map((name, index) => [name, ports[index] ?? 0])) as Ports;
+}
+
+/** One more. */
+export async function freePort(): Promise<number> {
+  return (await freeNumbers(1))[0] ?? 0;
+}
+
+async function freeNumbers(count: number): Promise<number[]> {
   const servers = await Promise.all(
-    PORTS.map(
+    Array.from(
+      { length: count },
       () =>
         new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
           const server = createServer().once("error", reject);
@@ -108,5 +119,5 @@ export async function freePorts(): Promise<Ports> {
     return typeof address === "object" && address ? address.port : 0;
   });
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return Object.fromEntries(PORTS.map((name, index) => [name, ports[index] ?? 0])) as Ports;
+  return ports;
 }

@@ -4,6 +4,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
+import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
@@ -55,9 +56,20 @@ function wholeNumber(value: unknown, of: string): number | undefined {
   throw new Fault(`${String(value)} is no number of ${of}.`, "Give a whole number from 1 on.");
 }
 
+/** The options of `queue` as the daemons know them. */
+function deskFlags({ state, limit, json }: Record<string, unknown>): string[] {
+  return [
+    ...(state === undefined ? [] : [`--state=${String(state)}`]),
+    ...(limit === undefined ? [] : [`--limit=${String(limit)}`]),
+    ...(json === true ? ["--json"] : []),
+  ];
+}
+
 async function dispatch(context: Context, name: Name, args: string[]): Promise<number> {
   const { values, positionals } = readOptions(name, args);
   const flag = (key: string): boolean => values[key] === true;
+  const text = (key: string): string | undefined =>
+    typeof values[key] === "string" ? values[key] : undefined;
   const session = {
     stack: String(values.stack ?? "dev"),
     unlock: flag("unlock"),
@@ -68,11 +80,18 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       await up(context, { ...session, refresh: flag("refresh") });
       return 0;
     case "preview":
-      await preview(context, { ...session, diff: flag("diff"), refresh: flag("refresh") });
-      return 0;
+      return preview(context, {
+        ...session,
+        diff: flag("diff"),
+        refresh: flag("refresh"),
+        comment: text("comment"),
+        expectNoChanges: flag("expect-no-changes"),
+      });
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
       return 0;
+    case "queue":
+      return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });
     case "doctor":
       return doctor(context, { stack: session.stack, json: flag("json") });
     case "check":

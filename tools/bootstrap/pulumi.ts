@@ -12,6 +12,8 @@ export interface Pulumi {
   deploy(args: readonly string[], remedy: string): Promise<void>;
   /** A command on the stack alone; its standard output. */
   query(args: readonly string[], input?: string): Promise<string>;
+  /** A preview as Pulumi's JSON, also of one that fails: what is wrong stands in it. */
+  previewJson(args: readonly string[]): Promise<string>;
   /** True when the command succeeds. */
   succeeds(args: readonly string[]): Promise<boolean>;
 }
@@ -75,6 +77,22 @@ async function show(stream: Readable, context: Context, keep: (line: string) => 
   return lines.join("\n");
 }
 
+/** Answers what Pulumi says also when it fails, as long as it is JSON. */
+async function previewJson(context: Context, stack: Stack, env: Env, args: string[]): Promise<string> {
+  const target = ["--stack", stack.name, "--config-file", stack.configFile];
+  const result = await execa("pulumi", ["preview", "--json", ...target, ...args], {
+    env: { ...env, ...PREVIEW_ENV },
+    extendEnv: false,
+    reject: false,
+    cwd: context.root,
+    stdin: "ignore",
+    cancelSignal: context.signal,
+  });
+  context.signal.throwIfAborted();
+  if (result.stdout.trimStart().startsWith("{")) return result.stdout;
+  throw explainFailure("pulumi preview", `${result.stdout}\n${result.stderr}`, tail(result.stderr, 10));
+}
+
 /** Pulumi for `stack`, in the environment that {@link pulumiEnv} made. */
 export function pulumiFor(context: Context, stack: Stack, options: { env: Env; color: boolean }): Pulumi {
   const { env, color } = options;
@@ -127,6 +145,7 @@ export function pulumiFor(context: Context, stack: Stack, options: { env: Env; c
 
   return {
     deploy,
+    previewJson: (args) => previewJson(context, stack, env, [...common, ...args]),
     succeeds: async (args) => !(await ask(args)).failed,
     query: async (args, input) => {
       const result = await ask(args, input);

@@ -91,13 +91,21 @@ function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-function portalLines({ portal, bind }: Summary): string[] {
+function portalLines({ portal, bind, people, showPasswords }: Summary, caFile: string): string[] {
   if (portal === undefined) return [];
   const host = reachable(bind);
   const name = host === "127.0.0.1" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const newcomer = people.find(({ address }) => address === undefined);
+  const password = showPasswords && newcomer?.initialPassword;
   return [
     "  The portal, where people look after their own mailbox",
     `    https://${name}:${portal.port}/`,
+    ...(newcomer
+      ? [
+          `    Try it: sign in as ${newcomer.uid}${password ? ` with ${password}` : ""}, who has no mailbox yet, and make one.`,
+        ]
+      : []),
+    `    A browser warns of its certificate until it trusts ${caFile}`,
     "",
   ];
 }
@@ -128,7 +136,7 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
     `  Ports on ${bind}`,
     `    ${services.join(" · ")}`,
     "",
-    ...portalLines(summary),
+    ...portalLines(summary, files.ca),
     dnsProvider === "none"
       ? `  ${records.length} DNS records to enter at your DNS provider`
       : `  ${records.length} DNS records, kept up to date; here for reading`,

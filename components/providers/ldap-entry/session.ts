@@ -1,12 +1,16 @@
 /** An authenticated connection to the directory for the length of one operation, and errors that a person can act on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, ResultCodeError } from "ldapts";
+import { z } from "zod";
 import type { Inputs } from "./diff.ts";
 
 type Connection = Inputs["connection"];
 
-/** How long to wait for a directory that is just starting, and between two tries; milliseconds. */
-const PATIENCE = { forMs: 60_000, everyMs: 500 };
+/** Between two tries with a directory that is just starting; milliseconds. */
+const PAUSE_MS = 500;
+
+/** How long a directory that doesn't answer is waited for; the operator sets less, since nothing it does starts one. */
+const Patience = z.coerce.number().int().min(0).default(60);
 
 const NOT_READY = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN"]);
 
@@ -34,7 +38,7 @@ export function isRefusal(error: unknown, ...codes: readonly number[]): boolean 
   return error instanceof ResultCodeError && codes.includes(error.code);
 }
 
-/** Runs `work` on a bound connection. Waits up to a minute for a directory that doesn't answer yet. */
+/** Runs `work` on a bound connection. Waits for a directory that doesn't answer yet, a minute if not told otherwise. */
 export async function withDirectory<T>(
   connection: Connection,
   dn: string,
@@ -51,15 +55,16 @@ export async function withDirectory<T>(
 }
 
 async function connect(connection: Connection, dn: string): Promise<Client> {
-  for (let waited = 0; ; waited += PATIENCE.everyMs) {
+  const patienceMs = Patience.parse(process.env.SEMAIL_DIRECTORY_PATIENCE_SECONDS) * 1_000;
+  for (let waited = 0; ; waited += PAUSE_MS) {
     const client = new Client({ url: connection.url, timeout: 30_000, connectTimeout: 5_000 });
     try {
       await client.bind(connection.bindDn, connection.password);
       return client;
     } catch (error) {
       await client.unbind().catch(() => undefined);
-      if (!isStarting(error) || waited >= PATIENCE.forMs) throw explain(error, connection, dn);
-      await sleep(PATIENCE.everyMs);
+      if (!isStarting(error) || waited >= patienceMs) throw explain(error, connection, dn);
+      await sleep(PAUSE_MS);
     }
   }
 }

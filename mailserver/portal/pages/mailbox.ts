@@ -41,7 +41,7 @@ function aliases(view: View, { aliases: own, aliasLimit, domains }: PersonView):
   const { say } = view;
   const list = own.map(
     (each) =>
-      html`<li>${each}${form(view, "/aliases/remove", html`<input type="hidden" name="address" value="${each}"><button class="quiet">${say("alias.remove", { address: each })}</button>`)}</li>`,
+      html`<li>${each}${form(view, "/aliases/remove", html`<input type="hidden" name="address" value="${each}"><button class="quiet" aria-label="${say("alias.removeThis", { address: each })}">${say("alias.remove")}</button>`)}</li>`,
   );
   const add = html`<div class="row"><div>${field("local", say("new.local"), html`autocomplete="off" autocapitalize="none" required maxlength="64"`)}</div>
 <div><label for="domain">${say("new.domain")}</label><select id="domain" name="domain">${domains.map((each) => html`<option>${each}</option>`)}</select></div></div>

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Attribute, Change, Client } from "ldapts";
 import { DirectorySettings } from "../../../mailserver/contract.ts";
-import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
+import { type Accounts, createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
@@ -18,7 +18,7 @@ const suffix = "dc=semail,dc=test";
 const peopleDn = `ou=people,${suffix}`;
 let slapd: Handle;
 let settings: DirectorySettings;
-let directory: Directory;
+let directory: Directory & Accounts;
 let now = 0;
 
 const deps = { now: () => now, log: silentLog };
@@ -73,8 +73,27 @@ async function fill(url: string): Promise<void> {
   await person("alice", { mailLocalAddress: ["alice@semail.test", "post@semail.test"] });
   await person("bob", { mailLocalAddress: "bob@semail.test", mailRoutingAddress: "bob@one.test" });
   await person("odd", { mailLocalAddress: ["a*b@semail.test", "(c)\\@semail.test"] });
+  await admin.add(`uid=dora,${peopleDn}`, {
+    objectClass: ["inetOrgPerson"],
+    ...{ uid: "dora", cn: "Dora", sn: "Dora", userPassword: "dora-secret" },
+  });
   await admin.unbind();
 }
+
+test("a person without a mailbox is known to the portal, and to nobody else", async () => {
+  assert.equal(await directory.authenticate("dora", "dora-secret"), "refused");
+  assert.notEqual(await directory.verify("dora", "dora-secret"), "refused");
+  for (const login of ["dora)(uid=*", "*", "uid=dora", "dora\0"])
+    assert.equal(await directory.verify(login, "dora-secret"), "refused", login);
+});
+
+test("a person replaces their password, with the current one only", async () => {
+  assert.equal(await directory.changePassword("dora", "wrong", "another secret"), "refused");
+  assert.equal(await directory.changePassword("nobody", "dora-secret", "another secret"), "refused");
+  assert.equal(await directory.changePassword("dora", "dora-secret", "another secret"), "changed");
+  assert.equal(await directory.verify("dora", "dora-secret"), "refused");
+  assert.notEqual(await directory.verify("dora", "another secret"), "refused");
+});
 
 const alice = { kind: "box", uid: "alice", host: "box-alice" };
 const recipients = {

@@ -118,7 +118,10 @@ const RECEIVED = /^(?:Received: .*\r\n(?:[ \t].*\r\n)+)+/;
 /** That the box got trace fields, and then the message as it was sent. Some say SMTPUTF8 whenever it is offered. */
 function assertUnchanged(received: Received, sent: string): void {
   const trace = RECEIVED.exec(received.text)?.[0] ?? "";
-  assert.match(trace, /^Received: from [^ ]+ \(\[[\d.]+\]\)\r\n\tby mx\.semail\.test with (?:ESMTPS|UTF8SMTPS) id /);
+  assert.match(
+    trace,
+    /^Received: from [^ ]+ \(\[[\d.]+\]\)\r\n\tby mx\.semail\.test with (?:ESMTPS|UTF8SMTPS) id /,
+  );
   const got = received.text.slice(trace.length);
   if (got === sent) return;
   let place = 0;

@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createTransport } from "nodemailer";
 import { SmtpOutSettings } from "../../../mailserver/contract.ts";
 import type { Directory } from "../../../mailserver/directory/directory.ts";
-import { silentLog } from "../../../mailserver/net/log.ts";
+import { type Log, silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
@@ -38,6 +38,7 @@ export interface StageOptions {
   readonly remoteDsn?: boolean;
   readonly remotePort?: number;
   readonly queueDir?: string;
+  readonly log?: Log;
   readonly settings?: Partial<SmtpOutSettings>;
 }
 
@@ -66,7 +67,10 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   );
   const queueDir = options.queueDir ?? folder.path;
   const state = { directoryUp: true };
-  const deps = daemonDeps(fakeDirectory(state), options.zone ?? ZONE);
+  const deps = {
+    ...daemonDeps(fakeDirectory(state), options.zone ?? ZONE),
+    ...(options.log && { log: options.log }),
+  };
   const settingsFor = (remotePort: number): SmtpOutSettings => ({
     ...SmtpOutSettings.parse({
       hostname: "mail.semail.test",

@@ -67,7 +67,15 @@ for (const [name, config, cause, remedy] of wrong) {
   });
 }
 
-const options = { stack: "dev", unlock: false, color: false, refresh: false, diff: false };
+const options = {
+  stack: "dev",
+  unlock: false,
+  color: false,
+  refresh: false,
+  diff: false,
+  comment: undefined,
+  expectNoChanges: false,
+};
 const commands = { up, preview };
 for (const [name, command] of Object.entries(commands)) {
   test(`\`${name}\` says what is wrong with the stack file before it looks for an engine`, async () => {

@@ -47,6 +47,19 @@ test("who has no mailbox is listed with their password, and writes to nobody", (
   assert.equal(imapLine(more, "c"), imapLine(summary, "c"));
 });
 
+test("the portal is shown with who can try it, and the authority that a browser must trust", () => {
+  const dora = { uid: "dora", name: "Dora", initialPassword: "s3cret-D" };
+  const files = { ca: "/co/ca.pem", records: "r" };
+  const more = { ...summary, portal: { port: 8443 }, people: [...summary.people, dora] };
+  const text = renderSummary(more, files);
+  assert.match(text, /https:\/\/localhost:8443\//);
+  assert.match(text, /sign in as dora with s3cret-D, who has no mailbox yet/);
+  assert.match(text, /until it trusts \/co\/ca\.pem/);
+  assert.match(renderSummary({ ...more, showPasswords: false }, files), /sign in as dora, who/);
+  assert.doesNotMatch(renderSummary({ ...more, people: summary.people }, files), /Try it/);
+  assert.doesNotMatch(renderSummary(summary, files), /portal/);
+});
+
 test("one person writes to themselves; nobody leaves the lines out", () => {
   const alone = { ...summary, people: summary.people.slice(0, 1) };
   assert.match(swaksLine(alone, "c") ?? "", /--from alice@semail\.test --to alice@semail\.test$/);

@@ -100,11 +100,19 @@ describe("metrics tell of", () => {
   test("the queue and the workers as they are when they are read", async () => {
     const meter = createMeter();
     let items = 0;
-    meter.watchQueue(async () => ({ items, unreadable: 1 }));
+    const census = async () => ({ items, deferred: 3, held: 2, unreadable: 1, oldest: 4_000 });
+    meter.watchQueue(census, () => 9_500);
     meter.watchWorkers(() => ({ serving: 2 }));
     items = 7;
     const text = await exposition([await snapshot(meter.registry)]);
-    for (const line of ["semail_queue_items 7", "semail_queue_unreadable 1", "semail_workers_serving 2"]) {
+    for (const line of [
+      "semail_queue_items 7",
+      "semail_queue_deferred 3",
+      "semail_queue_held 2",
+      "semail_queue_age_seconds 5.5",
+      "semail_queue_unreadable 1",
+      "semail_workers_serving 2",
+    ]) {
       assert.match(text, new RegExp(`^${line}$`, "m"));
     }
   });

@@ -185,6 +185,12 @@ test("answers forbid foreign content, frames and keeping", async () => {
   assert.match(headers.get("strict-transport-security") ?? "", /max-age=\d+/);
 });
 
+test("the name that every machine has is not bound to TLS", async () => {
+  const app = testPortal();
+  const { headers } = await app.send("/sign-in", {}, "https://localhost:8443");
+  assert.equal(headers.get("strict-transport-security"), null);
+});
+
 test("who has no mailbox chooses one, sees the domain's MX records, and follows the request", async () => {
   const portal = testPortal([person("carol", { state: "none", addresses: [] }), person("alice")]);
   const browser = await portal.browser().signIn("carol");

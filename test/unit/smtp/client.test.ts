@@ -106,7 +106,8 @@ describe("a client session", () => {
     ["of a refused recipient, taken for nobody", ["250 a", "552 5.2.2 b", "250 c"], ["permanent 552"]],
     ["of a refused sender", ["451 a", "503 b", "503 c", "250 reset"], ["RSET", "temporary 451"]],
     ["cut off by 421", ["250 a", "250 b", "421 4.3.2 bye"], ["temporary 421"]],
-    ["answered nonsense", ["250 a", "250 b", "354 c", "250 reset"], ["RSET", "temporary 451"]],
+    // What follows could be the answer to anything.
+    ["answered nonsense", ["250 a", "250 b", "354 c"], ["temporary 451"]],
   ] as const) {
     test(`sends a box a small message along with its envelope: ${what}`, () => {
       assert.deepEqual(play([...EARLY, ...peer], one, "lmtp"), [...TOGETHER, ...end]);

@@ -1,0 +1,123 @@
+/** One attempt: opens what is to be delivered, lets a courier carry it, stores what came of it. */
+import type { RetrySettings } from "../contract.ts";
+import type { Delivery, Result } from "../courier/types.ts";
+import type { Log } from "../net/log.ts";
+import { reply } from "../smtp/replies.ts";
+import type { Group } from "./backlog.ts";
+import type { Clock } from "./clock.ts";
+import { toDelivery } from "./delivery.ts";
+import type { Settlement } from "./item.ts";
+import type { Queue } from "./queue.ts";
+import { logSetAside } from "./reporter.ts";
+import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
+import type { Persist } from "./store-result.ts";
+
+/** Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. */
+export type Deliver = (
+  destination: string,
+  delivery: Delivery,
+  signal: AbortSignal,
+) => Promise<readonly Result[]>;
+
+export interface AttemptOptions {
+  readonly queue: Queue;
+  readonly deliver: Deliver;
+  readonly retry: RetrySettings;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly persist: Persist;
+  /** Aborted when the runner ends. */
+  readonly signal: AbortSignal;
+}
+
+/** What an attempt leaves to its caller. */
+export interface Attempted {
+  /** A courier was asked. */
+  readonly tried: boolean;
+  /** Claimed, and free to be tried again: nothing was settled for them. */
+  readonly left: readonly number[];
+  /** Nobody works on the item any more. */
+  readonly idle: boolean;
+}
+
+/** Delivers what may still be delivered of a group. */
+export async function attempt(group: Group, options: AttemptOptions): Promise<Attempted> {
+  const { queue, deliver, clock, log, persist, signal } = options;
+  const { item, destination } = group;
+  const all = group.recipients.map(({ seq }) => seq);
+  const opened = await open(group, options);
+  if (opened === undefined) return { tried: false, left: all, idle: false };
+  const { recipients, delivery } = opened;
+  const results = await deliver(destination, delivery, signal).catch((error: unknown) => {
+    log.error("queue.error", { item: item.id, destination, error });
+    const answer = reply(451, "4.3.0", "The message could not be handled here");
+    return recipients.map((): Result => ({ kind: "temporary", reply: answer }));
+  });
+  const settlements = toSettlements({ ...group, recipients }, results, options);
+  const now = clock.now();
+  const { idle } = await persist(() => queue.settle({ id: item.id, at: now, settlements }));
+  logSettlements(log, group, settlements);
+  const settled = new Set(settlements.map(({ seq }) => seq));
+  return { tried: true, left: all.filter((seq) => !settled.has(seq)), idle };
+}
+
+type Opened = Pick<Group, "recipients"> & { readonly delivery: Delivery };
+
+/** Who was held or dropped since it was claimed is left out; an item that can't be read is set aside. */
+async function open(group: Group, { queue, clock, log }: AttemptOptions): Promise<Opened | undefined> {
+  const { id } = group.item;
+  try {
+    const begun = await queue.begin({ id, seqs: group.recipients.map(({ seq }) => seq) });
+    if (begun === undefined) return undefined;
+    const recipients = group.recipients.filter(({ seq }) => begun.seqs.includes(seq));
+    return { recipients, delivery: toDelivery({ item: group.item, recipients, body: begun.body }) };
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    const aside = await queue.setAside({ id, cause, at: clock.now() });
+    logSetAside(log, aside === undefined ? [] : [aside]);
+    return undefined;
+  }
+}
+
+function toSettlements(
+  { item, recipients }: Group,
+  results: readonly Result[],
+  { clock, retry, random, signal }: AttemptOptions,
+): Settlement[] {
+  return recipients.flatMap((recipient, index) => {
+    const result = toAttempt(results[index]);
+    // Cut off by our own end: that is no attempt, and the recipient is due again at the next start.
+    if (signal.aborted && result.kind === "temporary") return [];
+    return [
+      settle(recipient, result, {
+        created: item.created,
+        now: clock.now(),
+        settings: retry,
+        random: random(),
+        silent: whyNotTold(item.envelope) !== undefined,
+      }),
+    ];
+  });
+}
+
+function logSettlements(log: Log, group: Group, settlements: readonly Settlement[]): void {
+  const events = { delivered: "queue.delivered", pending: "queue.deferred" } as const;
+  for (const { seq, state, answer, attempts, nextAttempt } of settlements) {
+    const event = state === "delivered" || state === "pending" ? events[state] : "queue.failed";
+    const to = group.recipients.find((recipient) => recipient.seq === seq)?.address;
+    log.info(event, { item: group.item.id, to, state, answer, attempts, nextAttempt });
+  }
+}
+
+function toAttempt(result: Result | undefined): AttemptResult {
+  // A courier that gives fewer results than recipients must not crash the queue: those are tried again.
+  if (result === undefined) {
+    return {
+      kind: "temporary",
+      answer: { code: 451, status: "4.3.0", text: "No result for this recipient" },
+    };
+  }
+  const { kind, reply: of, host, dsn } = result;
+  return { kind, answer: toAnswer(of, host), ...(dsn && { dsn }) };
+}
