@@ -7,14 +7,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { NewItem } from "../mailserver/queue/item.ts";
 import { Store } from "../mailserver/queue/store.ts";
 import { DUE_AT, itemOf } from "./support/queue-items.ts";
+import { fillOld } from "./support/queue-old.ts";
 import type { Probed } from "./support/queue-probe.ts";
+import type { Updated } from "./support/queue-update.ts";
 import { atMost, type Row, ratioAtMost, report } from "./support/result.ts";
 
 const FEW = 1_000;
 const MANY = 1_000_000;
 const AT_ONCE = 10_000;
+const UPDATE = new URL("support/queue-update.ts", import.meta.url).pathname;
 const PROBE = new URL("support/queue-probe.ts", import.meta.url).pathname;
 
 /** Ids as the daemons make them, so that rows lie as far apart as they do there. */
@@ -47,6 +51,23 @@ async function probe(count: number): Promise<Probed> {
   }
 }
 
+/** Opens a queue of the first version for the first time with this one, which brings it up to date. */
+async function update(count: number): Promise<Updated> {
+  const dir = await mkdtemp(join(tmpdir(), "semail-b-"));
+  try {
+    fillOld(dir, manyItems(count), AT_ONCE);
+    const { stdout } = await promisify(execFile)(process.execPath, [UPDATE, dir]);
+    return JSON.parse(stdout) as Updated;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function* manyItems(count: number): Generator<NewItem> {
+  for (let number = 0; number < count; number++) yield itemOf({ id: idOf(number), number, at: DUE_AT });
+}
+
+const updated = await update(MANY);
 const few = await probe(FEW);
 const many = await probe(MANY);
 
@@ -66,5 +87,7 @@ const rows: Row[] = Object.entries(STEPS).map(([step, what]) => {
 await report("queue", [
   atMost(`start with ${MANY} items`, "s", many.startMs / 1_000, 10),
   atMost(`memory after the start with ${MANY} items`, "MiB", many.startMiB, 300),
+  atMost(`start with ${MANY} items of the first version`, "s", updated.startMs / 1_000, 10),
+  atMost(`memory while they are brought up to date`, "MiB", updated.startMiB, 300),
   ...rows,
 ]);

@@ -1,12 +1,15 @@
 /** A person's container, asked directly: is it ready, start it anew, what did it say. */
+import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
-import { MAX_LOG } from "../mailserver/operator/protocol.ts";
+import { MAX_LOG, type UsageView } from "../mailserver/operator/protocol.ts";
 
 export interface Boxes {
   /** Resolves when the box answers; throws when it doesn't within the time. */
   ready(uid: string): Promise<void>;
   restart(uid: string): Promise<void>;
+  /** By what Dovecot counts. */
+  usage(uid: string): Promise<UsageView>;
   /** What it said since (milliseconds since 1970), the latest 64 KB of it. */
   log(uid: string, since: number): Promise<string>;
 }
@@ -27,6 +30,12 @@ export function engineBoxes(docker: Docker, prefix: string, readyWithinMs = 30_0
     restart: async (uid) => {
       await container(uid).restart({ t: 10 });
     },
+    usage: async (uid) => {
+      const said = await run(container(uid), [...QUOTA, uid]);
+      if (said?.code !== 0)
+        throw new Error(`box-${uid} can't tell its quota: ${said?.output ?? "it doesn't run"}`);
+      return usageIn(said.output);
+    },
     log: async (uid, since) => {
       const options = {
         stdout: true,
@@ -41,19 +50,35 @@ export function engineBoxes(docker: Docker, prefix: string, readyWithinMs = 30_0
   };
 }
 
+const QUOTA = ["/usr/bin/doveadm", "-c", "/run/dovecot.conf", "-f", "tab", "quota", "get", "-u"];
+
 /** Runs the box's own check now: its health is looked at every few minutes only. */
 async function isHealthy(container: Docker.Container): Promise<boolean> {
+  return (await run(container, ["/usr/local/bin/healthcheck"]))?.code === 0;
+}
+
+/** Runs a command in it, to the end; undefined when the container doesn't run. */
+async function run(
+  container: Docker.Container,
+  command: string[],
+): Promise<{ code: number | null; output: string } | undefined> {
   const exec = await container
-    .exec({ Cmd: ["/usr/local/bin/healthcheck"], AttachStdout: true, AttachStderr: true })
+    .exec({ Cmd: command, AttachStdout: true, AttachStderr: true })
     .catch((error: { statusCode?: number }) => {
       // 409: it doesn't run yet.
       if (error.statusCode === 409) return undefined;
       throw error;
     });
-  if (!exec) return false;
-  const stream = await exec.start({});
-  await new Promise<void>((resolve, reject) => stream.once("end", resolve).once("error", reject).resume());
-  return (await exec.inspect()).ExitCode === 0;
+  if (!exec) return undefined;
+  const frames = await buffer(await exec.start({}));
+  return { code: (await exec.inspect()).ExitCode, output: textOf(frames) };
+}
+
+/** Dovecot counts in KiB, and writes `-` where there is no limit. */
+export function usageIn(table: string): UsageView {
+  const [, used, limit] = /\tSTORAGE\t(\d+)\t(\d+|-)\t/.exec(table) ?? [];
+  if (used === undefined || limit === undefined) throw new Error(`no quota in ${JSON.stringify(table)}`);
+  return { used: Number(used) * 1_024, limit: limit === "-" ? null : Number(limit) * 1_024 };
 }
 
 const HEADER = 8;

@@ -169,6 +169,7 @@ export function viewPerson({ config }: Facts, uid: string, pending: string | nul
     quota: user.quota ?? config.defaults.quota,
     deletedOn: user.deletedOn ?? null,
     keptUntil: keptUntil(config, user),
+    retentionDays: config.portal.retentionDays,
     domains: [config.domain],
     pending,
   };

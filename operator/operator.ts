@@ -6,6 +6,7 @@ import {
   type PersonRequest,
   type PersonView,
   type RequestView,
+  type UsageView,
 } from "../mailserver/operator/protocol.ts";
 import { decide, type Facts, viewAddress, viewPerson } from "./decide.ts";
 import { type Entry, type Journal, newEntry } from "./journal.ts";
@@ -129,6 +130,16 @@ export class Operator {
       return await this.deps.boxes.log(uid, this.deps.now() - DAY_MS);
     } catch (cause) {
       throw new Refusal("unavailable", "The container's log can't be read now.", { cause });
+    }
+  }
+
+  /** How full the person's mailbox is. */
+  async usage(uid: string): Promise<UsageView> {
+    if (this.person(uid).state !== "active") throw new Refusal("wrong-state", "There is no mailbox.");
+    try {
+      return await this.deps.boxes.usage(uid);
+    } catch (cause) {
+      throw new Refusal("unavailable", "The container doesn't tell how full it is.", { cause });
     }
   }
 

@@ -43,13 +43,16 @@ export interface DnsOptions {
   readonly now: () => number;
   /** Of one question to one server. */
   readonly timeoutMs?: number;
+  /** Whether answers of a moment ago are given again, their TTL as it was then; otherwise as the resolver has them now. */
+  readonly remember?: boolean;
 }
 
 /** DNS through the given servers only (`address` or `address:port`), never those of the machine. */
 export function createDns(servers: readonly string[], options: DnsOptions): Dns & SecurityDns & MxRecords {
   const known = servers.map(parseServer);
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  const remember = createMemory(options.now);
+  const remember: ReturnType<typeof createMemory> =
+    options.remember === false ? (_key, ask) => ask() : createMemory(options.now);
 
   async function look<T>(
     name: string,

@@ -12,6 +12,7 @@ import {
   PersonView,
   RequestView,
   SOCKET,
+  UsageView,
 } from "./protocol.ts";
 
 /** Why there is no answer that could be used: the operator refused, or it can't be asked. */
@@ -43,6 +44,8 @@ export interface OperatorClientOptions {
 /** What the portal can ask. Everything throws {@link OperatorError}. */
 export interface OperatorClient {
   person(uid: string): Promise<PersonView>;
+  /** Unavailable when there is no box that could tell. */
+  usage(uid: string): Promise<UsageView>;
   address(address: string): Promise<AddressView>;
   /** The id of the request. */
   submit(wanted: PersonRequest): Promise<string>;
@@ -74,6 +77,7 @@ export function operatorClient(options: OperatorClientOptions = {}): OperatorCli
   const part = encodeURIComponent;
   return {
     person: (uid) => ask(PersonView, { path: `/people/${part(uid)}` }),
+    usage: (uid) => ask(UsageView, { path: `/people/${part(uid)}/usage` }),
     address: (address) => ask(AddressView, { path: `/addresses/${part(address)}` }),
     submit: async (body) => (await ask(Accepted, { method: "POST", path: "/requests", body })).id,
     request: (id) => ask(RequestView, { path: `/requests/${part(id)}` }),

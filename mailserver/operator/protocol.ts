@@ -63,12 +63,18 @@ export const PersonView = z.strictObject({
   deletedOn: day.nullable(),
   /** The last day on which the deletion can be taken back. */
   keptUntil: day.nullable(),
+  /** How many days a deletion can be taken back, as the config has it now. */
+  retentionDays: z.int().min(0),
   /** Domains in which an address can be chosen. */
   domains: z.array(z.string()),
   /** Their request that isn't over yet. */
   pending: RequestId.nullable(),
 });
 export type PersonView = z.output<typeof PersonView>;
+
+/** How full a person's mailbox is, in bytes; without a limit it is `null`. */
+export const UsageView = z.strictObject({ used: z.int().min(0), limit: z.int().min(0).nullable() });
+export type UsageView = z.output<typeof UsageView>;
 
 /** Whether an address can be had, and if not, why. */
 export const AddressView = z.strictObject({

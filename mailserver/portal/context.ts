@@ -15,12 +15,14 @@ import { type PageContent, page, type View } from "./layout.ts";
 import { Refusal } from "./pages/fault.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { SCRIPT, STYLE } from "./style.ts";
+import type { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, sayIn } from "./words.ts";
 
 export interface PortalDeps {
   readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaSts">;
   readonly directory: Accounts;
   readonly operator: OperatorClient;
+  readonly usage: Usage;
   readonly dns: MxRecords;
   readonly sessions: Sessions;
   readonly guard: LoginGuard;

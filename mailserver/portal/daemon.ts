@@ -13,6 +13,7 @@ import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createPortal } from "./app.ts";
 import { Sessions } from "./sessions.ts";
+import { createUsage } from "./usage.ts";
 
 /** What differs between the container and a test. */
 export interface PortalDaemonDeps {
@@ -42,10 +43,12 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
     now: clock.now,
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
+  const operator = deps.operator ?? operatorClient({ socket: settings.operatorSocket });
   const app = createPortal({
     ...{ settings, directory, guard, clock, log },
-    operator: deps.operator ?? operatorClient({ socket: settings.operatorSocket }),
-    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now }),
+    operator,
+    usage: createUsage(operator, clock),
+    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now, remember: false }),
     sessions: new Sessions({ now: clock.now, newToken, limits: settings.session }),
   });
   const server = createServer(

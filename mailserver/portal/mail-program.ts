@@ -1,6 +1,7 @@
 /** Settings that mail programs fetch by themselves. Pure. */
 import { html, raw } from "hono/html";
 import type { PortalSettings } from "../contract.ts";
+import type { PersonView } from "../operator/protocol.ts";
 import { parseAddress } from "../smtp/address.ts";
 
 type Servers = PortalSettings["servers"];
@@ -13,6 +14,20 @@ export function autoconfig(domains: readonly string[], { imap, smtp }: Servers):
 <clientConfig version="1.1"><emailProvider id="${domains[0] ?? ""}">${domains.map((each) => html`<domain>${each}</domain>`)}<displayName>${domains[0] ?? ""}</displayName>${server("incoming", imap.host, imap.imaps, "SSL")}${server("incoming", imap.host, imap.starttls, "STARTTLS")}${server("outgoing", smtp.host, smtp.submissions, "SSL")}${server("outgoing", smtp.host, smtp.starttls, "STARTTLS")}
 </emailProvider></clientConfig>
 `);
+}
+
+const TLS = 3;
+const PASSWORD = 1;
+
+/** What Thunderbird for Android reads from a picture: its "Export for Mobile" format, version 1, without the password. */
+export function mobileAccount(
+  { uid, name, addresses }: Pick<PersonView, "uid" | "name" | "addresses">,
+  { imap, smtp }: Servers,
+): string {
+  const address = addresses[0] ?? uid;
+  const server = (host: string, port: number) => [0, host, port, TLS, PASSWORD, address];
+  const outgoing = [server(smtp.host, smtp.submissions), [address, name]];
+  return JSON.stringify([1, [1, 1], server(imap.host, imap.imaps), [outgoing]]);
 }
 
 /** The address that an Outlook asks for (MS-OXDSCLI section 3.1.5.1); undefined when it is none of ours. */

@@ -1,11 +1,13 @@
 /** The mailbox of who is signed in: every request to the operator carries the session's uid, never one of the browser. */
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import encodeQR from "qr";
 import { z } from "zod";
 import { OperatorError } from "../operator/client.ts";
 import { type PersonRequest, RequestId, type RequestView } from "../operator/protocol.ts";
 import { type Ctx, clientOf, type PortalDeps, type PortalEnv, readForm, show, viewOf } from "./context.ts";
 import type { Notice } from "./layout.ts";
+import { mobileAccount } from "./mail-program.ts";
 import { lookUpMx } from "./mx.ts";
 import { deletedPage, deletePage } from "./pages/delete.ts";
 import { faultOf, Refusal } from "./pages/fault.ts";
@@ -37,8 +39,10 @@ export async function showMailbox(c: Ctx, deps: PortalDeps, told?: Notice, statu
     return c.redirect(person.pending ? `/progress/${person.pending}` : "/new", 303);
   }
   const view = viewOf(c);
-  if (person.state === "active")
-    return show(c, mailboxPage(view, { person, servers: deps.settings.servers, told }), status);
+  if (person.state === "active") {
+    const usage = await deps.usage(person.uid);
+    return show(c, mailboxPage(view, { person, usage, servers: deps.settings.servers, told }), status);
+  }
   const today = new Date(deps.clock.now()).toISOString().slice(0, 10);
   return show(c, deletedPage(view, person, today, told), status);
 }
@@ -89,6 +93,12 @@ export function mailboxRoutes(deps: PortalDeps): Hono<PortalEnv> {
   });
   app.post("/restart", (c) => submit(c, deps, { kind: "restart" }));
   app.get("/log", async (c) => show(c, logPage(viewOf(c), await deps.operator.log(c.get("session").uid))));
+  app.get("/phone.svg", async (c) => {
+    const person = await deps.operator.person(c.get("session").uid);
+    if (person.state !== "active") throw new Refusal(404, "fault.absent");
+    const picture = encodeQR(mobileAccount(person, deps.settings.servers), "svg", { ecc: "low", border: 4 });
+    return c.body(picture, 200, { "content-type": "image/svg+xml" });
+  });
   progressRoutes(app, deps);
   deleteRoutes(app, deps);
   return app;
@@ -116,13 +126,15 @@ function progressRoutes(app: Hono<PortalEnv>, deps: PortalDeps): void {
 function deleteRoutes(app: Hono<PortalEnv>, deps: PortalDeps): void {
   app.get("/delete", async (c) => {
     const person = await deps.operator.person(c.get("session").uid);
-    return person.state === "active" ? show(c, deletePage(viewOf(c), person)) : c.redirect("/mailbox", 303);
+    return person.state === "active"
+      ? show(c, deletePage(viewOf(c), person, deps.clock.now()))
+      : c.redirect("/mailbox", 303);
   });
   app.post("/delete", async (c) => {
     const { address, password } = await readForm(c, DeleteForm);
     const { uid } = c.get("session");
     const person = await deps.operator.person(uid);
-    const refuse = (told: Notice) => show(c, deletePage(viewOf(c), person, told), 400);
+    const refuse = (told: Notice) => show(c, deletePage(viewOf(c), person, deps.clock.now(), told), 400);
     const [own = ""] = person.addresses;
     if (address.toLowerCase() !== own)
       return refuse({ kind: "bad", key: "delete.mistyped", values: { address: own } });

@@ -8,6 +8,15 @@ export type Language = "en" | "fr";
 export const WORDS: Readonly<Record<Language, Readonly<Record<WordKey, string>>>> = { en, fr };
 export const LANGUAGES = ["en", "fr"] as const;
 
+const UNITS = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+/** A number of bytes in the language's words: 1.5 MB, 1,5 Mo; of 1024 each, as the config counts. */
+export function size(bytes: number, language: Language): string {
+  const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 1), UNITS.length);
+  const format = { style: "unit", unit: UNITS[power - 1], maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(language, format).format(bytes / 1_024 ** power);
+}
+
 /** Says a key in a language. */
 export type Say = (key: WordKey, values?: Readonly<Record<string, string>>) => string;
 

@@ -43,3 +43,36 @@ export function judge(
     refused: count("refused"),
   };
 }
+
+/** A delivery status notification that arrived. */
+export interface Notice {
+  /** The message that it is about. */
+  readonly of: string;
+  /** Its own Message-ID. */
+  readonly id: string;
+}
+
+/**
+ * `failing`: messages of which a recipient is unknown. Each that was accepted is told of once; the same notification in
+ * the box twice is a delivery that was doubled, two of them are a fault.
+ */
+export function dsnFaults(failing: readonly Sent[], notices: readonly Notice[]): string[] {
+  const told = Map.groupBy(notices, ({ of }) => of);
+  const expected = new Map(failing.map((sent) => [sent.id, sent.told]));
+  const missing = failing.filter(({ id, told: how }) => how === "accepted" && !told.has(id));
+  const several = [...told].filter(([, all]) => new Set(all.map(({ id }) => id)).size > 1);
+  const unasked = [...told.keys()].filter((id) => (expected.get(id) ?? "refused") === "refused");
+  return [
+    ...missing.map(({ id }) => `no notification of ${id}`),
+    ...several.map(([id, all]) => `${all.length} notifications of ${id}`),
+    ...unasked.map((id) => `a notification of ${id}, which nobody was promised`),
+  ];
+}
+
+/** Recipients whose delivery the daemon noted more than once: being killed between 250 and the note explains no such. */
+export function settledTwice(log: readonly Readonly<Record<string, unknown>>[]): string[] {
+  const byDelivery = Map.groupBy(log, ({ item, to }) => `${item} for ${to}`);
+  return [...byDelivery]
+    .filter(([, lines]) => lines.length > 1)
+    .map(([name]) => `delivered again, though noted: ${name}`);
+}

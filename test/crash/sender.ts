@@ -1,12 +1,22 @@
 /** A client that sends message after message and remembers what it was told, whatever happens to the server. */
 import type { Random } from "../fuzz/random.ts";
-import { RawClient } from "../support/raw-client.ts";
+import type { RawClient } from "../support/raw-client.ts";
 import type { Sent } from "./ledger.ts";
+
+export interface Recipient {
+  /** By which the ledger knows it. */
+  readonly uid: string;
+  readonly address: string;
+}
 
 export interface SenderOptions {
   readonly name: string;
-  readonly port: number;
-  readonly boxes: readonly { readonly uid: string; readonly address: string }[];
+  /** A connection that may send; undefined when the server is not there. */
+  readonly open: () => Promise<RawClient | undefined>;
+  readonly from: (id: string) => string;
+  readonly to: (id: string, random: Random) => readonly Recipient[];
+  /** Lines of a message. */
+  readonly lines: (random: Random) => number;
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly note: (sent: Sent) => void;
@@ -15,20 +25,35 @@ export interface SenderOptions {
 /** Header field by which a message is known again. */
 export const MARK = "X-Crash-Id";
 
+/** Says EHLO and what else comes before mail; undefined when somebody is cut off, or nobody listens. */
+export async function openSession(
+  open: () => Promise<RawClient>,
+  ...lines: readonly string[]
+): Promise<RawClient | undefined> {
+  let client: RawClient;
+  try {
+    client = await open();
+  } catch {
+    return undefined;
+  }
+  let reply = await client.reply();
+  for (const line of ["EHLO c", ...lines]) if (reply.startsWith("2")) reply = await client.say(line);
+  if (reply.startsWith("2")) return client;
+  client.close();
+  return undefined;
+}
+
 /** Sends until told to end. */
 export async function keepSending(options: SenderOptions): Promise<void> {
-  const { signal, port } = options;
+  const { signal, open } = options;
   for (let number = 0; !signal.aborted; ) {
-    let client: RawClient;
-    try {
-      client = await RawClient.open(port);
-    } catch {
+    const client = await open();
+    if (client === undefined) {
       // Nobody listens while the daemon starts.
       await new Promise((resolve) => setTimeout(resolve, 20));
       continue;
     }
     try {
-      if ((await client.reply()) !== "220" || (await client.say("EHLO c")) !== "250") continue;
       for (let inSession = 0; inSession < 5 && !signal.aborted; inSession += 1) {
         number += 1;
         if (!(await sendOne(client, `${options.name}.${number}`, options))) break;
@@ -43,23 +68,19 @@ export async function keepSending(options: SenderOptions): Promise<void> {
 async function sendOne(
   client: RawClient,
   id: string,
-  { boxes, random, note }: SenderOptions,
+  { random, note, ...options }: SenderOptions,
 ): Promise<boolean> {
-  const to = boxes.filter(() => random.chance(0.4));
-  const [some] = boxes;
-  if (to.length === 0 && some !== undefined) to.push(some);
-  const from = await client.say(`MAIL FROM:<${id}@crash.example>`);
+  const from = await client.say(`MAIL FROM:<${options.from(id)}>`);
   if (from === "closed") return false;
   const accepted = [];
-  for (const box of to) {
-    const reply = await client.say(`RCPT TO:<${box.address}>`);
+  for (const { uid, address } of options.to(id, random)) {
+    const reply = await client.say(`RCPT TO:<${address}>`);
     if (reply === "closed") return false;
-    if (reply.startsWith("250")) accepted.push(box.uid);
+    if (reply.startsWith("250")) accepted.push(uid);
   }
   if (accepted.length === 0) return (await client.say("RSET")) !== "closed";
   if ((await client.say("DATA")) !== "354") return false;
-  const lines = random.below(3) === 0 ? 800 : 5;
-  const body = `${MARK}: ${id}\r\nSubject: crash\r\n\r\n${`${"x".repeat(70)}\r\n`.repeat(lines)}`;
+  const body = `${MARK}: ${id}\r\nFrom: ${options.from(id)}\r\nSubject: crash\r\n\r\n${`${"x".repeat(70)}\r\n`.repeat(options.lines(random))}`;
   client.write(`${body}.\r\n`);
   const reply = await client.reply();
   const told = reply.startsWith("250") ? "accepted" : reply === "closed" ? "unknown" : "refused";

@@ -6,31 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../fuzz/random.ts";
 import { type Daemon, freePorts, type LogLine, loggedTimes } from "../support/daemon-process.ts";
 import { type Box, type MailSite, openMailSite } from "../support/mail-site.ts";
-import { metricSum } from "../support/metrics.ts";
-import { judge, type Sent, type Verdict } from "./ledger.ts";
-import { keepSending, MARK } from "./sender.ts";
-
-export interface CrashOptions {
-  readonly kills: number;
-  readonly seed: number;
-  readonly say: (line: string) => void;
-}
-
-export interface CrashReport extends Verdict {
-  readonly kills: number;
-  /** Still in the spool when the time for it was over. */
-  readonly undrained: number;
-  /** What the daemon logged of the messages that the verdict complains about. */
-  readonly evidence: readonly LogLine[];
-}
+import { RawClient } from "../support/raw-client.ts";
+import { judge, type Sent } from "./ledger.ts";
+import { keepSending, MARK, openSession } from "./sender.ts";
+import { type CrashOptions, type CrashReport, drain } from "./trial.ts";
 
 const MAIN = "mailserver/smtp-in/main.ts";
 const BOXES = 3;
 const SENDERS = 6;
 const WORKERS = 2;
-/** How long the spool may take to be empty once everything is up. */
-const DRAIN_MS = 60_000;
-
 export async function crashSmtpIn(options: CrashOptions): Promise<CrashReport> {
   const site = await openMailSite({ boxes: BOXES });
   try {
@@ -70,7 +54,13 @@ class Trial {
     const senders = Array.from({ length: SENDERS }, (_, number) => {
       const random = new Random(this.#options.seed + number + 1);
       const note = (sent: Sent): void => void this.#sent.push(sent);
-      return keepSending({ name: `s${number}`, port, boxes, random, signal: over.signal, note });
+      return keepSending({
+        ...{ name: `s${number}`, random, signal: over.signal, note },
+        open: () => openSession(() => RawClient.open(port)),
+        from: (id) => `${id}@crash.example`,
+        to: (_, chance) => someOf(boxes, chance),
+        lines: (chance) => (chance.below(3) === 0 ? 800 : 5),
+      });
     });
     const weather = this.#weather(over.signal);
     for (let kill = 1; kill <= this.#options.kills; kill += 1) {
@@ -80,7 +70,7 @@ class Trial {
     over.abort();
     await Promise.all([weather, ...senders]);
     for (const { door } of boxes) await door.open();
-    const undrained = await this.#drain();
+    const undrained = await drain(this.#healthPort);
     this.#log.push(...daemon.lines);
     await daemon.kill();
     return this.#judge(undrained);
@@ -121,22 +111,18 @@ class Trial {
     }
   }
 
-  /** Messages that are left in the spool at the end of the time for it. */
-  async #drain(): Promise<number> {
-    let left = Number.NaN;
-    for (const deadline = Date.now() + DRAIN_MS; left !== 0 && Date.now() < deadline; await sleep(200)) {
-      const page = await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
-      left = metricSum(page, "semail_queue_items");
-    }
-    return left;
-  }
-
   async #judge(undrained: number): Promise<CrashReport> {
     const found = new Map<string, Map<string, number>>();
     for (const box of this.#site.boxes) found.set(box.uid, await box.count(MARK));
     const verdict = judge(this.#sent, found);
     const suspects = new Set([...verdict.lost, ...verdict.unasked].map((name) => name.split(" ")[0]));
     const evidence = this.#log.filter(({ from }) => suspects.has(String(from).split("@")[0]));
-    return { ...verdict, kills: this.#options.kills, undrained, evidence };
+    return { ...verdict, kills: this.#options.kills, undrained, evidence, faults: [] };
   }
+}
+
+/** The first, if chance picks none. */
+function someOf(boxes: readonly Box[], random: Random): readonly Box[] {
+  const to = boxes.filter(() => random.chance(0.4));
+  return to.length > 0 ? to : boxes.slice(0, 1);
 }

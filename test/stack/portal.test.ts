@@ -91,6 +91,7 @@ describe("the portal on a stack", () => {
     summary = await project.summary();
     await readMail(summary, { user: "bob", pass: password }, "welcome");
     console.log(`create to first readable mail: ${Math.round(performance.now() - started)} ms`);
+    assert.match((await browser.get("/mailbox")).text, /Space for mail: [\d.]+ kB of 1 GB used/);
   });
 
   it("changes the password at the directory", async () => {

@@ -1,23 +1,35 @@
-/** Chromium in a container on this machine's network, driven by playwright-core. */
+/** Chromium in a container, driven by playwright-core. */
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { type Browser, chromium } from "playwright-core";
 import type { Lab } from "./docker.ts";
 
 const IMAGE = join(import.meta.dirname, "../fixtures/images/browser");
-const LISTENS = /DevTools listening on (ws:\/\/\S+)/;
+const LISTENS = /DevTools listening on ws:\/\/[^/]+(\/\S+)/;
+const DEVTOOLS = "9223/tcp";
 
-/** The lab's cleanup ends it. */
-export async function openBrowser(lab: Lab): Promise<Browser> {
-  const image = await lab.ensureImage("browser", IMAGE);
-  const { id } = await lab.run({ image, networks: { host: [] } });
-  return chromium.connectOverCDP(await addressIn(lab, id));
+export interface ContainedBrowser {
+  readonly browser: Browser;
+  /** The address of this machine as the browser sees it. */
+  readonly host: string;
 }
 
-/** What it says on stderr once it can be driven. */
-async function addressIn({ docker }: Lab, id: string): Promise<string> {
-  const container = docker.getContainer(id);
-  const stream = (await container.logs({ follow: true, stderr: true })) as NodeJS.ReadableStream;
+/**
+ * A network of its own, since Chromium gives up what it is loading whenever an interface of its network comes or goes.
+ * The lab's cleanup ends it.
+ */
+export async function openBrowser(lab: Lab): Promise<ContainedBrowser> {
+  const image = await lab.ensureImage("browser", IMAGE);
+  const handle = await lab.run({ image, publish: [DEVTOOLS] });
+  const path = await pathIn(lab, handle.id);
+  const { NetworkSettings } = await lab.docker.getContainer(handle.id).inspect();
+  const browser = await chromium.connectOverCDP(`ws://127.0.0.1:${await handle.port(DEVTOOLS)}${path}`);
+  return { browser, host: NetworkSettings.Networks.bridge?.Gateway ?? "" };
+}
+
+/** Where it can be driven, which it says on stderr. */
+async function pathIn({ docker }: Lab, id: string): Promise<string> {
+  const stream = await docker.getContainer(id).logs({ follow: true, stdout: false, stderr: true });
   const stderr = new PassThrough();
   docker.modem.demuxStream(stream, stderr, stderr);
   stream.once("end", () => stderr.end());

@@ -9,6 +9,7 @@ import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../mailserver/policy/recipient.ts";
 import { createPortal } from "../../mailserver/portal/app.ts";
 import { Sessions } from "../../mailserver/portal/sessions.ts";
+import { createUsage } from "../../mailserver/portal/usage.ts";
 
 export const ORIGIN = "https://mail.example.org";
 export const LIMITS = { idleMs: 1_800_000, absoluteMs: 43_200_000, rotateMs: 600_000 };
@@ -16,7 +17,7 @@ export const LIMITS = { idleMs: 1_800_000, absoluteMs: 43_200_000, rotateMs: 600
 export function person(uid: string, change: Partial<PersonView> = {}): PersonView {
   return PersonView.parse({
     ...{ uid, name: uid, state: "active", addresses: [`${uid}@example.org`], aliases: [], aliasLimit: 5 },
-    ...{ forward: null, quota: "1GB", deletedOn: null, keptUntil: null, pending: null },
+    ...{ forward: null, quota: "1GB", deletedOn: null, keptUntil: null, retentionDays: 30, pending: null },
     ...{ domains: ["example.org", "example.net"], ...change },
   });
 }
@@ -44,6 +45,11 @@ export function memoryOperator(people: PersonView[]) {
       const found = byUid.get(uid);
       if (!found) throw fail(404, "unknown-person");
       return found;
+    },
+    usage: async (uid) => {
+      up();
+      if (!byUid.has(uid)) throw fail(404, "unknown-person");
+      return { used: 123_456_789, limit: 1_073_741_824 };
     },
     address: async (address) => {
       up();
@@ -132,6 +138,7 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     settings: SETTINGS,
     directory: accounts,
     operator: operator.client,
+    usage: createUsage(operator.client, clock),
     dns: testDns,
     sessions: new Sessions({ now: clock.now, newToken: () => `token-${++tokens}`, limits: LIMITS }),
     guard: createLoginGuard({ now: clock.now }),

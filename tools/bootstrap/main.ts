@@ -7,6 +7,7 @@ import { preview } from "./commands/preview.ts";
 import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
+import { trial } from "./commands/trial.ts";
 import { up } from "./commands/up.ts";
 import commands from "./commands.json" with { type: "json" };
 import { type Context, sayWith } from "./context.ts";
@@ -87,6 +88,13 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
         comment: text("comment"),
         expectNoChanges: flag("expect-no-changes"),
       });
+    case "trial":
+      await trial(context, {
+        stack: text("stack") ?? "",
+        like: text("like"),
+        mail: flag("mail"),
+      });
+      return 0;
     case "down":
       await down(context, { ...session, purge: flag("purge"), confirmed: flag("yes") });
       return 0;

@@ -3,14 +3,19 @@ import { html } from "hono/html";
 import type { PersonView } from "../../operator/protocol.ts";
 import { field, form, type Notice, notice, type PageContent, type View } from "../layout.ts";
 
-export function deletePage(view: View, person: PersonView, told?: Notice): PageContent {
+const DAY_MS = 86_400_000;
+
+/** `now` in milliseconds since 1970. */
+export function deletePage(view: View, person: PersonView, now: number, told?: Notice): PageContent {
   const { say } = view;
   const address = person.addresses[0] ?? "";
+  const lost = [...person.addresses, ...person.aliases];
+  const day = new Date(now + person.retentionDays * DAY_MS).toISOString().slice(0, 10);
   const fields = html`${field("address", say("delete.address", { address }), html`autocomplete="off" autocapitalize="none" required maxlength="254"`)}
 ${field("password", say("password"), html`type="password" autocomplete="current-password" required maxlength="256"`)}<button class="danger">${say("delete.do")}</button>`;
   return {
     title: say("delete.title"),
-    body: html`${notice(say, told)}<section><p>${say("delete.lost")}</p><p>${say("delete.list")}</p><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul><p>${say("delete.kept")}</p></section>
+    body: html`${notice(say, told)}<section><p>${say("delete.lost")}</p><p>${say("delete.list")}</p><ul>${lost.map((each) => html`<li>${each}</li>`)}</ul><p>${say("delete.kept", { day })}</p></section>
 <section>${form(view, "/delete", fields)}</section><p><a href="/mailbox">${say("fault.back")}</a></p>`,
   };
 }

@@ -1,16 +1,21 @@
 /** A person's own mailbox, and what they may do with it. */
 import { html } from "hono/html";
 import type { PortalSettings } from "../../contract.ts";
-import type { PersonView } from "../../operator/protocol.ts";
+import type { PersonView, UsageView } from "../../operator/protocol.ts";
 import { field, form, type Html, type Notice, notice, type PageContent, type View } from "../layout.ts";
+import { size } from "../words.ts";
+
+/** The share of its quota from which a mailbox gets a warning. */
+const FILLING = 0.8;
 
 export interface MailboxFacts {
   readonly person: PersonView;
+  readonly usage: UsageView | undefined;
   readonly servers: PortalSettings["servers"];
   readonly told?: Notice | undefined;
 }
 
-export function mailboxPage(view: View, { person, servers, told }: MailboxFacts): PageContent {
+export function mailboxPage(view: View, { person, usage, servers, told }: MailboxFacts): PageContent {
   const { say } = view;
   const pending = person.pending
     ? html`<p class="note">${say("own.pending")} <a href="/progress/${person.pending}">${say("own.follow")}</a></p>`
@@ -18,12 +23,22 @@ export function mailboxPage(view: View, { person, servers, told }: MailboxFacts)
   return {
     title: say("mailbox"),
     body: html`${notice(say, told)}${pending}
-<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul><p>${say("own.quota", { quota: person.quota })}</p></section>
+<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}</section>
 ${setUp(view, person, servers)}${aliases(view, person)}${forwarding(view, person)}${passwordSection(view)}
 <section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button>${say("sessions.end")}</button>`)}</section>
 <section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button>${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
 <section><h2>${say("delete.title")}</h2><p><a href="/delete">${say("delete.open")}</a></p></section>`,
   };
+}
+
+/** With a bar where there is a limit. */
+function space({ say, language }: View, { quota }: PersonView, usage: UsageView | undefined): Html {
+  if (usage === undefined) return html`<p>${say("own.quota", { quota })}</p>`;
+  const { used, limit } = usage;
+  const inWords = (bytes: number) => size(bytes, language);
+  if (limit === null) return html`<p>${say("own.used", { used: inWords(used) })}</p>`;
+  const text = say("own.usedOf", { used: inWords(used), limit: inWords(limit) });
+  return html`<p id="space">${text}</p><meter aria-labelledby="space" max="${limit}" high="${limit * FILLING}" value="${used}"></meter>`;
 }
 
 function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSettings["servers"]): Html {
@@ -34,7 +49,8 @@ function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSet
   return html`<section><h2>${say("setup.title")}</h2><p>${say("setup.hint")}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="${say("setup.title")}"><table><thead><tr><th scope="col">${say("setup.what")}</th><th scope="col">${say("setup.server")}</th><th scope="col">${say("setup.port")}</th><th scope="col">${say("setup.security")}</th></tr></thead><tbody>
 ${row(say("setup.receive"), imap.host, imap.imaps, "SSL/TLS")}${row(say("setup.send"), smtp.host, smtp.submissions, "SSL/TLS")}${row(say("setup.filters"), imap.host, sieve, "STARTTLS")}</tbody></table></div>
-<p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p></section>`;
+<p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p>
+<details><summary>${say("setup.phone")}</summary><p class="hint">${say("setup.scan")}</p><img class="qr" src="/phone.svg" alt="${say("setup.picture")}" width="240" height="240" loading="lazy"></details></section>`;
 }
 
 function aliases(view: View, { aliases: own, aliasLimit, domains }: PersonView): Html {

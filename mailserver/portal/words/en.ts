@@ -53,12 +53,18 @@ export const en = {
   "progress.next": "Go to my mailbox",
   "own.addresses": "Addresses",
   "own.quota": "Space for mail: {quota}",
+  "own.used": "Space for mail: {used} used",
+  "own.usedOf": "Space for mail: {used} of {limit} used",
   "own.pending": "A request of yours is under way.",
   "own.follow": "Follow it",
   "setup.title": "Mail program",
   "setup.hint":
     "Most programs find these settings by themselves when you give them your address and password.",
   "setup.file": "Settings as a file (autoconfig)",
+  "setup.phone": "Set up a telephone",
+  "setup.scan":
+    "In Thunderbird for Android, choose to import accounts from Thunderbird, and scan this code. Your password is not in it: Thunderbird asks for it.",
+  "setup.picture": "QR code with the settings above",
   "setup.user": "User name",
   "setup.what": "Service",
   "setup.server": "Server",
@@ -106,7 +112,7 @@ export const en = {
   "delete.lost":
     "Your addresses stop to work at once and mail to them is refused. Your mail can't be read any more.",
   "delete.list": "These addresses are lost:",
-  "delete.kept": "Your mail is kept for some days, in which you can take the deletion back here.",
+  "delete.kept": "Your mail is kept until {day}. Until then you can take the deletion back here.",
   "delete.address": "To be sure, type your address {address}",
   "delete.do": "Delete my mailbox",
   "delete.mistyped": "This is not your address. Type {address}.",

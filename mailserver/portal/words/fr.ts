@@ -57,12 +57,18 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "progress.next": "Aller à ma boîte",
   "own.addresses": "Adresses",
   "own.quota": "Espace pour le courriel : {quota}",
+  "own.used": "Espace pour le courriel : {used} utilisés",
+  "own.usedOf": "Espace pour le courriel : {used} utilisés sur {limit}",
   "own.pending": "Une de vos demandes est en cours.",
   "own.follow": "La suivre",
   "setup.title": "Logiciel de courriel",
   "setup.hint":
     "La plupart des logiciels trouvent ces réglages seuls à partir de votre adresse et de votre mot de passe.",
   "setup.file": "Réglages sous forme de fichier (autoconfig)",
+  "setup.phone": "Configurer un téléphone",
+  "setup.scan":
+    "Dans Thunderbird pour Android, choisissez d’importer des comptes depuis Thunderbird et scannez ce code. Votre mot de passe n’y est pas : Thunderbird le demande.",
+  "setup.picture": "Code QR avec les réglages ci-dessus",
   "setup.user": "Identifiant",
   "setup.what": "Service",
   "setup.server": "Serveur",
@@ -111,7 +117,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "delete.lost":
     "Vos adresses cessent aussitôt de fonctionner et le courriel y est refusé. Votre courriel ne peut plus être lu.",
   "delete.list": "Ces adresses sont perdues :",
-  "delete.kept": "Votre courriel est gardé quelques jours, pendant lesquels vous pouvez annuler ici.",
+  "delete.kept": "Votre courriel est gardé jusqu’au {day}. D’ici là, vous pouvez annuler ici.",
   "delete.address": "Pour être sûr, tapez votre adresse {address}",
   "delete.do": "Supprimer ma boîte",
   "delete.mistyped": "Ce n’est pas votre adresse. Tapez {address}.",

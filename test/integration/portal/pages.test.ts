@@ -25,19 +25,20 @@ const LOOKS: [name: string, options: BrowserContextOptions][] = [
 const lab = openLab();
 let browser: Browser;
 let site: Site;
+let origin: string;
 let request: string;
 
 async function signIn(page: Page, uid: string, password = `${uid}-password`): Promise<void> {
-  await page.goto(`${site.origin}/sign-in`);
+  await page.goto(`${origin}/sign-in`);
   await page.locator("#login").fill(uid);
   await page.locator("#password").fill(password);
   await page.locator("main button").click();
 }
 
-const go = (path: string) => (page: Page) => page.goto(`${site.origin}${path}`);
+const go = (path: string) => (page: Page) => page.goto(`${origin}${path}`);
 const showing = (progress: Parameters<Site["operator"]["move"]>[1]) => async (page: Page) => {
   site.operator.move(request, progress);
-  await page.goto(`${site.origin}/progress/${request}`);
+  await page.goto(`${origin}/progress/${request}`);
 };
 
 /** How to come to each page, and as whom. */
@@ -49,7 +50,7 @@ const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promi
     "new-taken",
     "bob",
     async (page) => {
-      await page.goto(`${site.origin}/new`);
+      await page.goto(`${origin}/new`);
       await page.locator("#local").fill("alice");
       await page.locator("#verdict.refused").waitFor();
     },
@@ -59,6 +60,15 @@ const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promi
   ["progress-failed", "alice", showing({ state: "failed", done: 3 })],
   ["progress-done", "alice", showing({ state: "done", done: 5 })],
   ["mailbox", "alice", go("/mailbox")],
+  [
+    "mailbox-telephone",
+    "alice",
+    async (page) => {
+      await page.goto(`${origin}/mailbox`);
+      await page.locator("summary").click();
+      await page.locator(".qr").evaluate("picture => picture.decode()");
+    },
+  ],
   ["log", "alice", go("/log")],
   ["delete", "alice", go("/delete")],
   ["deleted", "carol", go("/mailbox")],
@@ -78,8 +88,8 @@ async function open(
     if (message.type() === "error" && !/status of 40[34]/.test(message.text())) faults.push(message.text());
   });
   page.on("request", (sent) => {
-    const { origin } = new URL(sent.url());
-    if (origin !== site.origin && origin !== "null") faults.push(`asks ${origin}`);
+    const asked = new URL(sent.url()).origin;
+    if (asked !== origin && asked !== "null") faults.push(`asks ${asked}`);
   });
   return { context, page, faults };
 }
@@ -92,14 +102,16 @@ async function violations(page: Page): Promise<string[]> {
 
 /** Scripts that run in the page. */
 const IS_TOO_WIDE = "document.documentElement.scrollWidth > window.innerWidth";
-const USABLE = "a[href], button, input:not([type=hidden]), select, [tabindex='0']";
+const USABLE = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']";
 const FOCUSED = `[...document.querySelectorAll("${USABLE}")].indexOf(document.activeElement) + " " + getComputedStyle(document.activeElement).outlineStyle`;
 
 describe("the portal in a browser", () => {
   before(async () => {
     site = await startSite();
     request = await site.operator.client.submit({ kind: "restart", uid: "alice" });
-    browser = await openBrowser(lab);
+    const opened = await openBrowser(lab);
+    browser = opened.browser;
+    origin = `https://${opened.host}:${site.port}`;
     await mkdir(SHOTS, { recursive: true });
   });
   after(async () => {
@@ -175,7 +187,7 @@ describe("the portal in a browser", () => {
 
   it("is used with the keyboard alone, the focus always in sight", async () => {
     const { context, page } = await open({ locale: "en" });
-    await page.goto(`${site.origin}/sign-in`);
+    await page.goto(`${origin}/sign-in`);
     // The page puts the focus into the first field by itself.
     await page.locator("#login:focus").waitFor();
     for (const keys of ["alice", "alice-password"]) {
@@ -199,7 +211,7 @@ describe("the portal in a browser", () => {
 
   it("keeps the language that was chosen", async () => {
     const { context, page } = await open({ locale: "en" });
-    await page.goto(`${site.origin}/sign-in`);
+    await page.goto(`${origin}/sign-in`);
     await page.getByRole("button", { name: "Français" }).click();
     await page.getByRole("heading", { name: "Connexion" }).waitFor();
     await context.close();
@@ -210,7 +222,7 @@ describe("the portal in a browser", () => {
     await signIn(page, "alice");
     site.operator.state.down = true;
     site.directory.state.down = true;
-    await page.goto(`${site.origin}/mailbox`);
+    await page.goto(`${origin}/mailbox`);
     await page.getByText("Le service qui modifie les boîtes ne répond pas").waitFor();
     await signIn(page, "alice");
     await page.getByText("L’annuaire ne répond pas").waitFor();

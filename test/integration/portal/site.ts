@@ -89,7 +89,7 @@ export async function startSite() {
   );
   return {
     ...{ operator, directory },
-    origin: `https://localhost:${portal.port}`,
+    port: portal.port,
     close: async () => {
       await portal.close();
       await rm(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge, type Sent } from "../../crash/ledger.ts";
+import { dsnFaults, judge, type Sent, settledTwice } from "../../crash/ledger.ts";
 
 test("the ledger of a crash test tells lost, doubled and unasked messages apart", () => {
   const sent: Sent[] = [
@@ -23,4 +23,35 @@ test("the ledger of a crash test tells lost, doubled and unasked messages apart"
     unknown: 1,
     refused: 2,
   });
+});
+
+test("the ledger knows notifications that are missing, told twice, or of what was never taken", () => {
+  const failing: Sent[] = [
+    { id: "told", to: ["no-a"], told: "accepted" },
+    { id: "doubled", to: ["no-a"], told: "accepted" },
+    { id: "missing", to: ["no-a"], told: "accepted" },
+    { id: "twice", to: ["no-a"], told: "accepted" },
+    { id: "unclear", to: ["no-a"], told: "unknown" },
+    { id: "refused", to: ["no-a"], told: "refused" },
+  ];
+  const notices = [
+    ...["told", "doubled", "doubled", "twice", "refused", "fine"].map((of) => ({ of, id: `<${of}>` })),
+    { of: "twice", id: "<another>" },
+  ];
+  assert.deepEqual(dsnFaults(failing, notices), [
+    "no notification of missing",
+    "2 notifications of twice",
+    "a notification of refused, which nobody was promised",
+    "a notification of fine, which nobody was promised",
+  ]);
+});
+
+test("the ledger knows deliveries that were made again although they were noted", () => {
+  const log = [
+    { item: "1", to: "a" },
+    { item: "1", to: "b" },
+    { item: "2", to: "a" },
+    { item: "1", to: "a" },
+  ];
+  assert.deepEqual(settledTwice(log), ["delivered again, though noted: 1 for a"]);
 });

@@ -185,6 +185,17 @@ test("asks whether the answer was validated (RFC 6840 section 5.7), and over TCP
   );
 });
 
+test("who remembers nothing asks each time", async () => {
+  const { resolveMx } = createDns([`127.0.0.1:${(tcp.address() as AddressInfo).port}`], {
+    now: Date.now,
+    remember: false,
+  });
+  const before = asked.length;
+  await resolveMx("mail.test");
+  await resolveMx("mail.test");
+  assert.equal(asked.length, before + 2);
+});
+
 test("a server that is not there is passed over for the next", async () => {
   const free = createSocket("udp4").bind(0, "127.0.0.1");
   await once(free, "listening");

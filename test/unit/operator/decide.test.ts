@@ -165,7 +165,7 @@ describe("the operator decides", () => {
     assert.deepEqual(viewPerson(facts, "alice", "f".repeat(32)), {
       ...{ uid: "alice", name: "Alice Martin", state: "active", addresses: ["alice@example.org"] },
       ...{ aliases: ["a@example.org"], aliasLimit: 2, forward: null, quota: "1GB", deletedOn: null },
-      ...{ keptUntil: null, domains: ["example.org"], pending: "f".repeat(32) },
+      ...{ keptUntil: null, retentionDays: 30, domains: ["example.org"], pending: "f".repeat(32) },
     });
     assert.deepEqual(viewPerson(facts, "bob", null).addresses, []);
   });

@@ -83,6 +83,7 @@ async function setUp(t: TestContext, text = FILE) {
       boxes: {
         ready: async () => undefined,
         restart: async () => undefined,
+        usage: async () => ({ used: 1_024, limit: null }),
         log: async (uid) => `log of ${uid}`,
       },
       repository: async () =>
@@ -341,6 +342,7 @@ describe("the operator's socket", () => {
     assert.equal(states.at(-1), "done");
     assert.equal((await client.person("bob")).state, "active");
     assert.equal(await client.log("bob"), "log of bob");
+    assert.deepEqual(await client.usage("bob"), { used: 1_024, limit: null });
     await operator.idle();
   });
 

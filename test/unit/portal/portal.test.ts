@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mobileAccount } from "../../../mailserver/portal/mail-program.ts";
 import { passwordFault } from "../../../mailserver/portal/password-policy.ts";
 import { Sessions } from "../../../mailserver/portal/sessions.ts";
 import { chooseLanguage, LANGUAGES, WORDS } from "../../../mailserver/portal/words.ts";
@@ -23,6 +24,7 @@ const ROUTES: [
   ["GET", "/address?local=x&domain=example.org", {}, 303, 200, 200],
   ["GET", "/delete", {}, 303, 200, 200],
   ["GET", "/log", {}, 303, 200, 200],
+  ["GET", "/phone.svg", {}, 303, 200, 200],
   ["GET", `/progress/${OWN_REQUEST}1`, {}, 303, 200, 404],
   ["GET", `/progress/${OWN_REQUEST}1/events`, {}, 303, 200, 404],
   ["GET", "/progress/..%2Fpeople%2Fbob", {}, 303, 404, 404],
@@ -43,6 +45,33 @@ const ROUTES: [
   ],
   ["GET", "/no-such-page", {}, 303, 404, 404],
 ];
+
+test("a telephone reads the account from the picture, as the format's own example has it", () => {
+  const servers = {
+    imap: { host: "imap.domain.example", imaps: 993, starttls: 143 },
+    smtp: { host: "smtp.domain.example", submissions: 465, starttls: 587 },
+    sieve: 4190,
+  };
+  const jane = { uid: "user", name: "Jane Doe", addresses: ["user@domain.example"] };
+  assert.deepEqual(JSON.parse(mobileAccount(jane, servers)), [
+    1,
+    [1, 1],
+    [0, "imap.domain.example", 993, 3, 1, "user@domain.example"],
+    [
+      [
+        [0, "smtp.domain.example", 465, 3, 1, "user@domain.example"],
+        ["user@domain.example", "Jane Doe"],
+      ],
+    ],
+  ]);
+});
+
+test("the deletion says which addresses are lost and until when it can be taken back", async () => {
+  const alice = person("alice", { aliases: ["shop@example.org"], retentionDays: 7 });
+  const { text } = await (await testPortal([alice]).browser().signIn("alice")).get("/delete");
+  for (const part of ["alice@example.org", "shop@example.org", "kept until 2026-01-09"])
+    assert.ok(text.includes(part), part);
+});
 
 for (const [method, path, fields, nobody, owner, other] of ROUTES) {
   test(`${method} ${path} by nobody, its owner and another person`, async () => {

@@ -6,9 +6,10 @@ import { describe, test } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import { freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
+import { startLdap } from "../../support/ldap-stub.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { identity, run, settingsFor, startLdap, tls } from "./process.ts";
+import { identity, run, settingsFor, tls } from "./process.ts";
 
 describe("the daemon's process", () => {
   test("killed with a spooled message keeps it, and the next one delivers it, once", async (context) => {

@@ -3,10 +3,11 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { type Daemon, freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
+import { startLdap } from "../../support/ldap-stub.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { metricSum } from "../../support/metrics.ts";
 import { RawClient } from "../../support/raw-client.ts";
-import { run, settingsFor, startLdap } from "./process.ts";
+import { run, settingsFor } from "./process.ts";
 
 async function settings(context: TestContext, more: Record<string, unknown> = {}) {
   const ldap = await startLdap();

@@ -1,0 +1,46 @@
+/**
+ * How full mailboxes are. To ask costs a process in the person's box: it is done once a minute at most, and only a
+ * person's first page waits for it, not for long.
+ */
+import type { OperatorClient } from "../operator/client.ts";
+import type { UsageView } from "../operator/protocol.ts";
+import type { Clock } from "../queue/clock.ts";
+
+/** Undefined when it can't be told now. */
+export type Usage = (uid: string) => Promise<UsageView | undefined>;
+
+interface Known {
+  readonly answer: Promise<UsageView | undefined>;
+  readonly asked: number;
+}
+
+const FRESH_MS = 60_000;
+const PATIENCE_MS = 1_000;
+const MOST = 1_000;
+
+export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clock): Usage {
+  const known = new Map<string, Known>();
+  const ask = (uid: string, before: UsageView | undefined): Promise<UsageView | undefined> => {
+    if (known.size >= MOST) known.clear();
+    const answer = usage(uid).catch(() => before);
+    known.set(uid, { answer, asked: clock.now() });
+    return answer;
+  };
+  const within = async (answer: Promise<UsageView | undefined>): Promise<UsageView | undefined> => {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const cancel = clock.after(PATIENCE_MS, () => resolve(undefined));
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      cancel();
+    }
+  };
+  return async (uid) => {
+    const last = known.get(uid);
+    if (last === undefined) return within(ask(uid, undefined));
+    const found = await within(last.answer);
+    // What is old is shown once more, and the next page has the new.
+    if (clock.now() - last.asked >= FRESH_MS && known.get(uid) === last) void ask(uid, found);
+    return found;
+  };
+}

@@ -1,0 +1,34 @@
+/** What the trials of both daemons share. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LogLine } from "../support/daemon-process.ts";
+import { metricSum } from "../support/metrics.ts";
+import type { Verdict } from "./ledger.ts";
+
+export interface CrashOptions {
+  readonly kills: number;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+}
+
+export interface CrashReport extends Verdict {
+  readonly kills: number;
+  /** Still in the queue when the time for it was over. */
+  readonly undrained: number;
+  /** What must not be, in words. */
+  readonly faults: readonly string[];
+  /** What the daemon logged of the messages that the verdict complains about. */
+  readonly evidence: readonly LogLine[];
+}
+
+/** How long the queue may take to be empty once everything is up. */
+const DRAIN_MS = 60_000;
+
+/** Messages that are left in the queue at the end of the time for it. */
+export async function drain(healthPort: number): Promise<number> {
+  let left = Number.NaN;
+  for (const deadline = Date.now() + DRAIN_MS; left !== 0 && Date.now() < deadline; await sleep(200)) {
+    const page = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+    left = metricSum(page, "semail_queue_items");
+  }
+  return left;
+}
