@@ -24,18 +24,20 @@ export interface Source {
 
 type Query = (server: DnsServer, name: string, type: string) => Promise<DnsMessage>;
 
-/** Asks twice; a lost packet is no silence. */
-export function createQuery(timeoutMs = TIMEOUT_MS): Query {
+/** Asks twice; a lost packet is no silence. After `deadline` (as `now` tells time) nobody is asked any more. */
+export function createQuery(now: () => number, deadline = Number.POSITIVE_INFINITY): Query {
   const turns = new Turns(AT_ONCE);
   return async (server, name, type) => {
     const done = await turns.take(`${server.host} ${server.port}`);
     try {
       const question = { name, type: type as RecordType };
-      for (let left = TRIES - 1; ; left -= 1) {
+      for (let again = TRIES - 1; ; again -= 1) {
         try {
-          return await exchange(server, question, timeoutMs);
+          const left = deadline - now();
+          if (left <= 0) throw new DnsError("ETIMEOUT", `${type} ${name}`);
+          return await exchange(server, question, Math.min(TIMEOUT_MS, left));
         } catch (error) {
-          if (left === 0 || !(error instanceof DnsError) || error.code !== "ETIMEOUT") throw error;
+          if (again === 0 || !(error instanceof DnsError) || error.code !== "ETIMEOUT") throw error;
         }
       }
     } finally {

@@ -15,14 +15,14 @@ import type { StackFacts } from "./stack-facts.ts";
 import { type Answer, type Check, type Expectation, fullName, type Wanted } from "./types.ts";
 
 export interface ExamineOptions {
-  readonly now: Date;
-  /** Of one conversation, milliseconds. */
-  readonly timeoutMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Milliseconds after which whatever wasn't heard of is silent. */
+  readonly budgetMs: number;
   /** Addresses of the machine's resolvers, as node:dns tells them. */
   readonly machineResolvers?: readonly string[];
 }
 
-const TIMEOUT_MS = 2_000;
 /** Nobody has mail there (RFC 2606 section 3). */
 const FOREIGN = "example.net";
 
@@ -30,7 +30,7 @@ type Query = ReturnType<typeof createQuery>;
 
 /** Every check of the stack. */
 export async function examine(stack: StackFacts, options: ExamineOptions): Promise<Check[]> {
-  const query = createQuery();
+  const query = createQuery(options.now, options.now() + options.budgetMs);
   const [dns, services, policies] = await Promise.all([
     examineDns(stack, options.machineResolvers ?? getServers(), query),
     examineServices(stack, options),
@@ -51,14 +51,7 @@ export async function examineDns(
   query: Query,
 ): Promise<Check[]> {
   const expected = expectationOf(stack);
-  const resolvers: Source[] = [
-    { label: "the stack's resolver", kind: "resolver", server: { host: stack.resolver, port: 53 } },
-    // The world's knows nothing of a stack for development.
-    ...(stack.dnsProvider === "dev" ? [] : machine.slice(0, 1)).map((text) => ({
-      ...{ label: `the machine's resolver (${text})`, kind: "resolver" as const, server: parseServer(text) },
-    })),
-  ];
-  const ready = await awake(resolvers, stack.domain, query);
+  const ready = await awake(resolversOf(stack, machine), stack.domain, query);
   const found = await Promise.all(
     stack.domains.map((zone) =>
       stack.nameServer ? devServer(zone, stack.nameServer) : findNameServers(zone, ready.sources, query),
@@ -70,8 +63,20 @@ export async function examineDns(
     query,
   );
   const sources = [...authorities.sources, ...ready.sources];
-  const records = await askAll(stack, sources, query);
+  // What isn't delegated has no records, and everything would be missing.
+  const absent = new Set(found.flatMap(({ state }) => (state.fault?.absent ? [state.zone] : [])));
+  const records = await askAll(stack, (zone) => (absent.has(zone) ? [] : sources), query);
   const [resolver] = ready.sources;
+  const judged = Map.groupBy(
+    await Promise.all(
+      records.map(async (asked) => ({
+        zone: asked.wanted.zone,
+        check: await judge(asked, expected, resolver, query),
+      })),
+    ),
+    ({ zone }) => zone,
+  );
+  const stray = await strays(stack, sources, query);
   return [
     ...checkServers(
       found.map(({ state }) => state),
@@ -84,25 +89,40 @@ export async function examineDns(
         records.flatMap(({ answers }) => answers),
       ),
     ),
-    ...(await Promise.all(records.map((asked) => judge(asked, expected, resolver, query)))),
-    ...(await strays(stack, sources, query)),
-    ...(stack.address === undefined || stack.dnsProvider === "dev"
-      ? []
-      : [
-          checkPtr(
-            { address: stack.address, names: resolver && (await reverse(stack.address, resolver, query)) },
-            stack.hostnames.smtp,
-          ),
-        ]),
+    ...stack.domains.flatMap((zone) =>
+      together(zone, [
+        ...(judged.get(zone) ?? []).map(({ check }) => check),
+        ...(zone === stack.domain ? stray : []),
+      ]),
+    ),
+    ...(await ptrOf(stack, resolver, query)),
   ];
 }
 
-const devServer = (zone: string, host: string) => ({
+function resolversOf({ resolver, dnsProvider }: StackFacts, machine: readonly string[]): Source[] {
+  return [
+    { label: "the stack's resolver", kind: "resolver", server: { host: resolver, port: 53 } },
+    // The world's knows nothing of a stack for development.
+    ...(dnsProvider === "dev" ? [] : machine.slice(0, 1)).map((text) => ({
+      ...{ label: `the machine's resolver (${text})`, kind: "resolver" as const, server: parseServer(text) },
+    })),
+  ];
+}
+
+async function ptrOf(stack: StackFacts, resolver: Source | undefined, query: Query): Promise<Check[]> {
+  const { address, dnsProvider, hostnames } = stack;
+  if (address === undefined || dnsProvider === "dev") return [];
+  return [
+    checkPtr({ address, names: resolver && (await reverse(address, resolver, query)) }, hostnames.smtp),
+  ];
+}
+
+const devServer = (zone: string, host: string): Awaited<ReturnType<typeof findNameServers>> => ({
   state: { zone },
   sources: [
     {
       label: `the stack's name server (${host})`,
-      kind: "authority" as const,
+      kind: "authority",
       zone,
       server: { host, port: 53 },
     },
@@ -123,17 +143,32 @@ interface Asked {
 const concerns = ({ zone }: Source, wanted: Pick<Wanted, "zone">): boolean =>
   zone === undefined || zone === wanted.zone;
 
-async function askAll(stack: StackFacts, sources: readonly Source[], query: Query): Promise<Asked[]> {
+async function askAll(
+  stack: StackFacts,
+  sourcesOf: (zone: string) => readonly Source[],
+  query: Query,
+): Promise<Asked[]> {
   return Promise.all(
     stack.records.map(async (wanted) => ({
       wanted,
       answers: await Promise.all(
-        sources
+        sourcesOf(wanted.zone)
           .filter((source) => concerns(source, wanted))
           .map((source) => askRecord(source, wanted, query)),
       ),
     })),
   );
+}
+
+/** Records of which nothing can be known are told of in one line. */
+export function together(zone: string, checks: readonly Check[]): Check[] {
+  const unknown = checks.filter((check) => check.unknown !== undefined);
+  if (unknown.length < 2) return [...checks];
+  const about = `${unknown.length} records of ${zone}`;
+  return [
+    ...checks.filter((check) => check.unknown === undefined),
+    { area: "Records", about, findings: [], unknown: unknown[0]?.unknown },
+  ];
 }
 
 /** The pure checks, and where they find nothing those that have more to ask. */
@@ -207,25 +242,19 @@ function endpointsOf(stack: StackFacts, timeoutMs: number): Endpoint[] {
   ];
 }
 
-async function examineServices(
-  stack: StackFacts,
-  { now, timeoutMs = TIMEOUT_MS }: ExamineOptions,
-): Promise<Check[]> {
+async function examineServices(stack: StackFacts, { now, budgetMs }: ExamineOptions): Promise<Check[]> {
   const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
   const { domain } = stack;
   const checks = await Promise.all(
-    endpointsOf(stack, timeoutMs).map(async (endpoint) => {
+    endpointsOf(stack, budgetMs).map(async (endpoint) => {
       const heard = await listen(endpoint, { foreign: FOREIGN, domain });
-      return checkService({ endpoint, heard }, { now, domain, publicTrust });
+      return checkService({ endpoint, heard }, { now: new Date(now()), domain, publicTrust });
     }),
   );
   return checks.flat();
 }
 
-async function examinePolicies(
-  stack: StackFacts,
-  { timeoutMs = TIMEOUT_MS }: ExamineOptions,
-): Promise<Check[]> {
+async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: ExamineOptions): Promise<Check[]> {
   const { mtaSts: wanted, ca, dnsProvider, portal } = stack;
   if (wanted === undefined) return [];
   // Senders know port 443 alone (RFC 8461 section 3.3); on a stack for development it is the portal's.

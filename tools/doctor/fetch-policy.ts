@@ -22,7 +22,7 @@ export function fetchPolicy({ zone, host, port, ca, wanted, timeoutMs }: PolicyP
   const url = `https://${servername}/.well-known/mta-sts.txt`;
   const { promise, resolve } = Promise.withResolvers<PolicyFacts>();
   const failed = (error: Error & { code?: string }): void =>
-    resolve({ url, wanted, fault: error.code ?? error.message });
+    resolve({ url, wanted, fault: error.code === "ABORT_ERR" ? "ETIMEDOUT" : (error.code ?? error.message) });
   const asked = request(
     {
       ...{ host, port, servername, ca: [ca, ...rootCertificates], agent: false },

@@ -43,10 +43,10 @@ export class LineTalk {
 
   static async open(options: TalkOptions): Promise<LineTalk> {
     const socket = connect({ host: options.host, port: options.port });
+    // One that says a little now and then is silent, too: this is of the whole conversation.
     const timer = setTimeout(() => socket.destroy(coded("ETIMEDOUT")), options.timeoutMs);
+    socket.once("close", () => clearTimeout(timer));
     await settled(socket, "connect");
-    clearTimeout(timer);
-    socket.setTimeout(options.timeoutMs, () => socket.destroy(coded("ETIMEDOUT")));
     return new LineTalk(socket, options);
   }
 

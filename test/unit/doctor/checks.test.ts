@@ -1,6 +1,7 @@
 /** What the doctor makes of what it saw: one table for each kind of check. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { together } from "../../../tools/doctor/examine.ts";
 import { checkRecord, checkStray } from "../../../tools/doctor/record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "../../../tools/doctor/sending-checks.ts";
 import { checkServers, checkSignatures } from "../../../tools/doctor/server-checks.ts";
@@ -321,4 +322,23 @@ describe("the MTA-STS policy as senders fetch it", () => {
       assert.match(lines[0] ?? "", pattern);
     });
   }
+});
+
+test("records of which nothing can be known are told of in one line", () => {
+  const check = (about: string, unknown?: string): Check => ({
+    area: "Records",
+    about,
+    findings: [],
+    unknown,
+  });
+  const known = check("MX example.org");
+  const lines = together(ZONE, [known, check("a", "nobody answers"), check("b", "nobody answers")]);
+  assert.deepEqual(
+    lines.map(({ about, unknown }) => [about, unknown]),
+    [
+      ["MX example.org", undefined],
+      ["2 records of example.org", "nobody answers"],
+    ],
+  );
+  assert.deepEqual(together(ZONE, [known, check("a", "nobody answers")]).length, 2);
 });

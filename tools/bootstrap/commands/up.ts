@@ -15,6 +15,9 @@ const REMEDY = "Correct it, then run `npm run up` again: it goes on from where i
 
 const UPDATE = ["up", "--yes", "--skip-preview", "--suppress-outputs"];
 
+/** An update that is done keeps nobody waiting. */
+const EXAMINATION_MS = 2_500;
+
 export interface UpOptions extends SessionOptions {
   /** Compare everything with host, directory and DNS first. */
   readonly refresh: boolean;
@@ -50,7 +53,9 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   if (ca) writePrivate(files.ca, ca);
   writePrivate(files.records, zoneFile(domain, records));
   context.say.line(renderSummary(parsed.data, files));
-  context.say.line(renderShort(await examineStack((outputs as { summary?: unknown }).summary)));
+  context.say.line(
+    renderShort(await examineStack((outputs as { summary?: unknown }).summary, EXAMINATION_MS)),
+  );
 }
 
 /**
