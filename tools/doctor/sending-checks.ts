@@ -71,7 +71,7 @@ const lines = (text: string): string =>
 /** The records lead people to an address at which nothing listens for them. */
 export function checkBind(bind: string, address: string | undefined): Check[] {
   if (address === undefined) return [];
-  const isLoopback = bind.startsWith("127.");
+  const isLoopback = bind.startsWith("127.") && bind !== address;
   const finding: Finding = {
     severity: "error",
     rule: "the services listen where the records lead",

@@ -291,6 +291,7 @@ describe("the host that sends", () => {
   test("listens where the records lead", () => {
     assert.deepEqual(said(checkBind("127.0.0.1", undefined)), []);
     assert.deepEqual(said(checkBind("0.0.0.0", "192.0.2.1")), []);
+    assert.deepEqual(said(checkBind("127.0.0.1", "127.0.0.1")), []);
     assert.match(
       said(checkBind("127.0.0.1", "192.0.2.1"))[0] ?? "",
       /^error: the records lead to 192\.0\.2\.1/,
