@@ -84,8 +84,12 @@ it("no text that the author of a pull request chose is put into a shell line", (
   }
 });
 
-const linter = spawnSync("actionlint", ["--version"], { stdio: "ignore" }).status === 0;
-it("actionlint finds nothing", { skip: !linter && "actionlint is not installed" }, () => {
-  const { status, stdout } = spawnSync("actionlint", WORKFLOWS, { cwd: ROOT, encoding: "utf8" });
-  assert.equal(status, 0, stdout);
+it("actionlint finds nothing", { timeout: 300_000 }, () => {
+  // Go is there: the tools are built with it.
+  const linter = ["run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"];
+  const { status, stdout, stderr } = spawnSync("go", [...linter, ...WORKFLOWS], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout + stderr);
 });

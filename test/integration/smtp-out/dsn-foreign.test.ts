@@ -1,14 +1,15 @@
 /** Notifications as a program that is not ours reads them: Python's email package (RFC 6522, RFC 3464). */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { before, describe, test } from "node:test";
-import { promisify } from "node:util";
+import { after, before, describe, it } from "node:test";
 import type { Language } from "../../../mailserver/contract.ts";
 import { createNotification } from "../../../mailserver/courier/notification.ts";
 import type { OwedRecipient, StoredEnvelope } from "../../../mailserver/queue/item.ts";
+import { type Handle, openLab } from "../../support/docker.ts";
+import { foreignImage } from "../smtp-in/programs.ts";
 
-const run = promisify(execFile);
 const HOUR = 3_600_000;
+/** Building the image takes a while where it is not there yet. */
+const PREPARATION = { timeout: 400_000 };
 const ORIGINAL = "From: alice@semail.test\r\nMessage-ID: <m@semail.test>\r\nSubject: x\r\n\r\nthe body\r\n";
 
 const READ = `
@@ -68,23 +69,19 @@ async function read(
     { id: "a", created: 0, envelope: { from, eightBit: false, smtputf8: false, ...envelope }, recipients },
     Buffer.from(ORIGINAL),
   );
-  const { stdout } = await run("python3", ["-c", READ, Buffer.from(body).toString("base64")]);
+  const { stdout, stderr } = await python.exec(["python3", "-c", READ, Buffer.from(body).toString("base64")]);
+  assert.equal(stderr, "");
   return JSON.parse(stdout) as Read;
 }
 
-let python = true;
+const lab = openLab();
+let python: Handle;
 before(async () => {
-  python = await run("python3", ["--version"]).then(
-    () => true,
-    () => false,
-  );
-});
+  python = await lab.run({ image: await foreignImage(lab, "senders") });
+}, PREPARATION);
+after(() => lab.cleanup());
 
 describe("a notification, read by Python", () => {
-  const it = (name: string, check: () => Promise<void>): void => {
-    test(name, async (t) => (python ? check() : t.skip("python3 is not on this machine")));
-  };
-
   it("tells all outcomes of a message in one report", async () => {
     const found = await read([failed, delayed, relayed, delivered], { envid: "QQ 314" });
     assert.deepEqual(found.defects, []);
