@@ -55,7 +55,11 @@ export async function startBadPeer(script: Script, at: { host: string; port: num
     open.add(socket);
     socket.once("close", () => open.delete(socket));
     socket.on("error", () => {});
-    serve(socket, current, (recipients) => accepted.push(recipients));
+    serve(
+      socket,
+      () => current,
+      (recipients) => accepted.push(recipients),
+    );
   });
   server.listen(at.port, at.host);
   await once(server, "listening");
@@ -71,21 +75,22 @@ export async function startBadPeer(script: Script, at: { host: string; port: num
   };
 }
 
-function serve(socket: Socket, script: Script, accept: (recipients: readonly string[]) => void): void {
+/** `script` is asked at each moment: on a connection that was kept it is healed too. */
+function serve(socket: Socket, script: () => Script, accept: (recipients: readonly string[]) => void): void {
   let rest = "";
   let inBody = false;
   let recipients: string[] = [];
   let said = Promise.resolve();
   const speak = (moment: Moment): void => {
-    for (const piece of script[moment] ?? []) said = said.then(() => say(socket, piece));
+    for (const piece of script()[moment] ?? []) said = said.then(() => say(socket, piece));
   };
   const hear = (line: string): void => {
     const moment = momentOf(line, inBody);
     if (moment === "MAIL") recipients = [];
     if (moment === "RCPT") recipients.push(/<(.*)>/.exec(line)?.[1] ?? "");
-    if (moment === "DATA") inBody = begins(script.DATA, "354");
+    if (moment === "DATA") inBody = begins(script().DATA, "354");
     if (moment === ".") inBody = false;
-    if (moment === "." && begins(script["."], "2\\d\\d")) {
+    if (moment === "." && begins(script()["."], "2\\d\\d")) {
       const all = recipients;
       // What it says after it has closed is not heard.
       said = said.then(() => (socket.writable ? accept(all) : undefined));
