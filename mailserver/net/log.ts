@@ -29,7 +29,7 @@ const DEPTH = 4;
 /** Lines beyond this are written before the turn of the event loop is over. */
 const BATCH_BYTES = 16_000;
 
-/** The value with what goes by a secret name taken out, at any depth; itself where there is nothing to take out. */
+/** The value with what goes by a secret name taken out; itself where there is nothing to take out. */
 function withoutSecrets(value: unknown, depth = DEPTH): unknown {
   if (depth === 0 || typeof value !== "object" || value === null || value instanceof Error) return value;
   let copy: Record<string, unknown> | undefined;
@@ -48,8 +48,8 @@ function withoutSecrets(value: unknown, depth = DEPTH): unknown {
  * Standard output, written once for each turn of the event loop: a line of its own for each event costs a busy daemon a
  * tenth of its time. What is logged before the process ends, by itself or by an error, is written.
  */
-export function lineWriter(fd = 1): DestinationStream {
-  const sink = pino.destination({ dest: fd, sync: true, minLength: BATCH_BYTES });
+function lineWriter(): DestinationStream {
+  const sink = pino.destination({ dest: 1, sync: true, minLength: BATCH_BYTES });
   let due = false;
   // Nobody reads the log any more: the mail goes on.
   sink.on("error", () => {});

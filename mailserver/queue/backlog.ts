@@ -12,6 +12,8 @@ export interface Group {
 const MAX_PER_DESTINATION = 2;
 /** A destination that took longer the last time is slow; such as hang for minutes must not have every place. */
 const SLOW_MS = 10_000;
+/** Slow destinations that are remembered; the first ones are forgotten first. */
+const MAX_SLOW = 10_000;
 /** Bytes of the messages that are being delivered; one larger than this goes alone. */
 const MAX_ACTIVE_BYTES = 64 * 1024 * 1024;
 /** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
@@ -92,8 +94,10 @@ export class Backlog {
     const { destination, item } = group;
     const took = this.#options.now() - (this.#started.get(group) ?? 0);
     this.#started.delete(group);
+    this.#slow.delete(destination);
     if (took > SLOW_MS) this.#slow.add(destination);
-    else this.#slow.delete(destination);
+    const oldest = this.#slow.values().next();
+    if (this.#slow.size > MAX_SLOW && oldest.done === false) this.#slow.delete(oldest.value);
     const left = (this.#active.get(destination) ?? 1) - 1;
     if (left > 0) this.#active.set(destination, left);
     else this.#active.delete(destination);

@@ -67,7 +67,7 @@ function rcptLine(envelope: Envelope, index: number, extensions: ReadonlyMap<str
 
 /** A command that was sent, or will be. */
 type Expected =
-  | { readonly kind: "mail" | "data" | "final" | "early" | "rset" }
+  | { readonly kind: "mail" | "data" | "final" | "rset" }
   | { readonly kind: "rcpt" | "lmtp"; readonly index: number };
 
 export class ClientTransaction {
@@ -154,7 +154,8 @@ export class ClientTransaction {
     if (this.#finished) return [];
     this.#bodyOpen = false;
     if (this.#early) {
-      this.#expected.push({ kind: "early" });
+      // One reply, for the one recipient. Who was refused by then stays so, whatever is said of the message.
+      this.#expected.push({ kind: "final" });
       return this.#take();
     }
     // RFC 2033 section 4.2: one reply for each accepted recipient.
@@ -191,11 +192,6 @@ export class ClientTransaction {
       case "final":
         this.#decideRest(outcomeOf(reply));
         this.#chunkRefused = this.#chunked && reply.code >= 300;
-        return this.#end();
-      case "early":
-        this.#chunkRefused = reply.code >= 300;
-        // Whatever is said of a message without a recipient: to nobody was it delivered.
-        if (this.#accepted.length > 0) this.#decideRest(outcomeOf(reply));
         return this.#end();
       case "rset":
         return this.#finish();
