@@ -114,6 +114,16 @@ describe("a client session", () => {
     });
   }
 
+  test("and says nothing more when the envelope is answered before the message is out", () => {
+    const session = new ClientSession({ protocol: "lmtp", hostname: "c.example", tls: "never" });
+    const hear = (line: string) => session.receive(Buffer.from(`${line}\r\n`)).flatMap(describeAction);
+    for (const line of EARLY) hear(line);
+    assert.deepEqual(session.begin({ ...ENVELOPE, ...one }, 7).flatMap(describeAction), TOGETHER);
+    assert.deepEqual([...hear("250 a"), ...hear("250 b")], []);
+    session.bodySent();
+    assert.deepEqual(hear("250 c"), ["delivered 250"]);
+  });
+
   test("but not over SMTP, nor for several recipients", () => {
     const peer = [...EARLY, "250 a", "250 b", "250 c"];
     assert.ok(!play(EARLY, one).includes("BDAT 7 LAST"));
