@@ -6,12 +6,15 @@ import type { Log } from "../net/log.ts";
 import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
+import type { BoxTurns } from "./box-turns.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
 export interface BoxLineDeps extends BoxCourierDeps {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
+  /** The other processes that deliver to these boxes; absent: there are none. */
+  readonly turns?: BoxTurns;
   /** The box takes mail again after it did not answer. */
   readonly onBack: (host: string) => void;
 }
@@ -30,10 +33,19 @@ export interface BoxLine {
   (host: string, delivery: Delivery, options?: CarryOptions): Promise<Result[]>;
   /** Until when a box that did not answer is left alone, in milliseconds since 1970; 0 for one that answers. */
   restsUntil(host: string): number;
+  /** Of a box that took a message a moment ago and has refused none for a day, whether few others wait for it. */
+  healthy(host: string): "free" | "busy" | undefined;
 }
 
 /** How long a box that did not answer is left alone. Then one delivery that may tries it; the others don't wait. */
 const REST_MS = 1_000;
+
+/** A box that took a message so long ago may be full or gone by now. */
+const MOMENT_MS = 5_000;
+/** A box that was full, or refused a message by a script of its owner, may do so again. */
+const WARY_MS = 24 * 3_600_000;
+/** And one for which more than this wait is busy. */
+const FEW = 5;
 
 const resting = reply(451, "4.4.1", "The mailbox does not answer");
 const busy = reply(451, "4.3.2", "The mailbox is busy");
@@ -53,6 +65,9 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const { clock } = deps;
   const lines = new Map<string, Line>();
   const down = new Map<string, Down>();
+  /** When each box last took a message, and when it last did not. */
+  const took = new Map<string, number>();
+  const refused = new Map<string, number>();
 
   /** Whether this delivery has to be turned away; the first after the rest that may is the one that tries. */
   function turnsAway(host: string, mayTry: boolean): boolean {
@@ -66,19 +81,30 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const rest = (host: string): void => void down.set(host, { until: clock.now() + REST_MS, tried: false });
 
   async function carry(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
-    let results: Result[];
+    const results = await inTurn(host, delivery, signal);
+    const aborted = signal?.aborted === true;
+    if (!aborted && !results.some(unanswered)) {
+      const all = results.every(({ kind }) => kind === "delivered");
+      (all ? took : refused).set(host, clock.now());
+      if (down.delete(host)) deps.onBack(host);
+    } else {
+      took.delete(host);
+      if (!aborted || down.has(host)) rest(host);
+    }
+    return results;
+  }
+
+  async function inTurn(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
+    const endTurn = await deps.turns?.take(host, signal);
     try {
-      results = await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
+      return await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
     } catch (error) {
       // A fault of our own tells nothing of the box, but whoever tried it must leave it to the next.
       if (down.has(host)) rest(host);
       throw error;
+    } finally {
+      endTurn?.();
     }
-    const aborted = signal?.aborted === true;
-    if (!aborted && !results.some(unanswered)) {
-      if (down.delete(host)) deps.onBack(host);
-    } else if (!aborted || down.has(host)) rest(host);
-    return results;
   }
 
   const line = async (
@@ -110,7 +136,12 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     const known = down.get(host);
     return known === undefined ? 0 : known.tried ? clock.now() + REST_MS : known.until;
   };
-  return Object.assign(line, { restsUntil });
+  const ago = (when: number | undefined): number => clock.now() - (when ?? Number.NEGATIVE_INFINITY);
+  const healthy = (host: string): "free" | "busy" | undefined => {
+    if (ago(took.get(host)) >= MOMENT_MS || ago(refused.get(host)) < WARY_MS) return undefined;
+    return (lines.get(host)?.waiting ?? 0) <= FEW ? "free" : "busy";
+  };
+  return Object.assign(line, { restsUntil, healthy });
 }
 
 /** RFC 3463 X.4: the way to the box is the trouble, not the message. */

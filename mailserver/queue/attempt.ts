@@ -43,23 +43,44 @@ export interface Attempted {
 
 /** Delivers what may still be delivered of a group. */
 export async function attempt(group: Group, options: AttemptOptions): Promise<Attempted> {
-  const { queue, deliver, clock, log, persist, signal } = options;
-  const { item, destination } = group;
-  const all = group.recipients.map(({ seq }) => seq);
+  const { deliver, signal } = options;
   const opened = await open(group, options);
-  if (opened === undefined) return { tried: false, left: all, idle: false };
+  if (opened === undefined) {
+    return { tried: false, left: group.recipients.map(({ seq }) => seq), idle: false };
+  }
   const { recipients, delivery } = opened;
-  const results = await deliver(destination, delivery, signal).catch((error: unknown) => {
+  const opening = new Set(recipients);
+  const unopened = group.recipients.filter((recipient) => !opening.has(recipient)).map(({ seq }) => seq);
+  const concluded = await conclude(
+    { ...group, recipients },
+    deliver(group.destination, delivery, signal),
+    options,
+  );
+  return { ...concluded, left: [...unopened, ...concluded.left] };
+}
+
+/** Stores what comes of a delivery. */
+export async function conclude(
+  group: Group,
+  delivery: Promise<readonly Result[]>,
+  { queue, clock, log, persist, ...options }: AttemptOptions,
+): Promise<Attempted> {
+  const { item, destination, recipients } = group;
+  const results = await delivery.catch((error: unknown) => {
     log.error("queue.error", { item: item.id, destination, error });
     const answer = reply(451, "4.3.0", "The message could not be handled here");
     return recipients.map((): Result => ({ kind: "temporary", reply: answer }));
   });
-  const settlements = toSettlements({ ...group, recipients }, results, options);
   const now = clock.now();
+  const settlements = toSettlements(group, results, { ...options, now });
   const { idle } = await persist(() => queue.settle({ id: item.id, at: now, settlements }));
   logSettlements(log, group, settlements);
   const settled = new Set(settlements.map(({ seq }) => seq));
-  return { tried: true, left: all.filter((seq) => !settled.has(seq)), idle };
+  return {
+    tried: true,
+    left: recipients.map(({ seq }) => seq).filter((seq) => !settled.has(seq)),
+    idle,
+  };
 }
 
 type Opened = Pick<Group, "recipients"> & { readonly delivery: Delivery };
@@ -83,7 +104,12 @@ async function open(group: Group, { queue, clock, log }: AttemptOptions): Promis
 function toSettlements(
   { item, recipients }: Group,
   results: readonly Result[],
-  { clock, retry, random, signal }: AttemptOptions,
+  {
+    now,
+    retry,
+    random,
+    signal,
+  }: Pick<AttemptOptions, "retry" | "random" | "signal"> & { readonly now: number },
 ): Settlement[] {
   return recipients.flatMap((recipient, index) => {
     const result = toAttempt(results[index]);
@@ -92,7 +118,7 @@ function toSettlements(
     return [
       settle(recipient, result, {
         created: item.created,
-        now: clock.now(),
+        now,
         settings: retry,
         random: random(),
         silent: whyNotTold(item.envelope) !== undefined,

@@ -44,6 +44,8 @@ export interface NewItem {
   readonly recipients: readonly NewRecipient[];
   /** The message as it goes out. */
   readonly body: Uint8Array;
+  /** The recipients are the caller's until settled or released: their delivery has begun. */
+  readonly claimed?: boolean;
 }
 
 export interface NewRecipient {

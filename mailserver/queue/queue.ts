@@ -106,7 +106,10 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     onEnqueued: (listener) => {
       listeners.push(listener);
     },
-    enqueue: (item) => call("enqueue", item).then(notify),
+    enqueue: async (item) => {
+      await call("enqueue", item);
+      if (!item.claimed) notify();
+    },
     report: async (change) => {
       const told = await call("report", change);
       notify();

@@ -3,8 +3,10 @@
  * It wakes when something is queued, when a delivery ends, and when the next recipient is due: never in between.
  */
 import type { RetrySettings } from "../contract.ts";
+import type { Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
-import { type AttemptOptions, attempt, type Deliver } from "./attempt.ts";
+import { localError } from "../smtp/replies.ts";
+import { type Attempted, type AttemptOptions, attempt, conclude, type Deliver } from "./attempt.ts";
 import { Backlog, type Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
 import type { NewItem, Unreported } from "./item.ts";
@@ -30,7 +32,9 @@ export interface RunnerOptions {
 export interface Runner {
   /** Looks for due recipients now. */
   wake(): void;
-  /** Settles within two seconds; what was not finished by then is due again at the next start. */
+  /** Stores what comes of a delivery that has begun already; the recipients are claimed. */
+  follow(group: Group, delivery: Promise<readonly Result[]>): void;
+  /** Settles within two seconds, and may be called again; what was not finished by then is due again at the next start. */
   stop(): Promise<void>;
 }
 
@@ -79,8 +83,22 @@ class QueueRunner implements Runner {
     if (!this.#filling) this.guard(this.#fill());
   }
 
+  follow(group: Group, delivery: Promise<readonly Result[]>): void {
+    const cut = group.recipients.map((): Result => ({ kind: "temporary", reply: localError }));
+    // When the runner ends, it does not wait for a delivery that it can't stop.
+    const work = conclude(group, unlessAborted(delivery, this.#abort.signal, cut), this.#attempts)
+      .then((attempted) => this.#finish(group, attempted))
+      .finally(() => {
+        this.#active.delete(work);
+        this.wake();
+      });
+    this.#active.add(work);
+    this.guard(work);
+  }
+
   async stop(): Promise<void> {
-    if (this.#stopped) return;
+    // What was taken in while the runner was ending is followed, too.
+    if (this.#stopped) return void (await Promise.all(this.#active));
     this.#stopped = true;
     this.#cancelTimer();
     const { promise: timeUp, resolve } = Promise.withResolvers<void>();
@@ -164,8 +182,10 @@ class QueueRunner implements Runner {
   }
 
   async #deliver(group: Group): Promise<void> {
-    const { item, destination } = group;
-    const { tried, left, idle } = await attempt(group, this.#attempts);
+    await this.#finish(group, await attempt(group, this.#attempts));
+  }
+
+  async #finish({ item, destination }: Group, { tried, left, idle }: Attempted): Promise<void> {
     if (tried) await this.#leaveAlone(destination);
     const given = left.length > 0 ? await this.#options.queue.release({ id: item.id, seqs: left }) : { idle };
     if (given.idle) await this.#reporter.reportInTurn(item.id);
@@ -175,4 +195,13 @@ class QueueRunner implements Runner {
     const seqs = recipients.map(({ seq }) => seq);
     await this.#options.queue.release({ id: item.id, seqs });
   }
+}
+
+/** What comes of `work`, or `otherwise` once `signal` is aborted. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, otherwise: T): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  const end = (): void => resolve(otherwise);
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", end));
 }

@@ -102,6 +102,7 @@ export class Store {
         ...[id, seq, address, destination, created, ...[originals, notify, orcpt].map(optionalJson)],
       );
     }
+    if (item.claimed) this.#claims.take({ item: id, seqs: [...item.recipients.keys()] });
   }
 
   /** Due recipients, grouped by item; they are not given out again until settled or released. */

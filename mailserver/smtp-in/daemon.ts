@@ -2,6 +2,7 @@
 import type { DNSResolver } from "mailauth";
 import type { SmtpInSettings } from "../contract.ts";
 import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
+import type { BoxTurns } from "../courier/box-turns.ts";
 import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
@@ -26,6 +27,7 @@ import { createQuery } from "./questions.ts";
 import { sessionOptions } from "./session-options.ts";
 import { removeShard } from "./shards.ts";
 import { createDeliver, createNotifier, createSpool } from "./spool.ts";
+import { createTandem } from "./tandem.ts";
 
 /** What differs between the container and a test. */
 export interface DaemonDeps {
@@ -45,6 +47,8 @@ export interface DaemonDeps {
   readonly sharedPort?: boolean;
   /** Folders of spools that nobody else writes to: their mail is delivered, and nothing is added. */
   readonly adopt?: readonly string[];
+  /** Takes turns at the boxes with those who share them. */
+  readonly turns?: BoxTurns;
   /** A box takes mail again; for those who share the boxes. */
   readonly onBoxBack?: (host: string) => void;
   readonly graceMs?: number;
@@ -73,12 +77,16 @@ const ROOM_MESSAGES = 3;
 const CLIENT_MESSAGES = 2;
 
 /** Everything that a message passes through. */
-interface Parts extends DaemonDeps {
+interface Couriers extends DaemonDeps {
   readonly queue: Queue;
-  readonly identity: ServerIdentity;
   readonly findBox: FindBox;
   readonly boxes: BoxLine;
   readonly connections: Connections;
+}
+
+interface Parts extends Couriers {
+  readonly identity: ServerIdentity;
+  readonly follow: Runner["follow"];
 }
 
 /** Listens when it resolves; rejects when port, certificate or spool can't be had. */
@@ -98,15 +106,21 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     deps.onBoxBack?.(host);
   };
   const connections = new ConnectionPool(KEPT);
-  const boxes = createBoxLine({ hostname, port, connections, log, clock, onBack, timeouts: TIMEOUTS });
+  const boxes = createBoxLine({ ...deps, hostname, port, connections, onBack, timeouts: TIMEOUTS });
   const findBox = createBoxFinder(resolve, settings);
-  const parts = { ...deps, identity, queue, findBox, boxes, connections };
-  const closeQueues = (): Promise<unknown> => Promise.all(queues.map((each) => each.close()));
+  const couriers = { ...deps, findBox, boxes, connections };
+  const runner = startDelivery(settings, { ...couriers, queue });
+  const runners = [runner, ...adopted.map((each) => startDelivery(settings, { ...couriers, queue: each }))];
+  const closeQueues = async (): Promise<void> => {
+    await Promise.all(runners.map((each) => each.stop()));
+    await connections.close();
+    await Promise.all(queues.map((each) => each.close()));
+  };
+  const parts = { ...couriers, identity, queue, follow: runner.follow.bind(runner) };
   const listener = await listen(settings, parts).catch(async (error: unknown) => {
     await closeQueues();
     throw error;
   });
-  const runners = queues.map((each) => startDelivery(settings, { ...parts, queue: each }));
   const unwatch = identity.watch();
   return {
     port: listener.port,
@@ -117,8 +131,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     close: async () => {
       unwatch();
       // The queues close last: a message that is being taken in may still become durable.
-      await Promise.all([listener.close(), ...runners.map((runner) => runner.stop())]);
-      await connections.close();
+      await Promise.all([listener.close(), ...runners.map((each) => each.stop())]);
       await closeQueues();
       await directory.close();
     },
@@ -156,7 +169,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
     { ...parts, hostname, domains },
     createNotifier({ ...parts, hostname, domains }, settings),
   );
-  const drop = createMailDrop({ ...parts, spool });
+  const drop = createMailDrop({ ...parts, spool, tandem: createTandem(parts) });
   const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
   const asking = query === undefined ? {} : { query };
   const counts = parts.counts ?? countClients(settings, parts.clock.now);
@@ -197,7 +210,7 @@ function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query 
   return { senders: { check, rules: senders } };
 }
 
-function startDelivery(settings: SmtpInSettings, parts: Parts): Runner {
+function startDelivery(settings: SmtpInSettings, parts: Couriers): Runner {
   const { hostname, domains, relay, retry } = settings;
   const { log, connections } = parts;
   return startRunner({

@@ -18,9 +18,9 @@ import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } fr
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
-import type { MailDrop, Parcel } from "./mail-drop.ts";
+import type { MailDrop } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
-import type { Forward } from "./spool.ts";
+import type { Forward, Parcel } from "./spool.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;

@@ -11,18 +11,9 @@ import { QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
-import type { Address, Decision, RcptParameters } from "../smtp/types.ts";
-import type { Box } from "./find-box.ts";
-import type { Forward, Sender, Spool, Told } from "./spool.ts";
-
-/** A person's copy of a message. */
-export interface Parcel {
-  readonly box: Box;
-  /** The address by which the person was reached. */
-  readonly address: Address;
-  /** What the sender wants to be told. */
-  readonly wishes: RcptParameters;
-}
+import type { Decision } from "../smtp/types.ts";
+import type { Forward, Parcel, Sender, Spool, Told } from "./spool.ts";
+import type { Tandem } from "./tandem.ts";
 
 export interface Message extends Sender {
   /** One per box. */
@@ -35,6 +26,7 @@ export interface Message extends Sender {
 export interface MailDropDeps {
   readonly boxes: BoxLine;
   readonly spool: Spool;
+  readonly tandem: Tandem;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
@@ -51,7 +43,9 @@ const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try aga
 
 export function createMailDrop(deps: MailDropDeps): MailDrop {
   return async (message) => {
-    const results = await deliverAll(message, deps);
+    const taken = await deps.tandem(message, (parcel) => deliverOne(message, parcel, deps));
+    if (taken.kind === "kept") return { kind: "accept" };
+    const results = await (taken.results ?? deliverAll(message, deps));
     const settled: Settled =
       results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
     if (settled.kind === "refuse") return settled;

@@ -13,6 +13,7 @@ const slot = workerSlot(process.env);
 const [, , word, ...words] = process.argv;
 const settingsFile = word ?? SETTINGS_FILE;
 const deskFolder = join(tmpdir(), "semail-queue");
+const turnsFolder = join(tmpdir(), "semail-turns");
 const exit = (code: number): void => process.exit(code);
 // The bundle is one file, which serves as the entry of every process and thread; each loads only what it needs.
 if (isQueueWorker()) runQueueWorker();
@@ -29,5 +30,6 @@ else if (word === "queue") {
   await runPrimary({ settingsFile, exit });
 } else {
   const { runWorker } = await import("./worker.ts");
-  await runWorker({ slot, deskFolder, queueWorker: new URL(import.meta.url), settingsFile, exit });
+  const queueWorker = new URL(import.meta.url);
+  await runWorker({ slot, deskFolder, turnsFolder, queueWorker, settingsFile, exit });
 }

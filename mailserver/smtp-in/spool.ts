@@ -57,13 +57,18 @@ export interface Sender {
   readonly body: Buffer;
 }
 
+/** A person's copy of a message. */
+export interface Parcel {
+  readonly box: Box;
+  /** The address by which the person was reached. */
+  readonly address: Address;
+  /** What the sender wants to be told. */
+  readonly wishes: RcptParameters;
+}
+
 /** A message for some of its boxes. */
 export interface Kept extends Sender {
-  readonly waiting: readonly {
-    readonly box: Box;
-    readonly address: Address;
-    readonly wishes: RcptParameters;
-  }[];
+  readonly waiting: readonly Parcel[];
   readonly forwards: readonly Forward[];
   readonly owed: readonly Told[];
 }
@@ -83,7 +88,7 @@ export type Spool = (kept: Kept) => Promise<void>;
 export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool {
   const { queue, newId, clock, log } = deps;
 
-  function toItem(kept: Kept, recipients: NewRecipient[]): NewItem[] {
+  function toItems(kept: Kept, recipients: NewRecipient[]): NewItem[] {
     if (recipients.length === 0) return [];
     const envelope = toEnvelope(kept, recipients);
     return [{ id: newId(), created: clock.now(), envelope, recipients, body: kept.body }];
@@ -114,29 +119,36 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
   }
 
   return async (kept) => {
-    const boxes = kept.waiting.map(({ box, address, wishes }) => ({
-      ...wishes,
-      address: address.text,
-      destination: boxDestination(box.host),
-    }));
+    const boxes = kept.waiting.map(toRecipient);
     const forwards = kept.forwards.map(({ address, original, notify: wish }) => ({
       address: address.text,
       destination: FORWARD_DESTINATION,
       originals: [original.text],
       ...(wish && { notify: wish }),
     }));
-    const items = [...toItem(kept, boxes), ...toItem(kept, forwards)];
+    const items = [...toItems(kept, boxes), ...toItems(kept, forwards)];
     const all = [...items, ...(await toNotification(kept))];
     // Asked for at once, so that they share a commit.
     await Promise.all(all.map((item) => queue.enqueue(item)));
-    for (const { id: item, recipients, envelope } of items) {
-      const to = recipients.map(({ address }) => address);
-      log.info("queue.accepted", { message: kept.id, item, from: envelope.from, to, size: kept.body.length });
-    }
+    for (const item of items) logAccepted(log, kept, item);
   };
 }
 
-function toEnvelope(
+export function logAccepted(
+  log: Log,
+  { id, body }: Sender,
+  { id: item, recipients, envelope }: NewItem,
+): void {
+  const to = recipients.map(({ address }) => address);
+  log.info("queue.accepted", { message: id, item, from: envelope.from, to, size: body.length });
+}
+
+/** A person's copy as it is kept. */
+export function toRecipient({ box, address, wishes }: Parcel): NewRecipient {
+  return { ...wishes, address: address.text, destination: boxDestination(box.host) };
+}
+
+export function toEnvelope(
   { from, body, told, proven }: Sender,
   recipients: readonly Pick<NewRecipient, "address">[],
 ): StoredEnvelope {

@@ -1,6 +1,7 @@
 /** A worker process of smtp-in: serves sessions, has a spool of its own, ends when its primary says so or is gone. */
 import { randomBytes } from "node:crypto";
 import { SmtpInSettings } from "../contract.ts";
+import { createBoxTurns } from "../courier/box-turns.ts";
 import { deskSocket } from "../desk/ask.ts";
 import { serveDesk } from "../desk/serve.ts";
 import { sumCounts } from "../desk/words.ts";
@@ -22,12 +23,15 @@ export interface WorkerDeps extends ProcessDeps {
   readonly queueWorker: URL;
   /** Where the workers answer questions about their queues. */
   readonly deskFolder: string;
+  /** Where the workers take turns at the boxes. */
+  readonly turnsFolder: string;
 }
 
 export async function runWorker({
   slot,
   queueWorker,
   deskFolder,
+  turnsFolder,
   settingsFile,
   exit,
 }: WorkerDeps): Promise<void> {
@@ -65,6 +69,7 @@ export async function runWorker({
         queueWorker,
         counts,
         sharedPort: true,
+        turns: createBoxTurns({ folder: turnsFolder, name: `worker-${slot}`, timing: systemClock }),
         adopt: orphanedShards(queueDir, slot, workers),
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },

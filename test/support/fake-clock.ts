@@ -37,6 +37,11 @@ export class FakeClock implements Clock {
     this.#now += ms;
   }
 
+  /** Whether a timer is set. */
+  get armed(): boolean {
+    return this.#timers.size > 0;
+  }
+
   /** Waits until a timer is set, moves to the earliest, and fires it. */
   async jump(): Promise<number> {
     while (this.#timers.size === 0) {

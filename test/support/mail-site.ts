@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "ldapts";
 import { bundleDaemon } from "../../tools/bundle.ts";
@@ -29,12 +30,45 @@ interface Place {
   readonly port: number;
 }
 
+/** Passes so many replies on (RFC 5321 section 4.2.1), and the rest when it is opened. */
+class Gate extends Transform {
+  readonly #reached: () => void;
+  readonly #held: Buffer[] = [];
+  #left: number;
+
+  constructor(replies: number, reached: () => void) {
+    super();
+    this.#left = replies;
+    this.#reached = reached;
+  }
+
+  override _transform(bytes: Buffer, _encoding: string, done: () => void): void {
+    for (const line of bytes.toString("latin1").split(/(?<=\n)/)) {
+      const part = Buffer.from(line, "latin1");
+      if (this.#left > 0) this.push(part);
+      else {
+        this.#held.push(part);
+        this.#reached();
+      }
+      if (/^\d{3} .*\n$/.test(line)) this.#left -= 1;
+    }
+    done();
+  }
+
+  open(): void {
+    this.#left = Number.POSITIVE_INFINITY;
+    for (const part of this.#held.splice(0)) this.push(part);
+  }
+}
+
 /** The way to a service: open, or refusing as a machine whose service is down does. */
 export class Door {
   readonly #at: Place;
   readonly #target: Place;
   readonly #sockets = new Set<Socket>();
+  readonly #gates = new Set<Gate>();
   #server: Server | undefined;
+  #newGate: (() => Gate) | undefined;
 
   constructor(at: Place, target: Place) {
     this.#at = at;
@@ -60,12 +94,36 @@ export class Door {
           this.#sockets.delete(one);
           other.destroy();
         });
-        one.pipe(other);
       }
+      near.pipe(far);
+      const gate = this.#newGate?.();
+      if (gate === undefined) far.pipe(near);
+      else far.pipe(gate).pipe(near);
     });
     this.#server = server;
     server.listen(this.#at);
     await once(server, "listening");
+  }
+
+  /**
+   * What comes back stands still after so many replies of a connection that is opened from now on, as when the service
+   * freezes there; settles when it does.
+   */
+  stallAfter(replies: number): Promise<void> {
+    const { promise, resolve: reached } = Promise.withResolvers<void>();
+    this.#newGate = () => {
+      const gate = new Gate(replies, reached);
+      this.#gates.add(gate);
+      return gate;
+    };
+    return promise;
+  }
+
+  /** Lets everything pass again. */
+  thaw(): void {
+    this.#newGate = undefined;
+    for (const gate of this.#gates) gate.open();
+    this.#gates.clear();
   }
 
   /** Cuts what passes through. */

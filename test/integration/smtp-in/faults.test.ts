@@ -18,12 +18,12 @@ let daemon: Daemon;
 let port: number;
 let healthPort: number;
 let spool: string;
-let [alice, bob] = [] as unknown as [Box, Box];
+let [alice, bob, carol] = [] as unknown as [Box, Box, Box];
 let number = 0;
 
 before(async () => {
-  site = await openMailSite({ boxes: 2 });
-  [alice, bob] = site.boxes as [Box, Box];
+  site = await openMailSite({ boxes: 3 });
+  [alice, bob, carol] = site.boxes as [Box, Box, Box];
   spool = join(site.folder, "spool");
   await mkdir(spool);
   await execa("mount", ["-t", "tmpfs", "-o", `size=${SMALL_DISK},mode=0700`, "semail-test", spool]);
@@ -41,7 +41,7 @@ before(async () => {
   });
 });
 beforeEach(async () => {
-  for (const { door } of [alice, bob]) await door.open();
+  for (const { door } of [alice, bob, carol]) await door.open();
 });
 after(async () => {
   await daemon?.kill();
@@ -123,16 +123,41 @@ describe("smtp-in", () => {
     assert.deepEqual([await copies(id, alice), await copies(id, bob)], [1, 1]);
   });
 
-  test("waits for a box that froze in the middle, and delivers once", async () => {
-    const { id, client } = await begun([alice]);
-    await alice.handle.pause();
+  test("waits for a frozen box of which nothing is known, and delivers once", async () => {
+    const { id, client } = await begun([carol]);
+    await carol.handle.pause();
     const reply = client.say(".");
     const early = await Promise.race([reply, sleep(1_500, "nothing yet")]);
-    await alice.handle.unpause();
+    await carol.handle.unpause();
     assert.equal(early, "nothing yet");
     assert.equal(await reply, "250 2.0.0");
+    assert.equal(await copies(id, carol), 1);
+  });
+
+  test("has the disk take what is for a box that freezes amid its mail, and delivers once", async () => {
+    await sent([alice]);
+    const { id, client } = await begun([alice]);
+    await alice.handle.pause();
+    const early = await Promise.race([client.say("."), sleep(LONG_MS, "nothing yet", { ref: false })]);
+    await alice.handle.unpause();
+    assert.equal(early, "250 2.0.0");
     assert.equal(await copies(id, alice), 1);
   });
+
+  const stages = ["the greeting", "LHLO", "MAIL", "RCPT", "the message"];
+  for (const [replies, stage] of stages.entries()) {
+    test(`delivers once to a box that froze before its reply to ${stage}`, async () => {
+      // Sessions that are kept would be asked first.
+      alice.door.cut();
+      const frozen = alice.door.stallAfter(replies);
+      const { id, client } = await begun([alice]);
+      const reply = client.say(".");
+      await frozen;
+      alice.door.thaw();
+      assert.equal(await reply, "250 2.0.0");
+      assert.equal(await copies(id, alice), 1);
+    });
+  }
 
   test("delivers at least once what a box took while the connection to it broke", async () => {
     for (let cut = 0; cut < 10; cut += 1) {

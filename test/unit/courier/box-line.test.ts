@@ -35,6 +35,7 @@ let asked: PromiseWithResolvers<DeliveryReport>[];
 let back: string[];
 let send: (host?: string, options?: CarryOptions) => Promise<string>;
 let restsUntil: (host: string) => number;
+let healthy: (host: string) => string | undefined;
 beforeEach(() => {
   clock = new FakeClock(0);
   asked = [];
@@ -53,7 +54,7 @@ beforeEach(() => {
     log: silentLog,
     onBack: (host) => void back.push(host),
   });
-  restsUntil = line.restsUntil;
+  ({ restsUntil, healthy } = line);
   send = async (host = "box-alice", options = {}) => {
     const [result] = await line(host, DELIVERY, options);
     return `${result?.kind} ${result?.reply.enhanced}`;
@@ -149,6 +150,42 @@ describe("in front of a box", () => {
     assert.equal(await first, "temporary 4.2.2");
     assert.equal(restsUntil("box-alice"), 0);
   });
+
+  test("is healthy for five seconds after it took a message, and busy when more than five wait", async () => {
+    assert.equal(healthy("box-alice"), undefined);
+    void send();
+    await answer(TAKEN);
+    assert.equal(healthy("box-alice"), "free");
+    const waiting = Array.from({ length: 6 }, () => send());
+    await setImmediate();
+    assert.equal(healthy("box-alice"), "busy");
+    for (const _ of waiting) await answer(TAKEN);
+    assert.equal(healthy("box-alice"), "free");
+    clock.pass(5_000);
+    assert.equal(healthy("box-alice"), undefined);
+  });
+
+  const doubts: Readonly<Record<string, readonly [DeliveryReport, number]>> = {
+    "when it did not answer, until it took one again": [SILENT, 1_000],
+    "for a day when it refused a message": [FULL, 86_400_000],
+  };
+  for (const [when, [report, pass]] of Object.entries(doubts)) {
+    test(`is not healthy ${when}`, async () => {
+      for (const next of [TAKEN, report]) {
+        void send();
+        await answer(next);
+      }
+      assert.equal(healthy("box-alice"), undefined);
+      clock.pass(pass - 1);
+      void send();
+      await answer(TAKEN);
+      assert.equal(healthy("box-alice"), undefined);
+      clock.pass(1);
+      void send("box-alice", { tries: true });
+      await answer(TAKEN);
+      assert.equal(healthy("box-alice"), "free");
+    });
+  }
 
   test("boxes don't wait for each other", async () => {
     const both = Promise.all([send("box-alice"), send("box-bob")]);

@@ -82,6 +82,17 @@ test("what was in flight is due again after reopening, once", async () => {
   assert.equal((await queue.claimDue(all)).items.length, 0);
 });
 
+test("an item whose delivery has begun elsewhere is given to nobody, and is due again after reopening", async () => {
+  await using folder = await temporaryFolder();
+  const before = await testQueue(folder.path);
+  await before.enqueue({ ...item("a", ["bob@one.test", "eve@two.test"]), claimed: true });
+  assert.deepEqual((await before.claimDue(all)).items, []);
+  assert.equal(await before.nextDue([]), undefined);
+  await before.close();
+  await using queue = await testQueue(folder.path);
+  assert.equal((await queue.claimDue(all)).items[0]?.recipients.length, 2);
+});
+
 test("busy destinations are left out", async () => {
   await using folder = await temporaryFolder();
   await using queue = await testQueue(folder.path);
