@@ -215,7 +215,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     // In the order in which the engine lists them, or the official plugin sees a change.
     ...(args.ports && {
       ports: args.ports
-        .toSorted((one, other) => one.internal - other.internal)
+        .toSorted((one, other) => one.internal - other.internal || (one.ip < other.ip ? -1 : 1))
         .map((port) => ({ ...port, protocol: "tcp" })),
     }),
     volumes: [

@@ -8,7 +8,7 @@ import {
   SmtpInSettings,
   SmtpOutSettings,
 } from "../mailserver/contract.ts";
-import { type EngineContainer, type PublishedPort, serviceContainer } from "./container.ts";
+import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
@@ -107,10 +107,6 @@ export class MailServer extends pulumi.ComponentResource {
     return dataVolume(resource, { host, name, kind: "queue", policy }, { parent: this });
   }
 
-  private published(internal: number, external: number): PublishedPort {
-    return { internal, external, ip: this.args.host.bind };
-  }
-
   private makeResolver(): EngineContainer {
     const { host, images, addresses, subnets, stubs } = this.args;
     const served = Object.entries(stubs).map(([zone, server]) => `${zone}=${server}`);
@@ -177,7 +173,7 @@ export class MailServer extends pulumi.ComponentResource {
         files: { "settings.json": settings },
         liveFiles: this.tlsFiles(),
         volumes: [{ volume: this.queue, path: "/var/spool/semail" }],
-        ports: [this.published(587, ports.submission), this.published(465, ports.submissions)],
+        ports: [...host.published(587, ports.submission), ...host.published(465, ports.submissions)],
         wait: true,
       },
       { parent: this, dependsOn: [login.entry, this.resolver, ...this.args.signable] },
@@ -216,7 +212,7 @@ export class MailServer extends pulumi.ComponentResource {
         files: { "settings.json": settings },
         liveFiles: this.tlsFiles(),
         volumes: [{ volume: this.spool, path: "/var/spool/semail" }],
-        ports: [this.published(25, ports.smtp)],
+        ports: host.published(25, ports.smtp),
         wait: true,
       },
       { parent: this, dependsOn: [login.entry, this.resolver] },
@@ -247,9 +243,9 @@ export class MailServer extends pulumi.ComponentResource {
           ...this.tlsFiles(),
         },
         ports: [
-          this.published(143, ports.imap),
-          this.published(993, ports.imaps),
-          this.published(4190, ports.sieve),
+          ...host.published(143, ports.imap),
+          ...host.published(993, ports.imaps),
+          ...host.published(4190, ports.sieve),
         ],
         wait: true,
       },

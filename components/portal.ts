@@ -52,7 +52,7 @@ export class Portal extends pulumi.ComponentResource {
         files: { "settings.json": login.password.apply((password) => settings(args, login, password)) },
         liveFiles: { "tls.crt": certificate, "tls.key": key },
         volumes: [{ volume: operator.sockets, path: OPERATOR_SOCKETS }],
-        ports: [{ internal: PORT, external: port, ip: host.bind }],
+        ports: host.published(PORT, port),
         wait: true,
       },
       { parent: this, dependsOn: [login.entry, operator.container] },

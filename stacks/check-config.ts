@@ -79,6 +79,9 @@ function message(issue: z.core.$ZodIssue): string {
   if (missing) return "is missing";
   if (issue.code === "invalid_value")
     return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}`;
+  // Objects that differ by their `kind`.
+  if (issue.code === "invalid_union" && "options" in issue && issue.options)
+    return `must be one of ${issue.options.filter((kind) => typeof kind === "string").join(", ")}`;
   return issue.message.replace(/^Invalid input: /, "");
 }
 

@@ -1,5 +1,6 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
+import { checkHost, publicAddress } from "./cross-check-host.ts";
 import { Portal, Ports, User, type UserConfig } from "./schema.ts";
 import { Uid } from "./schema-fields.ts";
 
@@ -22,6 +23,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkHolder("smtpIn.catchAll", isObject(raw.smtpIn) ? raw.smtpIn.catchAll : undefined, users),
     ...checkPorts(raw.ports, raw.portal),
     ...checkDomains(raw.domains, domain),
+    ...checkHost(raw),
     ...checkWeb(raw.dns, raw.host),
     ...checkBackup(raw.backup),
   ];
@@ -47,7 +49,7 @@ function checkDomains(raw: unknown, domain: string | undefined): Problem[] {
 
 /** A name that is looked for on the web needs an address that the world reaches. */
 function checkWeb(dns: unknown, host: unknown): Problem[] {
-  if (!isObject(dns) || (isObject(host) && host.address !== undefined)) return [];
+  if (!isObject(dns) || publicAddress(host) !== undefined) return [];
   return ["mtaSts", "autoconfig"].flatMap((key) =>
     dns[key] === undefined || dns[key] === false
       ? []

@@ -44,8 +44,8 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
     prefix: model.prefix,
-    bind: model.host.bind,
-    subnets: { front: network.front, boxes: network.boxes },
+    binds: model.host.binds,
+    subnets: { front: network.front, front6: network.front6, boxes: network.boxes },
   });
   const images = new MailImages("images", { host, plans });
   const keys = new Keys("keys", {

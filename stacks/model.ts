@@ -1,4 +1,6 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
+import { isIPv6 } from "node:net";
+import { type HostPlan, planHost } from "./host-plan.ts";
 import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
@@ -31,6 +33,8 @@ export interface Hostnames {
 /** Addresses and subnets of the stack's private networks. */
 export interface NetworkPlan {
   readonly front: string;
+  /** Where ports are published on IPv6, too; nobody routes it. */
+  readonly front6: string | undefined;
   readonly boxes: string;
   readonly smtpIn: string;
   readonly smtpOut: string;
@@ -60,7 +64,7 @@ export interface MailModel {
   /** Name servers that the resolver asks instead of the public ones, by domain. */
   readonly stubs: Readonly<Record<string, string>>;
   readonly records: readonly RecordSpec[];
-  readonly host: StackConfig["host"];
+  readonly host: HostPlan;
   readonly dns: StackConfig["dns"];
   readonly dkim: StackConfig["dkim"];
   readonly ports: StackConfig["ports"];
@@ -81,7 +85,9 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const domains = [domain, ...config.domains];
   const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
-  const address = config.host.address;
+  const host = planHost(config.host);
+  const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
+  const { address } = host;
   const persons = people(config);
   const catchAll = persons.find(({ uid }) => uid === config.smtpIn.catchAll)?.address;
   return deepFreeze({
@@ -91,7 +97,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     suffix: suffixOf(domain),
     hostnames,
     people: persons,
-    network,
+    network: { ...network, front6 },
     stubs:
       config.dns.provider === "dev"
         ? Object.fromEntries(domains.map((each) => [devZone(each), network.livedns]))
@@ -101,7 +107,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       domains,
       hostnames,
       dns: config.dns,
-      address6: config.host.address6,
+      address6: host.address6,
       web: address,
       // The containers' own addresses have the services on their standard ports.
       ports: address === undefined ? STANDARD_PORTS : config.ports,
@@ -111,7 +117,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
         imap: address ?? network.access,
       },
     }),
-    host: config.host,
+    host,
     dns: config.dns,
     dkim: config.dkim,
     ports: config.ports,
@@ -132,7 +138,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
 const STANDARD_PORTS: MailPorts = { submission: 587, submissions: 465, imap: 143, imaps: 993, sieve: 4190 };
 
 /** Other mail sites that a dev stack is tried out with are made up in its own zone and stand on its own network. */
-function ownTargets(config: StackConfig, network: NetworkPlan): string[] {
+function ownTargets(config: StackConfig, network: Pick<NetworkPlan, "front">): string[] {
   return config.dns.provider === "dev" ? [network.front] : [];
 }
 
@@ -192,14 +198,25 @@ function bytes(size: string): number {
   return value;
 }
 
-/** A /16 of 10.64.0.0 to 10.191.0.0 by the stack's name, so that stacks on one host seldom meet. */
-function defaultNetwork(prefix: string): string {
-  let hash = 0x811c9dc5; // FNV-1a, 32 bits
-  for (const char of prefix) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
-  return `10.${64 + (hash % 128)}.0.0/16`;
+/** FNV-1a, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
+  return hash;
 }
 
-function planNetwork(cidr: string): NetworkPlan {
+/** A network of unique local addresses (RFC 4193) by the stack's name. */
+function uniqueNetwork(prefix: string): string {
+  const part = (of: string): string => (hashOf(of) & 0xffff).toString(16);
+  return `fd53:${part(prefix)}:${part(`${prefix} `)}::/64`;
+}
+
+/** A /16 of 10.64.0.0 to 10.191.0.0 by the stack's name, so that stacks on one host seldom meet. */
+function defaultNetwork(prefix: string): string {
+  return `10.${64 + (hashOf(prefix) % 128)}.0.0/16`;
+}
+
+function planNetwork(cidr: string): Omit<NetworkPlan, "front6"> {
   const net = cidr.split(".").slice(0, 2).join(".");
   return {
     front: `${net}.0.0/24`,

@@ -6,7 +6,8 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { Backup } from "./schema-backup.ts";
 import { Dns } from "./schema-dns.ts";
-import { address, day, domain, ipv4, ipv6, port, size } from "./schema-fields.ts";
+import { address, day, domain, port, size } from "./schema-fields.ts";
+import { Host } from "./schema-host.ts";
 import { SmtpIn, SmtpOut } from "./schema-smtp.ts";
 
 export const User = z.strictObject({
@@ -39,28 +40,6 @@ export const User = z.strictObject({
     .describe("The day on which a person with `state: deleted` gave up their mailbox."),
 });
 
-export const Host = z.strictObject({
-  kind: z
-    .literal("local")
-    .default("local")
-    .describe("`local`: the Docker engine that `docker` on this machine talks to."),
-  bind: ipv4
-    .default("127.0.0.1")
-    .describe(
-      "The address on which ports are published. `127.0.0.1` keeps the system private to the machine.",
-    ),
-  address: ipv4
-    .optional()
-    .describe(
-      "The public address of the host, for the DNS records. Default: the containers' own addresses, for use on one machine.",
-    ),
-  address6: ipv6
-    .optional()
-    .describe(
-      "The host's public IPv6 address, if the services are reached under it, too. Makes AAAA records.",
-    ),
-});
-
 export const Ports = z.strictObject({
   smtp: port.default(25).describe("smtp-in: mail from other servers."),
   submission: port.default(587).describe("smtp-out: submission with STARTTLS."),
@@ -68,7 +47,11 @@ export const Ports = z.strictObject({
   imap: port.default(143).describe("access: IMAP with STARTTLS."),
   imaps: port.default(993).describe("access: IMAP over TLS."),
   sieve: port.default(4190).describe("access: ManageSieve with STARTTLS."),
-  ldap: port.default(3890).describe("directory, always on 127.0.0.1: Pulumi writes the entries through it."),
+  ldap: port
+    .default(3890)
+    .describe(
+      "directory, always on 127.0.0.1: Pulumi writes the entries through it. Of a remote host, on 127.0.0.1 of this machine too.",
+    ),
   dnsApi: port.default(8053).describe("livedns, always on 127.0.0.1: the API of the `dev` DNS provider."),
 });
 

@@ -11,6 +11,7 @@ export interface Summary {
   readonly prefix: string;
   readonly domain: string;
   readonly domains: readonly string[];
+  /** Where the services are reached from the machine that makes the stack. */
   readonly bind: string;
   /** The host's public addresses. */
   readonly address?: string;
@@ -31,8 +32,8 @@ export interface Summary {
   readonly records: readonly RecordSpec[];
   /** Who serves the zone; `none`: the records are to be entered by hand. */
   readonly dnsProvider: MailModel["dns"]["provider"];
-  /** The stack's resolver and, for development, its name server: addresses on the network of its own. */
-  readonly resolver: string;
+  /** The stack's resolver and, for development, its name server: addresses on the network of its own, if that is here. */
+  readonly resolver?: string;
   readonly nameServer?: string;
   /** The MTA-STS policy that is served. */
   readonly mtaSts?: string;
@@ -66,7 +67,7 @@ export function summarise(
         prefix: model.prefix,
         domain: model.domain,
         domains: model.domains,
-        bind: model.host.bind,
+        bind: model.host.reach,
         ...where(model),
         hostnames: model.hostnames,
         ports: model.ports,
@@ -91,7 +92,7 @@ function where({ host, dns, network, hostnames }: MailModel) {
   return {
     ...(host.address === undefined ? {} : { address: host.address }),
     ...(host.address6 === undefined ? {} : { address6: host.address6 }),
-    resolver: network.resolver,
+    ...(host.remote ? {} : { resolver: network.resolver }),
     ...(dns.provider === "dev" ? { nameServer: network.livedns } : {}),
     ...(dns.mtaSts === undefined ? {} : { mtaSts: policyText(dns.mtaSts, [hostnames.mx]) }),
   };

@@ -26,6 +26,8 @@ interface JsonSchema {
   readonly required?: readonly string[];
   readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema;
+  /** Objects that differ by a key with a constant. */
+  readonly oneOf?: readonly JsonSchema[];
 }
 
 /** The page, from the JSON schema of the config's input form. */
@@ -53,6 +55,7 @@ function rowsOf(path: string, schema: JsonSchema, required: boolean): string[] {
   const nested = Object.entries(schema.properties ?? {});
   const perKey = typeof schema.additionalProperties === "object" ? schema.additionalProperties : undefined;
   const own = row(path, schema, required);
+  if (schema.oneOf) return [own, ...kindRows(path, schema.oneOf)];
   const children = nested.flatMap(([key, child]) =>
     rowsOf(`${path}.${key}`, child, schema.required?.includes(key) ?? false),
   );
@@ -60,6 +63,23 @@ function rowsOf(path: string, schema: JsonSchema, required: boolean): string[] {
     rowsOf(`${path}.<uid>.${key}`, child, perKey?.required?.includes(key) ?? false),
   );
   return [own, ...children, ...entries];
+}
+
+/** The keys of all kinds of an object, each once; what not every kind has in the same way names its kinds. */
+function kindRows(path: string, kinds: readonly JsonSchema[]): string[] {
+  const nameOf = (kind: JsonSchema): string => String(kind.properties?.kind?.const);
+  const keys = new Set(kinds.flatMap(({ properties }) => Object.keys(properties ?? {})));
+  return [...keys].flatMap((key) => {
+    const having = kinds.filter(({ properties }) => properties?.[key] !== undefined);
+    const forms = Map.groupBy(having, (kind) => JSON.stringify(kind.properties?.[key]));
+    return [...forms.values()].flatMap((same) => {
+      const [first] = same;
+      const only = same.length < kinds.length && key !== "kind" ? ` (${same.map(nameOf).join(", ")})` : "";
+      const property = first?.properties?.[key] ?? {};
+      const rows = rowsOf(`${path}.${key}`, property, first?.required?.includes(key) ?? false);
+      return rows.map((line) => line.replace(/^\| (`[^`]*`)/, `| $1${only}`));
+    });
+  });
 }
 
 function row(path: string, schema: JsonSchema, required: boolean): string {
@@ -72,7 +92,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   if (schema.type === "array") return `list of ${schema.items?.type ?? "values"}`;
-  return schema.type ?? "";
+  return schema.type ?? (schema.oneOf ? "object" : "");
 }
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>

@@ -482,3 +482,19 @@ describe("the backup", () => {
     assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
   });
 });
+
+describe("a stack that is reached on IPv6, too", () => {
+  it("publishes each port on both, from a network that has both, and lists them as the engine does", async () => {
+    await declare({ domain: "example.test", host: { bind6: "::1" }, users: {} });
+    assert.deepEqual(named("mail-smtp-in").inputs.ports, [
+      { internal: 25, external: 25, ip: "127.0.0.1", protocol: "tcp" },
+      { internal: 25, external: 25, ip: "::1", protocol: "tcp" },
+    ]);
+    const { ipv6, ipamConfigs } = named("host-front").inputs;
+    assert.equal(ipv6, true);
+    assert.equal((ipamConfigs as unknown[]).length, 2);
+    assert.equal(named("host-boxes").inputs.ipv6, undefined);
+    const [ldap] = named("directory-server").inputs.ports as { ip: string }[];
+    assert.equal(ldap?.ip, "127.0.0.1");
+  });
+});

@@ -101,7 +101,14 @@ export async function examineDns(
 
 function resolversOf({ resolver, dnsProvider }: StackFacts, machine: readonly string[]): Source[] {
   return [
-    { label: "the stack's resolver", kind: "resolver", server: { host: resolver, port: 53 } },
+    ...(resolver === undefined
+      ? []
+      : [
+          {
+            ...{ label: "the stack's resolver", kind: "resolver" as const },
+            server: { host: resolver, port: 53 },
+          },
+        ]),
     // The world's knows nothing of a stack for development.
     ...(dnsProvider === "dev" ? [] : machine.slice(0, 1)).map((text) => ({
       ...{ label: `the machine's resolver (${text})`, kind: "resolver" as const, server: parseServer(text) },

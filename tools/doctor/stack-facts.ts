@@ -17,8 +17,8 @@ export const StackFacts = z.object({
   }),
   portal: z.object({ port: Port }).optional(),
   dnsProvider: z.enum(["dev", "gandi", "none"]),
-  /** Addresses on the stack's own network. */
-  resolver: z.string(),
+  /** Addresses on the stack's own network, where that is on this machine. */
+  resolver: z.string().optional(),
   nameServer: z.string().optional(),
   /** The MTA-STS policy that is served. */
   mtaSts: z.string().optional(),
