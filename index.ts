@@ -1,11 +1,13 @@
 /** The Pulumi program: the mail system that `Pulumi.<stack>.yaml` asks for. */
 import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./stacks/config.ts";
+import { planDkim } from "./stacks/dkim/plan.ts";
 import { settleRecords } from "./stacks/dns/settle.ts";
 import { planImages } from "./stacks/image-plans.ts";
 import { mailStack } from "./stacks/mail-stack.ts";
 import { buildModel } from "./stacks/model.ts";
 import { findOperatorPlace } from "./stacks/operator-place.ts";
+import { readPrior } from "./stacks/prior.ts";
 import { zoneFile } from "./stacks/zone-file.ts";
 
 // The SDK takes a stack trace for each of its promises, hundreds per resource, in case one leaks: two thirds of the
@@ -22,10 +24,18 @@ const operatorPlace = model.portal.enabled
   ? await findOperatorPlace(process.env, process.cwd(), pulumi.getStack())
   : undefined;
 
-/** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
-export const { summary } = mailStack({
+/**
+ * `summary`: endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`.
+ * `dkim`: which key signs, and which others are published; the next update goes on from it.
+ */
+export const { summary, dkim } = mailStack({
   model,
   plans: await planImages(model),
+  dkim: await planDkim(model, {
+    outputs: await readPrior(),
+    // What the portal asks for changes a mailbox and nothing else.
+    tidies: process.env.SEMAIL_KEEP_OLD_KEYS === undefined,
+  }),
   gandiToken,
   backupSecrets,
   operatorPlace,
