@@ -13,19 +13,12 @@ import {
   selectorOf,
 } from "./rotation.ts";
 
-/** The world that is looked at. */
-export interface Deps {
-  now(): Date;
-  /** Whether every name server of the zone has the record. */
-  isSeen(record: PublishedRecord): Promise<boolean>;
-}
+/** Whether every name server of the zone has the record. */
+type IsSeen = (record: PublishedRecord) => Promise<boolean>;
 
-const world: Deps = {
-  now: () => new Date(),
-  isSeen: async ({ zone, name, value }) => {
-    const missing = await missingAt({ zone, name, value, servers: [], patienceSeconds: 0 }, system);
-    return missing.length === 0;
-  },
+const isSeen: IsSeen = async ({ zone, name, value }) => {
+  const missing = await missingAt({ zone, name, value, servers: [], patienceSeconds: 0 }, system);
+  return missing.length === 0;
 };
 
 /** Stacks of before there was this output had one key, the first. */
@@ -50,19 +43,17 @@ export interface PlanArgs {
   readonly outputs: PriorOutputs;
   /** False where an update is to change nothing but what it was asked for. */
   readonly tidies: boolean;
+  now(): Date;
 }
 
 /** Plans, and says what it does. Throws a `pulumi.RunError` with the remedy. */
-export async function planDkim(
-  model: MailModel,
-  { outputs, tidies }: PlanArgs,
-  deps = world,
-): Promise<RotationPlan> {
+export async function planDkim(model: MailModel, args: PlanArgs, look = isSeen): Promise<RotationPlan> {
   const { rotate: wanted, ed25519, keepDays } = model.dkim;
+  const { outputs, tidies } = args;
   try {
     const prior = priorKeys(outputs);
-    const seen = await maySwitch(model, prior, { tidies, deps });
-    const plan = planRotation({ wanted, ed25519, keepDays, prior, seen, tidies, now: deps.now() });
+    const seen = !waitsForPeople(model) || (tidies && (await isEntered(wanted, prior, look)));
+    const plan = planRotation({ wanted, ed25519, keepDays, prior, seen, tidies, now: args.now() });
     const told = tell(plan, prior);
     if (told.length > 0) await pulumi.log.info(`DKIM: ${told.join("; ")}`);
     return plan;
@@ -72,15 +63,12 @@ export async function planDkim(
 }
 
 /** Where nobody publishes for us, another key signs only when somebody has entered its records. */
-async function maySwitch(
-  { dns, dkim }: MailModel,
-  prior: DkimState | undefined,
-  { tidies, deps }: { tidies: boolean; deps: Deps },
-): Promise<boolean> {
-  if (dns.provider !== "none" || dkim.patience === 0) return true;
-  const announced = prior?.keys.find(({ key, role }) => key === dkim.rotate && role === "announced");
-  if (announced === undefined || announced.records.length === 0 || !tidies) return false;
-  return (await Promise.all(announced.records.map(deps.isSeen))).every(Boolean);
+const waitsForPeople = ({ dns, dkim }: MailModel): boolean => dns.provider === "none" && dkim.patience > 0;
+
+async function isEntered(wanted: number, prior: DkimState | undefined, look: IsSeen): Promise<boolean> {
+  const announced = prior?.keys.find(({ key, role }) => key === wanted && role === "announced");
+  if (announced === undefined || announced.records.length === 0) return false;
+  return (await Promise.all(announced.records.map(look))).every(Boolean);
 }
 
 /** What is new or goes on, for a person. Pure. */

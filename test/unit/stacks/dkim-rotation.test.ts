@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { priorKeys, tell } from "../../../stacks/dkim/plan.ts";
+import { before, describe, test } from "node:test";
+import * as pulumi from "@pulumi/pulumi";
+import { parseConfig } from "../../../stacks/check-config.ts";
+import { planDkim, priorKeys, tell } from "../../../stacks/dkim/plan.ts";
 import {
   DkimState,
   planRotation,
   type RotationFacts,
   type RotationPlan,
 } from "../../../stacks/dkim/rotation.ts";
+import { buildModel } from "../../../stacks/model.ts";
 
 const DAY = 86_400_000;
 const START = Date.parse("2026-11-01T00:00:00.000Z");
@@ -314,4 +317,39 @@ describe("what is told", () => {
   ] as const) {
     test(name, () => assert.match(told(prior, facts), text));
   }
+});
+
+describe("where records are entered by hand", () => {
+  const announced = { ...stateOf("1 2?"), phase: "announced" } as const;
+  const records = [{ zone: "a.test", name: "semail2._domainkey", value: "v=DKIM1; k=rsa; p=AAAA" }];
+  const keys = announced.keys.map((key) => (key.key === 2 ? { ...key, records } : key));
+  const plan = (entered: boolean, given: { patience?: number; tidies?: boolean } = {}) => {
+    const config = parseConfig({
+      domain: "a.test",
+      users: {},
+      dkim: { rotate: 2, ...(given.patience === undefined ? {} : { patience: given.patience }) },
+    }).config;
+    const model = buildModel(config ?? assert.fail(), { project: "semail", stack: "prod" });
+    const args = {
+      outputs: { dkim: { ...announced, keys } },
+      tidies: given.tidies ?? true,
+      now: () => new Date(START),
+    };
+    return planDkim(model, args, async (record) => {
+      assert.deepEqual(record, records[0]);
+      return entered;
+    });
+  };
+  before(() => pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }));
+
+  for (const [name, given, becomes] of [
+    ["mail is signed as before until they are seen", { entered: false }, "1 2?"],
+    ["the new key signs when they are", { entered: true }, "2 1-7"],
+    ["but not by an update that is to change nothing else", { entered: true, tidies: false }, "1 2?"],
+    ["nobody looks where nobody shall", { entered: false, patience: 0 }, "2 1-7"],
+  ] as const)
+    test(name, async () => {
+      const { entered, ...rest } = given;
+      assert.equal(textOf(await plan(entered, rest)), becomes);
+    });
 });
