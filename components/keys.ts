@@ -14,18 +14,31 @@ export interface KeysArgs {
   /** Whether snapshots need a password. */
   backup: boolean;
   ipAddresses: string[];
-  /** Whether there is an Ed25519 key for DKIM as well. */
-  dkimEd25519: boolean;
+  /** The keys for DKIM, by number. */
+  dkim: readonly DkimKeyArgs[];
   protect: boolean;
 }
 
-/** The stack's certificate authority and certificate, DKIM key and secrets. */
+export interface DkimKeyArgs {
+  readonly key: number;
+  /** Whether there is an Ed25519 key beside the RSA one. */
+  readonly ed25519: boolean;
+  /** Whether it may not be deleted, where the stack protects what it has. */
+  readonly guarded: boolean;
+}
+
+/** A number's keys. */
+export interface DkimPair {
+  readonly rsa: KeyPair;
+  readonly ed25519: KeyPair | undefined;
+}
+
+/** The stack's certificate authority and certificate, DKIM keys and secrets. */
 export class Keys extends pulumi.ComponentResource {
   readonly caPem: pulumi.Output<string>;
   /** Certificate chain and key of the public services. */
   readonly tls: { certificate: pulumi.Output<string>; key: pulumi.Output<string> };
-  readonly dkim: KeyPair;
-  readonly dkimEd25519: KeyPair | undefined;
+  readonly dkim: ReadonlyMap<number, DkimPair>;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
   /** What the reverse-paths of forwarded mail are made of. */
@@ -57,10 +70,7 @@ export class Keys extends pulumi.ComponentResource {
     const secret = (id: string) => new RandomSecret(`${name}-${id}`, { format: "hex" }, kept).value;
     this.caPem = ca.certificatePem;
     this.tls = { certificate: certificate.certificatePem, key: certificate.privateKeyPem };
-    this.dkim = new KeyPair(`${name}-dkim`, { algorithm: "rsa-2048" }, kept);
-    this.dkimEd25519 = args.dkimEd25519
-      ? new KeyPair(`${name}-dkim-ed25519`, { algorithm: "ed25519" }, kept)
-      : undefined;
+    this.dkim = new Map(args.dkim.map((each) => [each.key, this.dkimPair(name, each, args.protect)]));
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
     this.srs = secret("srs");
@@ -75,6 +85,16 @@ export class Keys extends pulumi.ComponentResource {
       ...(args.portal ? { portal: secret("portal") } : {}),
     };
     this.registerOutputs({ caPem: this.caPem });
+  }
+
+  private dkimPair(name: string, { key, ed25519, guarded }: DkimKeyArgs, protect: boolean): DkimPair {
+    // The first key's resources are called as they were when there was no other.
+    const id = key === 1 ? `${name}-dkim` : `${name}-dkim-${key}`;
+    const opts = { parent: this, protect: protect && guarded };
+    return {
+      rsa: new KeyPair(id, { algorithm: "rsa-2048" }, opts),
+      ed25519: ed25519 ? new KeyPair(`${id}-ed25519`, { algorithm: "ed25519" }, opts) : undefined,
+    };
   }
 
   /** The password that a new person's entry starts with. Derived, so that a thousand people cost no more resources. */

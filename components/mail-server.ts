@@ -13,6 +13,7 @@ import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { MailImages } from "./mail-images.ts";
+import type { KeyPair } from "./providers/key-pair/resource.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
 
@@ -64,7 +65,8 @@ export interface MailServerArgs {
   ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
   inbound: InboundArgs;
   outbound: OutboundArgs;
-  dkimSelectors: { readonly rsa: string; readonly ed25519: string };
+  /** What mail is signed with: one signature by each. */
+  signing: readonly { readonly selector: string; readonly pair: KeyPair }[];
   /** What must be there before anything is signed. */
   signable: pulumi.Resource[];
   policy: DataPolicy;
@@ -127,18 +129,16 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   private makeSmtpOut(): EngineContainer {
-    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, dkimSelectors } =
+    const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, signing } =
       this.args;
     const login = directory.login("smtp-out");
+    const pairs = signing.map(({ selector, pair }) => ({ selector, privateKey: pair.privateKeyPem }));
     const dkim = pulumi
-      .all([keys.dkim.privateKeyPem, keys.dkimEd25519?.privateKeyPem])
-      .apply(([rsa, ed25519]): DkimSettings[] =>
-        domains.flatMap((domain) => [
-          { domain, selector: dkimSelectors.rsa, privateKey: rsa },
-          ...(ed25519 === undefined
-            ? []
-            : [{ domain, selector: dkimSelectors.ed25519, privateKey: ed25519 }]),
-        ]),
+      .output(pairs)
+      .apply((known): DkimSettings[] =>
+        domains.flatMap((domain) =>
+          known.map(({ selector, privateKey }) => ({ domain, selector, privateKey })),
+        ),
       );
     const settings = pulumi
       .all([this.common(hostnames.smtp, login), keys.relay, dkim])

@@ -38,7 +38,7 @@ export interface UpdatesOptions {
 }
 
 /** Somebody waits in front of a browser, and the directory that an update finds was not started by it. */
-const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10" };
+const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD_KEYS: "1" };
 
 const REMEDY = "An administrator finds the cause in the operator's log.";
 

@@ -13,33 +13,33 @@ import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import type { DataPolicy } from "../components/volume.ts";
 import type { BackupSecrets } from "./config.ts";
+import { declareDkim } from "./dkim/declare.ts";
+import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
-import {
-  DKIM_ED25519_SELECTOR,
-  DKIM_SELECTOR,
-  dkimRecord,
-  dkimValue,
-  type PendingRecord,
-  tlsaRecord,
-  tlsaValue,
-} from "./records.ts";
+import { type PendingRecord, tlsaRecord, tlsaValue } from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
   model: MailModel;
   plans: ImagePlans;
+  /** Which DKIM keys there are, and what for. */
+  dkim: RotationPlan;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
 
+export interface Outputs {
+  readonly summary: pulumi.Output<Summary>;
+  readonly dkim: pulumi.Output<DkimState>;
+}
+
 /** Declares the whole mail system. Returns the stack's outputs. */
-export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPlace }: MailStackArgs): {
-  summary: pulumi.Output<Summary>;
-} {
+export function mailStack(args: MailStackArgs): Outputs {
+  const { model, plans, dkim, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
@@ -52,7 +52,7 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
     domain,
     dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
     ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
-    dkimEd25519: model.dkim.ed25519,
+    dkim: dkim.keys,
     portal: model.portal.enabled,
     backup: model.backup.enabled,
     protect: model.protect,
@@ -67,7 +67,8 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
     servicePasswords: keys.servicePasswords,
     policy,
   });
-  const records = allRecords(model, keys);
+  const signatures = declareDkim(dkim, keys, model);
+  const services = serviceRecords(model, keys);
   const { zones, nameServer } = declareZones({ model, host, images, keys, gandiToken });
   const server = new MailServer("mail", {
     host,
@@ -82,27 +83,35 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
     ports: model.ports,
     inbound: model.smtpIn,
     outbound: model.smtpOut,
-    dkimSelectors: { rsa: DKIM_SELECTOR, ed25519: DKIM_ED25519_SELECTOR },
-    signable: zones.publishKeys(records.keys, nameServer),
+    signing: signatures.signing,
+    signable: zones.publishKeys(signatures.records, nameServer),
     policy,
   });
-  zones.publish(records.services, [server, ...nameServer]);
-  const box = images.image("box");
-  for (const { name, ...person } of model.people) {
-    new Mailbox(`person-${person.uid}`, {
-      ...person,
-      fullName: name,
-      host,
-      image: box,
-      directory,
-      keys,
-      domain,
-      policy,
-    });
-  }
+  zones.publish(services, [server, ...nameServer]);
+  declarePeople({ model, host, images, keys, directory, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
-  return { summary: summarise(model, keys, [...records.services, ...records.keys]) };
+  const records = [...services, ...signatures.records];
+  const summary = summarise(model, keys, { records, signing: signatures.signing });
+  return { summary, dkim: signatures.state(server.smtpOut.id) };
+}
+
+interface PeopleArgs {
+  model: MailModel;
+  host: MailHost;
+  images: MailImages;
+  keys: Keys;
+  directory: Directory;
+  policy: DataPolicy;
+}
+
+/** Everybody's entry, and their box. */
+function declarePeople({ model, images, ...shared }: PeopleArgs): void {
+  const box = images.image("box");
+  for (const { name, ...person } of model.people) {
+    const args = { ...person, ...shared, fullName: name, image: box, domain: model.domain };
+    new Mailbox(`person-${person.uid}`, args);
+  }
 }
 
 interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
@@ -157,27 +166,11 @@ function webNames({ domains, portal }: MailModel): string[] {
   );
 }
 
-type KeyRecord = PendingRecord<pulumi.Input<string>>;
-
-/** The records that tell of services, and those with the keys that mail is signed with. */
-function allRecords(model: MailModel, keys: Keys): Record<"services" | "keys", KeyRecord[]> {
-  const { domain, domains, dns, hostnames } = model;
-  const key = keys.dkim.publicKeyBase64.apply((value) => dkimValue(value));
-  const second = keys.dkimEd25519?.publicKeyBase64.apply((value) => dkimValue(value, "ed25519"));
-  return {
-    services: [
-      ...model.records,
-      ...(dns.signed
-        ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
-        : []),
-    ],
-    keys: [
-      ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
-      ...(second === undefined
-        ? []
-        : domains.map((zone) => dkimRecord(zone, second, dns.ttl, DKIM_ED25519_SELECTOR))),
-    ],
-  };
+/** The records that tell of services. */
+function serviceRecords(model: MailModel, keys: Keys): PendingRecord<pulumi.Input<string>>[] {
+  const { domain, dns, hostnames } = model;
+  const tlsa = () => tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue));
+  return [...model.records, ...(dns.signed ? [tlsa()] : [])];
 }
 
 interface ZonesArgs extends Pick<MailStackArgs, "model" | "gandiToken"> {

@@ -44,11 +44,6 @@ export interface RecordFacts {
   readonly ports: MailPorts;
 }
 
-/** Selector of the domains' DKIM key. */
-export const DKIM_SELECTOR = "semail1";
-/** That of the second one, which not every receiver understands. */
-export const DKIM_ED25519_SELECTOR = "semail1-ed25519";
-
 /** Every record but those whose value is known only once a key exists. */
 export function mailRecords(facts: RecordFacts): RecordSpec[] {
   return [...hostRecords(facts), ...facts.domains.flatMap((domain) => domainRecords(domain, facts))];
@@ -140,7 +135,7 @@ function webRecords({ dns, web, address6, hostnames }: RecordFacts, record: Make
 }
 
 /** The DKIM key record (RFC 6376 section 3.6.2.1). `value` may be one that is still to come. */
-export function dkimRecord<Value>(zone: string, value: Value, ttl: number, selector = DKIM_SELECTOR) {
+export function dkimRecord<Value>(zone: string, selector: string, value: Value, ttl: number) {
   return { zone, name: `${selector}._domainkey`, type: "TXT", ttl, values: [value] } as const;
 }
 

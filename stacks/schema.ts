@@ -104,6 +104,22 @@ export const Dkim = z.strictObject({
     .describe(
       "Sign with an Ed25519 key (RFC 8463) as well. Its record is `semail1-ed25519._domainkey`; receivers that don't know the kind go by the other signature.",
     ),
+  rotate: z
+    .int()
+    .min(1)
+    .max(9_999)
+    .default(1)
+    .describe(
+      "Number of the key that signs. Count it up for a new key: `semail2._domainkey` is published beside `semail1._domainkey`, and signs once every name server was seen to have it.",
+    ),
+  keepDays: z
+    .int()
+    .min(1)
+    .max(365)
+    .default(7)
+    .describe(
+      "Days for which the record of a key that signs no more stays, for mail that is still on its way. The next update after that removes it.",
+    ),
   patience: z
     .int()
     .min(0)

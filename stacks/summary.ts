@@ -3,9 +3,10 @@ import { createPublicKey } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
 import { dkimPublicKey } from "../components/providers/key-pair/diff.ts";
+import type { Signing } from "./dkim/declare.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
-import { DKIM_ED25519_SELECTOR, DKIM_SELECTOR, type PendingRecord, type RecordSpec } from "./records.ts";
+import type { PendingRecord, RecordSpec } from "./records.ts";
 
 export interface Summary {
   readonly prefix: string;
@@ -57,12 +58,15 @@ export interface SigningKey {
 export function summarise(
   model: MailModel,
   keys: Keys,
-  records: readonly PendingRecord<pulumi.Input<string>>[],
+  {
+    records,
+    signing,
+  }: { records: readonly PendingRecord<pulumi.Input<string>>[]; signing: readonly Signing[] },
 ): pulumi.Output<Summary> {
   const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
   return pulumi.secret(
     pulumi
-      .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, keys)])
+      .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, signing)])
       .apply(([initial, ca, known, signing]) => ({
         prefix: model.prefix,
         domain: model.domain,
@@ -99,17 +103,14 @@ function where({ host, dns, network, hostnames }: MailModel) {
 }
 
 /** Worked out from the private halves, which smtp-out has: a record can be held against them. */
-function signingKeys({ domains }: MailModel, keys: Keys): pulumi.Output<SigningKey[]> {
-  return pulumi
-    .all([keys.dkim.privateKeyPem, keys.dkimEd25519?.privateKeyPem])
-    .apply(([rsa, ed25519]) =>
-      domains.flatMap((domain) => [
-        { domain, selector: DKIM_SELECTOR, publicKey: dkimPublicKey(createPublicKey(rsa)) },
-        ...(ed25519 === undefined
-          ? []
-          : [
-              { domain, selector: DKIM_ED25519_SELECTOR, publicKey: dkimPublicKey(createPublicKey(ed25519)) },
-            ]),
-      ]),
-    );
+function signingKeys({ domains }: MailModel, signing: readonly Signing[]): pulumi.Output<SigningKey[]> {
+  const pairs = signing.map(({ selector, pair }) => ({ selector, privateKey: pair.privateKeyPem }));
+  return pulumi.output(pairs).apply((known) =>
+    domains.flatMap((domain) =>
+      known.map(({ selector, privateKey }) => ({
+        ...{ domain, selector },
+        publicKey: dkimPublicKey(createPublicKey(privateKey)),
+      })),
+    ),
+  );
 }

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
+import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
 import { buildModel } from "../../stacks/model.ts";
 import { findOperatorPlace, type OperatorPlace } from "../../stacks/operator-place.ts";
@@ -53,7 +54,10 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
 }
 
 /** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
-async function declare(raw: Record<string, unknown>, operatorPlace?: OperatorPlace): Promise<Summary> {
+async function declare(
+  raw: Record<string, unknown>,
+  { operatorPlace, plan }: { operatorPlace?: OperatorPlace; plan?: RotationPlan } = {},
+): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
     {
@@ -71,6 +75,16 @@ async function declare(raw: Record<string, unknown>, operatorPlace?: OperatorPla
   const { summary } = mailStack({
     model: buildModel(config, { project: "semail", stack: "dev" }),
     plans,
+    dkim:
+      plan ??
+      planRotation({
+        ...config.dkim,
+        wanted: 1,
+        prior: undefined,
+        seen: true,
+        tidies: true,
+        now: new Date(),
+      }),
     gandiToken: undefined,
     operatorPlace,
   });
@@ -348,7 +362,7 @@ describe("the operator", () => {
   });
 
   it("publishes nothing, and has no right but what the checkout's owner has with the engine", async () => {
-    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, { operatorPlace: machine });
     const { inputs } = named("operator-server");
     assert.deepEqual(
       [
@@ -370,7 +384,7 @@ describe("the operator", () => {
   });
 
   it("is asked by the portal alone, which has nothing else of the machine", async () => {
-    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, { operatorPlace: machine });
     const { inputs } = named("portal-server");
     assert.deepEqual(
       [inputs.user, inputs.readOnly, inputs.capabilities, inputs.securityOpts, inputs.memory],
@@ -384,7 +398,7 @@ describe("the operator", () => {
   });
 
   it("tells the program that it runs where it is, so that it doesn't replace itself", async () => {
-    await declare({ domain: "example.test", users, portal: { enabled: true } }, machine);
+    await declare({ domain: "example.test", users, portal: { enabled: true } }, { operatorPlace: machine });
     const envs = named("operator-server").inputs.envs as string[];
     const place = envs.find((env) => env.startsWith("SEMAIL_OPERATOR_PLACE="))?.slice(22);
     assert.deepEqual(
@@ -453,6 +467,42 @@ describe("a stack whose mail is signed by a second key", () => {
     const secret = settingsOf("mail-smtp-out").srsSecret;
     assert.equal(typeof secret, "string");
     assert.equal(settingsOf("mail-smtp-in").srsSecret, secret);
+  });
+
+  it("publishes every key of a plan, and signs with those that it says", async () => {
+    const more = { ed25519: true, guarded: false };
+    await declare(
+      { domain: "example.test", domains: ["second.test"], dns: { provider: "dev" }, dkim: { ed25519: true } },
+      {
+        plan: {
+          phase: "overlap",
+          keys: [
+            { key: 2, role: "signs", ...more },
+            { key: 1, role: "retired", ...more, ed25519: false, until: "2026-12-05T00:00:00.000Z" },
+          ],
+          removed: [],
+        },
+      },
+    );
+    const keys = settingsOf("mail-smtp-out").dkim as { selector: string; domain: string }[];
+    assert.deepEqual(
+      keys.map(({ selector, domain }) => `${selector} ${domain}`),
+      ["example.test", "second.test"].flatMap((zone) => [`semail2 ${zone}`, `semail2-ed25519 ${zone}`]),
+    );
+    const published = byType("gandi:Record")
+      .map(({ name }) => name)
+      .filter((name) => name.includes("_domainkey") && name.includes("example.test"));
+    assert.deepEqual(published.sort(), [
+      "semail1._domainkey.example.test-TXT",
+      "semail2-ed25519._domainkey.example.test-TXT",
+      "semail2._domainkey.example.test-TXT",
+    ]);
+    assert.deepEqual(
+      byType("semail:KeyPair")
+        .map(({ name }) => name)
+        .sort(),
+      ["keys-dkim", "keys-dkim-2", "keys-dkim-2-ed25519"],
+    );
   });
 });
 

@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { parseConfig } from "../../stacks/check-config.ts";
+import { selectorOf } from "../../stacks/dkim/rotation.ts";
 import { policyText } from "../../stacks/dns/mta-sts.ts";
 import { buildModel } from "../../stacks/model.ts";
-import { DKIM_SELECTOR, dkimRecord, dkimValue } from "../../stacks/records.ts";
+import { dkimRecord, dkimValue } from "../../stacks/records.ts";
 import { zoneLines } from "../../stacks/zone-file.ts";
 import type { StackFacts } from "../../tools/doctor/stack-facts.ts";
 
@@ -53,11 +54,13 @@ export function factsOf(
     ...{ bind: "0.0.0.0", dnsProvider: "none", ca: "" },
     ...servers,
     ...(model.dns.mtaSts ? { mtaSts: policyText(model.dns.mtaSts, [hostnames.mx]) } : {}),
-    signing: [{ domain, selector: DKIM_SELECTOR, publicKey }],
-    records: [...model.records, dkimRecord(domain, dkimValue(publicKey), 300)].map((record) => ({
-      ...record,
-      values: [...record.values],
-    })),
+    signing: [{ domain, selector: selectorOf(1), publicKey }],
+    records: [...model.records, dkimRecord(domain, selectorOf(1), dkimValue(publicKey), 300)].map(
+      (record) => ({
+        ...record,
+        values: [...record.values],
+      }),
+    ),
   };
 }
 

@@ -21,7 +21,8 @@ const ABSENT = new Set(["ENODATA", "ENOTFOUND"]);
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
-const system: Deps = {
+/** DNS and the clock. */
+export const system: Deps = {
   servers: async (zone) => {
     const resolver = new Resolver({ timeout: 3_000, tries: 2 });
     const names = await resolver.resolveNs(zone);
@@ -60,7 +61,7 @@ export async function create(props: Props, deps: Deps = system) {
   if (patienceSeconds === 0) return { id, outs: inputs };
   let said = "";
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
-    const missing = await look(inputs, deps);
+    const missing = await missingAt(inputs, deps);
     if (missing.length === 0) return { id, outs: inputs };
     const state = missing.join("; ");
     if (deps.now() + pause > deadline) throw new Error(notSeen(id, patienceSeconds, state));
@@ -70,7 +71,8 @@ export async function create(props: Props, deps: Deps = system) {
   }
 }
 
-async function look({ zone, name, value, servers }: Inputs, deps: Deps): Promise<string[]> {
+/** One look: which servers don't have the record, and what they have instead. Empty: each has it. */
+export async function missingAt({ zone, name, value, servers }: Inputs, deps: Deps): Promise<string[]> {
   try {
     const asked = servers.length > 0 ? servers : await deps.servers(zone);
     if (asked.length === 0) return [`no name server of ${zone} has an address`];

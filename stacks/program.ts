@@ -1,0 +1,42 @@
+/** What `pulumi up` runs: config in, stack outputs out. */
+import * as pulumi from "@pulumi/pulumi";
+import { loadConfig } from "./config.ts";
+import { planDkim } from "./dkim/plan.ts";
+import type { DkimState } from "./dkim/rotation.ts";
+import { settleRecords } from "./dns/settle.ts";
+import { planImages } from "./image-plans.ts";
+import { mailStack } from "./mail-stack.ts";
+import { buildModel } from "./model.ts";
+import { findOperatorPlace } from "./operator-place.ts";
+import { readPrior } from "./prior.ts";
+import type { Summary } from "./summary.ts";
+import { zoneFile } from "./zone-file.ts";
+
+export interface Program {
+  /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
+  readonly summary: pulumi.Output<Summary>;
+  /** Which key signs, and which others are published; the next update goes on from it. */
+  readonly dkim: pulumi.Output<DkimState>;
+  /** The records of the domains as a zone file, for zones that are kept by hand. */
+  readonly records: pulumi.Output<string[]>;
+}
+
+/** Declares the mail system that `Pulumi.<stack>.yaml` asks for. `now`: what has had its time is told by it. */
+export async function program({ now }: { now: () => Date }): Promise<Program> {
+  const { config, gandiToken, backupSecrets } = loadConfig();
+  const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
+  const outputs = await readPrior();
+  const model = await settleRecords(buildModel(config, names), gandiToken);
+  // What the portal asks for changes a mailbox and nothing else.
+  const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
+  const { summary, dkim } = mailStack({
+    ...{ model, gandiToken, backupSecrets },
+    plans: await planImages(model),
+    dkim: await planDkim(model, { outputs, tidies, now }),
+    operatorPlace: model.portal.enabled
+      ? await findOperatorPlace(process.env, process.cwd(), names.stack)
+      : undefined,
+  });
+  const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
+  return { summary, dkim, records: zone };
+}
