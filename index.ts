@@ -12,7 +12,7 @@ import { zoneFile } from "./stacks/zone-file.ts";
 // time of a large preview. A wrong config is told by path, not by trace; who looks for a fault switches them on.
 if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
 
-const { config, gandiToken, backupSecrets } = loadConfig();
+const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
 const model = await settleRecords(
   buildModel(config, { project: pulumi.getProject(), stack: pulumi.getStack() }),
   gandiToken,
@@ -28,6 +28,7 @@ export const { summary } = mailStack({
   plans: await planImages(model),
   gandiToken,
   backupSecrets,
+  eabKey,
   operatorPlace,
 });
 /** The records of the domains as a zone file, for zones that are kept by hand. */

@@ -14,6 +14,8 @@ export interface KeysArgs {
   /** Whether snapshots need a password. */
   backup: boolean;
   ipAddresses: string[];
+  /** Whether a public authority issues certificates: for a key that stays, to an account of its own. */
+  acme: boolean;
   /** Whether there is an Ed25519 key for DKIM as well. */
   dkimEd25519: boolean;
   protect: boolean;
@@ -24,6 +26,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly caPem: pulumi.Output<string>;
   /** Certificate chain and key of the public services. */
   readonly tls: { certificate: pulumi.Output<string>; key: pulumi.Output<string> };
+  /** What a public authority issues certificates for, and the key of the account there. */
+  readonly acme: { readonly host: KeyPair; readonly account: KeyPair } | undefined;
   readonly dkim: KeyPair;
   readonly dkimEd25519: KeyPair | undefined;
   readonly directoryAdmin: pulumi.Output<string>;
@@ -44,6 +48,8 @@ export class Keys extends pulumi.ComponentResource {
     super(TYPES.keys, name, {}, opts);
     const kept = { parent: this, protect: args.protect };
     const ca = new CertificateAuthority(`${name}-ca`, { commonName: `Semail ${args.domain}` }, kept);
+    const pair = (id: string) => new KeyPair(`${name}-${id}`, { algorithm: "ecdsa-p256" }, kept);
+    this.acme = args.acme ? { host: pair("host"), account: pair("account") } : undefined;
     const certificate = new Certificate(
       `${name}-tls`,
       {
@@ -51,6 +57,8 @@ export class Keys extends pulumi.ComponentResource {
         caPrivateKeyPem: ca.privateKeyPem,
         dnsNames: args.dnsNames,
         ipAddresses: args.ipAddresses,
+        // So that the TLSA record is true of both certificates.
+        ...(this.acme ? { keyPem: this.acme.host.privateKeyPem } : {}),
       },
       { parent: this },
     );

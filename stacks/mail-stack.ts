@@ -1,6 +1,7 @@
 /** Model → components. Nothing is decided here that the model could say. */
 import * as pulumi from "@pulumi/pulumi";
 import { Backup } from "../components/backup.ts";
+import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Keys } from "../components/keys.ts";
@@ -12,6 +13,7 @@ import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import type { DataPolicy } from "../components/volume.ts";
+import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
@@ -23,7 +25,6 @@ import {
   dkimValue,
   type PendingRecord,
   tlsaRecord,
-  tlsaValue,
 } from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
@@ -32,14 +33,17 @@ export interface MailStackArgs {
   plans: ImagePlans;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
+  /** Key to `certificates.eabKeyId`. */
+  eabKey?: pulumi.Output<string> | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
-export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPlace }: MailStackArgs): {
+export function mailStack(args: MailStackArgs): {
   summary: pulumi.Output<Summary>;
 } {
+  const { model, plans, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
@@ -48,15 +52,7 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
     subnets: { front: network.front, boxes: network.boxes },
   });
   const images = new MailImages("images", { host, plans });
-  const keys = new Keys("keys", {
-    domain,
-    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
-    ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
-    dkimEd25519: model.dkim.ed25519,
-    portal: model.portal.enabled,
-    backup: model.backup.enabled,
-    protect: model.protect,
-  });
+  const keys = declareKeys(model);
   const directory = new Directory("directory", {
     host,
     image: images.image("directory"),
@@ -69,11 +65,13 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
   });
   const records = allRecords(model, keys);
   const { zones, nameServer } = declareZones({ model, host, images, keys, gandiToken });
+  const tls = declareCertificates({ ...args, host, images, keys, nameServer });
   const server = new MailServer("mail", {
     host,
     images,
     directory,
     keys,
+    tls,
     domains: model.domains,
     hostnames,
     addresses: network,
@@ -101,8 +99,23 @@ export function mailStack({ model, plans, gandiToken, backupSecrets, operatorPla
     });
   }
   declareBackup({ model, host, images, keys, backupSecrets, policy });
-  if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
+  if (operatorPlace) declarePortal({ model, host, images, tls, directory, operatorPlace });
   return { summary: summarise(model, keys, [...records.services, ...records.keys]) };
+}
+
+/** Certificates, signing keys and secrets. */
+function declareKeys(model: MailModel): Keys {
+  const { address } = model.host;
+  return new Keys("keys", {
+    domain: model.domain,
+    dnsNames: [...model.certificates.names, "localhost"],
+    ipAddresses: [...new Set(["127.0.0.1", ...(address ? [address] : [])])],
+    acme: model.certificates.kind === "acme",
+    dkimEd25519: model.dkim.ed25519,
+    portal: model.portal.enabled,
+    backup: model.backup.enabled,
+    protect: model.protect,
+  });
 }
 
 interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
@@ -126,13 +139,13 @@ interface PortalArgs {
   model: MailModel;
   host: MailHost;
   images: MailImages;
-  keys: Keys;
+  tls: TlsSource;
   directory: Directory;
   operatorPlace: OperatorPlace;
 }
 
 /** Where people look after their own mailbox, and what does as they ask. */
-function declarePortal({ model, host, images, keys, directory, operatorPlace }: PortalArgs): void {
+function declarePortal({ model, host, images, tls, directory, operatorPlace }: PortalArgs): void {
   const { domains, hostnames, ports, network, dns } = model;
   const operator = new Operator("operator", {
     host,
@@ -140,21 +153,13 @@ function declarePortal({ model, host, images, keys, directory, operatorPlace }: 
     machine: operatorPlace,
   });
   new Portal("portal", {
-    ...{ host, directory, keys, operator, domains, hostnames, ports },
+    ...{ host, directory, tls, operator, domains, hostnames, ports },
     image: images.image("portal"),
     address: network.portal,
     resolver: network.resolver,
     mtaSts: dns.mtaSts && policyText(dns.mtaSts, [hostnames.mx]),
     port: model.portal.port,
   });
-}
-
-/** Names under which the portal serves what mail programs and servers fetch. */
-function webNames({ domains, portal }: MailModel): string[] {
-  if (!portal.enabled) return [];
-  return domains.flatMap((zone) =>
-    ["mta-sts", "autoconfig", "autodiscover"].map((name) => `${name}.${zone}`),
-  );
 }
 
 type KeyRecord = PendingRecord<pulumi.Input<string>>;
@@ -167,9 +172,7 @@ function allRecords(model: MailModel, keys: Keys): Record<"services" | "keys", K
   return {
     services: [
       ...model.records,
-      ...(dns.signed
-        ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue))]
-        : []),
+      ...(dns.signed ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, ...tlsaValues(keys))] : []),
     ],
     keys: [
       ...domains.map((zone) => dkimRecord(zone, key, dns.ttl)),
