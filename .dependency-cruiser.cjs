@@ -20,6 +20,11 @@ module.exports = {
     },
     rule("mailserver-alone", "The daemons know nothing of the program that deploys them.", "^mailserver/", {
       path: "^(index\\.ts|stacks|components|sdks|tools|operator)|node_modules/@pulumi/|^@pulumi/",
+      // Leaves, which know nothing of Pulumi either; the certifier alone writes records (the next rule).
+      pathNot: "^sdks/gandi/(client|errors|txt)\\.ts$",
+    }),
+    rule("certifier-writes-records", "Of the daemons, the certifier alone has a token for the zones.", "^mailserver/(?!certifier/)", {
+      path: "^sdks/",
     }),
     rule("contract-only", "The Pulumi side sees the daemons' settings, nothing else of them.", "^(index\\.ts|stacks/|components/)", {
       path: "^mailserver/",

@@ -13,6 +13,7 @@ export type Kind =
   | "zone"
   | "settings"
   | "socket"
+  | "certificate"
   | "service"
   | "box"
   | "backup";
@@ -66,7 +67,7 @@ export interface ServiceArgs {
   liveFiles?: Record<string, pulumi.Input<string>>;
   /** Sizes of the writable folders in memory, such as `16m`. */
   tmpfs?: { run?: string; tmp?: string };
-  volumes?: { volume: docker.Volume; path: string }[];
+  volumes?: readonly { volume: docker.Volume; path: string; readOnly?: boolean }[];
   ports?: PublishedPort[];
   /** Time between health checks, in the form that Go prints: `5s`, `5m0s`. */
   healthEvery?: string;
@@ -219,7 +220,11 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
         .map((port) => ({ ...port, protocol: "tcp" })),
     }),
     volumes: [
-      ...(args.volumes ?? []).map(({ volume, path }) => ({ volumeName: volume.name, containerPath: path })),
+      ...(args.volumes ?? []).map(({ volume, path, readOnly }) => ({
+        volumeName: volume.name,
+        containerPath: path,
+        ...(readOnly ? { readOnly } : {}),
+      })),
       ...(args.binds ?? []).map(({ path, readOnly }) => ({
         hostPath: path,
         containerPath: path,

@@ -16,6 +16,8 @@ export interface KeysArgs {
   ipAddresses: string[];
   /** The keys for DKIM, by number. */
   dkim: readonly DkimKeyArgs[];
+  /** Whether a public authority issues certificates: for a key that stays, to an account of its own. */
+  acme: boolean;
   protect: boolean;
 }
 
@@ -38,6 +40,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly caPem: pulumi.Output<string>;
   /** Certificate chain and key of the public services. */
   readonly tls: { certificate: pulumi.Output<string>; key: pulumi.Output<string> };
+  /** What a public authority issues certificates for, and the key of the account there. */
+  readonly acme: { readonly host: KeyPair; readonly account: KeyPair } | undefined;
   readonly dkim: ReadonlyMap<number, DkimPair>;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
@@ -57,6 +61,8 @@ export class Keys extends pulumi.ComponentResource {
     super(TYPES.keys, name, {}, opts);
     const kept = { parent: this, protect: args.protect };
     const ca = new CertificateAuthority(`${name}-ca`, { commonName: `Semail ${args.domain}` }, kept);
+    const pair = (id: string) => new KeyPair(`${name}-${id}`, { algorithm: "ecdsa-p256" }, kept);
+    this.acme = args.acme ? { host: pair("host"), account: pair("account") } : undefined;
     const certificate = new Certificate(
       `${name}-tls`,
       {
@@ -64,6 +70,8 @@ export class Keys extends pulumi.ComponentResource {
         caPrivateKeyPem: ca.privateKeyPem,
         dnsNames: args.dnsNames,
         ipAddresses: args.ipAddresses,
+        // So that the TLSA record is true of both certificates.
+        ...(this.acme ? { keyPem: this.acme.host.privateKeyPem } : {}),
       },
       { parent: this },
     );

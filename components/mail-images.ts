@@ -15,6 +15,7 @@ export const SERVICE_IMAGES = [
   "operator",
   "portal",
   "backup",
+  "certifier",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];
 

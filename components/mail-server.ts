@@ -8,6 +8,7 @@ import {
   SmtpInSettings,
   SmtpOutSettings,
 } from "../mailserver/contract.ts";
+import type { TlsSource } from "./certifier.ts";
 import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
@@ -54,6 +55,7 @@ export interface MailServerArgs {
   images: MailImages;
   directory: Directory;
   keys: Keys;
+  tls: TlsSource;
   /** Whose mail is ours. */
   domains: readonly string[];
   hostnames: { mx: string; smtp: string };
@@ -131,6 +133,7 @@ export class MailServer extends pulumi.ComponentResource {
   private makeSmtpOut(): EngineContainer {
     const { host, images, addresses, directory, keys, domains, hostnames, ports, outbound, signing } =
       this.args;
+    const { tls } = this.args;
     const login = directory.login("smtp-out");
     const pairs = signing.map(({ selector, pair }) => ({ selector, privateKey: pair.privateKeyPem }));
     const dkim = pulumi
@@ -171,17 +174,17 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.boxes, alias: "smtp-out" },
         ],
         files: { "settings.json": settings },
-        liveFiles: this.tlsFiles(),
-        volumes: [{ volume: this.queue, path: "/var/spool/semail" }],
+        ...tls.given,
+        volumes: [{ volume: this.queue, path: "/var/spool/semail" }, ...(tls.given.volumes ?? [])],
         ports: [...host.published(587, ports.submission), ...host.published(465, ports.submissions)],
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry, this.resolver, ...this.args.signable] },
+      { parent: this, dependsOn: [login.entry, this.resolver, ...tls.after, ...this.args.signable] },
     );
   }
 
   private makeSmtpIn(): EngineContainer {
-    const { host, images, addresses, directory, keys, hostnames, ports, inbound, outbound } = this.args;
+    const { host, images, addresses, directory, keys, tls, hostnames, ports, inbound, outbound } = this.args;
     const login = directory.login("smtp-in");
     const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
     const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
@@ -210,17 +213,17 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.boxes, alias: "smtp-in" },
         ],
         files: { "settings.json": settings },
-        liveFiles: this.tlsFiles(),
-        volumes: [{ volume: this.spool, path: "/var/spool/semail" }],
+        ...tls.given,
+        volumes: [{ volume: this.spool, path: "/var/spool/semail" }, ...(tls.given.volumes ?? [])],
         ports: host.published(25, ports.smtp),
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry, this.resolver] },
+      { parent: this, dependsOn: [login.entry, this.resolver, ...tls.after] },
     );
   }
 
   private makeAccess(): EngineContainer {
-    const { host, images, addresses, directory, keys, ports } = this.args;
+    const { host, images, addresses, directory, keys, tls, ports } = this.args;
     const login = directory.login("access");
     return serviceContainer(
       `${this.id}-access`,
@@ -235,13 +238,12 @@ export class MailServer extends pulumi.ComponentResource {
           { network: host.front, alias: "access", ipv4: addresses.access },
           { network: host.boxes, alias: "access" },
         ],
-        envs: [`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
-        files: {
-          "ldap-password": login.password,
-          "box-seed": keys.boxSeed,
-          // Dovecot reads them once.
-          ...this.tlsFiles(),
-        },
+        envs: [
+          ...[`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
+          `TLS_FOLDER=${tls.folder}`,
+        ],
+        files: { "ldap-password": login.password, "box-seed": keys.boxSeed },
+        ...tls.given,
         ports: [
           ...host.published(143, ports.imap),
           ...host.published(993, ports.imaps),
@@ -249,29 +251,24 @@ export class MailServer extends pulumi.ComponentResource {
         ],
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry] },
+      { parent: this, dependsOn: [login.entry, ...tls.after] },
     );
   }
 
   /** What the settings of both SMTP daemons have in common. */
   private common(hostname: string, login: ServiceLogin) {
-    const { domains, inbound } = this.args;
+    const { domains, inbound, tls } = this.args;
     const { tagSeparator, catchAll } = inbound;
     return pulumi.all([login.password, this.args.keys.srs]).apply(([password, srsSecret]) => ({
       srsSecret,
       hostname,
+      tls: tls.settings,
       domains: [...domains],
       directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
       lmtpPort: LMTP_PORT,
       tagSeparator,
       catchAll: catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),
     }));
-  }
-
-  /** Under the names that the daemons' settings have as default. */
-  private tlsFiles() {
-    const { certificate, key } = this.args.keys.tls;
-    return { "tls.crt": certificate, "tls.key": key };
   }
 }
 

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { PortalSettings } from "../mailserver/contract.ts";
+import type { TlsSource } from "./certifier.ts";
 import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory } from "./directory.ts";
-import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
 import { OPERATOR_SOCKETS, type Operator } from "./operator.ts";
@@ -12,7 +12,7 @@ export interface PortalArgs {
   host: MailHost;
   image: ImageRef;
   directory: Directory;
-  keys: Keys;
+  tls: TlsSource;
   operator: Operator;
   domains: readonly string[];
   hostnames: { mx: string; smtp: string; imap: string };
@@ -36,9 +36,8 @@ export class Portal extends pulumi.ComponentResource {
 
   constructor(name: string, args: PortalArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.portal, name, {}, opts);
-    const { host, image, directory, keys, operator, address, port } = args;
+    const { host, image, directory, tls, operator, address, port } = args;
     const login = directory.login("portal");
-    const { certificate, key } = keys.tls;
     this.container = serviceContainer(
       `${name}-server`,
       {
@@ -50,19 +49,19 @@ export class Portal extends pulumi.ComponentResource {
         memoryMb: MEMORY_MB,
         networks: [{ network: host.front, alias: "portal", ipv4: address }],
         files: { "settings.json": login.password.apply((password) => settings(args, login, password)) },
-        liveFiles: { "tls.crt": certificate, "tls.key": key },
-        volumes: [{ volume: operator.sockets, path: OPERATOR_SOCKETS }],
+        ...tls.given,
+        volumes: [{ volume: operator.sockets, path: OPERATOR_SOCKETS }, ...(tls.given.volumes ?? [])],
         ports: host.published(PORT, port),
         wait: true,
       },
-      { parent: this, dependsOn: [login.entry, operator.container] },
+      { parent: this, dependsOn: [login.entry, operator.container, ...tls.after] },
     );
     this.registerOutputs({});
   }
 }
 
 function settings(
-  { domains, hostnames, ports, address, resolver, mtaSts }: PortalArgs,
+  { domains, hostnames, tls, ports, address, resolver, mtaSts }: PortalArgs,
   login: { url: string; bindDn: string; peopleDn: string },
   password: string,
 ): string {
@@ -77,6 +76,7 @@ function settings(
         sieve: ports.sieve,
       },
       directory: { url, bindDn, peopleDn, password },
+      tls: tls.settings,
       port: PORT,
       metricsAddress: address,
       resolvers: [resolver],

@@ -10,5 +10,6 @@ export const TYPES = {
   operator: "semail:index:Operator",
   portal: "semail:index:Portal",
   backup: "semail:index:Backup",
+  certifier: "semail:index:Certifier",
   mailDomain: "semail:index:MailDomain",
 } as const;

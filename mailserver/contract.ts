@@ -3,12 +3,10 @@
  * start. This is the only file of `mailserver/` that the Pulumi side may import.
  */
 import { z } from "zod";
+import { healthAddress, hostname, pem, port, TlsSettings } from "./contract-fields.ts";
 
-const port = z.int().min(1).max(65535);
-const hostname = z
-  .string()
-  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/);
-const pem = z.string().startsWith("-----BEGIN ");
+export { CERTIFICATES_FOLDER, CertifierSettings, SERVED_FOLDER } from "./contract-certifier.ts";
+export { TlsSettings };
 
 /** How a daemon asks the LDAP directory. `password` is a secret. */
 export const DirectorySettings = z.strictObject({
@@ -22,13 +20,6 @@ export const DirectorySettings = z.strictObject({
   timeoutMs: z.int().min(100).default(5_000),
 });
 export type DirectorySettings = z.infer<typeof DirectorySettings>;
-
-/** Files with certificate chain and private key in PEM; a daemon reads them again when they change. */
-export const TlsSettings = z.strictObject({
-  certificateFile: z.string().min(1).default("/settings/tls.crt"),
-  keyFile: z.string().min(1).default("/settings/tls.key"),
-});
-export type TlsSettings = z.infer<typeof TlsSettings>;
 
 /** Limits of one SMTP session; sizes in bytes, times in milliseconds. */
 export const SessionLimits = z.strictObject({
@@ -66,10 +57,7 @@ const common = {
   limits: SessionLimits.prefault({}),
   /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
   lmtpPort: port.default(24),
-  /** Port of `/healthz` and `/metrics` on loopback. */
-  healthPort: port.default(8080),
-  /** Another address of the machine at which they are served, for Prometheus. */
-  metricsAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
+  ...healthAddress,
   /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
   tagSeparator: z
     .string()
@@ -220,8 +208,7 @@ export const PortalSettings = z.strictObject({
   directory: DirectorySettings,
   tls: common.tls,
   port: port.default(8443),
-  healthPort: common.healthPort,
-  metricsAddress: common.metricsAddress,
+  ...healthAddress,
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
   operatorSocket: z.string().min(1).default("/run/semail/operator/operator.sock"),

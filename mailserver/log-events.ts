@@ -26,6 +26,15 @@ export const LOG_EVENTS = {
   "net.tls.loaded": "The certificate that is served was read",
   "net.tls.reloaded": "The files hold another certificate; it is served from now on",
   "net.tls.unusable": "The files hold no usable certificate with its key; the one before is served on",
+  "certificate.own":
+    "There is no good certificate of the authority (yet); the stack's own is served from now on",
+  "certificate.kept": "A good certificate is served; until when, and when the next is ordered",
+  "certificate.ordered": "The authority is asked for a certificate, and why",
+  "certificate.issued": "The authority issued a certificate; it is served from now on",
+  "certificate.failed":
+    "No certificate could be had: why, what to do, and when it is tried again; the one before is served on",
+  "certificate.record.left": "A challenge's record could not be taken away yet; it is tried again",
+  "certificate.renewal.unknown": "The authority did not say when it would have the certificate renewed",
   "tls.policy.violated":
     "A mail host does not do what DANE or MTA-STS asks for; it gets no mail (by `testing: true`: it gets it all the same)",
   "tls.policy.fetched": "An MTA-STS policy was fetched and is kept until it expires",

@@ -6,7 +6,7 @@ import { StackConfig } from "./schema.ts";
 
 export const NAMESPACE = "semail";
 /** Kept as Outputs outside the parsed object, so that they are never printed with it. */
-const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey"] as const;
+const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey", "eabKey"] as const;
 
 /** The `semail:*` keys as plain values. Pulumi hands objects over as JSON text. */
 export function rawConfig(all: Readonly<Record<string, string>>): Record<string, unknown> {

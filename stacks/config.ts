@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { allConfig } from "@pulumi/pulumi/runtime/index.js";
 import { describeProblems, NAMESPACE, parseConfig, rawConfig } from "./check-config.ts";
+import type { Problem } from "./cross-check.ts";
 import type { StackConfig } from "./schema.ts";
 
 /** What opens the repository of snapshots, as far as the config has it. */
@@ -16,6 +17,8 @@ export interface LoadedConfig {
   /** Personal access token for Gandi's LiveDNS API. */
   readonly gandiToken: pulumi.Output<string> | undefined;
   readonly backupSecrets: BackupSecrets;
+  /** Key to `certificates.eabKeyId`. */
+  readonly eabKey: pulumi.Output<string> | undefined;
 }
 
 /** Reads the stack's config. Throws a `pulumi.RunError` that lists every bad path with its remedy. */
@@ -32,6 +35,8 @@ export function loadConfig(): LoadedConfig {
       message: "is needed for dns.provider gandi: pulumi config set --secret semail:gandiToken <token>",
     });
   }
+  const eabKey = secret("eabKey");
+  if (result.config) result.problems.push(...missingForAcme(result.config, { gandiToken, eabKey }));
   if (
     result.config?.backup.enabled &&
     result.config.backup.repository !== "local" &&
@@ -45,5 +50,26 @@ export function loadConfig(): LoadedConfig {
   if (!result.config || result.problems.length > 0) {
     throw new pulumi.RunError(describeProblems(`Pulumi.${pulumi.getStack()}.yaml`, result.problems));
   }
-  return { config: result.config, gandiToken, backupSecrets };
+  return { config: result.config, gandiToken, backupSecrets, eabKey };
+}
+
+/** The certifier runs on the host: it can't use what is in the environment here. */
+function missingForAcme(
+  { certificates, dns }: StackConfig,
+  { gandiToken, eabKey }: Pick<LoadedConfig, "gandiToken" | "eabKey">,
+): Problem[] {
+  if (certificates.kind !== "acme") return [];
+  const problems: Problem[] = [];
+  if (dns.provider === "gandi" && !gandiToken)
+    problems.push({
+      path: "gandiToken",
+      message:
+        "is needed for certificates.kind acme, where the host itself writes records: pulumi config set --secret semail:gandiToken <token>",
+    });
+  if (certificates.eabKeyId !== undefined && !eabKey)
+    problems.push({
+      path: "eabKey",
+      message: "is needed for certificates.eabKeyId: pulumi config set --secret semail:eabKey <key>",
+    });
+  return problems;
 }

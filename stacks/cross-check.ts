@@ -1,5 +1,6 @@
 /** Checks of the stack config that look at several keys at once. Pure, and tolerant of parts that are malformed. */
 import { domainOf } from "./address.ts";
+import { checkCertificates } from "./check-certificates.ts";
 import { checkHost, publicAddress } from "./cross-check-host.ts";
 import { Portal, Ports, User, type UserConfig } from "./schema.ts";
 import { Uid } from "./schema-fields.ts";
@@ -26,6 +27,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkHost(raw),
     ...checkWeb(raw.dns, raw.host),
     ...checkBackup(raw.backup),
+    ...checkCertificates(raw, domain),
   ];
 }
 

@@ -17,6 +17,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   livedns: "tools/livedns/main.ts",
   portal: "mailserver/portal/main.ts",
   backup: "mailserver/backup/main.ts",
+  certifier: "mailserver/certifier/main.ts",
 };
 
 /** A file that a context gets besides those of its folder. */
@@ -29,7 +30,9 @@ interface Extra {
 
 /** The plans of all images that the model needs, their contexts made ready. */
 export async function planImages(
-  model: Pick<MailModel, "images" | "dns" | "portal" | "backup">,
+  model: Pick<MailModel, "images" | "dns" | "portal" | "backup"> & {
+    certificates: Pick<MailModel["certificates"], "kind">;
+  },
 ): Promise<ImagePlans> {
   const { images } = model;
   const pinned: Partial<Record<ServiceImage, string | undefined>> = {
@@ -41,6 +44,7 @@ export async function planImages(
     "smtp-out": images.smtpOut,
     livedns: images.livedns,
     backup: images.backup,
+    certifier: images.certifier,
   };
   const node = await plan("node", { BASE_IMAGE: images.base }, [await nodeBinary()]);
   const service = async (name: ServiceImage): Promise<[ServiceImage, BuildPlan | { tag: string }]> => {
@@ -61,6 +65,7 @@ export async function planImages(
   if (model.dns.provider === "dev") names.push("livedns");
   if (model.portal.enabled) names.push("portal");
   if (model.backup.enabled) names.push("backup");
+  if (model.certificates.kind === "acme") names.push("certifier");
   const made = [...names.map(service), ...(model.portal.enabled ? [operator()] : [])];
   return { node, ...Object.fromEntries(await Promise.all(made)) };
 }

@@ -1,6 +1,7 @@
 /** Model → components. Nothing is decided here that the model could say. */
 import * as pulumi from "@pulumi/pulumi";
 import { Backup } from "../components/backup.ts";
+import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Keys } from "../components/keys.ts";
@@ -12,13 +13,14 @@ import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import type { DataPolicy } from "../components/volume.ts";
+import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
-import { type PendingRecord, tlsaRecord, tlsaValue } from "./records.ts";
+import { type PendingRecord, tlsaRecord } from "./records.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
@@ -28,6 +30,8 @@ export interface MailStackArgs {
   dkim: RotationPlan;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
+  /** Key to `certificates.eabKeyId`. */
+  eabKey?: pulumi.Output<string> | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
@@ -48,15 +52,7 @@ export function mailStack(args: MailStackArgs): Outputs {
     subnets: { front: network.front, front6: network.front6, boxes: network.boxes },
   });
   const images = new MailImages("images", { host, plans });
-  const keys = new Keys("keys", {
-    domain,
-    dnsNames: [hostnames.mx, hostnames.smtp, hostnames.imap, domain, ...webNames(model), "localhost"],
-    ipAddresses: [...new Set(["127.0.0.1", ...(model.host.address ? [model.host.address] : [])])],
-    dkim: dkim.keys,
-    portal: model.portal.enabled,
-    backup: model.backup.enabled,
-    protect: model.protect,
-  });
+  const keys = declareKeys(model, dkim);
   const directory = new Directory("directory", {
     host,
     image: images.image("directory"),
@@ -70,11 +66,13 @@ export function mailStack(args: MailStackArgs): Outputs {
   const signatures = declareDkim(dkim, keys, model);
   const services = serviceRecords(model, keys);
   const { zones, nameServer } = declareZones({ model, host, images, keys, gandiToken });
+  const tls = declareCertificates({ ...args, host, images, keys, nameServer });
   const server = new MailServer("mail", {
     host,
     images,
     directory,
     keys,
+    tls,
     domains: model.domains,
     hostnames,
     addresses: network,
@@ -90,7 +88,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   zones.publish(services, [server, ...nameServer]);
   declarePeople({ model, host, images, keys, directory, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
-  if (operatorPlace) declarePortal({ model, host, images, keys, directory, operatorPlace });
+  if (operatorPlace) declarePortal({ model, host, images, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
   const summary = summarise(model, keys, { records, signing: signatures.signing });
   return { summary, dkim: signatures.state(server.smtpOut.id) };
@@ -114,6 +112,21 @@ function declarePeople({ model, images, ...shared }: PeopleArgs): void {
   }
 }
 
+/** Certificates, signing keys and secrets. */
+function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
+  const { address } = model.host;
+  return new Keys("keys", {
+    domain: model.domain,
+    dnsNames: [...model.certificates.names, "localhost"],
+    ipAddresses: [...new Set(["127.0.0.1", ...(address ? [address] : [])])],
+    acme: model.certificates.kind === "acme",
+    dkim: dkim.keys,
+    portal: model.portal.enabled,
+    backup: model.backup.enabled,
+    protect: model.protect,
+  });
+}
+
 interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
   host: MailHost;
   images: MailImages;
@@ -135,13 +148,13 @@ interface PortalArgs {
   model: MailModel;
   host: MailHost;
   images: MailImages;
-  keys: Keys;
+  tls: TlsSource;
   directory: Directory;
   operatorPlace: OperatorPlace;
 }
 
 /** Where people look after their own mailbox, and what does as they ask. */
-function declarePortal({ model, host, images, keys, directory, operatorPlace }: PortalArgs): void {
+function declarePortal({ model, host, images, tls, directory, operatorPlace }: PortalArgs): void {
   const { domains, hostnames, ports, network, dns } = model;
   const operator = new Operator("operator", {
     host,
@@ -149,7 +162,7 @@ function declarePortal({ model, host, images, keys, directory, operatorPlace }: 
     machine: operatorPlace,
   });
   new Portal("portal", {
-    ...{ host, directory, keys, operator, domains, hostnames, ports },
+    ...{ host, directory, tls, operator, domains, hostnames, ports },
     image: images.image("portal"),
     address: network.portal,
     resolver: network.resolver,
@@ -158,18 +171,10 @@ function declarePortal({ model, host, images, keys, directory, operatorPlace }: 
   });
 }
 
-/** Names under which the portal serves what mail programs and servers fetch. */
-function webNames({ domains, portal }: MailModel): string[] {
-  if (!portal.enabled) return [];
-  return domains.flatMap((zone) =>
-    ["mta-sts", "autoconfig", "autodiscover"].map((name) => `${name}.${zone}`),
-  );
-}
-
 /** The records that tell of services. */
 function serviceRecords(model: MailModel, keys: Keys): PendingRecord<pulumi.Input<string>>[] {
   const { domain, dns, hostnames } = model;
-  const tlsa = () => tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, keys.caPem.apply(tlsaValue));
+  const tlsa = () => tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl }, ...tlsaValues(keys));
   return [...model.records, ...(dns.signed ? [tlsa()] : [])];
 }
 

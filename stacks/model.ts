@@ -1,6 +1,7 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
 import { isIPv6 } from "node:net";
 import { type HostPlan, planHost } from "./host-plan.ts";
+import { certificateNames, hostnamesOf } from "./names.ts";
 import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
@@ -42,12 +43,20 @@ export interface NetworkPlan {
   readonly resolver: string;
   readonly livedns: string;
   readonly portal: string;
+  readonly certifier: string;
 }
 
 /** How mail from other servers is received. */
 export interface InboundPlan extends Omit<StackConfig["smtpIn"], "catchAll"> {
   /** Address that gets what nobody else is known for. */
   readonly catchAll: string | undefined;
+}
+
+/** The certificate that the services show. */
+export interface CertificatePlan extends Omit<StackConfig["certificates"], "contact"> {
+  readonly contact: readonly string[];
+  /** What a public authority is to issue it for. */
+  readonly names: readonly string[];
 }
 
 export interface MailModel {
@@ -67,6 +76,7 @@ export interface MailModel {
   readonly host: HostPlan;
   readonly dns: StackConfig["dns"];
   readonly dkim: StackConfig["dkim"];
+  readonly certificates: CertificatePlan;
   readonly ports: StackConfig["ports"];
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
@@ -83,7 +93,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const prefix = `${names.project}-${names.stack}`.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-");
   const { domain } = config;
   const domains = [domain, ...config.domains];
-  const hostnames = { mx: `mx.${domain}`, smtp: `smtp.${domain}`, imap: `imap.${domain}` };
+  const hostnames = hostnamesOf(domain);
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
   const host = planHost(config.host);
   const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
@@ -120,6 +130,11 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     host,
     dns: config.dns,
     dkim: config.dkim,
+    certificates: {
+      ...config.certificates,
+      contact: config.certificates.contact ?? [`postmaster@${domain}`],
+      names: certificateNames(config),
+    },
     ports: config.ports,
     smtpIn: { ...config.smtpIn, catchAll },
     smtpOut: {
@@ -227,6 +242,7 @@ function planNetwork(cidr: string): Omit<NetworkPlan, "front6"> {
     smtpOut: `${net}.0.87`,
     access: `${net}.0.93`,
     portal: `${net}.0.84`,
+    certifier: `${net}.0.85`,
   };
 }
 

@@ -23,14 +23,14 @@ export interface Program {
 
 /** Declares the mail system that `Pulumi.<stack>.yaml` asks for. `now`: what has had its time is told by it. */
 export async function program({ now }: { now: () => Date }): Promise<Program> {
-  const { config, gandiToken, backupSecrets } = loadConfig();
+  const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
   const model = await settleRecords(buildModel(config, names), gandiToken);
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
   const { summary, dkim } = mailStack({
-    ...{ model, gandiToken, backupSecrets },
+    ...{ model, gandiToken, backupSecrets, eabKey },
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled

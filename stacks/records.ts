@@ -1,5 +1,5 @@
 /** The DNS records of the mail domains, derived from the config. Pure. */
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { dmarcValue } from "./dns/dmarc.ts";
 import { policyId, policyText } from "./dns/mta-sts.ts";
 import type { Hostnames } from "./model.ts";
@@ -148,9 +148,12 @@ export function dkimValue(publicKey: string, kind: "rsa" | "ed25519" = "rsa"): s
 }
 
 /** The TLSA record of the MX host (RFC 7672 section 3). */
-export function tlsaRecord<Value>(facts: { domain: string; mx: string; ttl: number }, value: Value) {
+export function tlsaRecord<Value>(
+  facts: { domain: string; mx: string; ttl: number },
+  ...values: readonly Value[]
+) {
   const name = `_25._tcp.${relative(facts.mx, facts.domain)}`;
-  return { zone: facts.domain, name, type: "TLSA", ttl: facts.ttl, values: [value] } as const;
+  return { zone: facts.domain, name, type: "TLSA", ttl: facts.ttl, values } as const;
 }
 
 /**
@@ -158,9 +161,21 @@ export function tlsaRecord<Value>(facts: { domain: string; mx: string; ttl: numb
  * outlives each of them, so that no renewal has to wait for DNS (section 8.1 asks that of a record per certificate).
  */
 export function tlsaValue(authorityPem: string): string {
-  const spki = new X509Certificate(authorityPem).publicKey.export({ type: "spki", format: "der" });
-  return `2 1 1 ${createHash("sha256").update(spki).digest("hex")}`;
+  return `2 1 1 ${spkiDigest(new X509Certificate(authorityPem).publicKey)}`;
 }
+
+/**
+ * DANE-EE(3) SPKI(1) SHA2-256(1) of the host's key (RFC 7671 section 5.1). It holds for every certificate for that key,
+ * whoever issued it.
+ */
+export function tlsaKeyValue(publicKeyPem: string): string {
+  return `3 1 1 ${spkiDigest(createPublicKey(publicKeyPem))}`;
+}
+
+const spkiDigest = (key: KeyObject): string =>
+  createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest("hex");
 
 function relative(host: string, domain: string): string {
   return host.slice(0, -(domain.length + 1));

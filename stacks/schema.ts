@@ -5,6 +5,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { Backup } from "./schema-backup.ts";
+import { Certificates } from "./schema-certificates.ts";
 import { Dns } from "./schema-dns.ts";
 import { address, day, domain, port, size } from "./schema-fields.ts";
 import { Host } from "./schema-host.ts";
@@ -71,6 +72,7 @@ export const Images = z.strictObject({
   smtpOut: imageTag.describe("As `directory`."),
   livedns: imageTag.describe("As `directory`."),
   backup: imageTag.describe("As `directory`."),
+  certifier: imageTag.describe("As `directory`."),
 });
 
 export const Portal = z.strictObject({
@@ -150,6 +152,7 @@ export const StackConfig = z.strictObject({
     ),
   host: Host.prefault({}).describe("The machine that carries the mail system."),
   dns: Dns.prefault({}).describe("Where the domain's records are kept."),
+  certificates: Certificates.prefault({}).describe("The certificate that the services show."),
   dkim: Dkim.prefault({}).describe(
     "How the domains' mail is signed: by an RSA-2048 key, which every receiver knows.",
   ),

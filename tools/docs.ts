@@ -48,6 +48,7 @@ ${rows.join("\n")}
 | \`semail:gandiToken\` | secret | \`GANDI_PERSONAL_ACCESS_TOKEN\` of the environment | Personal access token for Gandi's LiveDNS, for \`dns.provider: gandi\`. |
 | \`semail:backupPassword\` | secret | made by the stack | Password of the repository of snapshots. |
 | \`semail:backupSecretKey\` | secret | | Secret key to \`backup.keyId\`, for a repository in an S3-compatible store. |
+| \`semail:eabKey\` | secret | | Key to \`certificates.eabKeyId\`, as the authority gave it (base64url). |
 `;
 }
 

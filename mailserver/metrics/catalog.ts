@@ -45,6 +45,14 @@ export const GAUGES = {
     help: "When the certificate that is served ends, in seconds since 1970",
     labels: ["file"],
   },
+  semail_certificate_issued_seconds: {
+    help: "When the authority issued a certificate last, in seconds since 1970",
+    labels: [],
+  },
+  semail_certificate_failed_seconds: {
+    help: "When the last attempt to get a certificate failed, in seconds since 1970; 0: it did not",
+    labels: [],
+  },
 } as const satisfies Record<string, Described>;
 
 /** Upper bounds in seconds: a box on a good day, on a bad one, and the limits of DNS and LMTP. */

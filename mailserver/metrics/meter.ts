@@ -48,9 +48,10 @@ export function createMeter(worker?: number): Meter {
     new Gauge({ name, ...described(name), registers, ...(collect && { collect }) });
   const sessions = gauge("semail_sessions");
   const expires = gauge("semail_certificate_expires_seconds");
+  const certificate = certificateGauges(gauge);
   const count = (event: LogEvent, fields: LogFields = {}): void => {
     counters.semail_events_total.inc({ event });
-    RULES[event]?.({ counters, times, sessions, expires }, fields);
+    RULES[event]?.({ counters, times, sessions, expires, certificate }, fields);
   };
   return {
     registry,
@@ -95,6 +96,8 @@ interface Instruments {
   readonly times: Times;
   readonly sessions: Gauge;
   readonly expires: Gauge;
+  /** What only the certifier knows. */
+  readonly certificate: () => { readonly issued: Gauge; readonly failed: Gauge };
 }
 
 type Rule = (instruments: Instruments, fields: LogFields) => void;
@@ -115,6 +118,28 @@ const delivered =
 const serves: Rule = ({ expires }, { certificateFile, notAfter }) =>
   expires.set({ file: String(certificateFile) }, Date.parse(String(notAfter)) / 1_000);
 
+/** Made when there is something to say: the pages of the other daemons have none of these. */
+function certificateGauges(gauge: (name: keyof typeof GAUGES) => Gauge): Instruments["certificate"] {
+  let made: ReturnType<Instruments["certificate"]> | undefined;
+  return () => {
+    made ??= {
+      issued: gauge("semail_certificate_issued_seconds"),
+      failed: gauge("semail_certificate_failed_seconds"),
+    };
+    return made;
+  };
+}
+
+const since1970 = (time: unknown): number => (time === undefined ? 0 : Date.parse(String(time)) / 1_000);
+
+/** The certifier's times: what is served, since when, and whether the last attempt failed. */
+const certified: Rule = (instruments, fields) => {
+  serves(instruments, fields);
+  const { issued, failed } = instruments.certificate();
+  if (fields.issuedAt !== undefined) issued.set(since1970(fields.issuedAt));
+  failed.set(since1970(fields.failedAt));
+};
+
 /** What an event says beyond its having happened. */
 const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
   "smtp.session.open": ({ sessions }) => sessions.inc(),
@@ -130,6 +155,10 @@ const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
     counters.semail_worker_restarts_total.inc({ worker: String(worker) }),
   "net.tls.loaded": serves,
   "net.tls.reloaded": serves,
+  "certificate.own": serves,
+  "certificate.kept": certified,
+  "certificate.issued": certified,
+  "certificate.failed": ({ certificate }, { failedAt }) => certificate().failed.set(since1970(failedAt)),
   "lmtp.delivered": delivered("taken"),
   "lmtp.refused": delivered("refused"),
 };

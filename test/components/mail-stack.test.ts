@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { before, describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
+import { issueAuthority } from "../../components/providers/certificate/issue.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
@@ -32,10 +33,26 @@ const plans: ImagePlans = {
   operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
   portal: { tag: "semail/portal:1", context: "x/portal", buildArgs: {}, on: "node" },
   backup: { tag: "semail/backup:1", context: "x/backup", buildArgs: {}, on: "node" },
+  certifier: { tag: "semail/certifier:1", context: "x/certifier", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
 
 const PRIVATE_KEY = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+const PUBLIC_KEY = createPublicKey(PRIVATE_KEY).export({ type: "spki", format: "pem" });
+const AUTHORITY = await issueAuthority("Test authority", 2, new Date());
+
+const machine: OperatorPlace = {
+  root: "/srv/semail",
+  stack: "dev",
+  user: 1000,
+  group: 998,
+  binds: [
+    { path: "/srv/semail", readOnly: false },
+    { path: "/opt/pulumi", readOnly: true },
+  ],
+  path: "/usr/local/bin:/opt/pulumi",
+  pulumiHome: "/srv/semail/.semail/pulumi-home",
+};
 
 /** What a real provider would answer, as far as other resources use it. */
 function outputs(type: string, inputs: Record<string, unknown>): Record<string, unknown> {
@@ -48,8 +65,12 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
   if (type.endsWith(":Certificate"))
     return { ...inputs, ...pem, certificatePem: `${pem.certificatePem}${serial}\n` };
   if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
-  if (type.includes("Certificate")) return { ...inputs, ...pem };
-  if (type.includes("KeyPair")) return { ...inputs, privateKeyPem: PRIVATE_KEY, publicKeyBase64: "MIIB" };
+  if (type.includes("Certificate")) return { ...inputs, ...pem, certificatePem: AUTHORITY.certificatePem };
+  if (type.includes("KeyPair"))
+    return {
+      ...{ ...inputs, privateKeyPem: PRIVATE_KEY },
+      ...{ publicKeyPem: PUBLIC_KEY, publicKeyBase64: "MIIB" },
+    };
   return inputs;
 }
 
@@ -222,7 +243,7 @@ describe("the declared stack", () => {
 
   it("holds settings in containers that never start, and mounts them read-only", () => {
     const holders = byType("container:Container").filter(({ inputs }) => inputs.start === false);
-    assert.equal(holders.length, 7);
+    assert.equal(holders.length, 8);
     for (const { name, inputs } of holders) {
       assert.equal(inputs.networkMode, "none", name);
       assert.equal(inputs.mustRun, false, name);
@@ -343,18 +364,6 @@ describe("people without a mailbox", () => {
 
 describe("the operator", () => {
   const users = { alice: { name: "Alice" } };
-  const machine = {
-    root: "/srv/semail",
-    stack: "dev",
-    user: 1000,
-    group: 998,
-    binds: [
-      { path: "/srv/semail", readOnly: false },
-      { path: "/opt/pulumi", readOnly: true },
-    ],
-    path: "/usr/local/bin:/opt/pulumi",
-    pulumiHome: "/srv/semail/.semail/pulumi-home",
-  };
 
   it("is no part of a stack without the portal", async () => {
     await declare({ domain: "example.test", users });
@@ -424,18 +433,91 @@ describe("a certificate that was renewed", () => {
     return new Map(registered.map(({ name, inputs }) => [name, JSON.stringify(inputs)]));
   };
 
-  it("makes nothing new of the SMTP daemons but what holds it", async () => {
+  it("makes nothing new of the services but what holds it", async () => {
     const [old, renewed] = [await everything(1), await everything(2)];
     const changed = [...renewed].filter(([name, inputs]) => old.get(name) !== inputs).map(([name]) => name);
     assert.deepEqual(changed.sort(), [
-      // Dovecot is made anew.
-      "mail-access",
-      "mail-access-settings-files",
+      "mail-access-live-files",
       "mail-smtp-in-live-files",
       "mail-smtp-out-live-files",
     ]);
     assert.equal(renewed.size, old.size);
     assert.match(renewed.get("mail-smtp-in-live-files") ?? "", /tls\.crt.*tls\.key/);
+  });
+});
+
+describe("a stack whose certificate a public authority issues", () => {
+  const ACME = { kind: "acme", agreed: true, directory: "https://acme.test/dir" };
+  before(async () => {
+    await declare(
+      {
+        domain: "example.test",
+        domains: ["example.net"],
+        dns: { provider: "dev", signed: true, ttl: 3_600 },
+        certificates: ACME,
+        portal: { enabled: true },
+      },
+      { operatorPlace: machine },
+    );
+  });
+
+  it("tells the certifier what for, by whom and how it is proven", () => {
+    const settings = settingsOf("certifier-server");
+    const web = ["mta-sts", "autoconfig", "autodiscover"];
+    assert.deepEqual(settings.names, [
+      ...["mx", "smtp", "imap"].map((name) => `${name}.example.test`),
+      "example.test",
+      ...["example.test", "example.net"].flatMap((zone) => web.map((name) => `${name}.${zone}`)),
+    ]);
+    assert.equal(settings.directory, ACME.directory);
+    assert.deepEqual(settings.contact, ["postmaster@example.test"]);
+    // What others remember of the TLSA record from before is forgotten by then.
+    assert.equal(settings.holdMs, (3_600 + 900) * 1_000);
+    assert.match(JSON.stringify(settings.records), /"apiUrl":"http:\/\/10\.\d+\.0\.54:8080\/v5\/livedns"/);
+  });
+
+  it("hands the certifier its secrets as files, and nobody else the account's key", () => {
+    const holding = (file: string) =>
+      byType("container:Container").flatMap(({ name, inputs }) => {
+        const uploads = plain<{ file: string }[]>(inputs.uploads ?? []);
+        return uploads.some((upload) => upload.file === `/settings/${file}`) ? [name] : [];
+      });
+    assert.deepEqual(holding("account.key"), ["certifier-server-settings-files"]);
+    assert.deepEqual(holding("dns-token"), ["certifier-server-settings-files"]);
+    assert.deepEqual(holding("tls.key"), ["certifier-server-live-files"]);
+    const { envs } = named("certifier-server").inputs;
+    assert.match(JSON.stringify(envs), /^\["SETTINGS_VERSION=[0-9a-f]+"\]$/);
+  });
+
+  it("has every service read its volume, and the certifier alone write it", () => {
+    const mounts = Object.fromEntries(
+      running().flatMap(({ name, inputs }) =>
+        ((inputs.volumes ?? []) as { containerPath: string; readOnly?: boolean }[]).flatMap((volume) =>
+          volume.containerPath === "/certificates" ? [[name, volume.readOnly === true]] : [],
+        ),
+      ),
+    );
+    assert.deepEqual(mounts, {
+      "certifier-server": false,
+      "mail-smtp-in": true,
+      "mail-smtp-out": true,
+      "mail-access": true,
+      "portal-server": true,
+    });
+    for (const name of ["mail-smtp-in", "mail-smtp-out", "portal-server"]) {
+      const { certificateFile } = settingsOf(name).tls as { certificateFile: string };
+      assert.equal(certificateFile, "/certificates/current/tls.crt", name);
+    }
+    assert.match(JSON.stringify(named("mail-access").inputs.envs), /"TLS_FOLDER=\/certificates\/current"/);
+  });
+
+  it("keeps one key, which the stack's own certificate and the TLSA record are of", () => {
+    const { privateKeyPem: key } = outputs("KeyPair", {});
+    assert.equal(plain(named("keys-tls").inputs.keyPem), key);
+    assert.deepEqual(
+      (named("_25._tcp.mx.example.test-TLSA").inputs.values as string[]).map((value) => value.slice(0, 5)),
+      ["2 1 1", "3 1 1"],
+    );
   });
 });
 

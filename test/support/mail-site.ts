@@ -50,7 +50,7 @@ class Gate extends Transform {
         this.#held.push(part);
         this.#reached();
       }
-      if (/^\d{3} .*\n$/.test(line)) this.#left -= 1;
+      if (/^\d{3} /.test(line) && line.endsWith("\n")) this.#left -= 1;
     }
     done();
   }

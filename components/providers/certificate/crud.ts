@@ -29,7 +29,7 @@ export async function create(props: Props) {
   return { id: serialNumber, outs };
 }
 
-/** Issues it anew, with a new key. */
+/** Issues it anew, with a new key unless it was given one. */
 export async function update(_id: string, _olds: Props, news: Props) {
   const { outs } = await issue(news);
   return { outs };

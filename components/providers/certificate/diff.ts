@@ -32,6 +32,7 @@ export const AuthorityInputs = z.object(authorityShape);
 export const certificateShape = {
   caCertificatePem: pem("CERTIFICATE"),
   caPrivateKeyPem: pem("PRIVATE KEY"),
+  keyPem: pem("PRIVATE KEY").optional(),
   dnsNames: z.array(dnsName).min(1, "at least one name"),
   ipAddresses: z.array(ipAddress).default([]),
   days: days(825).default(90),
@@ -78,6 +79,7 @@ export function compareCertificate({ olds, news, now }: Comparison) {
   const view = (props: Record<string, unknown>) => ({
     caCertificatePem: props.caCertificatePem,
     days: props.days,
+    keyPem: props.keyPem,
     subject: Array.isArray(props.dnsNames) ? props.dnsNames[0] : props.dnsNames,
     dnsNames: sorted(props.dnsNames),
     ipAddresses: sorted(props.ipAddresses),

@@ -1,6 +1,6 @@
 /** Issues certificates (RFC 5280). */
 import "reflect-metadata";
-import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { validity } from "./diff.ts";
 
@@ -23,6 +23,16 @@ export interface Authority {
 }
 
 const newKeys = () => subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+
+/** The pair of a private key in PEM. */
+async function knownKeys(pem: string): Promise<webcrypto.CryptoKeyPair> {
+  const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
+  const pkcs8 = x509.PemConverter.decodeFirst(pem);
+  return {
+    privateKey: await subtle.importKey("pkcs8", pkcs8, ALGORITHM, true, ["sign"]),
+    publicKey: await subtle.importKey("spki", spki, ALGORITHM, true, ["verify"]),
+  };
+}
 
 async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await subtle.exportKey("pkcs8", key), "PRIVATE KEY");
@@ -70,6 +80,8 @@ export interface Request {
   ipAddresses: string[];
   days: number;
   now: Date;
+  /** The server's private key, ECDSA P-256, in PKCS #8 PEM; undefined: a new one. */
+  keyPem?: string | undefined;
 }
 
 /** Throws, with what to do, unless `authority` is a usable authority: readable, its key its own, its time not over. */
@@ -86,12 +98,12 @@ function checkAuthority(authority: Authority, now: Date): X509Certificate {
 
 /** A server's certificate; `certificatePem` is the chain: it, then the authority's. */
 export async function issueCertificate(authority: Authority, request: Request): Promise<Issued> {
-  const { dnsNames, ipAddresses, days, now } = request;
+  const { dnsNames, ipAddresses, days, now, keyPem } = request;
   const parent = checkAuthority(authority, now);
   const issuer = new x509.X509Certificate(authority.certificatePem);
   const pkcs8 = x509.PemConverter.decodeFirst(authority.privateKeyPem);
   const signingKey = await subtle.importKey("pkcs8", pkcs8, ALGORITHM, false, ["sign"]);
-  const keys = await newKeys();
+  const keys = keyPem === undefined ? await newKeys() : await knownKeys(keyPem);
   const { notBefore, notAfter } = validity(now, days, parent.validToDate);
   const serialNumber = newSerial();
   const subject = dnsNames[0] ?? "";

@@ -19,6 +19,8 @@ export interface CertificateArgs {
   /** The hosts' names; the first is also the subject. */
   dnsNames: pulumi.Input<pulumi.Input<string>[]>;
   ipAddresses?: pulumi.Input<pulumi.Input<string>[]>;
+  /** The key that it is for, kept when it is renewed: ECDSA P-256, PKCS #8 PEM, secret. Default: a new one each time. */
+  keyPem?: pulumi.Input<string>;
   /** Lifetime; default 90. */
   days?: pulumi.Input<number>;
   /** The next update renews it when so few days are left; default 30. */
@@ -54,9 +56,14 @@ export class Certificate extends pulumi.dynamic.Resource {
 
   constructor(name: string, args: CertificateArgs, opts: pulumi.CustomResourceOptions = {}) {
     const secret = pulumi.mergeOptions(opts, {
-      additionalSecretOutputs: ["privateKeyPem", "caPrivateKeyPem"],
+      additionalSecretOutputs: ["privateKeyPem", "caPrivateKeyPem", "keyPem"],
     });
-    const inputs = { ...args, caPrivateKeyPem: pulumi.secret(args.caPrivateKeyPem) };
+    const { keyPem } = args;
+    const inputs = {
+      ...args,
+      caPrivateKeyPem: pulumi.secret(args.caPrivateKeyPem),
+      ...(keyPem === undefined ? {} : { keyPem: pulumi.secret(keyPem) }),
+    };
     super(certificateProvider, name, { ...inputs, ...outputs }, secret, "semail", "Certificate");
   }
 }

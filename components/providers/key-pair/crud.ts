@@ -7,6 +7,12 @@ import { compare, dkimPublicKey, Inputs, shape } from "./diff.ts";
 
 const generate = promisify(generateKeyPair);
 
+const GENERATE = {
+  "rsa-2048": () => generate("rsa", { modulusLength: 2048 }),
+  ed25519: () => generate("ed25519"),
+  "ecdsa-p256": () => generate("ec", { namedCurve: "P-256" }),
+};
+
 /** Validates. */
 export async function check(_olds: Props, news: Props) {
   return checkInputs(shape, news);
@@ -20,8 +26,7 @@ export async function diff(_id: string, olds: Props, news: Props) {
 /** Makes the pair. The id is the SHA-256 of the public key. */
 export async function create(props: Props) {
   const { algorithm } = Inputs.parse(props);
-  const { privateKey, publicKey } =
-    algorithm === "ed25519" ? await generate("ed25519") : await generate("rsa", { modulusLength: 2048 });
+  const { privateKey, publicKey } = await GENERATE[algorithm]();
   const spki = publicKey.export({ type: "spki", format: "der" });
   return {
     id: createHash("sha256").update(spki).digest("hex"),

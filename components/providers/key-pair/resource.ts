@@ -3,7 +3,7 @@ import { shim } from "../shim.ts";
 
 /** Arguments of a KeyPair. */
 export interface KeyPairArgs {
-  algorithm: pulumi.Input<"rsa-2048" | "ed25519">;
+  algorithm: pulumi.Input<"rsa-2048" | "ed25519" | "ecdsa-p256">;
 }
 
 const provider = shim("components/providers/key-pair/crud.ts");
@@ -14,7 +14,7 @@ export class KeyPair extends pulumi.dynamic.Resource {
   declare readonly privateKeyPem: pulumi.Output<string>;
   /** SPKI PEM. */
   declare readonly publicKeyPem: pulumi.Output<string>;
-  /** The `p=` value of a DKIM record: SPKI DER of an RSA key, the bare 32 bytes of an Ed25519 key, in base64. */
+  /** The `p=` value of a DKIM record: SPKI DER of an RSA or ECDSA key, the bare 32 bytes of an Ed25519 key, in base64. */
   declare readonly publicKeyBase64: pulumi.Output<string>;
 
   constructor(name: string, args: KeyPairArgs, opts: pulumi.CustomResourceOptions = {}) {

@@ -19,11 +19,14 @@ const MOUNT = "rw,noexec,nosuid,nodev";
 
 /** The image, built as the stack builds it. */
 async function buildImage(lab: Lab): Promise<string> {
-  const { images, dns, portal, backup } = StackConfig.parse({
+  const { images, dns, portal, backup, certificates } = StackConfig.parse({
     domain: "semail.test",
     backup: { enabled: true },
   });
-  const plans = await planImages({ images, dns: { ...dns, provider: "none" }, portal, backup });
+  const plans = await planImages({
+    ...{ images, portal, backup, certificates },
+    dns: { ...dns, provider: "none" },
+  });
   const { node, backup: plan } = plans;
   if (!node || !plan || !("context" in plan)) throw new Error("no plan for the image");
   const on = await lab.ensureImage("node", node.context, node.buildArgs);

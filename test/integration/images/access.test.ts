@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
+import { connect } from "node:tls";
 import { ImapFlow } from "imapflow";
 import { Client } from "ldapts";
 import { type Handle, openLab } from "../../support/docker.ts";
+import { untilLine } from "../../support/log-lines.ts";
 import { selfSigned } from "./certificate.ts";
 import { deliver, openDialogue } from "./dialogue.ts";
 import {
@@ -130,6 +134,47 @@ describe("directory, box and access together", () => {
     assert.match((await command('PUTSCRIPT "mine" {5+}\r\nkeep;')).at(-1) ?? "", /^OK/);
     assert.deepEqual((await command("LISTSCRIPTS"))[0], '"mine"');
     sieve.close();
+  });
+
+  it("serves another certificate from now on, and ends no session for it", async () => {
+    const alice = await login({ user: "alice", pass: "password of alice" });
+    const closed = once(alice, "close").then(() => assert.fail("the session ended"));
+    const lock = await alice.getMailboxLock("INBOX");
+    const shown = async () => {
+      const socket = connect({
+        host: "127.0.0.1",
+        port: await access.port("993/tcp"),
+        rejectUnauthorized: false,
+      });
+      await once(socket, "secureConnect");
+      const { raw } = socket.getPeerCertificate();
+      socket.destroy();
+      return new X509Certificate(raw);
+    };
+    const put = async (file: string, text: string) => {
+      const script = `cat >/settings/new && mv /settings/new /settings/${file}`;
+      await access.exec(["sh", "-c", script], { input: text, user: "0" });
+    };
+    const before = await shown();
+    const next = await selfSigned(HOST);
+    // Half of it is no pair.
+    await put("tls.crt", next.certificate);
+    await untilLine(lab, access, (line) => line.includes("no usable certificate with its key"));
+    assert.ok((await shown()).raw.equals(before.raw));
+    await put("tls.key", next.key);
+    await untilLine(lab, access, (line) => line.includes("another certificate is served from now on"));
+    const wanted = new X509Certificate(next.certificate);
+    while (!(await shown()).raw.equals(wanted.raw));
+    certificate = next.certificate;
+    // The one that was open goes on, and new ones find their box.
+    await Promise.race([alice.noop(), closed]);
+    assert.equal((await alice.fetchAll("1:*", { envelope: true })).length, 1);
+    lock.release();
+    const again = await login({ user: "alice", pass: "password of alice" });
+    assert.deepEqual(await subjects(again), ["for alice"]);
+    closed.catch(() => {});
+    await alice.logout();
+    await access.waitHealthy();
   });
 
   it("says temporary while the directory is down, and goes on when it is back", async () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { dmarcFaults, dmarcValue, reportDomains } from "../../../stacks/dns/dmarc.ts";
 import { covers, policyHosts, policyText } from "../../../stacks/dns/mta-sts.ts";
 import { buildModel, type MailModel } from "../../../stacks/model.ts";
-import { tlsaRecord, tlsaValue } from "../../../stacks/records.ts";
+import { tlsaKeyValue, tlsaRecord, tlsaValue } from "../../../stacks/records.ts";
 import { zoneFile } from "../../../stacks/zone-file.ts";
 import { makeIdentity } from "../../support/identity.ts";
 
@@ -122,7 +123,16 @@ describe("the records of a mail domain", () => {
     const { ca: pem } = await makeIdentity("mx.example.org");
     const record = tlsaRecord({ domain: "example.org", mx: "mx.example.org", ttl: 300 }, tlsaValue(pem));
     assert.equal(record.name, "_25._tcp.mx");
-    assert.match(record.values[0], /^2 1 1 [0-9a-f]{64}$/);
+    assert.match(record.values[0] ?? "", /^2 1 1 [0-9a-f]{64}$/);
+  });
+
+  it("name the host's key as well, where a public authority issues for it", () => {
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const digest = createHash("sha256")
+      .update(publicKey.export({ type: "spki", format: "der" }))
+      .digest("hex");
+    const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
+    assert.equal(tlsaKeyValue(pem), `3 1 1 ${digest}`);
   });
 
   it("stand in the zone file by domain", () => {

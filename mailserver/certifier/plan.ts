@@ -1,0 +1,95 @@
+/** What is to be done about the certificate that is served. Pure. */
+import type { PairFacts } from "./pair.ts";
+
+/** Why a certificate is ordered. */
+export type Reason = "first" | "ended" | "key" | "names" | "renewal";
+
+export interface Situation {
+  /** Milliseconds since 1970, as all times here. */
+  readonly now: number;
+  /** Names that the certificate must carry. */
+  readonly wanted: readonly string[];
+  /** What is served; undefined: nothing that could be. */
+  readonly served: PairFacts | undefined;
+  /** Of the stack's own authority. */
+  readonly own: PairFacts;
+  /** What is served is that one, byte for byte. */
+  readonly servesOwn: boolean;
+  /** When the authority would have it renewed; undefined: it doesn't say. */
+  readonly renewAt: number | undefined;
+  /** Nothing is ordered before: after a failure. */
+  readonly retryAt: number;
+  /** No first certificate is ordered before: what others remember of the TLSA record must be forgotten. */
+  readonly holdUntil: number;
+}
+
+export interface Decision {
+  /** Serve the pair of the stack's own authority. */
+  readonly serveOwn: boolean;
+  readonly order: Reason | undefined;
+  /** Nothing else is to be done before, unless the files change. */
+  readonly wakeAt: number;
+}
+
+/** A certificate of the authority stays until a better one is there; the stack's own fills the gaps. */
+export function decide(situation: Situation): Decision {
+  const { now, served, own, servesOwn, retryAt, holdUntil } = situation;
+  const good = served !== undefined && !served.own && served.rightKey && now < served.notAfter;
+  const serveOwn = !good && !servesOwn && (served === undefined || !served.rightKey || now < own.notAfter);
+  const due = good ? dueAt(served, situation) : holdUntil;
+  const at = Math.max(due, retryAt);
+  if (now < at) return { serveOwn, order: undefined, wakeAt: at };
+  return { serveOwn, order: reasonOf(situation, good), wakeAt: now };
+}
+
+function dueAt(served: PairFacts, { wanted, renewAt }: Situation): number {
+  if (lacks(served, wanted)) return 0;
+  return Math.min(renewAt ?? renewalTime(served), lastCall(served));
+}
+
+const lacks = ({ names }: PairFacts, wanted: readonly string[]): boolean =>
+  wanted.some((name) => !names.includes(name));
+
+function reasonOf({ served, wanted }: Situation, good: boolean): Reason {
+  if (served === undefined || served.own) return "first";
+  if (!served.rightKey) return "key";
+  if (!good) return "ended";
+  return lacks(served, wanted) ? "names" : "renewal";
+}
+
+/** Two thirds of its life, which leaves a third for what may go wrong. */
+export function renewalTime({ notBefore, notAfter }: Pick<PairFacts, "notBefore" | "notAfter">): number {
+  return notBefore + ((notAfter - notBefore) * 2) / 3;
+}
+
+/** However late the authority would have it, a tenth is left. */
+function lastCall({ notBefore, notAfter }: PairFacts): number {
+  return notBefore + ((notAfter - notBefore) * 9) / 10;
+}
+
+/** What speaks against serving `next`; undefined: it is as good as what is served, or better. */
+export function worse(next: PairFacts | undefined, { now, wanted, served }: Situation): string | undefined {
+  if (next === undefined) return "it is no certificate with our key";
+  if (!next.rightKey) return "it is not for our key";
+  const missing = wanted.filter((name) => !next.names.includes(name));
+  if (missing.length > 0) return `it lacks ${missing.join(", ")}`;
+  if (next.notBefore > now + CLOCKS_DIFFER_MS) return "its time has not come: is the host's clock right?";
+  if (next.notAfter <= now) return "its time is over: is the host's clock right?";
+  if (served !== undefined && !served.own && served.rightKey && next.notAfter < served.notAfter) {
+    return lacks(served, wanted) ? undefined : "it ends before the one that is served";
+  }
+  return undefined;
+}
+
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** Milliseconds until the next attempt after the `failures`-th failure in a row; `random` from 0 to 1. */
+export function pause(
+  { failures, retryAfterMs = 0 }: { failures: number; retryAfterMs?: number | undefined },
+  { firstMs, maxMs }: { firstMs: number; maxMs: number },
+  random: number,
+): number {
+  const usual = Math.min(firstMs * 2 ** Math.min(failures - 1, 30), maxMs);
+  // Jitter on what was asked for, too: all who were sent away would come back at once.
+  return Math.max(usual * (0.75 + random / 2), retryAfterMs * (1 + random / 10));
+}

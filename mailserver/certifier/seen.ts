@@ -1,0 +1,104 @@
+/** Waits until every authoritative name server shows a record: the authority may ask any of them. */
+import { type DnsServer, exchange } from "../dns/exchange.ts";
+import { parseServer } from "../dns/resolver.ts";
+import { CertifierFault } from "./fault.ts";
+import type { ChallengeRecord } from "./store.ts";
+
+export interface SeenDeps {
+  /** `address` or `address:port` of the zones' name servers; empty: those that DNS names. */
+  readonly nameServers: readonly string[];
+  /** Who is asked for those, `address` or `address:port`. */
+  readonly resolvers: readonly string[];
+  readonly patienceMs: number;
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<unknown>;
+  readonly ask?: typeof exchange;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 15_000;
+const TIMEOUT_MS = 3_000;
+
+/** Rejects with CertifierFault when the patience is over; its message has what each server said last. */
+export async function untilSeen(records: readonly ChallengeRecord[], deps: SeenDeps): Promise<void> {
+  const deadline = deps.now() + deps.patienceMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+    const missing = (await Promise.all(records.map((record) => look(record, deps)))).flat();
+    if (missing.length === 0) return;
+    if (deps.now() + pause > deadline) throw unseen(missing, deps.patienceMs);
+    await deps.sleep(pause);
+  }
+}
+
+const SHOWN = 3;
+
+function unseen(missing: readonly string[], patienceMs: number): CertifierFault {
+  const more = missing.length > SHOWN ? `; and ${missing.length - SHOWN} more` : "";
+  return new CertifierFault({
+    code: "unseen",
+    message: `after ${Math.round(patienceMs / 1_000)} seconds the records are not to be seen: ${missing.slice(0, SHOWN).join("; ")}${more}`,
+    remedy:
+      "Are these the name servers of the zone that semail:dns writes to? The registrar says which it is.",
+  });
+}
+
+async function look({ zone, name, value }: ChallengeRecord, deps: SeenDeps): Promise<string[]> {
+  const host = `${name}.${zone}`;
+  try {
+    const servers = await serversOf(zone, deps);
+    if (servers.length === 0) return [`no name server of ${zone} has an address`];
+    const said = await Promise.all(servers.map((server) => texts(server, host, deps)));
+    return said.flatMap((found, at) => {
+      const server = servers[at]?.host;
+      if (typeof found === "string") return [`${host} at ${server}: ${found}`];
+      return found.includes(value)
+        ? []
+        : [`${host} at ${server}: ${found.length === 0 ? "nothing" : "another value"}`];
+    });
+  } catch (error) {
+    return [`the name servers of ${zone} can't be found (${codeOf(error)})`];
+  }
+}
+
+async function serversOf(zone: string, deps: SeenDeps): Promise<DnsServer[]> {
+  if (deps.nameServers.length > 0) return deps.nameServers.map(parseServer);
+  const names = await records(zone, "NS", deps);
+  const addresses = await Promise.all(names.map((name) => records(String(name), "A", deps).catch(() => [])));
+  return addresses.flat().map((address) => ({ host: String(address), port: 53 }));
+}
+
+async function records(name: string, type: "NS" | "A", deps: SeenDeps): Promise<unknown[]> {
+  const { ask = exchange } = deps;
+  let failure: unknown;
+  for (const server of deps.resolvers.map(parseServer)) {
+    try {
+      const { rcode, answers } = await ask(server, { name, type }, TIMEOUT_MS);
+      if (rcode === "NOERROR") return answers.filter((each) => each.type === type).map(({ data }) => data);
+      failure = new Error(rcode);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure ?? new Error("no resolver");
+}
+
+/** Or why there is no answer. */
+async function texts(server: DnsServer, name: string, deps: SeenDeps): Promise<string[] | string> {
+  const { ask = exchange } = deps;
+  try {
+    const { rcode, answers } = await ask(server, { name, type: "TXT" }, TIMEOUT_MS);
+    if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") return `no answer (${rcode})`;
+    return answers
+      .filter(({ type }) => type === "TXT")
+      .map(({ data }) => (Array.isArray(data) ? Buffer.concat(data.filter(Buffer.isBuffer)).toString() : ""));
+  } catch (error) {
+    return `no answer (${codeOf(error)})`;
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error
+    ? String(error.code)
+    : error instanceof Error
+      ? error.message
+      : String(error);

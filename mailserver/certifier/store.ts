@@ -1,0 +1,114 @@
+/**
+ * The volume that the services read certificates from: `current/tls.crt` and `current/tls.key`, where `current` is a
+ * link, so that a pair is replaced in one step and never seen half; and `state.json`, what the certifier remembers.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { TlsIdentity } from "../net/types.ts";
+import { syncFolder } from "../queue/sync-folder.ts";
+
+/** A TXT record of a challenge. */
+export const ChallengeRecord = z.strictObject({ zone: z.string(), name: z.string(), value: z.string() });
+export type ChallengeRecord = z.infer<typeof ChallengeRecord>;
+
+/** Times in milliseconds since 1970. */
+export const State = z.strictObject({
+  /** When the first pair was put here. */
+  since: z.number(),
+  /** When the authority issued one last; 0: never. */
+  issuedAt: z.number().default(0),
+  /** When an attempt failed last, and how often in a row; 0: the last one did not. */
+  failedAt: z.number().default(0),
+  failures: z.int().default(0),
+  code: z.string().optional(),
+  retryAt: z.number().default(0),
+  /** Settings under which it failed: others are tried at once. */
+  version: z.string().default(""),
+  /** Records of an order that did not end; to be taken away. */
+  left: z.array(ChallengeRecord).default([]),
+});
+export type State = z.infer<typeof State>;
+
+export interface Store {
+  readonly certificateFile: string;
+  /** The pair that is served; undefined when there is none that can be read. */
+  read(): Promise<TlsIdentity | undefined>;
+  /** Serves `pair` from now on. Durable when it resolves. */
+  put(pair: TlsIdentity): Promise<void>;
+  /** Undefined when there is none, or it can't be read. */
+  state(): Promise<State | undefined>;
+  save(state: State): Promise<void>;
+}
+
+const CURRENT = "current";
+const CERTIFICATE = "tls.crt";
+const KEY = "tls.key";
+const STATE = "state.json";
+/** The services that mount the volume run under users of their own; nobody else mounts it. */
+const READABLE = 0o444;
+
+export function openStore(folder: string): Store {
+  const certificateFile = join(folder, CURRENT, CERTIFICATE);
+  return {
+    certificateFile,
+    async read() {
+      try {
+        const [certificate, key] = await Promise.all(
+          [certificateFile, join(folder, CURRENT, KEY)].map((file) => readFile(file, "utf8")),
+        );
+        return certificate === undefined || key === undefined ? undefined : { certificate, key };
+      } catch {
+        return undefined;
+      }
+    },
+    async put({ certificate, key }) {
+      const before = await readlink(join(folder, CURRENT)).catch(() => undefined);
+      const name = `pair-${createHash("sha256").update(`${certificate}\0${key}`).digest("hex").slice(0, 16)}`;
+      if (before === name) return;
+      const place = join(folder, name);
+      await rm(place, { recursive: true, force: true });
+      await mkdir(place, { mode: 0o755 });
+      await writeDurably(join(place, KEY), key, READABLE);
+      await writeDurably(join(place, CERTIFICATE), certificate, READABLE);
+      syncFolder(place);
+      await swapLink(folder, name);
+      const kept = new Set([name, before]);
+      const pairs = (await readdir(folder)).filter((entry) => entry.startsWith("pair-") && !kept.has(entry));
+      await Promise.all(pairs.map((entry) => rm(join(folder, entry), { recursive: true, force: true })));
+    },
+    async state() {
+      try {
+        return State.parse(JSON.parse(await readFile(join(folder, STATE), "utf8")));
+      } catch {
+        return undefined;
+      }
+    },
+    async save(state) {
+      const file = join(folder, STATE);
+      await writeDurably(`${file}.new`, `${JSON.stringify(State.parse(state))}\n`, 0o600);
+      await rename(`${file}.new`, file);
+      syncFolder(folder);
+    },
+  };
+}
+
+async function swapLink(folder: string, name: string): Promise<void> {
+  const next = join(folder, `${CURRENT}.new`);
+  await rm(next, { force: true });
+  await symlink(name, next);
+  await rename(next, join(folder, CURRENT));
+  syncFolder(folder);
+}
+
+async function writeDurably(file: string, text: string, mode: number): Promise<void> {
+  await rm(file, { force: true });
+  const handle = await open(file, "w", mode);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

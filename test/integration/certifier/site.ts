@@ -1,0 +1,201 @@
+/** The certifier as a stack runs it, between a real ACME server (Pebble) and the stack's own name server. */
+import { generateKeyPairSync } from "node:crypto";
+import { join } from "node:path";
+import { issueAuthority, issueCertificate } from "../../../components/providers/certificate/issue.ts";
+import { CertifierSettings } from "../../../mailserver/contract.ts";
+import { planImages } from "../../../stacks/image-plans.ts";
+import { StackConfig } from "../../../stacks/schema.ts";
+import type { Handle, Lab } from "../../support/docker.ts";
+import { type LiveDns, liveDns } from "../../support/livedns.ts";
+import { untilLine } from "../../support/log-lines.ts";
+
+export const ZONE = "semail.test";
+export const NAMES = [`mx.${ZONE}`, `smtp.${ZONE}`, `imap.${ZONE}`, ZONE, `mta-sts.${ZONE}`];
+export const TOKEN = "token-for-tests-0123456789abcdef";
+const MOUNT = "rw,noexec,nosuid,nodev";
+const DIRECTORY_PORT = "14000/tcp";
+const MANAGEMENT_PORT = "15000/tcp";
+
+type Settings = Partial<Omit<CertifierSettings, "records">> & { token?: string };
+/** A line of a daemon's log. */
+export type Entry = Readonly<Record<string, unknown>> & { readonly event: string };
+
+export interface Site {
+  readonly network: string;
+  /** The volume that services read, and the pair that the stack issued itself. */
+  readonly volume: string;
+  readonly own: { readonly certificate: string; readonly key: string; readonly ca: string };
+  readonly dns: LiveDns;
+  /** What else answers to a challenge's name stays. */
+  readonly pebble: Handle;
+  start(settings?: Settings): Promise<Handle>;
+  /** The roots of what Pebble issues, PEM. */
+  roots(): Promise<string>;
+  /** The pair that is served, read as a service does it. */
+  served(): Promise<{ certificate: string; key: string }>;
+  /** The texts at a name of the zone. */
+  texts(name: string): Promise<string[]>;
+}
+
+interface SiteOptions {
+  /** Seconds for which Pebble issues. */
+  readonly validity?: number;
+  readonly blocked?: readonly string[];
+  /** Whom Pebble asks instead of the stack's name server. */
+  readonly authorityDns?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function buildImages(lab: Lab): Promise<Record<"certifier" | "livedns", string>> {
+  const { images, portal, backup } = StackConfig.parse({ domain: ZONE });
+  const { dns } = StackConfig.parse({ domain: ZONE, dns: { provider: "dev" } });
+  const plans = await planImages({ images, portal, backup, dns, certificates: { kind: "acme" } });
+  const { node } = plans;
+  if (!node) throw new Error("no plan for the base image");
+  const base = await lab.ensureImage("node", node.context, node.buildArgs);
+  const build = async (name: "certifier" | "livedns") => {
+    const plan = plans[name];
+    if (!plan || !("context" in plan)) throw new Error(`no plan for ${name}`);
+    return lab.ensureImage(name, plan.context, { NODE_IMAGE: base });
+  };
+  return { certifier: await build("certifier"), livedns: await build("livedns") };
+}
+
+async function ownPair() {
+  const now = new Date();
+  const ca = await issueAuthority("Test authority", 2, now);
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const issued = await issueCertificate(ca, {
+    dnsNames: [...NAMES, "pebble"],
+    ipAddresses: [],
+    days: 1,
+    now,
+    keyPem,
+  });
+  return { certificate: issued.certificatePem, key: issued.privateKeyPem, ca: ca.certificatePem };
+}
+
+/** Pebble shows itself with the stack's own certificate: an authority that only `roots` makes known. */
+export async function openSite(lab: Lab, options: SiteOptions = {}): Promise<Site> {
+  const { certifier, livedns } = await buildImages(lab);
+  const [network, volume, own] = await Promise.all([lab.network(), lab.volume(), ownPair()]);
+  const tmpfs = (user: number) => ({
+    "/run": `${MOUNT},size=8m,uid=${user},gid=${user},mode=0750`,
+    "/tmp": `${MOUNT},size=16m,mode=1777`,
+  });
+  const zones = await lab.run({
+    ...{ image: livedns, user: 5053, hardened: true, health: true, tmpfs: tmpfs(5053) },
+    networks: { [network]: ["livedns"] },
+    env: { LIVEDNS_ZONES: ZONE },
+    settings: { token: TOKEN },
+    volumes: { "/var/lib/knot": await lab.volume() },
+    publish: ["8080/tcp"],
+  });
+  await zones.waitHealthy();
+  const address = await zones.ip();
+  const pebble = await lab.run({
+    image: await lab.ensureImage("pebble", join(import.meta.dirname, "../../fixtures/images/pebble")),
+    networks: { [network]: ["pebble"] },
+    // A third of all nonces is refused, as a busy authority does.
+    env: {
+      PEBBLE_DNS: options.authorityDns ?? `${address}:53`,
+      PEBBLE_WFE_NONCEREJECT: "33",
+      ...options.env,
+    },
+    settings: { "config.json": pebbleConfig(options), "tls.crt": own.certificate, "tls.key": own.key },
+    publish: [DIRECTORY_PORT, MANAGEMENT_PORT],
+  });
+  await untilLine(lab, pebble, (line) => line.includes("Listening on: 0.0.0.0:14000"));
+  const dns = liveDns(`http://127.0.0.1:${await zones.port("8080/tcp")}/v5/livedns`, TOKEN);
+  const account = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  return {
+    ...{ network, volume, own, dns, pebble },
+    start: ({ token = TOKEN, ...more } = {}) => {
+      const settings = CertifierSettings.parse({
+        ...{
+          directory: "https://pebble:14000/dir",
+          contact: [`postmaster@${ZONE}`],
+          names: NAMES,
+          zones: [ZONE],
+        },
+        roots: [own.ca],
+        retry: { firstMs: 500, maxMs: 500 },
+        records: {
+          ...{ apiUrl: `http://${address}:8080/v5/livedns`, nameServers: [address], resolvers: [address] },
+          patienceMs: 20_000,
+        },
+        ...more,
+      });
+      return lab.run({
+        ...{ image: certifier, user: 5028, hardened: true, health: true, memoryMb: 160, tmpfs: tmpfs(5028) },
+        networks: { [network]: ["certifier"] },
+        settings: {
+          "settings.json": JSON.stringify(settings),
+          "account.key": account.export({ type: "pkcs8", format: "pem" }).toString(),
+          "dns-token": token,
+          "tls.crt": own.certificate,
+          "tls.key": own.key,
+          "eab.key": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+        },
+        env: { SETTINGS_VERSION: "1" },
+        volumes: { "/certificates": volume },
+      });
+    },
+    roots: async () => {
+      const { stdout } = await zones.exec([
+        "node",
+        "--eval",
+        `process.env.NODE_TLS_REJECT_UNAUTHORIZED="0"; fetch("https://pebble:15000/roots/0").then(async r => process.stdout.write(await r.text()))`,
+      ]);
+      return stdout;
+    },
+    served: async () => {
+      const reader = await lab.run({
+        ...{ image: livedns, user: 5053, hardened: true },
+        entrypoint: [
+          "sh",
+          "-c",
+          "cat /certificates/current/tls.crt; echo =====; cat /certificates/current/tls.key",
+        ],
+        volumes: { "/certificates": `${volume}` },
+      });
+      await reader.wait();
+      const [certificate = "", key = ""] = (await reader.logs()).split("=====\n");
+      await reader.remove();
+      return { certificate, key };
+    },
+    texts: async (name) =>
+      (await dns.get(ZONE, name, "TXT").catch(() => [])).map((text) => text.replaceAll('"', "")),
+  };
+}
+
+function pebbleConfig({ validity = 7_776_000, blocked = [] }: SiteOptions): string {
+  return JSON.stringify({
+    pebble: {
+      listenAddress: "0.0.0.0:14000",
+      managementListenAddress: "0.0.0.0:15000",
+      certificate: "/settings/tls.crt",
+      privateKey: "/settings/tls.key",
+      httpPort: 5002,
+      tlsPort: 5001,
+      ocspResponderURL: "",
+      externalAccountBindingRequired: false,
+      domainBlocklist: blocked,
+      retryAfter: { authz: 1, order: 1 },
+      keyAlgorithm: "ecdsa",
+      certificateValidityPeriod: validity,
+      profiles: { default: { description: "for tests", validityPeriod: validity } },
+    },
+  });
+}
+
+/** The first entry of a daemon's log that `wanted` says yes to. */
+export async function untilLogged(
+  lab: Lab,
+  handle: Handle,
+  wanted: (entry: Entry) => boolean,
+): Promise<Entry> {
+  const line = await untilLine(lab, handle, (text) => text.startsWith("{") && wanted(JSON.parse(text)));
+  return JSON.parse(line);
+}
