@@ -7,7 +7,7 @@ export interface MailHostArgs {
   /** Begins the name of everything that the stack owns on the host. */
   prefix: string;
   /** Where the Docker engine is; undefined for the one that this machine's `docker` talks to. */
-  engine?: string;
+  engine?: pulumi.Input<string> | undefined;
   /** The addresses on which ports are published. */
   binds: readonly string[];
   /** Subnets of the services' and of the boxes' network. */

@@ -2,7 +2,9 @@
 import { parse } from "yaml";
 import type { z } from "zod";
 import { crossCheck, type Problem } from "./cross-check.ts";
-import { StackConfig } from "./schema.ts";
+import { type HostPlan, neededPorts, planHost } from "./host-plan.ts";
+import { Ports, StackConfig } from "./schema.ts";
+import { Host } from "./schema-host.ts";
 
 export const NAMESPACE = "semail";
 /** Kept as Outputs outside the parsed object, so that they are never printed with it. */
@@ -43,6 +45,28 @@ function asText(value: unknown): string {
  * can read those.
  */
 export function rawFileConfig(text: string, project: string): Record<string, unknown> | undefined {
+  const raw = fileValues(text, project);
+  return Object.values(raw).includes(UNREADABLE) ? undefined : raw;
+}
+
+/** Where a stack file puts the system, as far as that can be read; a file that is wrong is for others to refuse. */
+export function fileHost(text: string, project: string): FileHost | undefined {
+  const raw = fileValues(text, project);
+  const host = Host.safeParse(raw.host ?? {});
+  const ports = Ports.safeParse(raw.ports ?? {});
+  if (!host.success || !ports.success) return undefined;
+  const plan = planHost(host.data);
+  return { plan, ldapPort: ports.data.ldap, ports: neededPorts(ports.data, plan) };
+}
+
+/** A stack file's host. */
+export interface FileHost {
+  readonly plan: HostPlan;
+  readonly ldapPort: number;
+  readonly ports: ReturnType<typeof neededPorts>;
+}
+
+function fileValues(text: string, project: string): Record<string, unknown> {
   // Pulumi knows merge keys (`<<`).
   const document: unknown = parse(text, { merge: true });
   const config = isObject(document) && isObject(document.config) ? document.config : {};
@@ -50,8 +74,7 @@ export function rawFileConfig(text: string, project: string): Record<string, unk
     key.includes(":") ? key : `${project}:${key}`,
     asText(value),
   ]);
-  const raw = rawConfig(Object.fromEntries(all));
-  return Object.values(raw).includes(UNREADABLE) ? undefined : raw;
+  return rawConfig(Object.fromEntries(all));
 }
 
 function parseValue(text: string): unknown {

@@ -47,3 +47,18 @@ export function planHost(host: Host): HostPlan {
 
 const bindsOf = (bind: string, bind6: string | undefined): string[] =>
   bind6 === undefined ? [bind] : [bind, bind6];
+
+/** Ports of the host that the stack publishes, by where the config has them. */
+export function neededPorts(
+  ports: Readonly<Record<string, number>>,
+  { binds }: Pick<HostPlan, "binds">,
+): { path: string; port: number; binds: readonly string[] }[] {
+  return Object.entries(ports).flatMap(([name, port]) => {
+    // The name server's API is for stacks on this machine.
+    if (name === "dnsApi") return [];
+    return [{ path: `ports.${name}`, port, binds: name === "ldap" ? ["127.0.0.1"] : binds }];
+  });
+}
+
+/** Where the connection to a stack's host is kept. Relative, so that the state doesn't tell where the checkout is. */
+export const hostFolder = (stack: string): string => `.semail/ssh/${stack}`;

@@ -12,12 +12,14 @@ import { MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
+import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import type { DataPolicy } from "../components/volume.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyText } from "./dns/mta-sts.ts";
+import { hostFolder } from "./host-plan.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
 import { type PendingRecord, tlsaRecord } from "./records.ts";
@@ -25,6 +27,8 @@ import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
   model: MailModel;
+  /** Where the host's Docker engine is; undefined for this machine's. */
+  engine?: pulumi.Input<string> | undefined;
   plans: ImagePlans;
   /** Which DKIM keys there are, and what for. */
   dkim: RotationPlan;
@@ -43,14 +47,16 @@ export interface Outputs {
 
 /** Declares the whole mail system. Returns the stack's outputs. */
 export function mailStack(args: MailStackArgs): Outputs {
-  const { model, plans, dkim, gandiToken, backupSecrets, operatorPlace } = args;
+  const { model, engine, plans, dkim, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const host = new MailHost("host", {
     prefix: model.prefix,
+    engine,
     binds: model.host.binds,
     subnets: { front: network.front, front6: network.front6, boxes: network.boxes },
   });
+  declareFirewall(model, host);
   const images = new MailImages("images", { host, plans });
   const keys = declareKeys(model, dkim);
   const directory = new Directory("directory", {
@@ -125,6 +131,22 @@ function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
     backup: model.backup.enabled,
     protect: model.protect,
   });
+}
+
+/** The packet filter of a machine far away, where there is to be one. */
+function declareFirewall({ prefix, host: { remote }, ports, stack }: MailModel, host: MailHost): void {
+  if (!remote?.firewall) return;
+  const { smtp, submission, submissions, imap, imaps, sieve } = ports;
+  new HostFirewall(
+    "host-firewall",
+    {
+      stack: prefix,
+      access: remote.access,
+      folder: hostFolder(stack),
+      ports: [smtp, submission, submissions, imap, imaps, sieve],
+    },
+    { parent: host },
+  );
 }
 
 interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {

@@ -62,6 +62,8 @@ export interface CertificatePlan extends Omit<StackConfig["certificates"], "cont
 export interface MailModel {
   /** Begins the name of everything this stack owns on the host, e.g. `semail-dev`. */
   readonly prefix: string;
+  /** The stack's own name, e.g. `dev`. */
+  readonly stack: string;
   readonly domain: string;
   /** Every domain whose mail is ours, `domain` first. */
   readonly domains: readonly string[];
@@ -102,6 +104,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const catchAll = persons.find(({ uid }) => uid === config.smtpIn.catchAll)?.address;
   return deepFreeze({
     prefix,
+    stack: names.stack,
     domain,
     domains,
     suffix: suffixOf(domain),

@@ -9,6 +9,7 @@ import { mailStack } from "./mail-stack.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior } from "./prior.ts";
+import { reachHost } from "./reach-host.ts";
 import type { Summary } from "./summary.ts";
 import { zoneFile } from "./zone-file.ts";
 
@@ -27,10 +28,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
   const model = await settleRecords(buildModel(config, names), gandiToken);
+  const engine = await reachHost(model);
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
   const { summary, dkim } = mailStack({
-    ...{ model, gandiToken, backupSecrets, eabKey },
+    ...{ model, engine, gandiToken, backupSecrets, eabKey },
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled

@@ -33,6 +33,8 @@ export interface RunOptions {
   memoryMb?: number;
   /** Run the image's health check twice a second. */
   health?: boolean;
+  /** Further options of the engine, for what plays a machine. */
+  further?: Docker.HostConfig;
 }
 
 export interface ExecResult {
@@ -194,6 +196,7 @@ function hostConfig(options: RunOptions): Docker.HostConfig {
     Tmpfs: options.tmpfs ?? {},
     Binds: Object.entries(options.volumes ?? {}).map(([path, volume]) => `${volume}:${path}`),
     PortBindings: Object.fromEntries(ports),
+    ...options.further,
   };
 }
 

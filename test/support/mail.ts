@@ -19,7 +19,7 @@ export function loginOf(summary: Summary, uid: string): Login {
 /** Opens IMAP over TLS, trusting the stack's own authority only. */
 export async function openImap(summary: Summary, auth: Login): Promise<ImapFlow> {
   const client = new ImapFlow({
-    host: "127.0.0.1",
+    host: summary.bind,
     port: summary.ports.imaps,
     secure: true,
     auth,
@@ -69,7 +69,7 @@ export interface Mail {
 /** Submits with STARTTLS on the submission port. */
 export async function submit(summary: Summary, auth: Login, mail: Mail): Promise<void> {
   const transport = nodemailer.createTransport({
-    host: "127.0.0.1",
+    host: summary.bind,
     port: summary.ports.submission,
     requireTLS: true,
     auth,
@@ -85,7 +85,7 @@ export async function submit(summary: Summary, auth: Login, mail: Mail): Promise
 /** What smtp-in answers to a stranger's mail: the accepted recipients, or the reply that refused it. */
 export async function deliverAsStranger(summary: Summary, mail: Mail): Promise<string> {
   const transport = nodemailer.createTransport({
-    host: "127.0.0.1",
+    host: summary.bind,
     port: summary.ports.smtp,
     name: "stranger.test",
     tls: { ca: summary.ca, servername: summary.hostnames.mx },

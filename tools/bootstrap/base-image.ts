@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type Docker from "dockerode";
+import Docker from "dockerode";
 import type { Context } from "./context.ts";
 import { aptInstall, type Engine } from "./engine.ts";
 import { Fault, messageOf } from "./fault.ts";
@@ -29,6 +29,16 @@ function followed(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> 
   return new Promise((resolve, reject) => {
     docker.modem.followProgress(stream, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** Whether this machine's own engine had the image for the host's. */
+async function shipped(context: Context, { docker, local }: Engine): Promise<boolean> {
+  if (local) return false;
+  const own = new Docker({ socketPath: "/var/run/docker.sock" });
+  if (!(await exists(own).catch(() => false))) return false;
+  context.say.doing(`shipping ${BASE_IMAGE} to the host`, "its 120 MB, once");
+  await followed(docker, await docker.loadImage(await own.getImage(BASE_IMAGE).get()));
+  return exists(docker);
 }
 
 /** Undefined when the image was pulled, else why not. */
@@ -70,12 +80,17 @@ async function make(context: Context, docker: Docker): Promise<void> {
   }
 }
 
-/** Pulls {@link BASE_IMAGE}, or makes it out of Debian's packages where no registry can be reached. */
-export async function ensureBaseImage(context: Context, { docker }: Engine): Promise<void> {
+/**
+ * Pulls {@link BASE_IMAGE}; where no registry can be reached, ships this machine's to a host far away, or makes it out
+ * of Debian's packages.
+ */
+export async function ensureBaseImage(context: Context, engine: Engine): Promise<void> {
+  const { docker } = engine;
   if (await exists(docker)) return context.say.done(`base image ${BASE_IMAGE}`, "there");
   context.say.doing(`pulling ${BASE_IMAGE}`, "up to 1 min");
   const failure = await pull(context, docker);
   if (failure === undefined) return context.say.done(`base image ${BASE_IMAGE}`, "pulled");
+  if (await shipped(context, engine)) return context.say.done(`base image ${BASE_IMAGE}`, "shipped");
   const maker = chooseMaker(inspectMachine(context.env));
   if (maker === "impossible") {
     throw new Fault(

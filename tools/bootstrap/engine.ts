@@ -13,7 +13,7 @@ import { must } from "./run.ts";
 /** An engine that answers. */
 export interface Engine {
   readonly docker: Docker;
-  /** On this machine, so that its disk can be looked at. */
+  /** On this machine: its disk can be looked at, and its images are this machine's. */
   readonly local: boolean;
   /** The dockerd that this run started itself; a test run stops it at its end. */
   readonly startedPid: number | undefined;
@@ -44,7 +44,7 @@ function certificates(env: Env): Pick<Docker.DockerOptions, "ca" | "cert" | "key
 }
 
 /** Undefined when the engine answers, else why not. */
-async function unreachable(docker: Docker, timeoutMs = 10_000): Promise<string | undefined> {
+export async function unreachable(docker: Docker, timeoutMs = 10_000): Promise<string | undefined> {
   const limit = AbortSignal.timeout(timeoutMs);
   const late = once(limit, "abort").then(() =>
     Promise.reject(new Error(`no answer within ${timeoutMs / 1000} s`)),
@@ -128,7 +128,8 @@ async function bring(context: Context, docker: Docker, facts: EngineFacts): Prom
   return start(context, docker, choice.systemd);
 }
 
-async function refuseOldEngine(docker: Docker): Promise<string> {
+/** The version of an engine that is recent enough. */
+export async function refuseOldEngine(docker: Docker): Promise<string> {
   const { Version, ApiVersion } = await docker.version();
   if (isApiRecent(ApiVersion)) return Version;
   throw new Fault(

@@ -1,12 +1,13 @@
 import { ensureBaseImage } from "./base-image.ts";
 import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
-import { type Engine, ensureEngine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./fault.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
 import { keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
+import { type Purpose, stackEngine } from "./stack-engine.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
 /** Everything that a command on a stack works with. */
@@ -23,6 +24,12 @@ export interface SessionOptions {
   readonly color: boolean;
 }
 
+/** What the session is for, and what is looked at before anything else is done. */
+interface Opening {
+  readonly purpose: Purpose;
+  readonly check?: (stack: Stack) => void;
+}
+
 /** The toolchain and the environment that finds it: PATH alone. */
 async function ensurePulumi(context: Context): Promise<Env> {
   const toolchain = await ensureToolchain(context);
@@ -30,16 +37,16 @@ async function ensurePulumi(context: Context): Promise<Env> {
   return withToolchain(context.env, toolchain);
 }
 
-/** Brings all that Pulumi needs, and makes or opens the stack. `check` looks at it before anything else is done. */
+/** Brings all that Pulumi needs, and makes or opens the stack. */
 export async function openSession(
   context: Context,
   options: SessionOptions,
-  check?: (stack: Stack) => void,
+  { purpose, check }: Opening,
 ): Promise<Session> {
   // First what costs nothing to find wrong.
   const stack = openStack(context, options.stack);
   check?.(stack);
-  const engine = await ensureEngine(context);
+  const engine = await stackEngine(context, stack, purpose);
   await ensureBaseImage(context, engine);
   const path = await ensurePulumi(context);
   const env = pulumiEnv({ ...context, env: path }, stack);

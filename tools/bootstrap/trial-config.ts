@@ -1,4 +1,5 @@
 /** The stack file of a trial: the same system on one machine, without a secret. Pure. */
+import { isIPv4 } from "node:net";
 import { isMap, parseDocument, type YAMLMap } from "yaml";
 import { Fault } from "./fault.ts";
 
@@ -35,11 +36,21 @@ export function trialConfig(name: string, like: { name: string; text: string } |
   config.set("semail:ports", document.createNode(PORTS));
   config.delete("semail:showPasswords");
   // What the records say stays; what is published on is this machine alone.
-  change(config, "semail:host", ({ bind: _, ...host }) => host);
+  change(config, "semail:host", recordedAddresses);
   change(config, "semail:dns", ({ apiUrl: _, ...dns }) => ({ ...dns, provider: "dev" }));
   // The operator writes stack files and runs updates: not for code that is under review.
   config.delete("semail:portal");
   return `# Written by \`npm run trial\`; thrown away with the stack.\n${document.toString()}`;
+}
+
+/** What the records say of the host, wherever it is. */
+function recordedAddresses({ address, address6, ssh }: Record<string, unknown>): Record<string, unknown> {
+  const reached = typeof ssh === "object" && ssh !== null && "address" in ssh ? String(ssh.address) : "";
+  const known = address ?? (isIPv4(reached) ? reached : undefined);
+  return {
+    ...(known === undefined ? {} : { address: known }),
+    ...(address6 === undefined ? {} : { address6 }),
+  };
 }
 
 function change(

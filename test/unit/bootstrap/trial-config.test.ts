@@ -61,3 +61,13 @@ test("a file without a config is named, with the remedy", () => {
     /Pulumi\.x\.yaml has no config/,
   );
 });
+
+test("a trial like a stack far away is on this machine, with the records of that one", () => {
+  const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWRIsTzN9x0T4pXTRnOy8dZyY0lOy8pJvZ6BzNf8b0Y";
+  const host = (address: string, more = "") =>
+    checked(
+      `config:\n  semail:domain: a.test\n  semail:host: { kind: ssh, ssh: { address: ${address}, hostKey: "${key}" }${more} }\n`,
+    ).config.host;
+  for (const one of [host("192.0.2.1"), host("mx.a.test", ", address: 192.0.2.1, firewall: true")])
+    assert.deepEqual(one, { kind: "local", bind: "127.0.0.1", address: "192.0.2.1" });
+});

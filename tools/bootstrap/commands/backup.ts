@@ -8,9 +8,9 @@ import { z } from "zod";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolumes, type Place, runJob } from "../backup/job.ts";
 import type { Context } from "../context.ts";
-import { ensureEngine } from "../engine.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
 import { openStack } from "../stack.ts";
+import { stackEngine } from "../stack-engine.ts";
 
 export const ACTIONS = ["save", "list", "restore", "export", "key"] as const;
 
@@ -27,8 +27,9 @@ export interface BackupOptions {
 
 /** Snapshots of people's mail, on the stack that runs. */
 export async function backup(context: Context, options: BackupOptions): Promise<void> {
-  const { prefix } = openStack(context, options.stack);
-  const { docker } = await ensureEngine(context);
+  const stack = openStack(context, options.stack);
+  const { docker } = await stackEngine(context, stack, "use");
+  const { prefix } = stack;
   await work(context, { docker, prefix, signal: context.signal }, options);
 }
 

@@ -36,7 +36,7 @@ async function confirm(context: Context, question: string): Promise<boolean> {
 
 /** Removes what the stack runs; its mail and protected keys stay unless purged. */
 export async function down(context: Context, options: DownOptions): Promise<void> {
-  const session = await openSession(context, options);
+  const session = await openSession(context, options, { purpose: "use" });
   const { docker } = session.engine;
   const { name, prefix } = session.stack;
   if (options.purge && !options.confirmed) {

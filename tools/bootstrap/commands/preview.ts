@@ -21,7 +21,7 @@ export interface PreviewOptions extends SessionOptions {
 export async function preview(context: Context, options: PreviewOptions): Promise<number> {
   if (options.expectNoChanges && options.comment === undefined)
     throw new Fault("--expect-no-changes goes with --comment.", "Name the file that shall say what changes.");
-  const session = await openSession(context, options, checkStackConfig);
+  const session = await openSession(context, options, { purpose: "preview", check: checkStackConfig });
   const { engine, stack, pulumi } = session;
   const flags = options.refresh ? ["--refresh"] : [];
   const absent = await findAbsent(engine.docker, stack);

@@ -6,9 +6,9 @@ import { parseDesk } from "../../../mailserver/desk/arguments.ts";
 import { say } from "../../../mailserver/desk/text.ts";
 import { DeskAnswer, merge, NOTHING } from "../../../mailserver/desk/words.ts";
 import { type Context, sayWith } from "../context.ts";
-import { ensureEngine } from "../engine.ts";
 import { Fault, messageOf } from "../fault.ts";
 import { openStack } from "../stack.ts";
+import { stackEngine } from "../stack-engine.ts";
 
 export interface QueueOptions {
   readonly stack: string;
@@ -30,8 +30,9 @@ export async function queue(context: Context, { stack: name, words }: QueueOptio
   const { request, json } = parsed;
   // What is printed is the answer alone, for programs that read it.
   const quiet = { ...context, say: sayWith(() => {}) };
-  const { prefix } = openStack(quiet, name);
-  const { docker } = await ensureEngine(quiet);
+  const stack = openStack(quiet, name);
+  const { docker } = await stackEngine(quiet, stack, "use");
+  const { prefix } = stack;
   const answers = await Promise.all(SERVICES.map((service) => ask(docker, prefix, service, words)));
   const answer = merge(answers, request.verb === "list" ? request.limit : undefined);
   const { out, err, complete } = say(request, answer, Date.now());

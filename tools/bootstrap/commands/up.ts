@@ -25,7 +25,7 @@ export interface UpOptions extends SessionOptions {
 
 /** Makes the stack true and says how to use it. */
 export async function up(context: Context, options: UpOptions): Promise<void> {
-  const session = await openSession(context, options, checkStackConfig);
+  const session = await openSession(context, options, { purpose: "update", check: checkStackConfig });
   const { stack, pulumi } = session;
   const lost = await forgetAbsent(context, session);
   context.say.doing(

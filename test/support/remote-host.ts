@@ -1,0 +1,107 @@
+/** A machine far away: a container with sshd and a Docker engine of its own, which is reached by ssh alone. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type Docker from "dockerode";
+import { execa } from "execa";
+import type { BuildPlan, ImagePlans } from "../../components/mail-images.ts";
+import { image } from "../../tools/docker-plugin/resources/image.ts";
+import type { HostAccess } from "../../tools/remote/access.ts";
+import type { Handle, Lab } from "./docker.ts";
+
+export interface RemoteHost {
+  readonly access: HostAccess;
+  readonly handle: Handle;
+  /** The public half of a key that is not the host's. */
+  readonly otherKey: string;
+  dispose(): Promise<void>;
+}
+
+const IMAGE = join(import.meta.dirname, "../fixtures/images/remote-host");
+
+/** Everything that an engine in a container needs; not "privileged", which asks for more than some CI machines give. */
+const RIGHTS: Docker.HostConfig = {
+  CapAdd: ["ALL"],
+  CapDrop: ["SYS_RESOURCE"],
+  SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+  MaskedPaths: [],
+  ReadonlyPaths: [],
+  DeviceCgroupRules: ["a *:* rwm"],
+};
+
+/** Starts the machine, without its engine. */
+export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
+  const folder = await mkdtemp(join(tmpdir(), "semail-t-ssh-"));
+  const keyPair = async (name: string) => {
+    await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", join(folder, name)]);
+    return (await execa("ssh-keygen", ["-y", "-f", join(folder, name)])).stdout.trim();
+  };
+  const authorized = await keyPair("id");
+  const otherKey = await keyPair("other");
+  const handle = await lab.run({
+    image: await lab.ensureImage("remote-host", IMAGE),
+    env: { AUTHORIZED_KEY: authorized },
+    volumes: { "/var/lib/docker": await lab.volume() },
+    further: RIGHTS,
+  });
+  const shown = async () => {
+    const { stdout } = await handle.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]);
+    return /^ssh-ed25519 \S+/.exec(stdout)?.[0];
+  };
+  let hostKey = await shown();
+  for (let tries = 0; hostKey === undefined && tries < 100; tries += 1) {
+    await sleep(50);
+    hostKey = await shown();
+  }
+  if (hostKey === undefined) throw new Error(`the remote host has no key: ${await handle.logs()}`);
+  return {
+    access: { address: await handle.ip(), port: 22, user: "root", hostKey, identity: join(folder, "id") },
+    handle,
+    otherKey,
+    dispose: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Builds the images of the plans on this machine's engine, where they aren't there yet; answers their tags. */
+export async function buildPlanned(docker: Docker, plans: ImagePlans): Promise<string[]> {
+  const tags: string[] = [];
+  const builds = Object.values(plans).filter((plan): plan is BuildPlan => "context" in plan);
+  // What others build on comes first.
+  for (const { tag, context, buildArgs } of builds.sort(
+    (one, other) => Number("on" in one) - Number("on" in other),
+  )) {
+    const build = {
+      context,
+      dockerfile: `${context}/Dockerfile`,
+      args: buildArgs,
+      builderVersion: "BuilderV1",
+    };
+    const checked = await image.check?.({ imageName: tag, skipPush: true, build });
+    const { signal } = new AbortController();
+    const log = { status: () => {}, info: () => {}, warn: () => {} };
+    await image.create({ urn: "", docker, log, signal }, checked?.inputs ?? {});
+    tags.push(tag);
+  }
+  return tags;
+}
+
+/** Puts images of one engine onto another. */
+export async function shipImages(from: Docker, to: Docker, tags: readonly string[]): Promise<void> {
+  const query = tags.map((tag) => `names=${encodeURIComponent(tag)}`).join("&");
+  const archive = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+    from.modem.dial(
+      {
+        path: `/images/get?${query}`,
+        method: "GET",
+        isStream: true,
+        statusCodes: { 200: true, 500: "server error" },
+      },
+      (error, stream) => (error ? reject(error) : resolve(stream as NodeJS.ReadableStream)),
+    );
+  });
+  const progress = await to.loadImage(archive);
+  await new Promise<void>((resolve, reject) => {
+    to.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,160 @@
+/** One connection to the host, shared by all who work on it at a time, and closed by itself after the last of them. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Fault } from "../bootstrap/fault.ts";
+import { withLock } from "../bootstrap/lock.mjs";
+import {
+  ALIAS,
+  CONFIG,
+  type HostAccess,
+  portForward,
+  SOCKET,
+  STAYS_SECONDS,
+  socketForward,
+  sshFiles,
+} from "./access.ts";
+
+import { explainSsh } from "./ssh-faults.ts";
+
+export interface ConnectOptions {
+  /** A folder of this stack's own: ssh's files are kept there. */
+  readonly folder: string;
+  /** Ports of the host's loopback that are wanted on this machine's, too. */
+  readonly ports: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RunResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A host that is connected for as long as this process lives, or until `close`. */
+export interface Connection {
+  readonly access: HostAccess;
+  /** Where the host's Docker engine answers on this machine: a path, relative to the working directory if that is shorter. */
+  readonly socket: string;
+  /** Runs a POSIX shell script on the host, to its end; it is read from its standard input. */
+  run(script: string, options?: { readonly sudo?: boolean }): Promise<RunResult>;
+  close(): void;
+}
+
+/** The engine's socket on the host. */
+const ENGINE = "/var/run/docker.sock";
+const READY = "ready\n";
+
+/** Connects, or joins the connection that is there. Throws a Fault that says what to do. */
+export async function connect(access: HostAccess, options: ConnectOptions): Promise<Connection> {
+  const { folder, ports, signal } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Another way to log in is another connection, so that no older one is taken for it.
+  const control = `c-${createHash("sha256").update(JSON.stringify(access)).digest("hex").slice(0, 8)}`;
+  const forwards = [...socketForward(ENGINE), ...ports.flatMap(portForward)];
+  const lease = await withLock(join(folder, "lock"), signal ? { signal } : {}, async () => {
+    await othersGone(folder, control, signal);
+    for (const [name, content] of Object.entries(sshFiles(access, control)))
+      writeFileSync(join(folder, name), content, { mode: 0o600 });
+    return openLease(access, folder, forwards, signal);
+  });
+  const path = join(folder, SOCKET);
+  const short = relative(process.cwd(), path);
+  return {
+    access,
+    socket: short.length < path.length ? short : path,
+    run: (script, { sudo = false } = {}) =>
+      runScript(folder, { script, shell: sudo ? "exec sudo -n sh -s" : "exec sh -s" }, signal),
+    close: () => lease.kill(),
+  };
+}
+
+/** Logs in by a connection of its own, to see that one can. Throws a Fault. */
+export async function logIn(access: HostAccess, folder: string): Promise<void> {
+  const child = ssh(folder, ["-o", "ControlPath=none", "-o", "ControlMaster=no", ALIAS, "exec true"]);
+  child.stdin.on("error", () => {});
+  child.stdin.end();
+  const closed = once(child, "close");
+  const [said, [code]] = await Promise.all([text(child.stderr), closed]);
+  if (code === 0) return;
+  const { cause, remedy } = explainSsh(access, said);
+  throw new Fault(cause, remedy);
+}
+
+const ssh = (folder: string, args: readonly string[]): ChildProcessWithoutNullStreams =>
+  spawn("ssh", ["-F", CONFIG, "-T", ...args], { cwd: folder, stdio: "pipe" });
+
+/** Waits for the end of connections by another login, which hold the ports; those in use are left alone. */
+async function othersGone(folder: string, control: string, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = Date.now() + (STAYS_SECONDS + 5) * 1_000;
+  for (const name of readdirSync(folder).filter((file) => file.startsWith("c-") && file !== control)) {
+    const check = spawn("ssh", ["-S", name, "-O", "check", ALIAS], { cwd: folder, stdio: "ignore" });
+    const [code] = await once(check, "close");
+    if (code !== 0) rmSync(join(folder, name), { force: true });
+    // Not asked again: that would be another use of it.
+    while (existsSync(join(folder, name)) && Date.now() < deadline)
+      await sleep(300, undefined, signal ? { signal } : {});
+  }
+}
+
+/** A session that lasts until this process ends, and with it the connection: its end closes its standard input. */
+async function openLease(
+  access: HostAccess,
+  folder: string,
+  forwards: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<ChildProcessWithoutNullStreams> {
+  const child = ssh(folder, [...forwards, ALIAS, "exec cat"]);
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4_000);
+  });
+  child.stdin.on("error", () => {}); // The exit says more than a broken pipe.
+  child.stdin.write(READY);
+  const missing = once(child, "error").then(([error]) => {
+    throw new Fault(
+      `ssh can't be started: ${(error as Error).message}.`,
+      "Install OpenSSH's client (`apt-get install openssh-client`), then run this again.",
+    );
+  });
+  const ended = once(child, "close").then(() => {
+    const { cause, remedy } = explainSsh(access, said);
+    throw new Fault(cause, remedy);
+  });
+  const heard = once(child.stdout, "data", signal ? { signal } : {});
+  try {
+    await Promise.race([heard, missing, ended]);
+  } catch (error) {
+    child.kill();
+    throw error;
+  } finally {
+    heard.catch(() => {});
+    missing.catch(() => {});
+    ended.catch(() => {});
+  }
+  // It must not keep this process alive.
+  for (const part of [child, child.stdin, child.stdout, child.stderr])
+    if ("unref" in part && typeof part.unref === "function") part.unref();
+  return child;
+}
+
+async function runScript(
+  folder: string,
+  { script, shell }: { script: string; shell: string },
+  signal: AbortSignal | undefined,
+): Promise<RunResult> {
+  const child = ssh(folder, [ALIAS, shell]);
+  const stop = (): void => void child.kill();
+  signal?.addEventListener("abort", stop, { once: true });
+  child.stdin.on("error", () => {});
+  child.stdin.end(script);
+  const closed = once(child, "close");
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  signal?.removeEventListener("abort", stop);
+  signal?.throwIfAborted();
+  return { code: typeof code === "number" ? code : 255, stdout, stderr };
+}
