@@ -102,7 +102,7 @@ describe("a stack on a host that is reached by ssh", () => {
   });
 
   it("comes up, the engine being started where that is allowed", async () => {
-    await project.configure(hostKeys({ install: true }));
+    await project.configure(hostKeys({ install: true, firewall: true }));
     const connection = await connect(remote.access, {
       folder: join(project.folder, ".semail", "ssh", "test"),
       ports: [],
@@ -146,5 +146,7 @@ describe("a stack on a host that is reached by ssh", () => {
     const { engine } = await engineOfStack();
     await project.stack.destroy({ suppressOutputs: true });
     assert.deepEqual(await onHost(engine.docker), []);
+    const { stdout } = await remote.handle.exec(["nft", "list", "tables"]);
+    assert.doesNotMatch(stdout, /inet semail$/m);
   });
 });

@@ -34,7 +34,7 @@ PATH="$PATH:/usr/sbin:/sbin"
  * Puts the rules in force. They are taken away again by themselves unless {@link PROVE} runs in time: whoever can't log
  * in any more could do nothing about it.
  */
-export function apply(stack: string, rules: string): string {
+export function apply(stack: string, rules: string, trialSeconds = TRIAL_SECONDS): string {
   return `${HEAD}
 if test -e ${FILE} && ! head -n 1 ${FILE} | grep -qF '${headOf(stack)}'; then
   echo "this host has the firewall of another stack: $(head -n 1 ${FILE})" >&2
@@ -47,7 +47,7 @@ nft -c -f ${FILE}.new
 mv ${FILE}.new ${FILE}
 rm -f ${PROVEN}
 nft -f ${FILE}
-nohup sh -c 'sleep ${TRIAL_SECONDS}; test -e ${PROVEN} || nft delete table inet semail' >/dev/null 2>&1 </dev/null &
+nohup sh -c 'sleep ${trialSeconds}; test -e ${PROVEN} || nft delete table inet semail' >/dev/null 2>&1 </dev/null &
 `;
 }
 

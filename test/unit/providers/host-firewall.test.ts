@@ -16,7 +16,10 @@ describe("a host's firewall", () => {
   });
 
   it("begins anew in one step, so that no moment is without rules or with two sets", () => {
-    assert.match(rulesOf(inputs, 22), /^# .*\ntable inet semail\ndelete table inet semail\ntable inet semail \{/);
+    assert.match(
+      rulesOf(inputs, 22),
+      /^# .*\ntable inet semail\ndelete table inet semail\ntable inet semail \{/,
+    );
   });
 
   it("is checked before it is in force, and goes by itself when nobody logs in through it", () => {
