@@ -5,6 +5,7 @@ import { connect } from "../remote/connection.ts";
 import { prepareHost, remoteEngine } from "../remote/prepare.ts";
 import { type Context, stateFolder } from "./context.ts";
 import { type Engine, ensureEngine } from "./engine.ts";
+import { Fault } from "./fault.ts";
 import type { Stack } from "./stack.ts";
 
 /** What is going to be done: put something there, say what would be put there, or use what is there. */
@@ -17,7 +18,13 @@ export async function stackEngine(
   purpose: Purpose,
 ): Promise<Engine> {
   const host = fileHost(stack.committed.text, stack.project);
-  if (!host?.plan.remote) return ensureEngine(context);
+  // Never this machine's engine by mistake: something of the same name may be on it.
+  if (!host)
+    throw new Fault(
+      `Where ${stack.committed.name} puts the system can't be read.`,
+      "Correct `semail:host` and `semail:ports` in it; `npm run preview` says what is wrong.",
+    );
+  if (!host.plan.remote) return ensureEngine(context);
   const { access, firewall, install } = host.plan.remote;
   const connection = await connect(access, {
     folder: stateFolder(context.root, "ssh", stack.name),
