@@ -102,7 +102,7 @@ describe("a stack on a host that is reached by ssh", () => {
   });
 
   it("comes up, the engine being started where that is allowed", async () => {
-    await project.configure(hostKeys({ install: true, firewall: true }));
+    await project.configure(hostKeys({ install: true, firewall: true, address6: remote.address6 }));
     const connection = await connect(remote.access, {
       folder: join(project.folder, ".semail", "ssh", "test"),
       ports: [],
@@ -118,16 +118,20 @@ describe("a stack on a host that is reached by ssh", () => {
     assert.deepEqual(Object.keys(changed(summary.resourceChanges)), ["create"]);
   });
 
-  it("takes a mail from a stranger, whose own address it knows, and has it read over IMAP", async () => {
+  it("takes mail from strangers, whose own addresses it knows, and has it read over IMAP", async () => {
     const summary = await project.summary();
-    const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject: "from afar" };
-    assert.match(await deliverAsStranger(summary, mail), /^250/);
-    const source = await readMail(summary, loginOf(summary, "alice"), "from afar");
-    // The machine's address on the network of the host, not that of a proxy or bridge there.
-    const { IPAM } = await lab.docker.getNetwork("bridge").inspect();
-    const client: string | undefined = IPAM?.Config?.[0]?.Gateway;
-    assert.ok(client);
-    assert.match(source, new RegExp(`^Received: from .*\\[${client.replaceAll(".", "\\.")}\\]`, "m"));
+    const ways = [
+      [summary.bind, remote.neighbour, remote.neighbour],
+      [remote.address6, remote.neighbour6, `IPv6:${remote.neighbour6}`],
+    ] as const;
+    for (const [bind, neighbour, shown] of ways) {
+      const subject = `from ${neighbour}`;
+      const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject };
+      assert.match(await deliverAsStranger({ ...summary, bind }, mail), /^250/);
+      const source = await readMail(summary, loginOf(summary, "alice"), subject);
+      // Not that of a proxy or bridge on the host.
+      assert.ok(source.match(/^Received: from .*$/m)?.[0].includes(`[${shown}]`), source);
+    }
   });
 
   it("has nothing to change a second time", async () => {

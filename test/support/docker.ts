@@ -73,7 +73,8 @@ export interface Lab {
   name(): string;
   /** The tag of the image built from `contextDir`; builds it only if this content has no image yet. */
   ensureImage(name: string, contextDir: string, buildArgs?: Record<string, string>): Promise<string>;
-  network(options?: { internal?: boolean }): Promise<string>;
+  /** `ipv6`: a subnet, such as `fd00:1::/64`. */
+  network(options?: { internal?: boolean; ipv6?: string }): Promise<string>;
   volume(): Promise<string>;
   /** Creates and starts a container. */
   run(options: RunOptions): Promise<Handle>;
@@ -91,9 +92,10 @@ export function openLab(docker = new Docker()): Lab {
     labels,
     name,
     ensureImage: (image, contextDir, buildArgs = {}) => ensureImage(docker, image, { contextDir, buildArgs }),
-    async network({ internal = false } = {}) {
+    async network({ internal = false, ipv6 } = {}) {
       const network = name();
-      await docker.createNetwork({ Name: network, Internal: internal, Labels: labels });
+      const six = ipv6 === undefined ? {} : { EnableIPv6: true, IPAM: { Config: [{ Subnet: ipv6 }] } };
+      await docker.createNetwork({ Name: network, Internal: internal, Labels: labels, ...six });
       return network;
     },
     async volume() {

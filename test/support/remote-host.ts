@@ -1,4 +1,5 @@
 /** A machine far away: a container with sshd and a Docker engine of its own, which is reached by ssh alone. */
+import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,10 @@ import type { Handle, Lab } from "./docker.ts";
 export interface RemoteHost {
   readonly access: HostAccess;
   readonly handle: Handle;
+  /** Its IPv6 address, and those of this machine as it sees them. */
+  readonly address6: string;
+  readonly neighbour: string;
+  readonly neighbour6: string;
   /** The public half of a key that is not the host's. */
   readonly otherKey: string;
   dispose(): Promise<void>;
@@ -39,7 +44,10 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
   };
   const authorized = await keyPair("id");
   const otherKey = await keyPair("other");
+  const third = randomInt(1, 0xffff).toString(16);
+  const network = await lab.network({ ipv6: `fd00:5e:${third}::/64` });
   const handle = await lab.run({
+    networks: { [network]: ["host"] },
     image: await lab.ensureImage("remote-host", IMAGE),
     env: { AUTHORIZED_KEY: authorized },
     volumes: { "/var/lib/docker": await lab.volume() },
@@ -55,7 +63,11 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
     hostKey = await shown();
   }
   if (hostKey === undefined) throw new Error(`the remote host has no key: ${await handle.logs()}`);
+  const place = (await lab.docker.getContainer(handle.id).inspect()).NetworkSettings.Networks[network];
   return {
+    address6: place?.GlobalIPv6Address ?? "",
+    neighbour: place?.Gateway ?? "",
+    neighbour6: `fd00:5e:${third}::1`,
     access: { address: await handle.ip(), port: 22, user: "root", hostKey, identity: join(folder, "id") },
     handle,
     otherKey,

@@ -30,5 +30,6 @@ export const SET_IP6TABLES = `
 set -e
 mkdir -p /etc/docker
 test -e /etc/docker/daemon.json || printf '{"experimental": true, "ip6tables": true}\\n' >/etc/docker/daemon.json
-if test -d /run/systemd/system; then systemctl restart docker; else service docker restart; fi
+if test -d /run/systemd/system; then systemctl restart docker
+else service docker stop; service docker start; fi
 ${WAIT}`;
