@@ -104,7 +104,8 @@ export async function shipImages(from: Docker, to: Docker, tags: readonly string
   const archive = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
     from.modem.dial(
       {
-        path: `/images/get?${query}`,
+        // The client takes the last character of a query away when it has none to add.
+        path: `/images/get?${query}&`,
         method: "GET",
         isStream: true,
         statusCodes: { 200: true, 500: "server error" },
