@@ -85,8 +85,9 @@ export async function logIn(access: HostAccess, folder: string): Promise<void> {
   throw new Fault(cause, remedy);
 }
 
+/** In a process group of its own: a terminal's Ctrl-C is for the command, which may still need the connection to finish. */
 const ssh = (folder: string, args: readonly string[]): ChildProcessWithoutNullStreams =>
-  spawn("ssh", ["-F", CONFIG, "-T", ...args], { cwd: folder, stdio: "pipe" });
+  spawn("ssh", ["-F", CONFIG, "-T", ...args], { cwd: folder, stdio: "pipe", detached: true });
 
 /** Waits for the end of connections by another login, which hold the ports; those in use are left alone. */
 async function othersGone(folder: string, control: string, signal: AbortSignal | undefined): Promise<void> {

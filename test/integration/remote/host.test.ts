@@ -153,6 +153,7 @@ describe("a host's firewall", () => {
     assert.equal(code, 0, stderr);
     const gone = async () => (await connection.run("nft list table inet semail")).code !== 0;
     for (let tries = 0; tries < 100 && !(await gone()); tries += 1) await sleep(100);
+    assert.ok(await gone());
     assert.ok(await answers(22));
     connection.close();
   });
