@@ -8,6 +8,7 @@ import { preview } from "./commands/preview.ts";
 import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
 import { test } from "./commands/test.ts";
+import { testVm } from "./commands/test-vm.ts";
 import { trial } from "./commands/trial.ts";
 import { up } from "./commands/up.ts";
 import commands from "./commands.json" with { type: "json" };
@@ -126,6 +127,8 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
         concurrency: wholeNumber(values.concurrency, "test files"),
         unit: flag("unit"),
       });
+    case "test:vm":
+      return testVm(context);
     case "fuzz":
       return fuzz(context, {
         seconds: wholeNumber(values.seconds, "seconds"),
