@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Ended } from "../../../components/providers/libvirt/host.ts";
@@ -36,6 +36,11 @@ test("a disk is formatted when it is made, and never one that is there", async (
     ["mke2fs -q", "qemu-img convert"],
   );
   assert.equal(await readFile(String(inputs.path), "utf8"), "empty");
+  assert.equal(
+    (await stat(String(inputs.path))).mode & 0o777,
+    0o600,
+    "nobody else of this machine reads the mail",
+  );
   const again = new FakeHost({ answers: [info(20)] });
   assert.equal((await disk.create(inputs, again)).id, inputs.path);
   assert.deepEqual(again.changes, []);

@@ -52,14 +52,39 @@ test("the private key is in a file of its own: in no argument, no XML, no messag
   assert.ok(!said.includes("secret"));
 });
 
-test("KVM is used once the guest's kernel was seen to run with it", async (t) => {
-  const { inputs } = await standing(t);
-  const proof = /^qemu-system-x86_64 .*accel=kvm.*-kernel /;
-  const host = new FakeHost({ answers: [[proof, { stdout: "Kernel panic - not syncing: VFS\n" }]] });
-  const { outs } = await vm.create(inputs, host);
-  assert.deepEqual([outs.acceleratorUsed, outs.maxVcpus], ["kvm", 4]);
-  assert.match(await readFile(join(String(inputs.folder), "domain.xml"), "utf8"), /<domain type='kvm'/);
-});
+const PROOF = /^qemu-system-x86_64 .*accel=kvm.*-kernel /;
+const panic = "Kernel panic - not syncing: VFS\n";
+const proofs = [
+  { name: "the guest's kernel was seen to run with it", proof: { stdout: panic }, used: "kvm", type: "kvm" },
+  { name: "a guest came up that hung", proof: { code: 1, stdout: panic }, used: "tcg", type: "qemu" },
+  { name: "qemu ended without a guest", proof: { stdout: "" }, used: "tcg", type: "qemu" },
+];
+for (const { name, proof, used, type } of proofs) {
+  test(`a machine of accelerator auto is run by ${used} when ${name}`, async (t) => {
+    const { inputs } = await standing(t);
+    const { outs } = await vm.create(inputs, new FakeHost({ answers: [[PROOF, proof]] }));
+    assert.deepEqual([outs.acceleratorUsed, outs.maxVcpus], [used, used === "kvm" ? 4 : 2]);
+    const xml = await readFile(join(String(inputs.folder), "domain.xml"), "utf8");
+    assert.ok(xml.includes(`<domain type='${type}'`));
+  });
+}
+
+const processors = [
+  { vcpus: 3, live: true },
+  { vcpus: 4, live: true },
+  { vcpus: 5, live: false },
+  { vcpus: 1, live: false },
+];
+for (const { vcpus, live } of processors) {
+  test(`under KVM, ${vcpus} processors instead of 2 ${live ? "are plugged in" : "need a restart"}`, async (t) => {
+    const { inputs, id, change } = await standing(t);
+    const { outs } = await vm.create(inputs, new FakeHost({ answers: [[PROOF, { stdout: panic }]] }));
+    const host = new FakeHost({ state: "running" });
+    await vm.update(id, outs, await change({ vcpus }), host);
+    assert.equal(host.changes.includes(`virsh setvcpus ${NAME} ${vcpus} --live`), live);
+    assert.equal(host.changes.includes(`virsh shutdown ${NAME}`), !live);
+  });
+}
 
 test("what an interrupted create left is made anew; another stack's machine is left alone", async (t) => {
   const { inputs } = await standing(t);
