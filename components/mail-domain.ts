@@ -55,12 +55,13 @@ export class MailDomain extends pulumi.ComponentResource {
 
   /**
    * Publishes what tells of services. MX comes last and goes first: the world is told of us only while we are there.
-   * `after`: the services, which come before each record and go after it.
+   * `after`: the services, which come before each record and go after it. Gives all of the records.
    */
-  publish(records: readonly RecordArgs[], after: pulumi.Resource[]): void {
+  publish(records: readonly RecordArgs[], after: pulumi.Resource[]): pulumi.Resource[] {
     const isMx = (record: RecordArgs) => record.type === "MX";
     const before = records.filter((record) => !isMx(record)).flatMap((record) => this.record(record, after));
-    for (const record of records.filter(isMx)) this.record(record, [...after, ...before]);
+    const last = records.filter(isMx).flatMap((record) => this.record(record, [...after, ...before]));
+    return [...before, ...last];
   }
 
   private record(record: RecordArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {

@@ -43,6 +43,8 @@ export interface MailStackArgs {
 export interface Outputs {
   readonly summary: pulumi.Output<Summary>;
   readonly dkim: pulumi.Output<DkimState>;
+  /** Known when all records are published. */
+  readonly settled: pulumi.Output<undefined>;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
@@ -91,13 +93,14 @@ export function mailStack(args: MailStackArgs): Outputs {
     signable: zones.publishKeys(signatures.records, nameServer),
     policy,
   });
-  zones.publish(services, [server, ...nameServer]);
+  const published = zones.publish(services, [server, ...nameServer]);
   declarePeople({ model, host, images, keys, directory, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
   const summary = summarise(model, keys, { records, signing: signatures.signing });
-  return { summary, dkim: signatures.state(server.smtpOut.id) };
+  const settled = pulumi.all(published.map(({ urn }) => urn)).apply(() => undefined);
+  return { summary, dkim: signatures.state(server.smtpOut.id), settled };
 }
 
 interface PeopleArgs {

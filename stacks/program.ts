@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./config.ts";
 import { planDkim } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
+import type { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
@@ -18,6 +19,8 @@ export interface Program {
   readonly summary: pulumi.Output<Summary>;
   /** Which key signs, and which others are published; the next update goes on from it. */
   readonly dkim: pulumi.Output<DkimState>;
+  /** The TTL of the records, and until when others may remember older ones for longer. */
+  readonly dns: pulumi.Output<DnsState>;
   /** The records of the domains as a zone file, for zones that are kept by hand. */
   readonly records: pulumi.Output<string[]>;
 }
@@ -27,11 +30,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
-  const model = await settleRecords(buildModel(config, names), gandiToken);
+  const { model, dns } = await settleRecords(buildModel(config, names), { gandiToken, outputs, now });
   const engine = await reachHost(model);
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
-  const { summary, dkim } = mailStack({
+  const { summary, dkim, settled } = mailStack({
     ...{ model, engine, gandiToken, backupSecrets, eabKey },
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
@@ -40,5 +43,5 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
       : undefined,
   });
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
-  return { summary, dkim, records: zone };
+  return { summary, dkim, dns: settled.apply(() => dns), records: zone };
 }

@@ -60,6 +60,12 @@ export const Dns = z.strictObject({
     .describe(
       "Take over records of the same name and type that are in the zone already, instead of refusing.",
     ),
+  changeNow: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Change addresses at once, although others remember the old ones for longer than an hour. Without it such an update is refused, and says how to do it in two.",
+    ),
   spf: z
     .enum(["refuse", "merge"])
     .default("refuse")

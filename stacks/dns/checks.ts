@@ -3,6 +3,7 @@ import { toText, txtBytes } from "@pulumi/gandi/txt.ts";
 import type { RecordSpec } from "../records.ts";
 import { dmarcFaults, reportDomains } from "./dmarc.ts";
 import type { Finding } from "./findings.ts";
+import { LONG_TTL, labelOf } from "./move.ts";
 import { covers } from "./mta-sts.ts";
 import { isSpf, missingTerms, SPF_LIMITS, type SpfCost } from "./spf.ts";
 
@@ -20,15 +21,15 @@ export interface ZoneFacts {
   readonly spf: { readonly mode: "refuse" | "merge"; readonly terms: readonly string[] };
   /** Patterns of the MTA-STS policy, if one is published. */
   readonly stsHosts: readonly string[] | undefined;
+  /** Records that the stack has published before: how those change is told by `move.ts`. */
+  readonly published: readonly string[];
+  /** Whether a change that others don't hear of in time is wanted all the same. */
+  readonly changeNow: boolean;
 }
 
 /** Longest name server answer that needs no TCP everywhere is 1232; what a zone holds is bounded by 65,535. */
 const MAX_RRSET = 65_535;
-/** Seconds: what changes soon should be forgotten soon. */
-const LONG_TTL = 3_600;
 
-const labelOf = ({ zone, name, type }: Pick<HeldRecord, "zone" | "name" | "type">) =>
-  `${name === "@" ? zone : `${name}.${zone}`} ${type}`;
 const hostOf = ({ zone, name }: Pick<HeldRecord, "zone" | "name">) =>
   name === "@" ? zone : `${name}.${zone}`;
 
@@ -172,7 +173,7 @@ function checkHeld(record: HeldRecord, facts: ZoneFacts): Finding[] {
   const existing = (facts.held ?? []).find((other) => same(other) && other.type === record.type);
   return existing === undefined
     ? clash
-    : [...clash, ...checkDomainTexts(record, existing, facts), ...checkTtl(record, existing)];
+    : [...clash, ...checkDomainTexts(record, existing, facts), ...checkTtl(record, existing, facts)];
 }
 
 function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: ZoneFacts): Finding[] {
@@ -200,17 +201,20 @@ function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: ZoneF
   ];
 }
 
-function checkTtl(record: HeldRecord, existing: HeldRecord): Finding[] {
-  const moves = ["A", "AAAA", "MX"].includes(record.type);
+/** What somebody else published, and the stack takes over. */
+function checkTtl(record: HeldRecord, existing: HeldRecord, { published, changeNow }: ZoneFacts): Finding[] {
+  const moves = ["A", "AAAA", "MX"].includes(record.type) && !published.includes(labelOf(record));
   const differs = [...record.values].sort().join() !== [...existing.values].sort().join();
   if (!moves || !differs || existing.ttl <= LONG_TTL) return [];
   return [
     {
-      severity: "warning",
+      severity: changeNow ? "warning" : "error",
       rule: "short TTL before a change",
       record: labelOf(record),
       message: `it changes, and others remember the old one for up to ${existing.ttl} s`,
-      remedy: `First run an update that only sets semail:dns.ttl to 300, wait ${existing.ttl} s, then change it.`,
+      remedy:
+        `Set its TTL to 300 in the zone, and run this ${existing.ttl} s later. Where nobody answers at the old one any ` +
+        "more, or it was never in use, semail:dns.changeNow: true changes it at once.",
     },
   ];
 }

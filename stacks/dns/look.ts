@@ -56,5 +56,9 @@ export function askResolver(resolver = new Resolver({ timeout: 1_500, tries: 2 }
         ? (await resolver.resolveMx(name)).map(({ exchange }) => exchange)
         : addresses(name);
     });
-  return { ask, reverse: (address: string) => once(() => resolver.reverse(address)) };
+  return {
+    ask,
+    reverse: (address: string) => once(() => resolver.reverse(address)),
+    servers: (zone: string) => once(() => resolver.resolveNs(zone)),
+  };
 }

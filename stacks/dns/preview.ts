@@ -36,7 +36,7 @@ export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): Record
 export async function findFaults(
   model: MailModel,
   held: readonly HeldRecord[] | undefined,
-  resolver: Resolver | undefined,
+  { resolver, published }: { resolver: Resolver | undefined; published: readonly string[] },
 ): Promise<Finding[]> {
   const pure = checkZone({
     domains: model.domains,
@@ -45,10 +45,13 @@ export async function findFaults(
     adoptExisting: model.dns.adoptExisting,
     spf: { mode: model.dns.spf, terms: spfTerms(model) },
     stsHosts: model.dns.mtaSts && [model.hostnames.mx],
+    changeNow: model.dns.changeNow,
+    published,
   });
   if (resolver === undefined) return pure;
   const asked = await Promise.all(model.records.map((record) => askAbout(record, model, resolver)));
-  return [...pure, ...asked.flat(), ...(await checkPtr(model, resolver))];
+  const delegation = await checkDelegation(model, resolver);
+  return [...pure, ...asked.flat(), ...delegation, ...(await checkPtr(model, resolver))];
 }
 
 async function askAbout(record: RecordSpec, model: MailModel, { ask }: Resolver): Promise<Finding[]> {
@@ -77,17 +80,44 @@ async function askAbout(record: RecordSpec, model: MailModel, { ask }: Resolver)
 
 /** Many refuse mail from an address whose name isn't that of the greeting (RFC 1912 section 2.1). */
 async function checkPtr({ host, hostnames }: MailModel, { reverse }: Resolver): Promise<Finding[]> {
-  if (host.address === undefined) return [];
-  const names = await reverse(host.address);
-  if (names?.some((name) => name.toLowerCase() === hostnames.smtp)) return [];
-  const found = names === undefined ? "could not be asked for" : names.join(", ") || "is missing";
-  return [
-    {
+  const findings: Finding[] = [];
+  for (const address of [host.address, host.address6].filter((each) => each !== undefined)) {
+    const names = await reverse(address);
+    if (names?.some((name) => name.toLowerCase() === hostnames.smtp)) continue;
+    const found = names === undefined ? "could not be asked for" : names.join(", ") || "is missing";
+    findings.push({
       severity: "warning",
       rule: "PTR of the sending host, RFC 1912 section 2.1",
-      record: `${host.address} PTR`,
+      record: `${address} PTR`,
       message: `it ${names?.length ? `names ${found}` : found}; it should name ${hostnames.smtp}`,
       remedy: `Have whoever gives you the address set its PTR record to ${hostnames.smtp}.`,
-    },
-  ];
+    });
+  }
+  return findings;
+}
+
+/** Under these are Gandi's name servers. */
+const LIVEDNS = ".gandi.net";
+
+/** Records that are written to LiveDNS are seen by nobody as long as the registry names other servers. */
+async function checkDelegation({ dns, domains }: MailModel, { servers }: Resolver): Promise<Finding[]> {
+  if (dns.provider !== "gandi" || !new URL(dns.apiUrl).hostname.endsWith(LIVEDNS)) return [];
+  const findings: Finding[] = [];
+  for (const domain of domains) {
+    const found = await servers(domain);
+    if (
+      found === undefined ||
+      (found.length > 0 && found.every((host) => host.toLowerCase().endsWith(LIVEDNS)))
+    )
+      continue;
+    findings.push({
+      severity: "warning",
+      rule: "LiveDNS serves the zone",
+      record: `${domain} NS`,
+      message: found.length === 0 ? "no name server is known for it" : `it is served by ${found.join(", ")}`,
+      remedy:
+        "In Gandi's pages: Domain → Nameservers → LiveDNS; or have its registrar name LiveDNS's servers. Until then the records are seen by nobody.",
+    });
+  }
+  return findings;
 }

@@ -1,28 +1,51 @@
 /** The model with the records as they will be, or one error with everything that is wrong with them. */
 import * as pulumi from "@pulumi/pulumi";
 import type { MailModel } from "../model.ts";
+import type { PriorOutputs } from "../prior.ts";
 import type { HeldRecord } from "./checks.ts";
-import { describeFindings } from "./findings.ts";
+import { describeFindings, type Finding } from "./findings.ts";
 import { askResolver, heldRecords } from "./look.ts";
+import { DnsState, planMove } from "./move.ts";
 import { findFaults, mergeHeld } from "./preview.ts";
 
+export interface SettleArgs {
+  readonly gandiToken: pulumi.Output<string> | undefined;
+  /** Of the last update. */
+  readonly outputs: PriorOutputs;
+  now(): Date;
+}
+
+export interface Settled {
+  readonly model: MailModel;
+  /** For the next update. */
+  readonly dns: DnsState;
+}
+
 /** Checks the records before any resource is declared, so that a wrong one gets past no preview. */
-export async function settleRecords(
-  model: MailModel,
-  token: pulumi.Output<string> | undefined,
-): Promise<MailModel> {
-  const held = model.dns.provider === "gandi" ? await readZones(model, token) : undefined;
+export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
+  const { gandiToken, outputs } = args;
+  const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
-  // A stack for development has a name server of its own: the world's knows nothing of it.
-  const resolver = model.dns.provider === "dev" ? undefined : askResolver();
-  const findings = await findFaults(settled, held, resolver);
-  const errors = findings.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) {
+  const prior = DnsState.safeParse(outputs.dns).data;
+  const move = planMove({ ...model.dns, records: settled.records, prior, now: args.now() });
+  // A stack for development has a name server of its own, and nobody who remembers: the world knows nothing of it.
+  const dev = model.dns.provider === "dev";
+  const found = await findFaults(settled, held, {
+    resolver: dev ? undefined : askResolver(),
+    published: Object.keys(prior?.hosts ?? {}),
+  });
+  await tell(dev ? found : [...found, ...move.findings]);
+  if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
+  return { model: settled, dns: move.state };
+}
+
+/** Warns of what is doubtful. Throws a `pulumi.RunError` when something is wrong. */
+async function tell(findings: readonly Finding[]): Promise<void> {
+  if (findings.some(({ severity }) => severity === "error")) {
     const count = `${findings.length} ${findings.length === 1 ? "finding" : "findings"}`;
     throw new pulumi.RunError(`DNS has ${count}; nothing was changed:\n${describeFindings(findings)}`);
   }
   if (findings.length > 0) await pulumi.log.warn(`DNS:\n${describeFindings(findings)}`);
-  return settled;
 }
 
 async function readZones(model: MailModel, token: pulumi.Output<string> | undefined): Promise<HeldRecord[]> {

@@ -19,7 +19,7 @@ const START = Date.parse("2026-11-01T00:00:00Z");
 const INDEX = `
 import { readFileSync } from "node:fs";
 import { program } from "./stacks/program.ts";
-export const { summary, dkim, records } = await program({ now: () => new Date(readFileSync("now", "utf8")) });
+export const { summary, dkim, dns, records } = await program({ now: () => new Date(readFileSync("now", "utf8")) });
 `;
 
 const lab = openLab();

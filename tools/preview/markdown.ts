@@ -40,6 +40,7 @@ export function markdown(report: Report, options: MarkdownOptions): string {
     ...messages("❌ Refused", report.errors),
     ...lossLines(report.losses),
     ...messages("⚠️ Warnings", report.warnings),
+    ...messages("ℹ️ Notes", report.notes),
     ...section("People", report.people),
     ...section("DNS records", report.records),
     ...section("Containers", report.containers),

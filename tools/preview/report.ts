@@ -28,6 +28,8 @@ export interface Report {
   readonly losses: readonly Loss[];
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
+  /** What the program says of its own steps, such as how a host moves. */
+  readonly notes: readonly string[];
 }
 
 const VERBS: Readonly<Record<string, Verb>> = {
@@ -74,6 +76,7 @@ export function report({ steps, diagnostics }: PreviewJson): Report {
     losses: changes.flatMap(lossOf),
     errors: told(diagnostics, "error"),
     warnings: told(diagnostics, "warning"),
+    notes: told(diagnostics, "info"),
   };
 }
 
@@ -145,7 +148,7 @@ function lossOf(step: Step): Loss[] {
 function told(diagnostics: readonly Diagnostic[], severity: string): string[] {
   const messages = diagnostics
     .filter((diagnostic) => diagnostic.severity === severity)
-    .map(({ message }) => message.replace(/^(error|warning): /, "").trimEnd())
+    .map(({ message }) => message.replace(/^(error|warning|info): /, "").trimEnd())
     .filter((message) => message !== "preview failed" && !message.includes("because it is protected"));
   return [...new Set(messages)];
 }

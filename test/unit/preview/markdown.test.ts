@@ -13,6 +13,7 @@ const EMPTY: Report = {
   losses: [],
   errors: [],
   warnings: [],
+  notes: [],
 };
 
 it("says in its first line what a reader in a hurry has to know", () => {

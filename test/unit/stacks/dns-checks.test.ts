@@ -12,7 +12,7 @@ const record = (name: string, type: string, values: string[], ttl = 300): HeldRe
 });
 const facts = (wanted: HeldRecord[], rest: Partial<ZoneFacts> = {}): ZoneFacts => ({
   ...{ domains: ["example.org"], wanted, held: [], adoptExisting: false, stsHosts: undefined },
-  ...{ spf: { mode: "refuse", terms: ["a:smtp.example.org"] } },
+  ...{ spf: { mode: "refuse", terms: ["a:smtp.example.org"] }, published: [], changeNow: false },
   ...rest,
 });
 
@@ -76,6 +76,14 @@ describe("a record that would break mail is found before it is made", () => {
       "a host that moves while others remember",
       facts([record("mx", "A", ["192.0.2.2"])], { held: [record("mx", "A", ["192.0.2.1"], 10_800)] }),
       /short TTL/,
+    ],
+    [
+      "a host of the stack's own that moves",
+      facts([record("mx", "A", ["192.0.2.2"])], {
+        held: [record("mx", "A", ["192.0.2.1"], 10_800)],
+        published: ["mx.example.org A"],
+      }),
+      undefined,
     ],
     [
       "a host that moves soon forgotten",
@@ -165,9 +173,13 @@ describe("a model beside what its zone holds", () => {
     return buildModel(config, { project: "semail", stack: "prod" });
   };
   const held = [record("@", "TXT", ['"site-verification=1"', '"v=spf1 include:y.example ~all"'])];
-  const resolver = (texts: Record<string, string[] | undefined>, names: string[] | undefined) => ({
-    ask: async (name: string) => (name in texts ? texts[name] : []),
-    reverse: async () => names,
+  const asking = (texts: Record<string, string[] | undefined>, names: string[] | undefined) => ({
+    published: [],
+    resolver: {
+      ask: async (name: string) => (name in texts ? texts[name] : []),
+      reverse: async (_address: string): Promise<string[] | undefined> => names,
+      servers: async (): Promise<string[] | undefined> => [],
+    },
   });
   const PTR = ["smtp.example.org"];
 
@@ -183,12 +195,48 @@ describe("a model beside what its zone holds", () => {
     assert.deepEqual(mergeHeld(model({}), held), model({}).records);
   });
 
+  it("warns of a sending host's IPv6 address without a PTR record", async () => {
+    const both = model({ host: { address: "192.0.2.1", address6: "2001:db8::1" } });
+    const asked: string[] = [];
+    const found = await findFaults(both, [], {
+      ...asking({}, PTR),
+      resolver: {
+        ...asking({}, PTR).resolver,
+        reverse: async (address: string) => {
+          asked.push(address);
+          return address.includes(":") ? [] : PTR;
+        },
+      },
+    });
+    assert.deepEqual(asked, ["192.0.2.1", "2001:db8::1"]);
+    assert.deepEqual(
+      found.map(({ record }) => record),
+      ["2001:db8::1 PTR"],
+    );
+  });
+
+  it("warns when the world asks other name servers than LiveDNS's", async () => {
+    const live = model({ dns: { provider: "gandi" } });
+    const withServers = async (servers: string[] | undefined) => {
+      const { resolver, ...rest } = asking({}, PTR);
+      const found = await findFaults(live, [], {
+        ...rest,
+        resolver: { ...resolver, servers: async () => servers },
+      });
+      return found.map(({ rule, remedy }) => `${rule}: ${remedy}`).join();
+    };
+    assert.equal(await withServers(["ns-1-a.gandi.net", "ns-2-b.gandi.net"]), "");
+    assert.equal(await withServers(undefined), "");
+    assert.match(await withServers(["ns1.other.example"]), /^LiveDNS serves the zone: .*Nameservers/);
+    assert.match(await withServers([]), /^LiveDNS serves the zone/);
+  });
+
   it("has no finding by default", async () =>
-    assert.deepEqual(await findFaults(model({}), [], resolver({}, PTR)), []));
+    assert.deepEqual(await findFaults(model({}), [], asking({}, PTR)), []));
 
   it("warns of a PTR record that is missing or names another", async () => {
     for (const names of [[], ["host.provider.example"], undefined]) {
-      const [finding, ...more] = await findFaults(model({}), [], resolver({}, names));
+      const [finding, ...more] = await findFaults(model({}), [], asking({}, names));
       assert.deepEqual([finding?.severity, more.length], ["warning", 0]);
       assert.match(finding?.rule ?? "", /PTR/);
     }
@@ -198,7 +246,7 @@ describe("a model beside what its zone holds", () => {
     const abroad = model({ dns: { dmarc: { rua: ["d@reports.example"] } } });
     const name = "example.org._report._dmarc.reports.example";
     const severities = async (texts: string[] | undefined) =>
-      (await findFaults(abroad, [], resolver({ [name]: texts }, PTR))).map(({ severity }) => severity);
+      (await findFaults(abroad, [], asking({ [name]: texts }, PTR))).map(({ severity }) => severity);
     assert.deepEqual(await severities(["v=DMARC1"]), []);
     assert.deepEqual(await severities([]), ["error"]);
     assert.deepEqual(await severities(undefined), ["warning"]);
