@@ -21,6 +21,8 @@ export interface MailDomainArgs {
   /** The LiveDNS API that serves the zone; undefined where the records are only shown. */
   api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
   adoptExisting: boolean;
+  /** Whether a zone is kept as it is before the first change of an update. */
+  snapshot: boolean;
   /** Addresses of the name servers; empty: those that DNS names. */
   servers: readonly string[];
   /** How long keys are waited for to be seen, in seconds; 0: not at all. */
@@ -65,7 +67,7 @@ export class MailDomain extends pulumi.ComponentResource {
   }
 
   private record(record: RecordArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
-    const { api, adoptExisting } = this.args;
+    const { api, adoptExisting, snapshot } = this.args;
     if (!api) return [];
     const resource = new DnsRecord(
       `${labelOf(record)}-${record.type}`,
@@ -77,6 +79,7 @@ export class MailDomain extends pulumi.ComponentResource {
         ttl: record.ttl,
         values: [...record.values],
         adoptExisting: adoptExisting || record.shared === true,
+        snapshot,
       },
       // A component's own dependsOn is not its children's when they are deleted.
       { parent: this, dependsOn, ...(record.shared ? { retainOnDelete: true } : {}) },

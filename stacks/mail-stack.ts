@@ -230,6 +230,7 @@ function declareZones({ model, host, images, keys, gandiToken }: ZonesArgs) {
     api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
     // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
     adoptExisting: dev !== undefined || model.dns.adoptExisting,
+    snapshot: dev === undefined,
     servers: dev ? [model.network.livedns] : [],
     patienceSeconds: model.dkim.patience,
   });

@@ -1,7 +1,8 @@
 /** The operations of a Record; loaded by the shim when one runs. Knows nothing of Pulumi. */
-import { connect, type Deps, type RecordSet } from "./client.ts";
+import { connect, type RecordSet } from "./client.ts";
 import { compare, differs, type Inputs, subjectOf, validate } from "./diff.ts";
 import { ApiError, explain } from "./errors.ts";
+import type { Deps } from "./http.ts";
 import { sameValues, toWire } from "./rdata.ts";
 import { toText } from "./txt.ts";
 
@@ -34,18 +35,31 @@ async function explained<T>(inputs: Inputs, operation: () => Promise<T>): Promis
   }
 }
 
+/** The parts of `zone/name/type`. */
+function keyOf(id: string) {
+  const [zone, name, type, ...more] = id.split("/");
+  if (!zone || !name || !type || more.length > 0)
+    throw new Error(`"${id}" is no id of a record: write zone/name/type, as in example.org/@/MX`);
+  return { zone, name, type };
+}
+
 const holds = (existing: RecordSet | undefined, inputs: Inputs) =>
   existing !== undefined &&
   !differs({ ttl: existing.rrset_ttl, values: existing.rrset_values }, { ...inputs });
+
+/** A client for a change, before which the zone is kept as it is. */
+async function opened({ auth, snapshot, zone }: Inputs, deps: Deps | undefined) {
+  const client = connect(auth, deps);
+  if (snapshot) await client.snapshot(zone);
+  return client;
+}
 
 /** Makes the record set, or with adoptExisting takes an existing one over. */
 export async function create(props: Props, deps?: Deps) {
   const inputs = inputsOf(props);
   await explained(inputs, async () => {
-    const client = connect(inputs.auth, deps);
+    const client = await opened(inputs, deps);
     if (inputs.adoptExisting) return client.replace(inputs, bodyOf(inputs));
-    // Asked first, because LiveDNS answers 200 rather than 409 to a POST that repeats what it has.
-    if (await client.has(inputs)) throw new ApiError(409, "the record set exists", 1);
     try {
       await client.create(inputs, bodyOf(inputs));
     } catch (error) {
@@ -57,9 +71,12 @@ export async function create(props: Props, deps?: Deps) {
   return { id: `${inputs.zone}/${inputs.name}/${inputs.type}`, outs: { ...inputs } };
 }
 
-/** Reads what LiveDNS has. No id: it is gone. Any failure to find that out is an error. */
+/**
+ * Reads what LiveDNS has. No id: it is gone. Any failure to find that out is an error. Of a record set that the state
+ * doesn't know yet, the id says which it is.
+ */
 export async function read(id: string, props: Props, deps?: Deps) {
-  const inputs = inputsOf(props);
+  const inputs = inputsOf(props.zone === undefined ? { ...props, ...keyOf(id), values: [] } : props);
   const existing = await explained(inputs, () => connect(inputs.auth, deps).record(inputs));
   if (existing === undefined) return {};
   const { type, zone } = inputs;
@@ -73,9 +90,8 @@ export async function read(id: string, props: Props, deps?: Deps) {
 export async function update(_id: string, olds: Props, news: Props, deps?: Deps) {
   const inputs = inputsOf(news);
   await explained(inputs, async () => {
-    const client = connect(inputs.auth, deps);
-    if (differs(olds, { ...inputs })) await client.replace(inputs, bodyOf(inputs));
-    else await client.record(inputs);
+    if (differs(olds, { ...inputs })) await (await opened(inputs, deps)).replace(inputs, bodyOf(inputs));
+    else await connect(inputs.auth, deps).record(inputs);
   });
   return { outs: { ...inputs } };
 }
@@ -83,5 +99,5 @@ export async function update(_id: string, olds: Props, news: Props, deps?: Deps)
 /** Removes the record set, if it is there. */
 export async function remove(_id: string, props: Props, deps?: Deps) {
   const inputs = inputsOf(props);
-  await explained(inputs, () => connect(inputs.auth, deps).remove(inputs));
+  await explained(inputs, async () => (await opened(inputs, deps)).remove(inputs));
 }

@@ -21,6 +21,7 @@ export interface Inputs {
   ttl: number;
   values: string[];
   adoptExisting: boolean;
+  snapshot: boolean;
   auth: { apiUrl?: string; token?: string };
 }
 
@@ -42,6 +43,7 @@ function normalise(news: Props): Props {
     type: typeof props.type === "string" && props.type !== UNKNOWN ? props.type.toUpperCase() : props.type,
     ttl: props.ttl ?? TTL.default,
     adoptExisting: props.adoptExisting ?? false,
+    snapshot: props.snapshot ?? true,
     auth: props.auth ?? {},
   };
 }
@@ -80,6 +82,8 @@ const authFault: Fault = (auth) => {
   return faulty === undefined ? undefined : `${faulty[0]} must be a string`;
 };
 
+const flagFault: Fault = (flag) => (typeof flag === "boolean" ? undefined : "must be true or false");
+
 const FAULTS: { [property: string]: Fault } = {
   zone: (zone) =>
     typeof zone === "string" && ZONE.test(zone) ? undefined : 'must be a domain name such as "example.org"',
@@ -93,7 +97,8 @@ const FAULTS: { [property: string]: Fault } = {
       ? undefined
       : `must be whole seconds from ${TTL.min} to ${TTL.max}`,
   values: valuesFault,
-  adoptExisting: (adopt) => (typeof adopt === "boolean" ? undefined : "must be true or false"),
+  adoptExisting: flagFault,
+  snapshot: flagFault,
   auth: authFault,
 };
 

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Auth, connect } from "./client.ts";
+import { connect } from "./client.ts";
 import { explain } from "./errors.ts";
+import type { Auth } from "./http.ts";
 import type { AuthArgs } from "./record.ts";
 
 /** Which domain to look up. */

@@ -56,6 +56,18 @@ function rootMessage(error: unknown): string {
   return error.cause instanceof Error ? rootMessage(error.cause) : error.message || error.name;
 }
 
+/** Failures that would meet the change itself, too, are told as such. */
+const COMMON = [401, 403, 404, 429];
+
+/** What it means that there is no snapshot. Throws. */
+export function withoutSnapshot(error: unknown): never {
+  if (!(error instanceof ApiError) || COMMON.includes(error.status) || error.status >= 500) throw error;
+  throw new Error(
+    `no snapshot of the zone could be made before the change: delete old ones at LiveDNS, or set snapshot: false (${error.status}: ${error.message})`,
+    { cause: error },
+  );
+}
+
 const TOKEN = "auth.token or GANDI_PERSONAL_ACCESS_TOKEN";
 const remedies: { [status: number]: (zone: string) => string } = {
   400: () => "LiveDNS refused the record: correct its ttl or values",

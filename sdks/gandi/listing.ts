@@ -1,8 +1,10 @@
-/** What zones hold, asked once for all the record sets of an update rather than once for each. */
+/** What is asked or done once for all the record sets of an update rather than once for each. */
 
 /** Keeps what was loaded under a key for a while. */
 export interface Listings {
   remember<T>(key: string, load: () => Promise<T>): Promise<T>;
+  /** What was loaded is no more so. */
+  forget(key: string): void;
 }
 
 /** An update of a hundred record sets takes no longer; the next one asks anew. */
@@ -20,5 +22,22 @@ export function createListings(now: () => number): Listings {
       value.catch(() => kept.delete(key));
       return value;
     },
+    forget: (key) => void kept.delete(key),
+  };
+}
+
+/** Does a thing once per key; all who ask wait for it. One that fails is done again for the next. */
+export type Once = (key: string, work: () => Promise<unknown>) => Promise<unknown>;
+
+/** Makes one, for the life of a process: Pulumi starts a provider anew for each update. */
+export function createOnce(): Once {
+  const done = new Map<string, Promise<unknown>>();
+  return (key, work) => {
+    const known = done.get(key);
+    if (known !== undefined) return known;
+    const working = work();
+    done.set(key, working);
+    working.catch(() => done.delete(key));
+    return working;
   };
 }

@@ -26,10 +26,13 @@ export interface RecordArgs {
   values: pulumi.Input<pulumi.Input<string>[]>;
   /** Take over, and overwrite, a record set that exists already. Without it such a record set is an error. */
   adoptExisting?: pulumi.Input<boolean>;
+  /** Have LiveDNS keep a snapshot of the zone before the first change of an update; default true. */
+  snapshot?: pulumi.Input<boolean>;
   auth?: AuthArgs;
 }
 
-const provider = shim("@pulumi/gandi/crud.ts");
+/** Of every Record; what `pulumi import` has to be told. */
+export const provider = shim("@pulumi/gandi/crud.ts");
 
 /** A LiveDNS record set: everything that a zone says about one name and type. */
 export class Record extends pulumi.dynamic.Resource {

@@ -1,7 +1,8 @@
 /** What the checks ask of the world: the zones' API and a resolver. */
 import { Resolver } from "node:dns/promises";
-import { type Auth, connect } from "@pulumi/gandi/client.ts";
+import { connect } from "@pulumi/gandi/client.ts";
 import { explain } from "@pulumi/gandi/errors.ts";
+import type { Auth } from "@pulumi/gandi/http.ts";
 import type { HeldRecord } from "./checks.ts";
 import type { Ask } from "./spf.ts";
 

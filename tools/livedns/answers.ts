@@ -49,6 +49,12 @@ export const unknownPath = () =>
 export const conflict = (message: string) =>
   failure(409, { message, object: "HTTPConflict", cause: "Duplicate Entry" });
 
+/** No failure: what was to be made is there already, to the letter. */
+export const repeated = () =>
+  new HTTPException(200, {
+    res: Response.json({ message: "A DNS Record already exists with same value" }, { status: 200 }),
+  });
+
 export const badRequest = (name: string, description: string, location = "body") =>
   failure(400, {
     message: description,

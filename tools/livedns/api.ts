@@ -5,6 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import * as answers from "./answers.ts";
 import { type RecordsOptions, recordLists, recordSets } from "./records.ts";
 import { BASE, bodyOf, NewDomain, origin, paged, zoneOf } from "./requests.ts";
+import { snapshots } from "./snapshots.ts";
 
 /** What the API needs. */
 export interface ApiOptions extends RecordsOptions {
@@ -42,6 +43,7 @@ export function makeApi(options: ApiOptions) {
     await next();
   });
   app.route(`${BASE}/domains`, domains(options));
+  app.route(`${BASE}/domains/:fqdn/snapshots`, snapshots(options));
   app.route(`${BASE}/domains/:fqdn/records`, recordLists(options));
   app.route(`${BASE}/domains/:fqdn/records`, recordSets(options));
   return app;

@@ -1,4 +1,5 @@
 /** The records of a domain. */
+import { sameValues } from "@pulumi/gandi/rdata.ts";
 import { type Context, Hono } from "hono";
 import * as answers from "./answers.ts";
 import { type Knot, KnotError, type Step } from "./knot.ts";
@@ -11,7 +12,8 @@ export interface RecordsOptions {
   log: (event: string, fields: object) => void;
 }
 
-const show = (c: Context, zone: string) => (set: Rrset) => ({
+/** A record set as the API has it. */
+export const show = (c: Context, zone: string) => (set: Rrset) => ({
   rrset_name: set.name,
   rrset_type: set.type,
   rrset_ttl: set.ttl,
@@ -52,7 +54,10 @@ function changes({ knot, log }: RecordsOptions) {
     async add(c: Context, zone: string, step: Step) {
       await change(zone, [step], async () => {
         const [existing] = await knot.read(zone, step.owner, step.type);
-        if (existing) throw answers.conflict(`A DNS Record ${existing.name}/${existing.type} already exists`);
+        if (!existing) return;
+        const { name, type, ttl, values } = existing;
+        if (ttl === step.ttl && sameValues(values, step.values, type, zone)) throw answers.repeated();
+        throw answers.conflict(`A DNS Record ${name}/${type} already exists`);
       });
       return c.json({ message: "DNS Record Created" }, 201);
     },

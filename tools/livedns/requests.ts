@@ -62,13 +62,15 @@ export function paged(c: Context, items: object[]) {
   };
   const page = whole("page", 1);
   const perPage = whole("per_page", PER_PAGE);
-  c.header("X-Total-Count", String(items.length));
+  const part = items.slice((page - 1) * perPage, page * perPage);
+  c.header("Total-Count", String(items.length));
+  c.header("Filtered-Count", String(part.length));
   if (page * perPage < items.length) {
     const next = new URL(c.req.url);
     next.searchParams.set("page", String(page + 1));
     c.header("Link", `<${next}>; rel="next"`);
   }
-  return c.json(items.slice((page - 1) * perPage, page * perPage));
+  return c.json(part);
 }
 
 /** The zone of the path. */

@@ -305,7 +305,7 @@ test("domains are added and listed, in pages; both survive a restart", async () 
     201,
   );
   const page = await api("GET", "/domains?per_page=2");
-  assert.equal(page.headers.get("x-total-count"), "3");
+  assert.equal(page.headers.get("total-count"), "3");
   assert.match(page.headers.get("link") ?? "", /page=2.*rel="next"/);
   assert.deepEqual(
     page.json.map((d: { fqdn: string }) => d.fqdn),
@@ -320,6 +320,41 @@ test("domains are added and listed, in pages; both survive a restart", async () 
   assert.match(text.text, /^@ 10800 IN SOA ns1\.added\.test\. .*\n(.*\n)*www 300 IN A 10\.0\.0\.1\n/);
   assert.equal((await api("DELETE", "/domains/added.test/records/www")).status, 204);
   await assert.rejects(resolver.resolve4("www.added.test"), { code: "ENOTFOUND" });
+});
+
+test("a record made twice: 200 with the same value, 409 with another", async () => {
+  const path = `/domains/${zone}/records/twice/TXT`;
+  const body = { rrset_ttl: 300, rrset_values: ['"a b"'] };
+  const status = async (given: object) => (await api("POST", path, { body: given })).status;
+  assert.deepEqual(
+    [await status(body), await status(body), await status({ ...body, rrset_values: ['"a" " b"'] })],
+    [201, 200, 200],
+  );
+  assert.deepEqual(
+    [await status({ ...body, rrset_ttl: 600 }), await status({ ...body, rrset_values: ['"c"'] })],
+    [409, 409],
+  );
+  assert.equal((await api("DELETE", path)).status, 204);
+});
+
+test("a zone is kept as it is: snapshots are made, listed, read and deleted", async () => {
+  const path = `/domains/${zone}/snapshots`;
+  const { status, json } = await api("POST", path, { body: { name: "before" } });
+  assert.equal(status, 201);
+  await make({ name: "after", type: "A", values: ["10.0.0.9"] });
+  const list = await api("GET", path);
+  const found = list.json.filter((each: { id: string }) => each.id === json.id);
+  assert.deepEqual(
+    found.map((each: { name: string; automatic: boolean }) => [each.name, each.automatic]),
+    [["before", false]],
+  );
+  const { zone_data } = (await api("GET", `${path}/${json.id}`)).json;
+  const names = zone_data.map((set: { rrset_name: string }) => set.rrset_name);
+  assert.ok(names.includes("ns1") && !names.includes("after"));
+  assert.equal((await api("DELETE", `/domains/${zone}/records/after/A`)).status, 204);
+  assert.equal((await api("DELETE", `${path}/${json.id}`)).status, 204);
+  assert.equal((await api("GET", `${path}/${json.id}`)).status, 404);
+  assert.equal((await api("GET", "/domains/nowhere.test/snapshots")).status, 404);
 });
 
 test("forty records made at once are all there", async () => {

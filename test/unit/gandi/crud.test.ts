@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, beforeEach, test } from "node:test";
-import { apiUrlFault, type Deps, delayMs } from "../../../sdks/gandi/client.ts";
 import * as crud from "../../../sdks/gandi/crud.ts";
-import { createListings } from "../../../sdks/gandi/listing.ts";
+import { apiUrlFault, type Deps, delayMs } from "../../../sdks/gandi/http.ts";
+import { createListings, createOnce } from "../../../sdks/gandi/listing.ts";
 
 interface Answer {
   status: number;
@@ -16,14 +16,19 @@ interface Answer {
 }
 
 const token = "secret-token";
+const kept = { status: 201, body: { id: "1", message: "Snapshot Created" } };
 const unknownRecord = {
   status: 404,
   body: { code: 404, message: "Can't find it", object: "dns-record", cause: "Not Found" },
 };
 const created = { status: 201, body: { message: "DNS Record Created" } };
+/** A zone that has the record, and another one. */
 const held = (values: string[], ttl = 10_800) => ({
   status: 200,
-  body: { rrset_ttl: ttl, rrset_values: values },
+  body: [
+    { rrset_name: "www", rrset_type: "TXT", rrset_ttl: 300, rrset_values: ["x"] },
+    { rrset_name: "@", rrset_type: "TXT", rrset_ttl: ttl, rrset_values: values },
+  ],
 });
 const failing = (status: number, message: string) => ({
   status,
@@ -72,10 +77,19 @@ beforeEach(async () => {
     sleep: async (ms) => void slept.push(ms),
     random: () => 1,
     env: {},
+    now: () => new Date(now),
     listings: createListings(() => now),
+    once: createOnce(),
   };
   const auth = { apiUrl: `http://127.0.0.1:${address.port}/v5/livedns/`, token };
-  const wanted = { zone: "example.org", name: "@", type: "TXT", values: ["v=spf1 mx -all"], auth };
+  const wanted = {
+    zone: "example.org",
+    name: "@",
+    type: "TXT",
+    values: ["v=spf1 mx -all"],
+    snapshot: false,
+    auth,
+  };
   props = (await crud.check({}, wanted)).inputs;
 });
 afterEach(() => {
@@ -84,6 +98,7 @@ afterEach(() => {
 });
 
 const path = "/v5/livedns/domains/example.org/records/@/TXT";
+const SNAPSHOT = "POST /v5/livedns/domains/example.org/snapshots";
 const LISTING = "GET /v5/livedns/domains/example.org/records?page=1&per_page=500";
 const zoneOf = (...sets: readonly [string, string][]): Answer => ({
   status: 200,
@@ -93,58 +108,107 @@ const zoneOf = (...sets: readonly [string, string][]): Answer => ({
 });
 const lines = () => requests.map((request) => request.line);
 
-test("create asks, then posts the quoted value with the token", async () => {
-  script = [zoneOf(), created];
+test("create posts the quoted value with the token", async () => {
+  script = [created];
   const { id, outs } = await crud.create(props, deps);
   assert.equal(id, "example.org/@/TXT");
   assert.deepEqual(outs, props);
-  assert.deepEqual(lines(), [LISTING, `POST ${path}`]);
-  assert.deepEqual(JSON.parse(requests[1]?.body ?? ""), {
+  assert.deepEqual(lines(), [`POST ${path}`]);
+  assert.deepEqual(JSON.parse(requests[0]?.body ?? ""), {
     rrset_ttl: 10_800,
     rrset_values: ['"v=spf1 mx -all"'],
   });
-  assert.equal(requests[1]?.authorization, `Bearer ${token}`);
+  assert.equal(requests[0]?.authorization, `Bearer ${token}`);
 });
 
-test("a whole update asks once what the zone holds", async () => {
-  script = [zoneOf(["www", "A"]), ...Array.from({ length: 100 }, () => created)];
-  const names = Array.from({ length: 100 }, (_, number) => `n${number}`);
-  await Promise.all(names.map((name) => crud.create({ ...props, name }, deps)));
-  assert.equal(requests.length, 1 + names.length);
+test("a zone is kept before the first change of an update, and only then", async () => {
+  const careful = { ...props, snapshot: true };
+  script = [kept, created, created, { status: 204 }];
+  await crud.create(careful, deps);
+  await crud.update("", { ...careful, ttl: 300 }, careful, deps);
+  await crud.remove("", careful, deps);
+  assert.deepEqual(lines(), [SNAPSHOT, `POST ${path}`, `PUT ${path}`, `DELETE ${path}`]);
+  assert.deepEqual(JSON.parse(requests[0]?.body ?? ""), { name: "before Pulumi, 1970-01-01T00:00:00.000Z" });
+  script = [kept, created, kept, created];
+  await Promise.all(["a.test", "b.test"].map((zone) => crud.create({ ...careful, zone }, deps)));
+  assert.equal(lines().filter((line) => line.endsWith("/snapshots")).length, 3);
+});
+
+test("nothing is changed without its snapshot, and the error says how to do without", async () => {
+  const careful = { ...props, snapshot: true };
+  script = [failing(422, "too many")];
+  await assert.rejects(
+    crud.create(careful, deps),
+    /^Error: TXT record @ of example\.org: no snapshot .* snapshot: false \(422: too many\)/,
+  );
+  script = [failing(403, "no")];
+  await assert.rejects(crud.create(careful, deps), /may not do this/);
+  assert.deepEqual(lines(), [SNAPSHOT, SNAPSHOT]);
+  script = [kept, created];
+  await crud.create(careful, deps);
+});
+
+test("new credentials alone need no snapshot", async () => {
+  script = [held([])];
+  await crud.update("", { ...props, snapshot: true }, { ...props, snapshot: true }, deps);
+  assert.deepEqual(lines(), [LISTING]);
+});
+
+test("a whole refresh asks once what the zone holds; a change makes it ask anew", async () => {
+  script = [zoneOf(["n1", "TXT"], ["n2", "TXT"])];
+  const names = ["n1", "n2", "n3"];
+  const found = await Promise.all(names.map((name) => crud.read(name, { ...props, name }, deps)));
+  assert.deepEqual(
+    found.map(({ id }) => id),
+    ["n1", "n2", undefined],
+  );
+  assert.deepEqual(lines(), [LISTING]);
+  script = [created, zoneOf(["n3", "TXT"])];
+  await crud.create({ ...props, name: "n3" }, deps);
+  assert.equal((await crud.read("n3", { ...props, name: "n3" }, deps)).id, "n3");
   now += 60_000;
-  script = [zoneOf(["late", "TXT"])];
-  await assert.rejects(crud.create({ ...props, name: "late" }, deps), /exists already/);
+  script = [zoneOf()];
+  assert.deepEqual(await crud.read("n3", { ...props, name: "n3" }, deps), {});
 });
 
 test("a listing that fails is asked for again", async () => {
-  script = [failing(403, "no"), zoneOf(), created];
-  await assert.rejects(crud.create(props, deps));
-  await crud.create(props, deps);
+  script = [failing(403, "no"), held([])];
+  await assert.rejects(crud.read("id", props, deps));
+  await crud.read("id", props, deps);
 });
 
 test("a zone is listed to its last page", async () => {
   const page = Array.from({ length: 500 }, (_, number): [string, string] => [`n${number}`, "A"]);
   script = [zoneOf(...page), zoneOf(["@", "TXT"])];
-  await assert.rejects(crud.create(props, deps), /exists already/);
+  assert.equal((await crud.read("id", props, deps)).id, "id");
   assert.deepEqual(lines(), [LISTING, LISTING.replace("page=1", "page=2")]);
 });
 
 test("connections are kept and used again", async () => {
   script = Array.from({ length: 20 }, () => held(['"v=spf1 mx -all"']));
-  for (let n = 0; n < 20; n += 1) await crud.read("id", props, deps);
+  for (let n = 0; n < 20; n += 1) {
+    await crud.read("id", props, deps);
+    now += 60_000;
+  }
   assert.equal(requests.length, 20);
   // A second one may be opened before the first is known to be free again.
   assert.ok(sockets.size <= 2, `${sockets.size} connections`);
 });
 
-test("create refuses what exists, even with the same value", async () => {
-  script = [zoneOf(["@", "A"], ["@", "TXT"])];
-  await assert.rejects(
-    crud.create(props, deps),
-    /^Error: TXT record @ of example\.org: it exists already.*adoptExisting: true/,
-  );
-  assert.equal(requests.length, 1);
-});
+for (const [what, answer] of Object.entries({
+  "another value": failing(409, "A DNS Record already exists"),
+  // LiveDNS has made nothing then, and says so by 200 instead of 201.
+  "the same value": { status: 200, body: { message: "A DNS Record already exists with same value" } },
+})) {
+  test(`create refuses what exists with ${what}`, async () => {
+    script = [answer];
+    await assert.rejects(
+      crud.create(props, deps),
+      /^Error: TXT record @ of example\.org: it exists already.*adoptExisting: true/,
+    );
+    assert.equal(requests.length, 1);
+  });
+}
 
 test("create with adoptExisting overwrites", async () => {
   script = [created];
@@ -153,12 +217,15 @@ test("create with adoptExisting overwrites", async () => {
 });
 
 test("a create whose first answer was lost is not taken for a clash", async () => {
-  script = [zoneOf(), { status: 0, drop: true }, failing(409, "exists"), held(['"v=spf1 mx -all"'])];
+  script = [{ status: 0, drop: true }, failing(409, "exists"), held(['"v=spf1 mx -all"'])];
   await crud.create(props, deps);
   script = [{ status: 0, drop: true }, failing(409, "exists"), held(['"other"'])];
   await assert.rejects(crud.create(props, deps), /exists already/);
   script = [failing(409, "exists")];
   await assert.rejects(crud.create(props, deps), /exists already/);
+  // The first attempt made it, so the second repeats what is there.
+  script = [{ status: 0, drop: true }, { status: 200, body: {} }, held(['"v=spf1 mx -all"'])];
+  await crud.create(props, deps);
 });
 
 test("the token comes from the environment when it is needed, and must be there", async () => {
@@ -273,16 +340,26 @@ for (const { name, answer, ttl, values } of reads) {
 }
 
 test("read says gone only when the zone is there and the record is not", async () => {
-  script = [unknownRecord];
+  script = [zoneOf(["@", "A"])];
   assert.deepEqual(await crud.read("id", props, deps), {});
-  script = [failing(404, "not found"), { status: 200, body: { fqdn: "example.org" } }];
-  assert.deepEqual(await crud.read("id", props, deps), {});
-  script = [failing(404, "Unknown domain"), failing(404, "Unknown domain")];
-  await assert.rejects(crud.read("id", props, deps), /no zone example\.org/);
-  for (const status of [401, 403]) {
+  for (const [status, message] of [
+    [404, /no zone example\.org/],
+    [401, /\(401: no\)/],
+    [403, /\(403: no\)/],
+  ] as const) {
+    now += 60_000;
     script = [failing(status, "no")];
-    await assert.rejects(crud.read("id", props, deps), new RegExp(`\\(${status}: no\\)`));
+    await assert.rejects(crud.read("id", props, deps), message);
   }
+});
+
+test("read takes the record from the id when the state has none yet", async () => {
+  script = [held(['"v=spf1 " "mx -all"'], 600)];
+  const found = await crud.read("example.org/@/TXT", { auth: props.auth }, deps);
+  assert.equal(found.id, "example.org/@/TXT");
+  assert.deepEqual(found.props, { ...props, snapshot: true, ttl: 600, values: ["v=spf1 mx -all"] });
+  for (const id of ["example.org", "example.org/@", "a/b/c/d"])
+    await assert.rejects(crud.read(id, {}, deps), /is no id of a record: write zone\/name\/type/);
 });
 
 test("remove is content with what is gone, and with nothing else", async () => {
@@ -303,7 +380,7 @@ test("new credentials are tried before they are recorded", async () => {
     { ...props, auth: { ...(props.auth as object), token: "new" } },
     deps,
   );
-  assert.deepEqual(lines(), [`GET ${path}`]);
+  assert.deepEqual(lines(), [LISTING]);
   assert.equal((outs.auth as { token: string }).token, "new");
   script = [failing(401, "no")];
   await assert.rejects(crud.update("", props, props, deps), /refused the token/);

@@ -20,6 +20,7 @@ test("names are written in one way, defaults filled in", () => {
     ttl: 10_800,
     values: ["10 mail"],
     adoptExisting: false,
+    snapshot: true,
     auth: {},
   });
 });

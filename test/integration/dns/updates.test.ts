@@ -1,0 +1,134 @@
+/** What updates of records ask of LiveDNS, in which order, and how often; and records that were there before. */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { execa } from "execa";
+import { type DnsProject, mailDomainProgram, makeDnsProject } from "../../support/dns-project.ts";
+import { type FakeLiveDns, startFakeLiveDns } from "../../support/fake-livedns.ts";
+
+const ZONE = "example.org";
+let api: FakeLiveDns;
+let project: DnsProject;
+
+beforeEach(async () => {
+  api = await startFakeLiveDns([ZONE]);
+  project = await makeDnsProject({ GANDI_PERSONAL_ACCESS_TOKEN: api.token, GANDI_API_URL: api.apiUrl });
+});
+afterEach(async () => {
+  api.close();
+  await project.dispose();
+});
+
+const up = () => project.stack.up({ suppressOutputs: true });
+/** The calls of some work. */
+async function callsOf(work: () => Promise<unknown>): Promise<string[]> {
+  const before = api.calls.length;
+  await work();
+  return api.calls.slice(before);
+}
+
+const DOMAIN = (dns: object = {}): string => mailDomainProgram({ domain: ZONE, dns });
+
+describe("an update of a mail domain", () => {
+  it("makes the key first and the MX last; takes the MX out first; and keeps the zone before, once", async () => {
+    await project.program(DOMAIN());
+    const made = await callsOf(up);
+    const posts = made.filter((call) => call.startsWith("POST") && call.includes("/records/"));
+    assert.match(posts[0] ?? "", /semail1\._domainkey\/TXT$/);
+    assert.match(posts.at(-1) ?? "", /records\/@\/MX$/);
+    assert.equal(api.snapshots.length, 1);
+    assert.deepEqual(api.snapshots[0]?.sets, 0);
+    const gone = await callsOf(() => project.stack.destroy({ suppressOutputs: true }));
+    const deletes = gone.filter((call) => call.startsWith("DELETE"));
+    assert.match(deletes[0] ?? "", /records\/@\/MX$/);
+    assert.match(deletes.at(-1) ?? "", /semail1\._domainkey\/TXT$/);
+    assert.equal(deletes.length, posts.length);
+    assert.equal(api.zones.get(ZONE)?.size, 0);
+    assert.equal(api.snapshots.at(-1)?.sets, posts.length);
+  });
+
+  it("takes no more than two calls beside one for each record set that changes", async () => {
+    await project.program(DOMAIN());
+    assert.equal((await callsOf(() => project.stack.preview())).length, 1);
+    const made = await callsOf(up);
+    const records = api.zones.get(ZONE)?.size ?? 0;
+    assert.ok(records > 10);
+    assert.equal(made.length, 2 + records);
+    assert.equal((await callsOf(up)).length, 1);
+    await project.program(DOMAIN({ dmarc: { policy: "reject" } }));
+    const changed = await callsOf(up);
+    assert.deepEqual(
+      changed.map((call) => call.replace(/\?.*/, "")),
+      [
+        `GET /domains/${ZONE}/records`,
+        `POST /domains/${ZONE}/snapshots`,
+        `PUT /domains/${ZONE}/records/_dmarc/TXT`,
+      ],
+    );
+    const refreshed = await callsOf(() => project.stack.refresh({ suppressOutputs: true }));
+    assert.equal(refreshed.length, 1);
+  });
+});
+
+describe("a record that is there before", () => {
+  const RECORD = (values: string[]) => `
+import { Record } from "@pulumi/gandi";
+new Record("spf", { zone: "${ZONE}", name: "@", type: "TXT", ttl: 300, values: ${JSON.stringify(values)} });
+`;
+  const SET = { rrset_ttl: 300, rrset_values: ['"v=spf1 mx -all"'] };
+  beforeEach(() => api.zones.get(ZONE)?.set("@/TXT", SET));
+
+  it("is left alone, the same or not, by a program that makes it", async () => {
+    for (const values of [["v=spf1 mx -all"], ["v=spf1 -all"]]) {
+      await project.program(RECORD(values));
+      await assert.rejects(up(), /TXT record @ of example\.org: it exists already.*adoptExisting: true/);
+      assert.deepEqual(api.zones.get(ZONE)?.get("@/TXT"), SET);
+    }
+  });
+
+  it("is taken over by `pulumi import`, and then is the program's to change and to remove", async () => {
+    const env = { ...process.env, ...project.stack.workspace.envVars };
+    const options = { cwd: project.folder, env };
+    const file = join(project.folder, "records.json");
+    const script = join(project.folder, "sdks/gandi/import.ts");
+    const { stdout } = await execa("node", [script, `spf=${ZONE}/@/TXT`], options);
+    assert.ok(!stdout.includes(api.token));
+    await writeFile(file, stdout);
+    const args = [
+      "import",
+      "--file",
+      file,
+      "--yes",
+      "--protect=false",
+      "--generate-code=false",
+      "--stack",
+      "test",
+    ];
+    await execa("pulumi", args, options);
+    await project.program(RECORD(["v=spf1 mx -all"]));
+    const { summary } = await up();
+    assert.equal(summary.resourceChanges?.create, undefined);
+    assert.equal(summary.resourceChanges?.replace, undefined);
+    await project.program(RECORD(["v=spf1 -all"]));
+    await up();
+    assert.deepEqual(api.zones.get(ZONE)?.get("@/TXT")?.rrset_values, ['"v=spf1 -all"']);
+    await project.stack.destroy({ suppressOutputs: true });
+    assert.equal(api.zones.get(ZONE)?.size, 0);
+  });
+
+  it("is not imported where there is none, nor by half a name", async () => {
+    const script = join(project.folder, "sdks/gandi/import.ts");
+    const options = { cwd: project.folder, reject: false, env: project.stack.workspace.envVars ?? {} };
+    for (const [arg, message] of [
+      [`a=${ZONE}/www/A`, /LiveDNS has no record example\.org\/www\/A/],
+      [`a=${ZONE}/www`, /is no id of a record: write zone\/name\/type/],
+      [`${ZONE}/www/A`, /is not of the form NAME=ZONE\/RECORD\/TYPE/],
+      ["a=other.example/www/A", /no zone other\.example that this token can see/],
+    ] as const) {
+      const { stderr, exitCode } = await execa("node", [script, arg], options);
+      assert.equal(exitCode, 1);
+      assert.match(stderr, message);
+    }
+  });
+});
