@@ -175,10 +175,11 @@ describe("a stack from nothing to nothing", () => {
   });
 
   it("has a doctor who finds nothing wrong", async () => {
-    const checks = await examine(StackFacts.parse(await project.summary()), {
-      now: Date.now,
-      budgetMs: 10_000,
-    });
+    const summary = await project.summary();
+    const { user, pass: password } = loginOf(summary, "alice");
+    const options = { now: Date.now, budgetMs: 10_000, login: { user, password } };
+    const checks = await examine(StackFacts.parse(summary), options);
+    assert.equal(checks.filter(({ about }) => about.endsWith("lets alice in")).length, 2);
     assert.deepEqual(
       checks.filter(({ findings, unknown }) => findings.length > 0 || unknown !== undefined),
       [],
@@ -229,10 +230,11 @@ describe("a stack from nothing to nothing", () => {
     const forward = new Attribute({ type: "mailRoutingAddress", values: ["thief@foreign.test"] });
     await client.modify(dn, new Change({ operation: "add", modification: forward }));
     await dns.put(DOMAIN, "@", "MX", ["10 mx.foreign.test."]);
-    const checks = await examine(StackFacts.parse(await project.summary()), {
-      now: Date.now,
-      budgetMs: 10_000,
-    });
+    const summary = await project.summary();
+    const { user, pass: password } = loginOf(summary, "alice");
+    const options = { now: Date.now, budgetMs: 10_000, login: { user, password } };
+    const checks = await examine(StackFacts.parse(summary), options);
+    assert.equal(checks.filter(({ about }) => about.endsWith("lets alice in")).length, 2);
     assert.deepEqual(
       checks.flatMap(({ findings }) => findings.map(({ record, message }) => [record, message])),
       [[`${DOMAIN} MX`, `mail goes to mx.foreign.test, not to 10 mx.${DOMAIN}.`]],

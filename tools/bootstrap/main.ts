@@ -116,7 +116,7 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
     case "queue":
       return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });
     case "doctor":
-      return doctor(context, { stack: session.stack, json: flag("json") });
+      return doctor(context, { stack: session.stack, json: flag("json"), user: text("login") });
     case "check":
       return check(context);
     case "docs":

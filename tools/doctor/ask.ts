@@ -170,11 +170,25 @@ export async function reverse(
   { server }: Source,
   query: Query,
 ): Promise<string[] | undefined> {
-  if (isIP(address) !== 4) return undefined;
-  const name = `${address.split(".").reverse().join(".")}.in-addr.arpa`;
+  const name = reverseName(address);
+  if (name === undefined) return undefined;
   const message = await query(server, name, "PTR").catch(() => undefined);
   if (message === undefined || !["NOERROR", "NXDOMAIN"].includes(message.rcode)) return undefined;
   return readValues(message, { name, type: "PTR" }).values.map((value) =>
     value.toLowerCase().replace(/\.$/, ""),
   );
+}
+
+/** Where the names of an address are: RFC 1035 section 3.5, RFC 3596 section 2.5. Undefined: it is none. */
+export function reverseName(address: string): string | undefined {
+  const kind = isIP(address);
+  if (kind === 4) return `${address.split(".").reverse().join(".")}.in-addr.arpa`;
+  if (kind !== 6) return undefined;
+  // In full, and without an IPv4 address at its end.
+  const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const groups = (text: string | undefined): string[] => (text ? text.split(":") : []);
+  const [first, last] = [groups(head), groups(tail)];
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => "0");
+  const digits = [...first, ...zeros, ...last].map((group) => group.padStart(4, "0")).join("");
+  return `${[...digits].reverse().join(".")}.ip6.arpa`;
 }

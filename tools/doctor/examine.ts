@@ -5,12 +5,12 @@ import { checkReports, checkSpfCost, consentName, reportsAbroad } from "../../st
 import type { Finding } from "../../stacks/dns/findings.ts";
 import { isSpf, spfCost } from "../../stacks/dns/spf.ts";
 import { askRecord, askThrough, createQuery, findNameServers, probe, reverse, type Source } from "./ask.ts";
+import { examineServices, reachedAt } from "./examine-services.ts";
 import { fetchPolicy } from "./fetch-policy.ts";
+import type { Login } from "./log-in.ts";
 import { checkRecord, checkStray } from "./record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "./sending-checks.ts";
 import { checkServers, checkSignatures } from "./server-checks.ts";
-import { checkService } from "./service-checks.ts";
-import { type Endpoint, listen, type Protocol } from "./services.ts";
 import type { StackFacts } from "./stack-facts.ts";
 import { type Answer, type Check, type Expectation, fullName, type Wanted } from "./types.ts";
 
@@ -21,10 +21,9 @@ export interface ExamineOptions {
   readonly budgetMs: number;
   /** Addresses of the machine's resolvers, as node:dns tells them. */
   readonly machineResolvers?: readonly string[];
+  /** Somebody whose logging in is tried. */
+  readonly login?: Login | undefined;
 }
-
-/** Nobody has mail there (RFC 2606 section 3). */
-const FOREIGN = "example.net";
 
 type Query = ReturnType<typeof createQuery>;
 
@@ -117,11 +116,14 @@ function resolversOf({ resolver, dnsProvider }: StackFacts, machine: readonly st
 }
 
 async function ptrOf(stack: StackFacts, resolver: Source | undefined, query: Query): Promise<Check[]> {
-  const { address, dnsProvider, hostnames } = stack;
-  if (address === undefined || dnsProvider === "dev") return [];
-  return [
-    checkPtr({ address, names: resolver && (await reverse(address, resolver, query)) }, hostnames.smtp),
-  ];
+  const { address, address6, dnsProvider, hostnames } = stack;
+  if (dnsProvider === "dev") return [];
+  const addresses = [address, address6].filter((each) => each !== undefined);
+  return Promise.all(
+    addresses.map(async (each) =>
+      checkPtr({ address: each, names: resolver && (await reverse(each, resolver, query)) }, hostnames.smtp),
+    ),
+  );
 }
 
 const devServer = (zone: string, host: string): Awaited<ReturnType<typeof findNameServers>> => ({
@@ -224,41 +226,6 @@ async function strays(stack: StackFacts, sources: readonly Source[], query: Quer
       return checkStray(host, await Promise.all(own.map((source) => askRecord(source, wanted, query))));
     }),
   );
-}
-
-/** Where a person on this machine, or anybody, finds the services. */
-function reachedAt({ bind, address }: StackFacts): string {
-  if (!bind.startsWith("127.") && address !== undefined) return address;
-  return bind === "0.0.0.0" ? "127.0.0.1" : bind;
-}
-
-function endpointsOf(stack: StackFacts, timeoutMs: number): Endpoint[] {
-  const { hostnames, ports, portal, ca } = stack;
-  const at = (protocol: Protocol, port: number, serverName: string): Endpoint => ({
-    ...{ protocol, port, serverName, ca, timeoutMs },
-    host: reachedAt(stack),
-  });
-  return [
-    at("smtp", ports.smtp, hostnames.mx),
-    at("submission", ports.submission, hostnames.smtp),
-    at("submissions", ports.submissions, hostnames.smtp),
-    at("imap", ports.imap, hostnames.imap),
-    at("imaps", ports.imaps, hostnames.imap),
-    at("sieve", ports.sieve, hostnames.imap),
-    ...(portal === undefined ? [] : [at("https", portal.port, stack.domain)]),
-  ];
-}
-
-async function examineServices(stack: StackFacts, { now, budgetMs }: ExamineOptions): Promise<Check[]> {
-  const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
-  const { domain } = stack;
-  const checks = await Promise.all(
-    endpointsOf(stack, budgetMs).map(async (endpoint) => {
-      const heard = await listen(endpoint, { foreign: FOREIGN, domain });
-      return checkService({ endpoint, heard }, { now: new Date(now()), domain, publicTrust });
-    }),
-  );
-  return checks.flat();
 }
 
 async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: ExamineOptions): Promise<Check[]> {

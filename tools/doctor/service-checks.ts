@@ -1,5 +1,7 @@
 /** Judges what the services said. Pure. */
+import { isIPv6 } from "node:net";
 import type { Finding } from "../../stacks/dns/findings.ts";
+import type { LoginHeard } from "./log-in.ts";
 import type { Endpoint, Heard, Protocol } from "./services.ts";
 import type { Check } from "./types.ts";
 
@@ -21,8 +23,8 @@ export interface Circumstances {
 
 /** Everything about one service: at most one finding for each of reach, TLS and relaying. */
 export function checkService(facts: ServiceFacts, circumstances: Circumstances): Check[] {
-  const { protocol, serverName, port, host } = facts.endpoint;
-  const about = `${protocol} ${serverName}:${port}`;
+  const { port, host } = facts.endpoint;
+  const about = nameOf(facts.endpoint);
   const found = (part: string, ...findings: (Finding | undefined)[]): Check => ({
     area: "Services",
     about: part === "" ? about : `${about} ${part}`,
@@ -33,6 +35,8 @@ export function checkService(facts: ServiceFacts, circumstances: Circumstances):
     record: about,
   });
   const { heard } = facts;
+  if (isIPv6(host) && NO_IPV6.has(heard.fault ?? ""))
+    return [{ ...found(""), unknown: "this machine has no IPv6 by which to try it" }];
   if (heard.fault !== undefined && heard.greeting === undefined && heard.shown === undefined) {
     const remedy = `Is ${host} this host's, and does its firewall let port ${port} in? Then run \`npm run up\`, which starts what is missing.`;
     return [
@@ -47,6 +51,35 @@ export function checkService(facts: ServiceFacts, circumstances: Circumstances):
       ? []
       : [found("knows postmaster", postmaster(heard.postmaster, circumstances.domain, finding))]),
   ];
+}
+
+/** Under two addresses a service is two. */
+const nameOf = ({ protocol, serverName, port, host }: Endpoint): string =>
+  `${protocol} ${serverName}:${port}${isIPv6(host) ? ` at ${host}` : ""}`;
+
+/** What the system says of an IPv6 address that it has no way to. */
+const NO_IPV6 = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
+
+/** A person's login. */
+export function checkLogin(endpoint: Endpoint, user: string, { fault, reply = "" }: LoginHeard): Check {
+  const about = `${nameOf(endpoint)} lets ${user} in`;
+  const finding = (message: string, remedy: string): Finding => ({
+    ...{ severity: "error", rule: "people can log in, RFC 4954 and RFC 9051 section 6.2", record: about },
+    ...{ message, remedy },
+  });
+  const log = "See its log: `docker logs`.";
+  const problem = (): Finding | undefined => {
+    if (fault !== undefined) return finding(`it could not be tried (${fault})`, log);
+    if (/^235|^a OK/i.test(reply)) return undefined;
+    if (/^535|^a NO \[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED)\]/i.test(reply))
+      return finding(
+        "the user name or the password is refused",
+        "Is it the password of now? The person may have changed the one that the update told.",
+      );
+    return finding(`it answers "${clip(reply)}"`, log);
+  };
+  const found = problem();
+  return { area: "Services", about, findings: found ? [found] : [] };
 }
 
 type Make = (rule: string, message: string, remedy: string, severity?: Finding["severity"]) => Finding;

@@ -1,6 +1,7 @@
 /** What the doctor makes of what it saw: one table for each kind of check. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { reverseName } from "../../../tools/doctor/ask.ts";
 import { together } from "../../../tools/doctor/examine.ts";
 import { checkRecord, checkStray } from "../../../tools/doctor/record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "../../../tools/doctor/sending-checks.ts";
@@ -288,6 +289,14 @@ describe("the host that sends", () => {
       assert.match(lines[0] ?? "", wanted);
     });
   }
+  for (const [address, name] of [
+    ["192.0.2.1", "1.2.0.192.in-addr.arpa"],
+    ["2001:db8::1", `1${".0".repeat(23)}.8.b.d.0.1.0.0.2.ip6.arpa`],
+    ["2001:DB8:1:2:3:4:5:abcd", "d.c.b.a.5.0.0.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"],
+    ["::1", `1${".0".repeat(31)}.ip6.arpa`],
+    ["mx.example.org", undefined],
+  ] as const)
+    test(`is named at ${name}: ${address}`, () => assert.equal(reverseName(address), name));
   test("listens where the records lead", () => {
     assert.deepEqual(said(checkBind("127.0.0.1", undefined)), []);
     assert.deepEqual(said(checkBind("0.0.0.0", "192.0.2.1")), []);

@@ -54,7 +54,7 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   writePrivate(files.records, zoneFile(domain, records));
   context.say.line(renderSummary(parsed.data, files));
   context.say.line(
-    renderShort(await examineStack((outputs as { summary?: unknown }).summary, EXAMINATION_MS)),
+    renderShort(await examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS })),
   );
 }
 
