@@ -33,19 +33,24 @@ export function connect(auth: Auth, deps: Deps = world) {
   const { apiUrl, token } = credentials(auth, deps);
   const request = requester({ apiUrl, token }, deps);
 
-  async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    const parsed = schema.safeParse(parseJson((await request("GET", path)).text));
+  async function ask<T>(path: string, schema: z.ZodType<T>): Promise<{ data: T; total: number }> {
+    const { text, total } = await request("GET", path);
+    const parsed = schema.safeParse(parseJson(text));
     if (!parsed.success) throw new Error(`${apiUrl} does not answer as LiveDNS does: check auth.apiUrl`);
-    return parsed.data;
+    return { data: parsed.data, total };
   }
+
+  const get = async <T>(path: string, schema: z.ZodType<T>): Promise<T> => (await ask(path, schema)).data;
 
   async function records(zone: string): Promise<NamedSet[]> {
     const sets: NamedSet[] = [];
     for (let page = 1; ; page += 1) {
       const path = `/domains/${segment(zone)}/records?page=${page}&per_page=${PER_PAGE}`;
-      const found = await get(path, z.array(NamedSet));
-      sets.push(...found);
-      if (found.length < PER_PAGE) return sets;
+      const { data, total } = await ask(path, z.array(NamedSet));
+      sets.push(...data);
+      // A page may be shorter than was asked for: how many there are is what counts.
+      const last = Number.isNaN(total) ? data.length < PER_PAGE : sets.length >= total || data.length === 0;
+      if (last) return sets;
     }
   }
 

@@ -84,6 +84,8 @@ export interface Reply {
   readonly text: string;
   /** How many times the request was sent. */
   readonly attempts: number;
+  /** Of a list: how many items there are on all its pages; NaN when it isn't said. */
+  readonly total: number;
 }
 
 /** Makes what sends requests, again while a failure is a passing one. It throws an ApiError or UnreachableError. */
@@ -109,7 +111,8 @@ export function requester({ apiUrl, token }: Required<Auth>, deps: Deps) {
   async function attempt(n: number, ...args: Parameters<typeof once>) {
     try {
       const { response, text } = await once(...args);
-      if (response.ok) return { text, status: response.status };
+      const total = Number(response.headers.get("total-count") ?? Number.NaN);
+      if (response.ok) return { text, status: response.status, total };
       const error = new ApiError(response.status, text, n);
       return { error, passing: isPassing(response.status), retryAfter: response.headers.get("retry-after") };
     } catch (error) {
@@ -119,8 +122,8 @@ export function requester({ apiUrl, token }: Required<Auth>, deps: Deps) {
 
   return async function request(...args: Parameters<typeof once>): Promise<Reply> {
     for (let n = 1; ; n += 1) {
-      const { text, status, error, passing, retryAfter } = await attempt(n, ...args);
-      if (text !== undefined) return { text, status, attempts: n };
+      const { text, status, total, error, passing, retryAfter } = await attempt(n, ...args);
+      if (text !== undefined) return { text, status, total, attempts: n };
       if (!passing || n === ATTEMPTS) throw error;
       await deps.sleep(delayMs(n, retryAfter, deps.random()));
     }

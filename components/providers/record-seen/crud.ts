@@ -21,13 +21,19 @@ const ABSENT = new Set(["ENODATA", "ENOTFOUND"]);
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
+/** A name server without an IPv4 address is not asked; one whose address can't be had now is not left out. */
+function noneOf(error: unknown): string[] {
+  if (ABSENT.has(codeOf(error))) return [];
+  throw error;
+}
+
 /** DNS and the clock. */
 export const system: Deps = {
   servers: async (zone) => {
     const resolver = new Resolver({ timeout: 3_000, tries: 2 });
     const names = await resolver.resolveNs(zone);
-    const addresses = await Promise.allSettled(names.map((name) => resolver.resolve4(name)));
-    return addresses.flatMap((found) => (found.status === "fulfilled" ? found.value : []));
+    const addresses = await Promise.all(names.map((name) => resolver.resolve4(name).catch(noneOf)));
+    return addresses.flat();
   },
   texts: async (server, name) => {
     const resolver = new Resolver({ timeout: 2_000, tries: 1 });

@@ -184,6 +184,27 @@ test("a zone is listed to its last page", async () => {
   assert.deepEqual(lines(), [LISTING, LISTING.replace("page=1", "page=2")]);
 });
 
+test("a zone of pages shorter than asked for is listed to its last, too", async () => {
+  const total = { headers: { "Total-Count": "3" } };
+  const names: [string, string][][] = [
+    [
+      ["n1", "A"],
+      ["n2", "A"],
+    ],
+    [["@", "TXT"]],
+  ];
+  script = names.map((page) => ({ ...zoneOf(...page), ...total }));
+  assert.equal((await crud.read("id", props, deps)).id, "id");
+  assert.equal(requests.length, 2);
+  now += 60_000;
+  // Records that went meanwhile are no reason to ask forever.
+  script = [
+    { ...zoneOf(["n1", "A"]), ...total },
+    { ...zoneOf(), ...total },
+  ];
+  assert.deepEqual(await crud.read("id", props, deps), {});
+});
+
 test("connections are kept and used again", async () => {
   script = Array.from({ length: 20 }, () => held(['"v=spf1 mx -all"']));
   for (let n = 0; n < 20; n += 1) {
