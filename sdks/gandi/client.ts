@@ -4,6 +4,8 @@ import { z } from "zod";
 import { ApiError, withoutSnapshot } from "./errors.ts";
 import { type Auth, credentials, type Deps, requester, world } from "./http.ts";
 
+export type { Auth } from "./http.ts";
+
 /** A record set as LiveDNS has it. */
 export const RecordSet = z.object({ rrset_ttl: z.int(), rrset_values: z.array(z.string()) });
 export type RecordSet = z.infer<typeof RecordSet>;
@@ -68,11 +70,19 @@ export function connect(auth: Auth, deps: Deps = world) {
     /** The domain's zone; 404 when there is none. */
     domain: (fqdn: string) => get(`/domains/${segment(fqdn)}`, Domain),
     nameservers: (fqdn: string) => get(`/domains/${segment(fqdn)}/nameservers`, Nameservers),
-    /**
-     * A record set; undefined when the zone has none such. An unknown zone is an error all the same, and so is one that
-     * the token may not see. The zone is listed once for all who ask in the next seconds.
-     */
+    /** A record set; undefined when the zone has none such. An unknown zone is an error all the same. */
     async record(key: Key): Promise<RecordSet | undefined> {
+      try {
+        return await get(pathOf(key), RecordSet);
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 404)) throw error;
+        // A token that can't see the zone gets 404, too: only the zone's presence makes the record's absence certain.
+        if (error.object !== "dns-record") await get(`/domains/${segment(key.zone)}`, Domain);
+        return undefined;
+      }
+    },
+    /** The same, from one listing of the zone for all who ask within some seconds; a change of ours makes it anew. */
+    async listed(key: Key): Promise<RecordSet | undefined> {
       const sets = await deps.listings.remember(listingOf(key), () => records(key.zone));
       return sets.find(({ rrset_name, rrset_type }) => rrset_name === key.name && rrset_type === key.type);
     },

@@ -65,7 +65,7 @@ export async function create(props: Props, deps?: Deps) {
     } catch (error) {
       // A first attempt whose answer was lost may have made what the second one then met.
       const ours = error instanceof ApiError && error.status === 409 && error.attempts > 1;
-      if (!ours || !holds(await client.record(inputs), inputs)) throw error;
+      if (!ours || !holds(await client.listed(inputs), inputs)) throw error;
     }
   });
   return { id: `${inputs.zone}/${inputs.name}/${inputs.type}`, outs: { ...inputs } };
@@ -77,7 +77,7 @@ export async function create(props: Props, deps?: Deps) {
  */
 export async function read(id: string, props: Props, deps?: Deps) {
   const inputs = inputsOf(props.zone === undefined ? { ...props, ...keyOf(id), values: [] } : props);
-  const existing = await explained(inputs, () => connect(inputs.auth, deps).record(inputs));
+  const existing = await explained(inputs, () => connect(inputs.auth, deps).listed(inputs));
   if (existing === undefined) return {};
   const { type, zone } = inputs;
   // The same values in another spelling or order are no drift.
@@ -91,7 +91,7 @@ export async function update(_id: string, olds: Props, news: Props, deps?: Deps)
   const inputs = inputsOf(news);
   await explained(inputs, async () => {
     if (differs(olds, { ...inputs })) await (await opened(inputs, deps)).replace(inputs, bodyOf(inputs));
-    else await connect(inputs.auth, deps).record(inputs);
+    else await connect(inputs.auth, deps).listed(inputs);
   });
   return { outs: { ...inputs } };
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, beforeEach, test } from "node:test";
+import { connect } from "../../../sdks/gandi/client.ts";
 import * as crud from "../../../sdks/gandi/crud.ts";
 import { apiUrlFault, type Deps, delayMs } from "../../../sdks/gandi/http.ts";
 import { createListings, createOnce } from "../../../sdks/gandi/listing.ts";
@@ -372,6 +373,20 @@ test("read says gone only when the zone is there and the record is not", async (
     script = [failing(status, "no")];
     await assert.rejects(crud.read("id", props, deps), message);
   }
+});
+
+test("a record alone is asked for anew each time, and is absent only from a zone that is there", async () => {
+  const client = connect(props.auth as object, deps);
+  const key = { zone: "example.org", name: "@", type: "TXT" };
+  const set = (value: string) => ({ rrset_ttl: 300, rrset_values: [value] });
+  script = [set("1"), set("2")].map((body) => ({ status: 200, body }));
+  assert.deepEqual([await client.record(key), await client.record(key)], [set("1"), set("2")]);
+  script = [unknownRecord];
+  assert.equal(await client.record(key), undefined);
+  script = [failing(404, "not found"), { status: 200, body: { fqdn: "example.org" } }];
+  assert.equal(await client.record(key), undefined);
+  script = [failing(404, "Unknown domain"), failing(404, "Unknown domain")];
+  await assert.rejects(client.record(key), /Unknown domain/);
 });
 
 test("read takes the record from the id when the state has none yet", async () => {
