@@ -41,30 +41,38 @@ export interface MailDomainKeys {
   readonly domain: string;
   readonly domains?: readonly string[];
   readonly dns?: object;
+  /** The host's; some address by default. */
+  readonly address?: string;
+  /** What the program takes for the time; the clock's by default. */
+  readonly now?: Date;
 }
 
 /**
  * The program of a mail domain as the product declares it: its checks before, its records, and something that signs with
  * the key and that they tell of. `semail` are the `semail:*` keys; the API is the environment's.
  */
-export const mailDomainProgram = (semail: MailDomainKeys): string => `
+export const mailDomainProgram = ({ address = "192.0.2.1", now, ...semail }: MailDomainKeys): string => `
+import * as pulumi from "@pulumi/pulumi";
 import { KeyPair } from "./components/providers/key-pair/resource.ts";
 import { MailDomain } from "./components/mail-domain.ts";
 import { parseConfig } from "./stacks/check-config.ts";
 import { settleRecords } from "./stacks/dns/settle.ts";
 import { buildModel } from "./stacks/model.ts";
+import { readPrior } from "./stacks/prior.ts";
 import { dkimRecord } from "./stacks/records.ts";
 Error.stackTraceLimit = 0; // as in the product's
 const apiUrl = process.env.GANDI_API_URL;
-const raw = ${JSON.stringify({ users: {}, host: { address: "192.0.2.1" }, ...semail })};
+const raw = ${JSON.stringify({ users: {}, host: { address }, ...semail })};
 const { config } = parseConfig({ ...raw, dns: { provider: "gandi", apiUrl, ttl: 300, ...raw.dns } });
 const built = buildModel(config, { project: "semail", stack: "prod" });
-const { model } = await settleRecords(built, { gandiToken: undefined, outputs: {}, now: () => new Date() });
+const now = () => new Date(${now === undefined ? "" : JSON.stringify(now.toISOString())});
+const { model, dns: left } = await settleRecords(built, { gandiToken: undefined, outputs: await readPrior(), now });
 const zones = new MailDomain("domain", {
   api: { url: apiUrl, token: process.env.GANDI_PERSONAL_ACCESS_TOKEN },
   ...{ adoptExisting: false, snapshot: true, servers: [], patienceSeconds: 0 },
 });
 const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k=rsa; p=AAAA", 300));
 const smtpOut = new KeyPair("smtp-out", { algorithm: "ed25519" }, { dependsOn: zones.publishKeys(keys, []) });
-zones.publish(model.records, [smtpOut]);
+const published = zones.publish(model.records, [smtpOut]);
+export const dns = pulumi.all(published.map(({ urn }) => urn)).apply(() => left);
 `;

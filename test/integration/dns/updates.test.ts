@@ -71,6 +71,52 @@ describe("an update of a mail domain", () => {
   });
 });
 
+describe("a host that moves", () => {
+  const at = (seconds: number): Date => new Date(Date.parse("2026-11-01T00:00:00Z") + seconds * 1_000);
+  const program = (seconds: number, ttl: number, address: string, dns: object = {}) =>
+    project.program(mailDomainProgram({ domain: ZONE, address, now: at(seconds), dns: { ttl, ...dns } }));
+  const changes = (calls: readonly string[]) =>
+    calls.filter((call) => call.startsWith("PUT")).map((call) => call.replace(/^.*\/records\//, ""));
+
+  it("is refused in one update, and done in two, of which the preview says when the second is right", async () => {
+    const [old, next] = ["192.0.2.1", "192.0.2.2"];
+    await program(0, 10_800, old);
+    await up();
+    await program(100, 10_800, next);
+    const refused = await callsOf(() =>
+      assert.rejects(up(), /mx\.example\.org A, smtp\.example\.org A.*10800 s after/s),
+    );
+    assert.equal(refused.length, 1);
+
+    await program(100, 300, old);
+    const told = await project.stack.preview();
+    assert.match(told.stdout, /the TTL goes from 10800 to 300 s: from 2026-11-01T03:01:40\.000Z on/);
+    const lowered = changes(await callsOf(up));
+    assert.ok(lowered.includes("mx/A") && lowered.includes("@/MX"));
+    assert.match(lowered.at(-1) ?? "", /^@\/MX$/);
+
+    await program(5_000, 300, next);
+    await assert.rejects(up(), /until 2026-11-01T03:01:40\.000Z/);
+    assert.deepEqual(api.zones.get(ZONE)?.get("mx/A")?.rrset_values, [old]);
+
+    await program(10_900, 300, next);
+    assert.match(
+      (await project.stack.preview()).stdout,
+      /follow within 300 s.*until 2026-11-01T03:06:40\.000Z/s,
+    );
+    const moved = changes(await callsOf(up));
+    assert.deepEqual(moved.toSorted(), ["imap/A", "mx/A", "smtp/A"]);
+    assert.deepEqual(api.zones.get(ZONE)?.get("mx/A")?.rrset_values, [next]);
+  });
+
+  it("moves at once where that is wanted", async () => {
+    await program(0, 10_800, "192.0.2.1");
+    await up();
+    await program(1, 10_800, "192.0.2.2", { changeNow: true });
+    assert.equal(changes(await callsOf(up)).length, 3);
+  });
+});
+
 describe("a record that is there before", () => {
   const RECORD = (values: string[]) => `
 import { Record } from "@pulumi/gandi";
