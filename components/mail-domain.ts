@@ -1,28 +1,11 @@
-import { Record as DnsRecord } from "@pulumi/gandi";
 import * as pulumi from "@pulumi/pulumi";
 import { RecordSeen } from "./providers/record-seen/resource.ts";
+import type { RecordArgs, RecordProvider } from "./record-provider.ts";
 import { TYPES } from "./types.ts";
 
-/** All values of a name and type. */
-export interface RecordArgs {
-  /** The domain in whose zone it is. */
-  readonly zone: string;
-  /** Relative to the zone; `@` is the zone itself. */
-  readonly name: string;
-  readonly type: string;
-  /** Seconds. */
-  readonly ttl: number;
-  readonly values: readonly pulumi.Input<string>[];
-  /** Others have values in it, too: taken over with them, and left when the stack goes. */
-  readonly shared?: boolean;
-}
-
 export interface MailDomainArgs {
-  /** The LiveDNS API that serves the zone; undefined where the records are only shown. */
-  api: { url: pulumi.Input<string>; token: pulumi.Input<string> } | undefined;
-  adoptExisting: boolean;
-  /** Whether a zone is kept as it is before the first change of an update. */
-  snapshot: boolean;
+  /** Who serves the zones; undefined where the records are only shown. */
+  provider: RecordProvider | undefined;
   /** Addresses of the name servers; empty: those that DNS names. */
   servers: readonly string[];
   /** How long keys are waited for to be seen, in seconds; 0: not at all. */
@@ -67,24 +50,11 @@ export class MailDomain extends pulumi.ComponentResource {
   }
 
   private record(record: RecordArgs, dependsOn: pulumi.Resource[]): pulumi.Resource[] {
-    const { api, adoptExisting, snapshot } = this.args;
-    if (!api) return [];
-    const resource = new DnsRecord(
-      `${labelOf(record)}-${record.type}`,
-      {
-        auth: { apiUrl: api.url, token: api.token },
-        zone: record.zone,
-        name: record.name,
-        type: record.type,
-        ttl: record.ttl,
-        values: [...record.values],
-        adoptExisting: adoptExisting || record.shared === true,
-        snapshot,
-      },
-      // A component's own dependsOn is not its children's when they are deleted.
-      { parent: this, dependsOn, ...(record.shared ? { retainOnDelete: true } : {}) },
-    );
-    return [resource];
+    const { provider } = this.args;
+    if (!provider) return [];
+    // A component's own dependsOn is not its children's when they are deleted.
+    const opts = { parent: this, dependsOn, ...(record.shared ? { retainOnDelete: true } : {}) };
+    return [provider(`${labelOf(record)}-${record.type}`, record, opts)];
   }
 }
 

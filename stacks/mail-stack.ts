@@ -13,6 +13,7 @@ import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
+import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
@@ -222,17 +223,19 @@ function declareZones({ model, host, images, keys, gandiToken }: ZonesArgs) {
           apiPort: model.ports.dnsApi,
         })
       : undefined;
-  const gandi =
-    model.dns.provider === "gandi"
-      ? { url: model.dns.apiUrl, token: gandiToken ?? pulumi.secret("") }
-      : undefined;
   const zones = new MailDomain("domain", {
-    api: dev ? { url: dev.apiUrl, token: dev.token } : gandi,
-    // The dev server's zone is the stack's own; what an interrupted update left there is taken over.
-    adoptExisting: dev !== undefined || model.dns.adoptExisting,
-    snapshot: dev === undefined,
+    provider: dev ? devRecords(dev) : gandiRecords(model, gandiToken),
     servers: dev ? [model.network.livedns] : [],
     patienceSeconds: model.dkim.patience,
   });
   return { zones, nameServer: dev ? [dev.container] : [] };
+}
+
+/** The dev server's zone is the stack's own: what an interrupted update left there is taken over, and nothing is lost. */
+const devRecords = ({ apiUrl, token }: DevDns) =>
+  liveDnsRecords({ url: apiUrl, token, adoptExisting: true, snapshot: false });
+
+function gandiRecords({ dns }: MailModel, token: pulumi.Output<string> | undefined) {
+  const { provider, apiUrl: url, adoptExisting } = dns;
+  return provider === "gandi" ? liveDnsRecords({ url, token, adoptExisting, snapshot: true }) : undefined;
 }

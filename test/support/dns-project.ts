@@ -55,6 +55,7 @@ export const mailDomainProgram = ({ address = "192.0.2.1", now, ...semail }: Mai
 import * as pulumi from "@pulumi/pulumi";
 import { KeyPair } from "./components/providers/key-pair/resource.ts";
 import { MailDomain } from "./components/mail-domain.ts";
+import { liveDnsRecords } from "./components/record-provider.ts";
 import { parseConfig } from "./stacks/check-config.ts";
 import { settleRecords } from "./stacks/dns/settle.ts";
 import { buildModel } from "./stacks/model.ts";
@@ -68,8 +69,9 @@ const built = buildModel(config, { project: "semail", stack: "prod" });
 const now = () => new Date(${now === undefined ? "" : JSON.stringify(now.toISOString())});
 const { model, dns: left } = await settleRecords(built, { gandiToken: undefined, outputs: await readPrior(), now });
 const zones = new MailDomain("domain", {
-  api: { url: apiUrl, token: process.env.GANDI_PERSONAL_ACCESS_TOKEN },
-  ...{ adoptExisting: false, snapshot: true, servers: [], patienceSeconds: 0 },
+  // The token is the environment's.
+  provider: liveDnsRecords({ url: apiUrl, token: undefined, adoptExisting: false, snapshot: true }),
+  ...{ servers: [], patienceSeconds: 0 },
 });
 const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k=rsa; p=AAAA", 300));
 const smtpOut = new KeyPair("smtp-out", { algorithm: "ed25519" }, { dependsOn: zones.publishKeys(keys, []) });
