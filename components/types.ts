@@ -1,6 +1,7 @@
 /** Every type token of our components. A token is part of the state: renaming one needs an alias. */
 export const TYPES = {
   mailHost: "semail:index:MailHost",
+  guard: "semail:index:Guard",
   mailImages: "semail:index:MailImages",
   keys: "semail:index:Keys",
   directory: "semail:index:Directory",

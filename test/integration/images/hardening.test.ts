@@ -48,6 +48,7 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
   ["box", "a user that breaks out of the configuration", { BOX_USER: "a\n}" }, /BOX_USER must be/],
   ["box", "a quota that is no number", { BOX_QUOTA_BYTES: "1G" }, /BOX_QUOTA_BYTES must be/],
   ["box", "a secret that is no digest", { BOX_SECRET_SHA256: "secret" }, /BOX_SECRET_SHA256 must be/],
+  ["box", "no authority of the front services", { BOX_FRONT_CA: "" }, /BOX_FRONT_CA must be/],
   ["access", "no URI", { LDAP_URI: "directory" }, /LDAP_URI must be/],
   ["access", "a DN with a line end", { LDAP_BIND_DN: "cn=a\nssl = no" }, /LDAP_BIND_DN must be/],
   ["resolver", "nobody may ask", { RESOLVER_ALLOW: "" }, /RESOLVER_ALLOW must/],

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Handle, Lab, RunOptions } from "../../support/docker.ts";
+import { FRONT_CA, openDoor } from "../../support/front.ts";
 
 export const SUFFIX = "dc=semail,dc=test";
 export const PEOPLE = `ou=people,${SUFFIX}`;
@@ -43,6 +44,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
       BOX_DOMAIN: "semail.test",
       BOX_QUOTA_BYTES: "100000",
       BOX_SECRET_SHA256: sha256(boxPassword("alice")),
+      BOX_FRONT_CA: FRONT_CA,
     },
     publish: ["24/tcp", "143/tcp", "4190/tcp"],
   },
@@ -95,6 +97,11 @@ function ensure(lab: Lab, image: ImageName): Promise<string> {
     image,
     fileURLToPath(new URL(`../../../mailserver/images/${image}`, import.meta.url)),
   );
+}
+
+/** A loopback port that leads to the box's LMTP as to a front service, in clear text. */
+export async function lmtpPort(box: Handle): Promise<number> {
+  return openDoor({ host: "127.0.0.1", port: await box.port("24/tcp") });
 }
 
 /** The password with which access logs in to the box of `uid`. */
