@@ -11,7 +11,7 @@ export const ADMIN_PASSWORD = "admin-password-for-tests";
 export const SERVICE_PASSWORD = "service-password-for-tests";
 export const BOX_SEED = "seed-for-tests-0123456789abcdef";
 
-export type ImageName = "directory" | "box" | "access" | "resolver";
+export type ImageName = "directory" | "box" | "access" | "resolver" | "guard";
 type Options = Partial<RunOptions>;
 
 const MOUNT = "rw,noexec,nosuid,nodev";
@@ -21,6 +21,7 @@ const USERS: Readonly<Record<ImageName, number>> = {
   directory: 5001,
   access: 5002,
   resolver: 5003,
+  guard: 0,
 };
 
 /** Where the image keeps its data: a fresh volume unless the test gives one. */
@@ -61,6 +62,15 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
     memoryMb: 96,
     env: { RESOLVER_ALLOW: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16" },
     publish: ["53/udp", "53/tcp"],
+  },
+  // Without the host's network, where it would change the firewall.
+  guard: {
+    memoryMb: 32,
+    env: {
+      GUARD_BRIDGE: "sm-0a1b2c3d4e",
+      GUARD_FRONT: "10.99.64.25 10.99.64.87",
+      GUARD_PORTS: "24 143 4190",
+    },
   },
 };
 
