@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../test/support/daemon-process.ts";
 import type { Handle } from "../test/support/docker.ts";
+import { enter } from "../test/support/front.ts";
 import { addPerson, type Box, type MailSite, openMailSite } from "../test/support/mail-site.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
 import { atMost, type Row, ratioAtLeast, ratioAtMost, report } from "./support/result.ts";
@@ -84,7 +85,7 @@ function bareClient(field: Field, perBox: number): Promise<number> {
   const lines = field.site.boxes.flatMap((box) => Array.from({ length: perBox }, () => box));
   const messages = Math.round(MESSAGES / lines.length);
   const send = async ({ address, door }: Box): Promise<void> => {
-    const line = await Line.open(door.host, LMTP_PORT);
+    const line = await Line.over(enter({ host: door.host, port: LMTP_PORT }));
     await line.say("LHLO bench");
     await sendOver(line, { to: address, messages, body });
     line.close();

@@ -53,14 +53,20 @@ export interface ServiceArgs {
   /** Another gid than `user`. */
   group?: number;
   memoryMb: number;
+  /** At most; all of the host's unless told. */
+  cpus?: number;
   networks: Attachment[];
   /** No network at all. */
   offline?: boolean;
+  /** Capabilities that it can't do without. */
+  capabilities?: readonly string[];
   /** Share the host's network instead. */
   hostNetwork?: boolean;
   /** Paths of the host, at the same place. */
   binds?: readonly { path: string; readOnly: boolean }[];
   envs?: pulumi.Input<string>[];
+  /** Name servers, in place of the host's. */
+  resolvers?: readonly string[];
   /** Files of /settings by name. Secret. */
   files?: Record<string, pulumi.Input<string>>;
   /** Further files of /settings, which the service reads again by itself when they change. Secret. */
@@ -183,6 +189,19 @@ function started({ pattern, healthEvery }: ServiceArgs) {
   };
 }
 
+/** Whom the container can speak to. */
+function reach({ hostNetwork, offline, networks, resolvers }: ServiceArgs) {
+  if (hostNetwork || offline) return { networkMode: hostNetwork ? "host" : "none" };
+  return {
+    ...(resolvers && { dns: [...resolvers] }),
+    networksAdvanced: networks.map(({ network, alias, ipv4 }) => ({
+      name: network.name,
+      aliases: [alias],
+      ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
+    })),
+  };
+}
+
 function containerArgs(args: ServiceArgs, settings: Settings | undefined): docker.ContainerArgs {
   return {
     name: `${args.host.prefix}-${args.name}`,
@@ -190,10 +209,11 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     image: args.image.id,
     user: `${args.user}:${args.group ?? args.user}`,
     readOnly: true,
-    capabilities: { drops: ["ALL"] },
+    capabilities: { drops: ["ALL"], ...(args.capabilities && { adds: [...args.capabilities] }) },
     securityOpts: ["no-new-privileges:true"],
     memory: args.memoryMb,
     memorySwap: args.memoryMb,
+    ...(args.cpus === undefined ? {} : { cpus: String(args.cpus) }),
     // The version is there to make a new container of new settings.
     envs: [
       ...(args.envs ?? []),
@@ -204,15 +224,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
     },
     labels: labels(args.host.prefix, args.kind),
-    ...(args.hostNetwork || args.offline
-      ? { networkMode: args.hostNetwork ? "host" : "none" }
-      : {
-          networksAdvanced: args.networks.map(({ network, alias, ipv4 }) => ({
-            name: network.name,
-            aliases: [alias],
-            ...(ipv4 === undefined ? {} : { ipv4Address: ipv4 }),
-          })),
-        }),
+    ...reach(args),
     // In the order in which the engine lists them, or the official plugin sees a change.
     ...(args.ports && {
       ports: args.ports

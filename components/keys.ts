@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
+import { type FrontIdentity, frontAuthority, frontIdentity } from "./front-identity.ts";
 import { Certificate, CertificateAuthority } from "./providers/certificate/resource.ts";
 import { KeyPair } from "./providers/key-pair/resource.ts";
 import { RandomSecret } from "./providers/random-secret/resource.ts";
@@ -20,6 +21,9 @@ export interface KeysArgs {
   acme: boolean;
   protect: boolean;
 }
+
+/** Services that bring mail into boxes. */
+export type FrontService = "smtp-in" | "smtp-out";
 
 export interface DkimKeyArgs {
   readonly key: number;
@@ -55,6 +59,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly servicePasswords: Readonly<
     Record<"smtp-in" | "smtp-out" | "access", pulumi.Output<string>> & { portal?: pulumi.Output<string> }
   >;
+  /** Certificate of the authority of the front services: base64 of its DER form. Public. */
+  readonly frontCa: pulumi.Output<string>;
   private readonly personSeed: pulumi.Output<string>;
 
   constructor(name: string, args: KeysArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -85,6 +91,7 @@ export class Keys extends pulumi.ComponentResource {
     this.dnsToken = secret("dns-token");
     this.backup = args.backup ? secret("backup") : undefined;
     this.boxSeed = secret("boxes");
+    this.frontCa = pulumi.unsecret(this.boxSeed.apply(frontAuthority));
     this.personSeed = secret("people");
     this.servicePasswords = {
       "smtp-in": secret("smtp-in"),
@@ -108,6 +115,11 @@ export class Keys extends pulumi.ComponentResource {
   /** The password that a new person's entry starts with. Derived, so that a thousand people cost no more resources. */
   initialPassword(uid: string): pulumi.Output<string> {
     return this.personSeed.apply((seed) => initialPassword(seed, uid));
+  }
+
+  /** The certificate by which a front service enters the boxes, and its key. Secret. */
+  boxDoor(service: FrontService): pulumi.Output<FrontIdentity> {
+    return this.boxSeed.apply((seed) => frontIdentity(seed, service));
   }
 
   /** What a box checks the front's password against; it never holds the password itself. */

@@ -8,6 +8,7 @@ export const SERVICE_IMAGES = [
   "directory",
   "box",
   "access",
+  "guard",
   "resolver",
   "smtp-in",
   "smtp-out",

@@ -60,6 +60,8 @@ export interface MailServerArgs {
   domains: readonly string[];
   hostnames: { mx: string; smtp: string };
   addresses: ServiceAddresses;
+  /** Their addresses on the boxes' network. */
+  atBoxes: Readonly<Record<"smtpIn" | "smtpOut" | "access", string>>;
   /** Networks that may ask the resolver. */
   subnets: { front: string };
   /** Name servers that the resolver asks instead of the public ones, by domain. */
@@ -79,6 +81,8 @@ const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
 /** Of the process that watches and of each that serves (mailserver/images/smtp-in). */
 const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
 const LMTP_PORT = 24;
+/** What a box offers the front services: LMTP, IMAP and ManageSieve (mailserver/images/box). */
+export const BOX_PORTS = [LMTP_PORT, 143, 4190] as const;
 const RELAY_PORT = 10_025;
 const RELAY_USER = "smtp-in";
 
@@ -144,7 +148,7 @@ export class MailServer extends pulumi.ComponentResource {
         ),
       );
     const settings = pulumi
-      .all([this.common(hostnames.smtp, login), keys.relay, dkim])
+      .all([this.common(hostnames.smtp, login, "smtp-out"), keys.relay, dkim])
       .apply(([common, password, dkim]) =>
         settingsJson(SmtpOutSettings, {
           ...common,
@@ -171,7 +175,7 @@ export class MailServer extends pulumi.ComponentResource {
         memoryMb: 384,
         networks: [
           { network: host.front, alias: "smtp-out", ipv4: addresses.smtpOut },
-          { network: host.boxes, alias: "smtp-out" },
+          { network: host.boxes, alias: "smtp-out", ipv4: this.args.atBoxes.smtpOut },
         ],
         files: { "settings.json": settings },
         ...tls.given,
@@ -187,18 +191,20 @@ export class MailServer extends pulumi.ComponentResource {
     const { host, images, addresses, directory, keys, tls, hostnames, ports, inbound, outbound } = this.args;
     const login = directory.login("smtp-in");
     const { workers, dmarcReject, dmarcQuarantine, dnsFailure, clients } = inbound;
-    const settings = pulumi.all([this.common(hostnames.mx, login), keys.relay]).apply(([common, password]) =>
-      settingsJson(SmtpInSettings, {
-        ...common,
-        metricsAddress: addresses.smtpIn,
-        workers,
-        relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
-        resolvers: [addresses.resolver],
-        notices: outbound.notices,
-        senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
-        clients,
-      }),
-    );
+    const settings = pulumi
+      .all([this.common(hostnames.mx, login, "smtp-in"), keys.relay])
+      .apply(([common, password]) =>
+        settingsJson(SmtpInSettings, {
+          ...common,
+          metricsAddress: addresses.smtpIn,
+          workers,
+          relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
+          resolvers: [addresses.resolver],
+          notices: outbound.notices,
+          senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },
+          clients,
+        }),
+      );
     return serviceContainer(
       `${this.id}-smtp-in`,
       {
@@ -210,7 +216,7 @@ export class MailServer extends pulumi.ComponentResource {
         memoryMb: SMTP_IN_MEMORY_MB.primary + workers * SMTP_IN_MEMORY_MB.worker,
         networks: [
           { network: host.front, alias: "smtp-in", ipv4: addresses.smtpIn },
-          { network: host.boxes, alias: "smtp-in" },
+          { network: host.boxes, alias: "smtp-in", ipv4: this.args.atBoxes.smtpIn },
         ],
         files: { "settings.json": settings },
         ...tls.given,
@@ -236,7 +242,7 @@ export class MailServer extends pulumi.ComponentResource {
         memoryMb: 256,
         networks: [
           { network: host.front, alias: "access", ipv4: addresses.access },
-          { network: host.boxes, alias: "access" },
+          { network: host.boxes, alias: "access", ipv4: this.args.atBoxes.access },
         ],
         envs: [
           ...[`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
@@ -256,19 +262,23 @@ export class MailServer extends pulumi.ComponentResource {
   }
 
   /** What the settings of both SMTP daemons have in common. */
-  private common(hostname: string, login: ServiceLogin) {
-    const { domains, inbound, tls } = this.args;
+  private common(hostname: string, login: ServiceLogin, service: "smtp-in" | "smtp-out") {
+    const { domains, inbound, tls, keys } = this.args;
     const { tagSeparator, catchAll } = inbound;
-    return pulumi.all([login.password, this.args.keys.srs]).apply(([password, srsSecret]) => ({
-      srsSecret,
-      hostname,
-      tls: tls.settings,
-      domains: [...domains],
-      directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
-      lmtpPort: LMTP_PORT,
-      tagSeparator,
-      catchAll: catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),
-    }));
+    return pulumi
+      .all([login.password, keys.srs, keys.boxDoor(service)])
+      .apply(([password, srsSecret, boxDoor]) => ({
+        srsSecret,
+        boxDoor,
+        hostname,
+        tls: tls.settings,
+        domains: [...domains],
+        directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
+        lmtpPort: LMTP_PORT,
+        tagSeparator,
+        catchAll:
+          catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),
+      }));
   }
 }
 

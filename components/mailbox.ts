@@ -29,6 +29,7 @@ export interface MailboxArgs {
   forward: string | undefined;
   quotaBytes: number;
   memoryMb: number;
+  cpus: number;
   /** Name of the box on the boxes' network. */
   boxHost: string;
   policy: DataPolicy;
@@ -77,13 +78,17 @@ export class Mailbox extends pulumi.ComponentResource {
         image: args.image,
         user: USER,
         memoryMb: args.memoryMb,
+        cpus: args.cpus,
         networks: [{ network: args.host.boxes, alias: args.boxHost }],
         envs: [
           `BOX_USER=${args.uid}`,
           `BOX_DOMAIN=${args.domain}`,
           `BOX_QUOTA_BYTES=${args.quotaBytes}`,
           pulumi.interpolate`BOX_SECRET_SHA256=${args.keys.boxPasswordHash(args.uid)}`,
+          pulumi.interpolate`BOX_FRONT_CA=${args.keys.frontCa}`,
         ],
+        // It asks for no name, and shall tell nothing by asking: the engine would pass questions on.
+        resolvers: ["127.0.0.1"],
         // Large messages pass through it.
         tmpfs: { tmp: "64m" },
         volumes: [{ volume, path: "/srv/mail" }],

@@ -2,6 +2,7 @@
 export const TYPES = {
   mailHost: "semail:index:MailHost",
   mailVm: "semail:index:MailVm",
+  guard: "semail:index:Guard",
   mailImages: "semail:index:MailImages",
   keys: "semail:index:Keys",
   directory: "semail:index:Directory",

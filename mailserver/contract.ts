@@ -57,6 +57,8 @@ const common = {
   limits: SessionLimits.prefault({}),
   /** The port on which every box speaks LMTP; the box's host comes from `mailHost` in the directory. */
   lmtpPort: port.default(24),
+  /** Our certificate to the boxes, which let in front services only; without it they are spoken to in clear text. */
+  boxDoor: z.strictObject({ certificate: pem, key: pem }).optional(),
   ...healthAddress,
   /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
   tagSeparator: z

@@ -39,6 +39,7 @@ export async function planImages(
     directory: images.directory,
     box: images.box,
     access: images.access,
+    guard: images.guard,
     resolver: images.resolver,
     "smtp-in": images.smtpIn,
     "smtp-out": images.smtpOut,
@@ -61,7 +62,7 @@ export async function planImages(
       on: "node",
     },
   ];
-  const names: ServiceImage[] = ["directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
+  const names: ServiceImage[] = ["guard", "directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
   if (model.portal.enabled) names.push("portal");
   if (model.backup.enabled) names.push("backup");

@@ -4,11 +4,12 @@ import { Backup } from "../components/backup.ts";
 import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
+import { Guard } from "../components/guard.ts";
 import { Keys } from "../components/keys.ts";
 import { MailDomain } from "../components/mail-domain.ts";
 import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
-import { MailServer } from "../components/mail-server.ts";
+import { BOX_PORTS, MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
@@ -53,14 +54,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const { model, engine, plans, dkim, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
-  const host = new MailHost("host", {
-    prefix: model.prefix,
-    engine,
-    binds: model.host.binds,
-    subnets: { front: network.front, front6: network.front6, boxes: network.boxes },
-  });
-  declareFirewall(model, host);
-  const images = new MailImages("images", { host, plans });
+  const { host, images } = declareHost(model, engine, plans);
   const keys = declareKeys(model, dkim);
   const directory = new Directory("directory", {
     host,
@@ -85,6 +79,7 @@ export function mailStack(args: MailStackArgs): Outputs {
     domains: model.domains,
     hostnames,
     addresses: network,
+    atBoxes: network.atBoxes,
     subnets: { front: network.front },
     stubs: model.stubs,
     ports: model.ports,
@@ -135,6 +130,17 @@ function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
     backup: model.backup.enabled,
     protect: model.protect,
   });
+}
+
+/** The machine, what runs on it, and what keeps the boxes apart. */
+function declareHost(model: MailModel, engine: MailStackArgs["engine"], plans: ImagePlans) {
+  const { prefix, host: where, network } = model;
+  const host = new MailHost("host", { prefix, engine, binds: where.binds, subnets: network });
+  declareFirewall(model, host);
+  const images = new MailImages("images", { host, plans });
+  const front = Object.values(network.atBoxes);
+  new Guard("guard", { host, image: images.image("guard"), front, ports: BOX_PORTS });
+  return { host, images };
 }
 
 /** The packet filter of a machine far away, where there is to be one. */

@@ -19,6 +19,8 @@ export interface Person {
   readonly quotaBytes: number;
   /** Memory limit of the box, in whole MiB. */
   readonly memoryMb: number;
+  /** CPUs that the box may use at most. */
+  readonly cpus: number;
   readonly forward: string | undefined;
   /** Name of the box on the boxes' network; `mailHost` in the directory. */
   readonly boxHost: string;
@@ -37,6 +39,10 @@ export interface NetworkPlan {
   /** Where ports are published on IPv6, too; nobody routes it. */
   readonly front6: string | undefined;
   readonly boxes: string;
+  /** Part of `boxes` from which the engine takes the boxes' addresses. */
+  readonly boxRange: string;
+  /** Addresses of the front services on the boxes' network. */
+  readonly atBoxes: Readonly<Record<"smtpIn" | "smtpOut" | "access", string>>;
   readonly smtpIn: string;
   readonly smtpOut: string;
   readonly access: string;
@@ -199,6 +205,7 @@ function people(config: StackConfig): Person[] {
       addresses: [...new Set(addresses)],
       quotaBytes: bytes(user.quota ?? config.defaults.quota),
       memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
+      cpus: config.defaults.cpus,
       forward: user.forward,
       boxHost: `box-${uid}`,
     };
@@ -238,7 +245,10 @@ function planNetwork(cidr: string): Omit<NetworkPlan, "front6"> {
   const net = cidr.split(".").slice(0, 2).join(".");
   return {
     front: `${net}.0.0/24`,
-    boxes: `${net}.128.0/17`,
+    // A network of another name than that of the first versions, beside which it can be made: boxes move one by one.
+    boxes: `${net}.64.0/18`,
+    boxRange: `${net}.96.0/19`,
+    atBoxes: { smtpIn: `${net}.64.25`, smtpOut: `${net}.64.87`, access: `${net}.64.93` },
     smtpIn: `${net}.0.25`,
     resolver: `${net}.0.53`,
     livedns: `${net}.0.54`,

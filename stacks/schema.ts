@@ -67,6 +67,7 @@ export const Images = z.strictObject({
   directory: imageTag.describe("Run this image (`name:tag`, present on the host) instead of building it."),
   box: imageTag.describe("As `directory`, for the people's boxes."),
   access: imageTag.describe("As `directory`."),
+  guard: imageTag.describe("As `directory`."),
   resolver: imageTag.describe("As `directory`."),
   smtpIn: imageTag.describe("As `directory`."),
   smtpOut: imageTag.describe("As `directory`."),
@@ -97,6 +98,12 @@ export const Portal = z.strictObject({
 export const Defaults = z.strictObject({
   quota: size("1MB").default("1GB").describe("Space for a person's mail."),
   memory: size("16MB").default("64MB").describe("Memory limit of a person's container."),
+  cpus: z
+    .number()
+    .min(0.1)
+    .max(64)
+    .default(1)
+    .describe("CPUs that a person's container may use at most, such as `0.5`."),
 });
 
 export const Dkim = z.strictObject({

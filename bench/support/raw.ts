@@ -21,6 +21,11 @@ export class Line {
   static async open(host: string, port: number): Promise<Line> {
     const socket = connect(port, host);
     await once(socket, "connect");
+    return Line.over(socket);
+  }
+
+  /** On a connection that is there; settles with the greeting. */
+  static async over(socket: Socket): Promise<Line> {
     const line = new Line(socket);
     await line.reply();
     return line;

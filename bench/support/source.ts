@@ -1,6 +1,7 @@
 /** Load by `smtp-source` of Debian's postfix, and a Postfix of which every setting that differs is said. */
 import { fileURLToPath } from "node:url";
 import type { Handle, Lab } from "../../test/support/docker.ts";
+import { FRONT } from "../../test/support/front.ts";
 import type { Box } from "../../test/support/mail-site.ts";
 
 const FOREIGN = fileURLToPath(new URL("../../test/fixtures/images/foreign", import.meta.url));
@@ -67,12 +68,17 @@ export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number)
     mynetworks: "",
     virtual_mailbox_domains: "semail.test",
     virtual_mailbox_maps: table(() => "yes"),
+    lmtp_tls_wrappermode: "yes",
+    lmtp_tls_security_level: "encrypt",
+    lmtp_tls_chain_files: "/tmp/door.pem",
     transport_maps: table(({ door }) => `lmtp:[${door.host}]:24`),
     smtpd_relay_restrictions: "permit_mynetworks,reject_unauth_destination",
   };
   const edits = Object.entries(settings).map(([name, value]) => `postconf -e '${name}=${value}'`);
   const script = [
     "set -e",
+    // The boxes let front services in, and it is one here.
+    `printf %s '${FRONT.key}${FRONT.certificate}' >/tmp/door.pem`,
     ...edits,
     "postconf -F '*/*/chroot=n'",
     `postconf -M '${port}/inet=${port} inet n - n - - smtpd'`,

@@ -1,4 +1,6 @@
 /** Carries a message into a person's box over LMTP (RFC 2033). */
+import { isIP } from "node:net";
+import type { SecureContext } from "node:tls";
 import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts } from "../net/types.ts";
@@ -10,6 +12,8 @@ export interface BoxCourierDeps {
   readonly hostname: string;
   /** The port on which every box speaks LMTP. */
   readonly port: number;
+  /** Our certificate to the boxes; without one they are spoken to in clear text. */
+  readonly door?: SecureContext | undefined;
   readonly connections: Connections;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
@@ -21,13 +25,16 @@ export async function deliverToBox(
   delivery: Delivery,
   deps: BoxCourierDeps & { readonly signal?: AbortSignal },
 ): Promise<Result[]> {
-  const { hostname, port, connections, log, timeouts, signal } = deps;
+  const { hostname, port, door, connections, log, timeouts, signal } = deps;
+  // An address that went from one box to another between the look-up and the connection must not get the one's mail.
+  const named = door !== undefined && isIP(host) === 0;
   const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = delivery;
   const report = await connections.deliver(
     {
       host,
       port,
-      session: { protocol: "lmtp", hostname, tls: "never" },
+      session: { protocol: "lmtp", hostname, tls: "never", ...(named && { peerName: host }) },
+      ...(door === undefined ? {} : { door }),
       ...(timeouts === undefined ? {} : { timeouts }),
       ...(signal === undefined ? {} : { signal }),
     },

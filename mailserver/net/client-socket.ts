@@ -26,19 +26,22 @@ export class ClientSocket {
     this.#socket = socket;
   }
 
-  /** A TCP connection; rejects with the system's error or after the time. */
+  /** A TCP connection, under TLS where `door` is given; rejects with the system's error or after the time. */
   static async open(
-    { host, port, localAddress, signal }: ConnectOptions,
+    { host, port, localAddress, door, signal }: ConnectOptions,
     connectMs: number,
   ): Promise<ClientSocket> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const socket = netConnect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) });
+    const to = { host, port, ...(localAddress === undefined ? {} : { localAddress }) };
+    const socket = door
+      ? tlsConnect({ ...to, secureContext: door, rejectUnauthorized: false })
+      : netConnect(to);
     const give = (reason: string): void => void socket.destroy(new Error(reason));
     const timer = setTimeout(() => give("the connection took too long"), connectMs);
     const aborted = (): void => give("aborted");
     signal?.addEventListener("abort", aborted, { once: true });
     if (signal?.aborted === true) aborted();
-    socket.once("connect", resolve).once("error", reject);
+    socket.once(door ? "secureConnect" : "connect", resolve).once("error", reject);
     try {
       await promise;
     } finally {

@@ -113,6 +113,8 @@ export interface ConnectOptions {
   readonly verify?: Verification;
   /** SNI without verification; defaults to `host` when that is a name. */
   readonly serverName?: string;
+  /** TLS from the first byte, with this certificate of ours; the peer's is not looked at. */
+  readonly door?: SecureContext;
   readonly timeouts?: Partial<ClientTimeouts>;
   readonly signal?: AbortSignal;
 }

@@ -11,6 +11,7 @@ import type { Log } from "../net/log.ts";
 import { ConnectionPool, type Connections } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
+import { doorContext } from "../net/tls.ts";
 import type { MailListener } from "../net/types.ts";
 import type { ClientCounts } from "../policy/client-counts.ts";
 import { restore } from "../policy/srs.ts";
@@ -92,7 +93,8 @@ interface Parts extends Couriers {
 /** Listens when it resolves; rejects when port, certificate or spool can't be had. */
 export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): Promise<SmtpIn> {
   const { log, clock } = deps;
-  const { hostname, lmtpPort: port } = settings;
+  const { hostname, lmtpPort: port, boxDoor } = settings;
+  const door = boxDoor && doorContext(boxDoor);
   const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
@@ -106,7 +108,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     deps.onBoxBack?.(host);
   };
   const connections = new ConnectionPool(KEPT);
-  const boxes = createBoxLine({ ...deps, hostname, port, connections, onBack, timeouts: TIMEOUTS });
+  const boxes = createBoxLine({ ...deps, hostname, port, door, connections, onBack, timeouts: TIMEOUTS });
   const findBox = createBoxFinder(resolve, settings);
   const couriers = { ...deps, findBox, boxes, connections };
   const runner = startDelivery(settings, { ...couriers, queue });

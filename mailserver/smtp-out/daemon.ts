@@ -14,6 +14,7 @@ import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
 import { Room } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
+import { doorContext } from "../net/tls.ts";
 import type { ClientTimeouts, MailListener } from "../net/types.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import { rewrite } from "../policy/srs.ts";
@@ -152,10 +153,11 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     ...timeouts,
   };
   const smtp = createSmtpCourier(smtpDeps);
-  const port = settings.lmtpPort;
+  const { lmtpPort: port, boxDoor } = settings;
+  const door = boxDoor && doorContext(boxDoor);
   // What waits here waits for a person rather than for a box, so there is nothing that a box's return could hasten.
   const onBack = (): void => {};
-  const box = createBoxLine({ hostname, port, connections, log, clock, onBack, ...timeouts });
+  const box = createBoxLine({ hostname, port, door, connections, log, clock, onBack, ...timeouts });
   return startRunner({
     queue,
     deliver: createDeliver({ directory, rules: settings, smtp, box, ...forwarding(settings, clock) }),

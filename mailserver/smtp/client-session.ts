@@ -34,6 +34,9 @@ const STAGES: Readonly<Record<Step, ClientStage>> = {
 
 const isPositive = (reply: Reply): boolean => reply.code >= 200 && reply.code < 300;
 
+/** RFC 5321 section 4.1.1.1: the first word is the peer's name. */
+const nameOf = ({ lines: [first = ""] }: Reply): string => first.split(" ", 1)[0]?.toLowerCase() ?? "";
+
 /** RFC 5321 section 4.1.1.1: keyword in upper case → its parameters. */
 function readExtensions(reply: Reply): ReadonlyMap<string, readonly string[]> {
   return new Map(
@@ -154,6 +157,8 @@ export class ClientSession {
     greeting: (reply) => (isPositive(reply) ? this.#hello() : this.#fail(reply)),
     ehlo: (reply) => {
       if (isPositive(reply)) {
+        const { peerName = nameOf(reply) } = this.#options;
+        if (nameOf(reply) !== peerName) return this.#fail(replies.wrongPeer);
         this.#extensions = readExtensions(reply);
         this.#afterHello();
       } else if (reply.code >= 500 && this.#options.protocol === "smtp") {

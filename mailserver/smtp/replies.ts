@@ -135,6 +135,7 @@ export const mailLoop = reply(554, "5.4.6", "Mail loop: the message has passed t
 
 // Our own words for peers that gave no reply
 export const connectionLost = reply(451, "4.4.2", "The connection was lost before an answer came");
+export const wrongPeer = reply(451, "4.4.1", "Another host answers in its place");
 export const noAnswer = reply(451, "4.4.1", "The host does not answer");
 export const peerTimeout = reply(451, "4.4.2", "The host took too long to answer");
 export const badPeerReply = reply(451, "4.5.0", "The host gave an answer that makes no sense");

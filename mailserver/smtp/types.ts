@@ -226,6 +226,8 @@ export interface ClientOptions {
   readonly tls: "never" | "opportunistic" | "required";
   /** AUTH PLAIN before mail. */
   readonly auth?: { readonly user: string; readonly password: string };
+  /** The name by which the peer must answer our greeting, or it is somebody else and gets no mail (4.4.1). */
+  readonly peerName?: string;
 }
 
 /** What the caller of a client session must do, in order. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { BlockList } from "node:net";
 import { before, describe, it } from "node:test";
 import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
@@ -24,6 +25,7 @@ let serial = 1;
 
 const plans: ImagePlans = {
   node: { tag: "semail/node:1", context: "x/node", buildArgs: {} },
+  guard: { tag: "semail/guard:1", context: "x/guard", buildArgs: {} },
   directory: { tag: "semail/directory:1", context: "x/directory", buildArgs: {} },
   box: { tag: "semail/box:1", context: "x/box", buildArgs: {} },
   access: { tag: "semail/access:1", context: "x/access", buildArgs: {} },
@@ -126,6 +128,11 @@ const plain = <T>(value: unknown): T => (isSecret(value) ? value.value : value) 
 const isSecret = (value: unknown): value is { value: unknown } =>
   typeof value === "object" && value !== null && "value" in value && Object.keys(value).length === 2;
 
+const splitEnv = (line: string): [string, string] => [line.replace(/=.*/, ""), line.replace(/^[^=]*=/, "")];
+const guarding = (): Record<string, string | undefined> =>
+  Object.fromEntries((named("guard-rules").inputs.envs as string[]).map(splitEnv));
+const frontAddresses = (): string[] => guarding().GUARD_FRONT?.split(" ") ?? [];
+
 /** The settings file of a daemon. */
 function settingsOf(name: string): Record<string, unknown> & { resolvers?: string[] } {
   const uploads = plain<{ file: string; content: unknown }[]>(named(`${name}-settings-files`).inputs.uploads);
@@ -163,12 +170,15 @@ describe("the declared stack", () => {
 
   it("runs every container hardened", () => {
     const containers = running();
-    assert.equal(containers.length, 8);
+    assert.equal(containers.length, 9);
     for (const { name, inputs } of containers) {
+      // It changes the host's firewall, which nobody but root may; see below.
+      const guard = name === "guard-rules";
+      const adds = guard ? { adds: ["NET_ADMIN", "NET_RAW"] } : {};
       assert.equal(inputs.readOnly, true, name);
-      assert.deepEqual(inputs.capabilities, { drops: ["ALL"] }, name);
+      assert.deepEqual(inputs.capabilities, { drops: ["ALL"], ...adds }, name);
       assert.deepEqual(inputs.securityOpts, ["no-new-privileges:true"], name);
-      assert.match(String(inputs.user), /^[1-9]\d*:[1-9]\d*$/, name);
+      assert.match(String(inputs.user), guard ? /^0:0$/ : /^[1-9]\d*:[1-9]\d*$/, name);
       assert.ok(Number(inputs.memory) > 0, name);
       assert.equal(inputs.memory, inputs.memorySwap, name);
       assert.ok(inputs.healthcheck, name);
@@ -185,13 +195,49 @@ describe("the declared stack", () => {
     assert.equal(named("person-alice-box").inputs.ports, undefined);
   });
 
-  it("keeps boxes on an internal network and off the services' one", () => {
-    assert.equal(named("host-boxes").inputs.internal, true);
+  it("keeps boxes on an internal network where nobody speaks with anybody, and off the services' one", () => {
+    const { internal, options, ipamConfigs } = named("host-cells").inputs;
+    assert.equal(internal, true);
+    const bridge = "com.docker.network.bridge";
+    assert.deepEqual(options, {
+      [`${bridge}.name`]: guarding().GUARD_BRIDGE,
+      [`${bridge}.enable_icc`]: "false",
+      [`${bridge}.inhibit_ipv4`]: "true",
+    });
     const networks = named("person-alice-box").inputs.networksAdvanced as { name: string }[];
     assert.deepEqual(
       networks.map(({ name }) => name),
-      ["semail-dev-boxes"],
+      ["semail-dev-cells"],
     );
+    // No box gets an address that the guard lets through.
+    const [{ ipRange = "" } = {}] = ipamConfigs as { ipRange: string }[];
+    const range = new BlockList();
+    range.addSubnet(ipRange.split("/")[0] ?? "", Number(ipRange.split("/")[1]));
+    for (const address of frontAddresses()) assert.equal(range.check(address), false, address);
+  });
+
+  it("has the guard let the front services, and nobody else, through to a box's three ports", () => {
+    const atBoxes = ["mail-smtp-in", "mail-smtp-out", "mail-access"].map((name) => {
+      const networks = named(name).inputs.networksAdvanced as { name: string; ipv4Address: string }[];
+      return networks.find((network) => network.name === "semail-dev-cells")?.ipv4Address;
+    });
+    assert.deepEqual(frontAddresses(), atBoxes);
+    assert.equal(guarding().GUARD_PORTS, "24 143 4190");
+    const { networkMode, ports, volumes } = named("guard-rules").inputs;
+    assert.deepEqual([networkMode, ports, volumes], ["host", undefined, []]);
+  });
+
+  it("gives smtp-in and smtp-out each a certificate to the boxes, and the boxes only their authority's", () => {
+    const doorOf = (name: string) => (settingsOf(name).boxDoor as { certificate: string }).certificate;
+    const certificates = [doorOf("mail-smtp-in"), doorOf("mail-smtp-out")];
+    assert.equal(new Set(certificates).size, 2);
+    const environment = new Map(
+      (named("person-alice-box").inputs.envs as string[]).map((line) => splitEnv(line)),
+    );
+    const authority = new X509Certificate(Buffer.from(environment.get("BOX_FRONT_CA") ?? "", "base64"));
+    for (const certificate of certificates) {
+      assert.ok(new X509Certificate(certificate).verify(authority.publicKey));
+    }
   });
 
   it("names everything on the host by the stack", () => {
@@ -299,7 +345,7 @@ describe("the declared stack", () => {
     assert.equal(named("image-resolver").inputs.keepLocally, true);
     assert.equal(named("image-smtp-in").inputs.imageName, "semail/smtp-in:1");
     assert.equal(named("mail-smtp-in").inputs.image, "sha256:semail/smtp-in:1");
-    assert.equal(byType("image:Image").length, 7);
+    assert.equal(byType("image:Image").length, 8);
   });
 
   it("lists ports and durations as the engine does, so that no update sees a change", () => {
@@ -423,7 +469,7 @@ describe("without a DNS provider", () => {
   it("no record and no name server is declared", () => {
     assert.ok(!registered.some(({ type, name }) => type.endsWith("gandi:Record") || name.startsWith("dns")));
   });
-  it("a system without people still stands", () => assert.equal(running().length, 5));
+  it("a system without people still stands", () => assert.equal(running().length, 6));
 });
 
 describe("a certificate that was renewed", () => {
@@ -625,7 +671,7 @@ describe("a stack that is reached on IPv6, too", () => {
     const { ipv6, ipamConfigs } = named("host-front").inputs;
     assert.equal(ipv6, true);
     assert.equal((ipamConfigs as unknown[]).length, 2);
-    assert.equal(named("host-boxes").inputs.ipv6, undefined);
+    assert.equal(named("host-cells").inputs.ipv6, undefined);
     const [ldap] = named("directory-server").inputs.ports as { ip: string }[];
     assert.equal(ldap?.ip, "127.0.0.1");
   });

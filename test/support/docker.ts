@@ -78,6 +78,8 @@ export interface Lab {
   volume(): Promise<string>;
   /** Creates and starts a container. */
   run(options: RunOptions): Promise<Handle>;
+  /** A container that somebody else made, by its name. */
+  handle(name: string): Handle;
   /** Removes the lab's containers, networks and volumes. Register it with `after`. */
   cleanup(): Promise<void>;
 }
@@ -103,6 +105,7 @@ export function openLab(docker = new Docker()): Lab {
       await docker.createVolume({ Name: volume, Labels: labels });
       return volume;
     },
+    handle: (name) => handleOf(docker, docker.getContainer(name)),
     run: (options) => runContainer(docker, options, { name: name(), labels }),
     cleanup: () => removeAll(docker, `semail.test.run=${run}`),
   };

@@ -18,6 +18,7 @@ import {
 } from "../integration/images/images.ts";
 import { type Daemon, freePorts, logged, spawnDaemon } from "./daemon-process.ts";
 import { type Handle, type Lab, openLab } from "./docker.ts";
+import { enter, FRONT } from "./front.ts";
 import { type Identity, makeIdentity, writeIdentity } from "./identity.ts";
 
 const LMTP_PORT = 24;
@@ -64,15 +65,15 @@ class Gate extends Transform {
 /** The way to a service: open, or refusing as a machine whose service is down does. */
 export class Door {
   readonly #at: Place;
-  readonly #target: Place;
+  readonly #dial: () => Socket;
   readonly #sockets = new Set<Socket>();
   readonly #gates = new Set<Gate>();
   #server: Server | undefined;
   #newGate: (() => Gate) | undefined;
 
-  constructor(at: Place, target: Place) {
+  constructor(at: Place, dial: () => Socket) {
     this.#at = at;
-    this.#target = target;
+    this.#dial = dial;
   }
 
   get host(): string {
@@ -82,7 +83,7 @@ export class Door {
   async open(): Promise<void> {
     if (this.#server !== undefined) return;
     const server = createServer((near) => {
-      const far = connect(this.#target);
+      const far = this.#dial();
       for (const [one, other] of [
         [near, far],
         [far, near],
@@ -195,10 +196,8 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
     const directory = await openDirectory(lab, options.volatileDirectory === true);
     const url = `ldap://127.0.0.1:${await directory.port("389/tcp")}`;
     const [free = 0, ldap = 0] = await freePorts(2);
-    const directoryDoor = new Door(
-      { host: "127.0.0.1", port: ldap },
-      { host: await directory.ip(), port: LDAP_PORT },
-    );
+    const ldapPlace = { host: await directory.ip(), port: LDAP_PORT };
+    const directoryDoor = new Door({ host: "127.0.0.1", port: ldap }, () => connect(ldapPlace));
     doors.push(directoryDoor);
     await directoryDoor.open();
     const lmtpPort = options.direct === true ? LMTP_PORT : free;
@@ -228,6 +227,8 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
         directory: { url: `ldap://127.0.0.1:${ldap}`, bindDn, password: SERVICE_PASSWORD, peopleDn: PEOPLE },
         tls: await writeIdentity(folder, identity),
         lmtpPort,
+        // The doors do it for who comes through them.
+        ...(options.direct === true ? { boxDoor: FRONT } : {}),
       },
       start: async (main, settings) => {
         const bundle = join(folder, `${main.replaceAll("/", "-")}.mjs`);
@@ -256,16 +257,17 @@ async function openDirectory(lab: Lab, inMemory: boolean): Promise<Handle> {
     ...UNCHECKED,
     ...(inMemory && { memoryMb: 400, tmpfs, volumes: {} }),
   });
-  await answering({ host: await handle.ip(), port: LDAP_PORT });
+  const place = { host: await handle.ip(), port: LDAP_PORT };
+  await answering(() => connect(place), "connect");
   return handle;
 }
 
-/** Waits until somebody listens there; for a greeting too, where there is one. */
-async function answering(at: Place, greets = false): Promise<void> {
+/** Waits until somebody takes a connection there, or greets too. */
+async function answering(dial: () => Socket, sign: "connect" | "data"): Promise<void> {
   for (const deadline = Date.now() + READY_MS; ; await sleep(50)) {
-    const socket = connect(at);
+    const socket = dial();
     try {
-      await once(socket, greets ? "data" : "connect");
+      await once(socket, sign);
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
@@ -284,9 +286,10 @@ async function openBox(lab: Lab, number: number, lmtpPort: number, direct: boole
     ...{ env, memoryMb: 128, volumes: { "/srv/mail": volume } },
   });
   const target = await handle.ip();
-  await answering({ host: target, port: LMTP_PORT }, true);
+  const dial = (): Socket => enter({ host: target, port: LMTP_PORT });
+  await answering(dial, "data");
   const at = { host: direct ? target : `127.0.1.${number + 1}`, port: lmtpPort };
-  const door = new Door(at, { host: target, port: LMTP_PORT });
+  const door = new Door(at, dial);
   if (!direct) await door.open();
   const count = async (field: string): Promise<Map<string, number>> => {
     const { stdout } = await handle.exec(["grep", "-rhi", `^${field}:`, "/srv/mail/Maildir"]);

@@ -9,7 +9,7 @@ import { ImapFlow } from "imapflow";
 import { extract } from "tar-stream";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { deliver } from "../images/dialogue.ts";
-import { boxPassword, healthy } from "../images/images.ts";
+import { boxPassword, healthy, lmtpPort } from "../images/images.ts";
 import { type BackupSite, openBackup } from "./site.ts";
 
 const lab = openLab();
@@ -29,7 +29,7 @@ describe("the backup of a running box", () => {
   let site: BackupSite;
 
   const send = async (subject: string) => {
-    const { data } = await deliver(await box.port("24/tcp"), {
+    const { data } = await deliver(await lmtpPort(box), {
       to: ["alice@semail.test"],
       message: message(subject),
     });

@@ -14,6 +14,7 @@ import {
   BOX_SEED,
   boxPassword,
   healthy,
+  lmtpPort,
   PEOPLE,
   SERVICE_PASSWORD,
   SERVICES,
@@ -75,7 +76,7 @@ describe("directory, box and access together", () => {
         env: { BOX_USER: uid, BOX_SECRET_SHA256: sha256(boxPassword(uid)) },
       });
       const message = `Subject: for ${uid}\r\n\r\nHello`;
-      await deliver(await box.port("24/tcp"), { to: [`${uid}@semail.test`], message });
+      await deliver(await lmtpPort(box), { to: [`${uid}@semail.test`], message });
     }
     access = await healthy(lab, "access", {
       networks: { [front]: [], [boxes]: ["access"] },

@@ -48,6 +48,10 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
   ["box", "a user that breaks out of the configuration", { BOX_USER: "a\n}" }, /BOX_USER must be/],
   ["box", "a quota that is no number", { BOX_QUOTA_BYTES: "1G" }, /BOX_QUOTA_BYTES must be/],
   ["box", "a secret that is no digest", { BOX_SECRET_SHA256: "secret" }, /BOX_SECRET_SHA256 must be/],
+  ["box", "no authority of the front services", { BOX_FRONT_CA: "" }, /BOX_FRONT_CA must be/],
+  ["guard", "a network that is not a stack's", { GUARD_BRIDGE: "eth0" }, /GUARD_BRIDGE must be/],
+  ["guard", "an address with a rule behind it", { GUARD_FRONT: "10.0.0.1 -j ACCEPT" }, /GUARD_FRONT must be/],
+  ["guard", "no port", { GUARD_PORTS: "" }, /GUARD_PORTS must be/],
   ["access", "no URI", { LDAP_URI: "directory" }, /LDAP_URI must be/],
   ["access", "a DN with a line end", { LDAP_BIND_DN: "cn=a\nssl = no" }, /LDAP_BIND_DN must be/],
   ["resolver", "nobody may ask", { RESOLVER_ALLOW: "" }, /RESOLVER_ALLOW must/],
@@ -65,6 +69,15 @@ describe("a wrong environment ends with one line that names it", () => {
       assert.match(lines[0] ?? "", new RegExp(`^${image}: .*${wanted.source}`));
     });
   }
+
+  it("guard: the engine keeps no firewall, where it would have to open one", async () => {
+    const container = await runImage(lab, "guard", { health: false });
+    assert.equal(await container.wait(), 69);
+    assert.match(
+      await container.logs(),
+      /^guard: the engine keeps no firewall here .*: start it without iptables=false\n$/,
+    );
+  });
 
   it("access: a settings file is missing", async () => {
     const { "box-seed": _, ...settings } = accessSettings;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Handle, Lab, RunOptions } from "../../support/docker.ts";
+import { FRONT_CA, openDoor } from "../../support/front.ts";
 
 export const SUFFIX = "dc=semail,dc=test";
 export const PEOPLE = `ou=people,${SUFFIX}`;
@@ -10,7 +11,7 @@ export const ADMIN_PASSWORD = "admin-password-for-tests";
 export const SERVICE_PASSWORD = "service-password-for-tests";
 export const BOX_SEED = "seed-for-tests-0123456789abcdef";
 
-export type ImageName = "directory" | "box" | "access" | "resolver";
+export type ImageName = "directory" | "box" | "access" | "resolver" | "guard";
 type Options = Partial<RunOptions>;
 
 const MOUNT = "rw,noexec,nosuid,nodev";
@@ -20,6 +21,7 @@ const USERS: Readonly<Record<ImageName, number>> = {
   directory: 5001,
   access: 5002,
   resolver: 5003,
+  guard: 0,
 };
 
 /** Where the image keeps its data: a fresh volume unless the test gives one. */
@@ -43,6 +45,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
       BOX_DOMAIN: "semail.test",
       BOX_QUOTA_BYTES: "100000",
       BOX_SECRET_SHA256: sha256(boxPassword("alice")),
+      BOX_FRONT_CA: FRONT_CA,
     },
     publish: ["24/tcp", "143/tcp", "4190/tcp"],
   },
@@ -59,6 +62,15 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
     memoryMb: 96,
     env: { RESOLVER_ALLOW: "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16" },
     publish: ["53/udp", "53/tcp"],
+  },
+  // Without the host's network, where it would change the firewall.
+  guard: {
+    memoryMb: 32,
+    env: {
+      GUARD_BRIDGE: "sm-0a1b2c3d4e",
+      GUARD_FRONT: "10.99.64.25 10.99.64.87",
+      GUARD_PORTS: "24 143 4190",
+    },
   },
 };
 
@@ -95,6 +107,11 @@ function ensure(lab: Lab, image: ImageName): Promise<string> {
     image,
     fileURLToPath(new URL(`../../../mailserver/images/${image}`, import.meta.url)),
   );
+}
+
+/** A loopback port that leads to the box's LMTP as to a front service, in clear text. */
+export async function lmtpPort(box: Handle): Promise<number> {
+  return openDoor({ host: "127.0.0.1", port: await box.port("24/tcp") });
 }
 
 /** The password with which access logs in to the box of `uid`. */

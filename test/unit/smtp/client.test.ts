@@ -124,6 +124,25 @@ describe("a client session", () => {
     assert.deepEqual(hear("250 c"), ["delivered 250"]);
   });
 
+  for (const [greeting, wanted] of [
+    ["250-box-bob Hello\r\n250 PIPELINING", "unusable 451 4.4.1"],
+    ["250 BOX-ALICE", "ready"],
+  ] as const) {
+    test(`leaves a peer that answers LHLO with ${JSON.stringify(greeting)} instead of box-alice: ${wanted}`, () => {
+      const options = {
+        protocol: "lmtp",
+        hostname: "c.example",
+        tls: "never",
+        peerName: "box-alice",
+      } as const;
+      const session = new ClientSession(options);
+      session.receive(Buffer.from("220 box-bob Dovecot ready.\r\n"));
+      const [action] = session.receive(Buffer.from(`${greeting}\r\n`));
+      const said = action?.kind === "unusable" ? ` ${action.reply.code} ${action.reply.enhanced}` : "";
+      assert.equal(`${action?.kind}${said}`, wanted);
+    });
+  }
+
   test("but not over SMTP, nor for several recipients", () => {
     const peer = [...EARLY, "250 a", "250 b", "250 c"];
     assert.ok(!play(EARLY, one).includes("BDAT 7 LAST"));

@@ -1,0 +1,167 @@
+/** A box in the hands of an attacker, as the person's own user and as root: nothing gets out of it, and nothing into another. */
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:net";
+import { networkInterfaces } from "node:os";
+import { after, before, describe, it } from "node:test";
+import { openLab } from "../support/docker.ts";
+import { attempts, reach, type Surroundings } from "../support/hostile.ts";
+import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
+import { freePorts, makeProject, type TestProject } from "../support/project.ts";
+import { secretsOf } from "../support/state.ts";
+
+const lab = openLab();
+let project: TestProject;
+let listener: Server;
+let around: Surroundings;
+
+const container = (name: string) => lab.handle(`${project.prefix}-${name}`);
+const addressOf = (name: string, network: "front" | "cells") =>
+  container(name).ip(`${project.prefix}-${network}`);
+const run = async (name: string, script: string, user?: string) => {
+  const { stdout, stderr } = await container(name).exec(["bash", "-c", script], user ? { user } : {});
+  return `${stdout}${stderr}`;
+};
+
+async function arrives(uid: string, subject: string): Promise<void> {
+  const summary = await project.summary();
+  await deliverAsStranger(summary, { from: "eve@stranger.example", to: `${uid}@semail.test`, subject });
+  assert.match(await readMail(summary, loginOf(summary, uid), subject, 60_000), /eve@stranger/);
+}
+
+/** Whether smtp-in gets a connection. */
+async function dial(address: string, port: number): Promise<boolean> {
+  const code = `require("net").connect(${port},"${address}").on("connect",()=>process.exit(0)).on("error",()=>process.exit(1)).setTimeout(2000,()=>process.exit(1))`;
+  return (await container("smtp-in").exec(["/usr/local/bin/node", "-e", code])).exitCode === 0;
+}
+
+/** Something of the host, at all its addresses. */
+async function listen(): Promise<number> {
+  listener = createServer((socket) => socket.on("error", () => {}).end("here\n"));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  listener.listen(0, "0.0.0.0", resolve);
+  await promise;
+  const address = listener.address();
+  assert.ok(address !== null && typeof address === "object");
+  return address.port;
+}
+
+before(async () => {
+  project = await makeProject({
+    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports: await freePorts() },
+    ...{ protect: false, keepVolumes: false, showPasswords: true },
+    users: { alice: { name: "Alice Martin" }, bob: { name: "Bob Durand" } },
+  });
+  await project.stack.up({ suppressOutputs: true });
+  const services = ["smtp-in", "smtp-out", "access"];
+  const [smtpIn = "", directory = "", resolver = ""] = await Promise.all(
+    ["smtp-in", "directory", "resolver"].map((name) => addressOf(name, "front")),
+  );
+  const cells = await lab.docker.getNetwork(`${project.prefix}-cells`).inspect();
+  around = {
+    box: await addressOf("box-bob", "cells"),
+    front: await Promise.all(services.map((name) => addressOf(name, "cells"))),
+    services: { smtpIn, directory, resolver },
+    host: [
+      ...new Set([
+        ...Object.values(networkInterfaces()).flatMap((all = []) =>
+          all.filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address),
+        ),
+        // Where the host would be on the boxes' network.
+        cells.IPAM?.Config?.[0]?.Gateway ?? "",
+      ]),
+    ].filter((address) => address !== ""),
+    hostPort: await listen(),
+  };
+});
+
+after(async () => {
+  listener?.close();
+  await project?.dispose();
+  await lab.cleanup();
+});
+
+describe("what the attempts aim at", () => {
+  it("is there for those who may: another box for a front service, the host for a service", async () => {
+    const { box, host, hostPort } = around;
+    assert.equal(await dial(box, 24), true);
+    const reached = await Promise.all(host.map((address) => dial(address, hostPort)));
+    assert.ok(reached.includes(true));
+  });
+
+  it("would be seen by an attempt: a port of its own, open and closed", async () => {
+    const said = await run("box-alice", reach("127.0.0.1", [24, 9]), "0");
+    assert.match(said, /through to 127\.0\.0\.1:24\n/);
+    assert.match(said, /through: refused by 127\.0\.0\.1:9\n/);
+  });
+});
+
+for (const user of ["0", undefined]) {
+  describe(`hostile code in a box, as ${user === "0" ? "root" : "its own user"}, does not get`, () => {
+    it("anything on the list", async () => {
+      const all = attempts(around);
+      assert.ok(all.length > 25);
+      // One after the other: what is killed for want of memory has tried nothing.
+      for (const { what, script } of all) {
+        const said = await run("box-alice", `${script}\necho tried`, user);
+        assert.match(said, /^tried$/m, what);
+        assert.doesNotMatch(said, /through/, `${what}: ${said}`);
+      }
+    });
+
+    it("a secret of the stack from anything that it can read", async () => {
+      const { values } = await secretsOf(project);
+      assert.ok(values.length > 5);
+      const said = await run(
+        "box-alice",
+        "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; find /run /etc /srv /tmp /settings -type f -exec cat {} + 2>/dev/null",
+        user,
+      );
+      assert.match(said, user === "0" ? /junk/ : /PRIVATE KEY/);
+      for (const secret of values) assert.ok(!said.includes(secret), "a secret is there");
+    });
+  });
+}
+
+describe("without the guard", () => {
+  it("no box is reached, rather than every box; and mail is there once it is back", async () => {
+    const { box } = around;
+    await container("guard").stop();
+    assert.equal(await dial(box, 24), false);
+    assert.doesNotMatch(await run("box-alice", reach(box, [24, 143, 4190]), "0"), /through/);
+    const summary = await project.summary();
+    const subject = "while the guard is away";
+    await deliverAsStranger(summary, { from: "eve@stranger.example", to: "bob@semail.test", subject });
+    await container("guard").start();
+    assert.match(await readMail(summary, loginOf(summary, "bob"), subject, 60_000), /eve@stranger/);
+  });
+});
+
+/** Its own box may die of it, and is started again. */
+const floods = [
+  {
+    what: "processes",
+    script:
+      "perl -e 'my $n=0; while($n<5000){my $p=fork; last unless defined $p; if(!$p){sleep 20; exit} $n++} print qq(all\\n) if $n == 5000'",
+  },
+  { what: "memory", script: `perl -e 'my $x = "a" x 700_000_000; print "all\\n"'` },
+  {
+    what: "its folder for large messages",
+    script: "head -c 200000000 /dev/zero >/tmp/x && echo all; rm -f /tmp/x",
+  },
+];
+
+describe("hostile code that takes all it can", () => {
+  for (const { what, script } of floods) {
+    it(`gets no more ${what} than its box may have, and the other box goes on`, async () => {
+      const said = await run("box-alice", script, "0").catch((error: unknown) => String(error));
+      assert.doesNotMatch(said, /^all$/m);
+      await arrives("bob", `after ${what}`);
+    });
+  }
+
+  it("finds its own box in order again", async () => {
+    await container("box-alice").stop();
+    await container("box-alice").start();
+    await arrives("alice", "here again");
+  });
+});
