@@ -226,9 +226,9 @@ function reachedAt({ bind, address }: StackFacts): string {
 }
 
 function endpointsOf(stack: StackFacts, timeoutMs: number): Endpoint[] {
-  const { hostnames, ports, portal, ca } = stack;
+  const { hostnames, ports, portal, ca, certificates } = stack;
   const at = (protocol: Protocol, port: number, serverName: string): Endpoint => ({
-    ...{ protocol, port, serverName, ca, timeoutMs },
+    ...{ protocol, port, serverName, ca, timeoutMs, roots: certificates.roots },
     host: reachedAt(stack),
   });
   return [
@@ -244,23 +244,31 @@ function endpointsOf(stack: StackFacts, timeoutMs: number): Endpoint[] {
 
 async function examineServices(stack: StackFacts, { now, budgetMs }: ExamineOptions): Promise<Check[]> {
   const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
-  const { domain } = stack;
+  const { domain, prefix, certificates } = stack;
+  const certifier = certificates.kind === "acme" ? `${prefix}-certifier` : undefined;
   const checks = await Promise.all(
     endpointsOf(stack, budgetMs).map(async (endpoint) => {
       const heard = await listen(endpoint, { foreign: FOREIGN, domain });
-      return checkService({ endpoint, heard }, { now: new Date(now()), domain, publicTrust });
+      return checkService(
+        { endpoint, heard },
+        {
+          ...{ now: new Date(now()), domain, publicTrust, certifier },
+        },
+      );
     }),
   );
   return checks.flat();
 }
 
 async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: ExamineOptions): Promise<Check[]> {
-  const { mtaSts: wanted, ca, dnsProvider, portal } = stack;
+  const { mtaSts: wanted, certificates, dnsProvider, portal } = stack;
   if (wanted === undefined) return [];
   // Senders know port 443 alone (RFC 8461 section 3.3); on a stack for development it is the portal's.
   const port = dnsProvider === "dev" ? portal?.port : 443;
   if (port === undefined) return [];
   const host = reachedAt(stack);
+  // Senders don't know the stack's own authority.
+  const ca = [...certificates.roots, ...(certificates.kind === "acme" ? [] : [stack.ca])];
   const places = stack.domains.map((zone) => ({ zone, host, port, ca, wanted, timeoutMs }));
   return (await Promise.all(places.map(fetchPolicy))).map(checkPolicy);
 }
