@@ -121,9 +121,7 @@ class Run {
     return Math.max(Math.min(this.#state.retryAt - clock.now(), lookMs), 1);
   }
 
-  async #look(): Promise<
-    Situation & { readonly pair: TlsIdentity | undefined; readonly ownPair: TlsIdentity }
-  > {
+  async #look(): Promise<Look> {
     const { store, clock, names, holdMs } = this.#deps;
     const [pair, { ownPair, own }] = await Promise.all([store.read(), this.#readOwn()]);
     const fresh = this.#renewal !== undefined && this.#renewal.certificate === pair?.certificate;
