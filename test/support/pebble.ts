@@ -2,6 +2,7 @@
 import { request } from "node:https";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Handle, Lab } from "./docker.ts";
 import { untilLine } from "./log-lines.ts";
 
@@ -37,18 +38,20 @@ export async function startPebble(lab: Lab, options: PebbleOptions): Promise<Peb
     settings: { "config.json": config(options), "tls.crt": identity.certificate, "tls.key": identity.key },
     publish: [MANAGEMENT],
   });
+  const roots = () => askRoots(handle);
   await untilLine(lab, handle, (line) => line.includes("Listening on: 0.0.0.0:14000"));
-  return {
-    handle,
-    roots: async () => {
-      const url = `https://127.0.0.1:${await handle.port(MANAGEMENT)}/roots/0`;
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      request(url, { rejectUnauthorized: false, agent: false }, (response) => resolve(text(response)))
-        .on("error", reject)
-        .end();
-      return promise;
-    },
-  };
+  // It says so a moment before it does.
+  while ((await roots().catch(() => "")) === "") await sleep(50);
+  return { handle, roots };
+}
+
+async function askRoots(handle: Handle): Promise<string> {
+  const url = `https://127.0.0.1:${await handle.port(MANAGEMENT)}/roots/0`;
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  request(url, { rejectUnauthorized: false, agent: false }, (response) => resolve(text(response)))
+    .on("error", reject)
+    .end();
+  return promise;
 }
 
 function config({ validity = 7_776_000, blocked = [] }: PebbleOptions): string {
