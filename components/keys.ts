@@ -67,7 +67,8 @@ export class Keys extends pulumi.ComponentResource {
     super(TYPES.keys, name, {}, opts);
     const kept = { parent: this, protect: args.protect };
     const ca = new CertificateAuthority(`${name}-ca`, { commonName: `Semail ${args.domain}` }, kept);
-    const pair = (id: string) => new KeyPair(`${name}-${id}`, { algorithm: "ecdsa-p256" }, kept);
+    // Not protected: both can be made anew at any time, and whoever goes back to the stack's own needs neither.
+    const pair = (id: string) => new KeyPair(`${name}-${id}`, { algorithm: "ecdsa-p256" }, { parent: this });
     this.acme = args.acme ? { host: pair("host"), account: pair("account") } : undefined;
     const certificate = new Certificate(
       `${name}-tls`,

@@ -42,6 +42,8 @@ export interface Summary {
   readonly signing: readonly SigningKey[];
   /** Certificate of the stack's own authority, PEM. */
   readonly ca: string;
+  /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
+  readonly certificates: { readonly kind: "own" | "acme"; readonly roots: readonly string[] };
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
 }
@@ -86,6 +88,7 @@ export function summarise(
         dnsProvider: model.dns.provider,
         signing,
         ca,
+        certificates: { kind: model.certificates.kind, roots: model.certificates.roots },
         showPasswords: model.showPasswords,
       })),
   );

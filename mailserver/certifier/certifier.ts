@@ -22,6 +22,8 @@ export interface CertifierDeps {
   readonly retry: { readonly firstMs: number; readonly maxMs: number };
   /** Milliseconds from the first start on for which no certificate is ordered yet. */
   readonly holdMs: number;
+  /** Milliseconds between looks at the stack's own certificate, which an update may renew at any time. */
+  readonly lookMs: number;
   /** Changes with the settings. */
   readonly version: string;
   readonly log: Log;
@@ -35,9 +37,6 @@ export interface Certifier {
   /** Begins nothing new. */
   close(): void;
 }
-
-/** The stack's own certificate may be renewed by an update at any time. */
-const LOOK_MS = 15_000;
 
 /** When it resolves, the volume holds something to serve; it goes on by itself. Rejects when that can't be. */
 export async function startCertifier(deps: CertifierDeps): Promise<Certifier> {
@@ -65,6 +64,8 @@ class Run {
   #state: State = { since: 0, issuedAt: 0, failedAt: 0, failures: 0, retryAt: 0, version: "", left: [] };
   #renewal: Renewal | undefined;
   #own: { ownPair: TlsIdentity; own: PairFacts } | undefined;
+  /** When what is left of an order may be taken away again, after that failed. */
+  #withdrawAt = 0;
   #told = "";
   #cancel = (): void => {};
   #ended = false;
@@ -102,27 +103,25 @@ class Run {
 
   /** One round; milliseconds until the next. Never rejects. */
   async #step(): Promise<number> {
-    const { clock } = this.#deps;
+    const { clock, lookMs } = this.#deps;
     try {
       await this.#serveOwn(await this.#look());
-      await this.#withdrawLeft();
+      if (clock.now() >= this.#withdrawAt) await this.#withdrawLeft();
       await this.#askRenewal();
       const situation = await this.#look();
       const { order, wakeAt } = decide(situation);
       if (order === undefined) {
         this.#tell(situation, wakeAt);
-        return Math.max(Math.min(wakeAt - clock.now(), LOOK_MS), 1);
+        return Math.max(Math.min(wakeAt - clock.now(), lookMs), 1);
       }
       await this.#order(order, situation);
     } catch (error) {
       await this.#failed(error).catch(() => {});
     }
-    return Math.max(Math.min(this.#state.retryAt - clock.now(), LOOK_MS), 1);
+    return Math.max(Math.min(this.#state.retryAt - clock.now(), lookMs), 1);
   }
 
-  async #look(): Promise<
-    Situation & { readonly pair: TlsIdentity | undefined; readonly ownPair: TlsIdentity }
-  > {
+  async #look(): Promise<Look> {
     const { store, clock, names, holdMs } = this.#deps;
     const [pair, { ownPair, own }] = await Promise.all([store.read(), this.#readOwn()]);
     const fresh = this.#renewal !== undefined && this.#renewal.certificate === pair?.certificate;
@@ -187,6 +186,7 @@ class Run {
       await this.#deps.challenges.withdraw(left);
       await this.#remember({ left: [] });
     } catch (error) {
+      this.#withdrawAt = this.#deps.clock.now() + this.#deps.retry.firstMs;
       this.#deps.log.warn("certificate.record.left", { records: left.length, ...reasonOf(error) });
     }
   }

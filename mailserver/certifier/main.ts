@@ -17,6 +17,7 @@ import { openStore } from "./store.ts";
 import { createTransport, installTransport } from "./transport.ts";
 
 const TIMEOUT_MS = 30_000;
+const LOOK_MS = 15_000;
 const { now } = systemClock;
 
 const secret = async (file: string): Promise<string> => (await readFile(file, "utf8")).trim();
@@ -28,7 +29,7 @@ async function start(settings: CertifierSettings, log: Log): Promise<Certifier> 
   const accountKey = await secret(settings.accountKeyFile);
   const account = eab && { keyId: eab.keyId, key: await secret(eab.keyFile) };
   return startCertifier({
-    ...{ names, retry, holdMs, log, clock: systemClock, random: Math.random },
+    ...{ names, retry, holdMs, lookMs: LOOK_MS, log, clock: systemClock, random: Math.random },
     version: process.env.SETTINGS_VERSION ?? "",
     own: async () => {
       const [certificate, key] = await Promise.all(

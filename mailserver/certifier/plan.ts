@@ -44,7 +44,7 @@ export function decide(situation: Situation): Decision {
 
 function dueAt(served: PairFacts, { wanted, renewAt }: Situation): number {
   if (lacks(served, wanted)) return 0;
-  return Math.min(renewAt ?? renewalTime(served), lastCall(served));
+  return Math.max(Math.min(renewAt ?? renewalTime(served), lastCall(served)), firstCall(served));
 }
 
 const lacks = ({ names }: PairFacts, wanted: readonly string[]): boolean =>
@@ -60,6 +60,13 @@ function reasonOf({ served, wanted }: Situation, good: boolean): Reason {
 /** Two thirds of its life, which leaves a third for what may go wrong. */
 export function renewalTime({ notBefore, notAfter }: Pick<PairFacts, "notBefore" | "notAfter">): number {
   return notBefore + ((notAfter - notBefore) * 2) / 3;
+}
+
+const DAY_MS = 86_400_000;
+
+/** However early the authority would have it: one that always says so would be asked for one after the other. */
+function firstCall({ notBefore, notAfter }: PairFacts): number {
+  return notBefore + Math.min((notAfter - notBefore) / 10, DAY_MS);
 }
 
 /** However late the authority would have it, a tenth is left. */

@@ -23,7 +23,13 @@ const TIMEOUT_MS = 3_000;
 export async function untilSeen(records: readonly ChallengeRecord[], deps: SeenDeps): Promise<void> {
   const deadline = deps.now() + deps.patienceMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
-    const missing = (await Promise.all(records.map((record) => look(record, deps)))).flat();
+    // Looked for anew in each round: that the zone is delegated may be what is waited for.
+    const servers = new Map(
+      [...new Set(records.map(({ zone }) => zone))].map((zone) => [zone, serversOf(zone, deps)]),
+    );
+    const missing = (
+      await Promise.all(records.map((record) => look(record, servers.get(record.zone), deps)))
+    ).flat();
     if (missing.length === 0) return;
     if (deps.now() + pause > deadline) throw unseen(missing, deps.patienceMs);
     await deps.sleep(pause);
@@ -42,10 +48,14 @@ function unseen(missing: readonly string[], patienceMs: number): CertifierFault 
   });
 }
 
-async function look({ zone, name, value }: ChallengeRecord, deps: SeenDeps): Promise<string[]> {
+async function look(
+  { zone, name, value }: ChallengeRecord,
+  asked: Promise<DnsServer[]> | undefined,
+  deps: SeenDeps,
+): Promise<string[]> {
   const host = `${name}.${zone}`;
   try {
-    const servers = await serversOf(zone, deps);
+    const servers = (await asked) ?? [];
     if (servers.length === 0) return [`no name server of ${zone} has an address`];
     const said = await Promise.all(servers.map((server) => texts(server, host, deps)));
     return said.flatMap((found, at) => {

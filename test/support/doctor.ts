@@ -51,7 +51,8 @@ export function factsOf(
   const { domain, domains, hostnames, ports } = model;
   return {
     ...{ domain, domains: [...domains], hostnames: { ...hostnames }, ports: { ...ports } },
-    ...{ bind: "0.0.0.0", dnsProvider: "none", ca: "" },
+    ...{ bind: "0.0.0.0", dnsProvider: "none", ca: "", prefix: "semail-test" },
+    certificates: { kind: "own", roots: [] },
     ...servers,
     ...(model.dns.mtaSts ? { mtaSts: policyText(model.dns.mtaSts, [hostnames.mx]) } : {}),
     signing: [{ domain, selector: selectorOf(1), publicKey }],

@@ -8,7 +8,7 @@ const PATIENCE_MS = 60_000;
 /** The first line of a container's log, from its start on, that `wanted` says yes to. */
 export async function untilLine(
   lab: Lab,
-  handle: Handle,
+  handle: Pick<Handle, "id" | "logs">,
   wanted: (line: string) => boolean,
 ): Promise<string> {
   const stop = new AbortController();

@@ -28,6 +28,11 @@ export const Summary = z.object({
   dnsProvider: z.string().default("none"),
   /** Certificate of the stack's own authority, PEM. */
   ca: z.string().optional(),
+  /** Names of the services, and who issues the certificate for them. */
+  hostnames: z.object({ smtp: z.string(), imap: z.string() }).optional(),
+  certificates: z
+    .object({ kind: z.enum(["own", "acme"]), roots: z.array(z.string()) })
+    .default({ kind: "own", roots: [] }),
   showPasswords: z.boolean().default(false),
 });
 export type Summary = z.infer<typeof Summary>;
@@ -37,6 +42,23 @@ type Person = Summary["people"][number];
 export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Whether a public authority issues the certificate: for names alone, not for addresses. */
+const isPublic = ({ certificates }: Summary): boolean => certificates.kind === "acme";
+
+/** Whether a program must be told whom to trust. */
+const needsCa = (summary: Summary): boolean =>
+  summary.ca !== undefined && (!isPublic(summary) || summary.certificates.roots.length > 0);
+
+/** Authorities that a program must be told of, PEM; undefined: none. */
+export function trusted(summary: Summary): string | undefined {
+  if (!needsCa(summary)) return summary.ca;
+  return [summary.ca ?? "", ...summary.certificates.roots].map((pem) => `${pem.trim()}\n`).join("");
+}
+
+/** How a service is reached for which the certificate is. */
+const serverOf = (summary: Summary, name: "smtp" | "imap"): string =>
+  (isPublic(summary) && summary.hostnames?.[name]) || reachable(summary.bind);
 
 /** The address to connect to for what listens on `bind`. */
 function reachable(bind: string): string {
@@ -65,8 +87,9 @@ export function swaksLine(summary: Summary, caFile: string): string | undefined 
     "--auth-password",
     passwordOf(summary, from),
   ];
-  const tls = summary.ca === undefined ? ["--tls"] : ["--tls", "--tls-verify", "--tls-ca-path", caFile];
-  const server = ["--server", reachable(summary.bind), "--port", String(port)];
+  const ca = needsCa(summary) ? ["--tls-ca-path", caFile] : [];
+  const tls = summary.ca === undefined ? ["--tls"] : ["--tls", "--tls-verify", ...ca];
+  const server = ["--server", serverOf(summary, "smtp"), "--port", String(port)];
   return ["swaks", ...server, ...tls, ...login, "--from", from.address, "--to", to.address]
     .map(shellQuote)
     .join(" ");
@@ -77,9 +100,9 @@ export function imapLine(summary: Summary, caFile: string): string | undefined {
   const [first, reader = first] = withMailbox(summary);
   const port = summary.ports.imaps;
   if (!reader || port === undefined) return undefined;
-  const host = reachable(summary.bind);
+  const host = serverOf(summary, "imap");
   const url = `imaps://${host.includes(":") ? `[${host}]` : host}:${port}/INBOX;MAILINDEX=*`;
-  const ca = summary.ca === undefined ? [] : ["--cacert", caFile];
+  const ca = needsCa(summary) ? ["--cacert", caFile] : [];
   const login = ["--user", `${reader.address}:${passwordOf(summary, reader)}`];
   return ["curl", "--silent", "--show-error", ...ca, ...login, url].map(shellQuote).join(" ");
 }
@@ -91,10 +114,12 @@ function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-function portalLines({ portal, bind, people, showPasswords }: Summary, caFile: string): string[] {
+function portalLines(summary: Summary, caFile: string): string[] {
+  const { portal, bind, people, showPasswords, domain } = summary;
   if (portal === undefined) return [];
   const host = reachable(bind);
-  const name = host === "127.0.0.1" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const local = host === "127.0.0.1" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const name = isPublic(summary) ? domain : local;
   const newcomer = people.find(({ address }) => address === undefined);
   const password = showPasswords && newcomer?.initialPassword;
   return [
@@ -105,7 +130,7 @@ function portalLines({ portal, bind, people, showPasswords }: Summary, caFile: s
           `    Try it: sign in as ${newcomer.uid}${password ? ` with ${password}` : ""}, who has no mailbox yet, and make one.`,
         ]
       : []),
-    `    A browser warns of its certificate until it trusts ${caFile}`,
+    ...(needsCa(summary) ? [`    A browser warns of its certificate until it trusts ${caFile}`] : []),
     "",
   ];
 }

@@ -19,9 +19,9 @@ const reachedAt6 = ({ bind, address6 }: StackFacts): string | undefined =>
   bind.startsWith("127.") ? undefined : address6;
 
 function endpointsOf(stack: StackFacts, host: string, timeoutMs: number): Endpoint[] {
-  const { hostnames, ports, portal, ca } = stack;
+  const { hostnames, ports, portal, ca, certificates } = stack;
   const at = (protocol: Protocol, port: number, serverName: string): Endpoint => ({
-    ...{ protocol, port, serverName, ca, timeoutMs, host },
+    ...{ protocol, port, serverName, ca, timeoutMs, host, roots: certificates.roots },
   });
   return [
     at("smtp", ports.smtp, hostnames.mx),
@@ -60,11 +60,12 @@ async function examineAt(
   { now, budgetMs }: ServiceOptions,
 ): Promise<Check[]> {
   const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
-  const { domain } = stack;
+  const { domain, prefix, certificates } = stack;
+  const certifier = certificates.kind === "acme" ? `${prefix}-certifier` : undefined;
   const checks = await Promise.all(
     endpointsOf(stack, host, budgetMs).map(async (endpoint) => {
       const heard = await listen(endpoint, { foreign: FOREIGN, domain });
-      return checkService({ endpoint, heard }, { now: new Date(now()), domain, publicTrust });
+      return checkService({ endpoint, heard }, { now: new Date(now()), domain, publicTrust, certifier });
     }),
   );
   return checks.flat();

@@ -229,12 +229,14 @@ async function strays(stack: StackFacts, sources: readonly Source[], query: Quer
 }
 
 async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: ExamineOptions): Promise<Check[]> {
-  const { mtaSts: wanted, ca, dnsProvider, portal } = stack;
+  const { mtaSts: wanted, certificates, dnsProvider, portal } = stack;
   if (wanted === undefined) return [];
   // Senders know port 443 alone (RFC 8461 section 3.3); on a stack for development it is the portal's.
   const port = dnsProvider === "dev" ? portal?.port : 443;
   if (port === undefined) return [];
   const host = reachedAt(stack);
+  // Senders don't know the stack's own authority.
+  const ca = [...certificates.roots, ...(certificates.kind === "acme" ? [] : [stack.ca])];
   const places = stack.domains.map((zone) => ({ zone, host, port, ca, wanted, timeoutMs }));
   return (await Promise.all(places.map(fetchPolicy))).map(checkPolicy);
 }

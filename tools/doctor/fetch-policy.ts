@@ -8,7 +8,7 @@ export interface PolicyPlace {
   readonly host: string;
   readonly port: number;
   /** Who is trusted besides the public authorities, PEM. */
-  readonly ca: string;
+  readonly ca: readonly string[];
   readonly wanted: string;
   readonly timeoutMs: number;
 }
@@ -25,7 +25,7 @@ export function fetchPolicy({ zone, host, port, ca, wanted, timeoutMs }: PolicyP
     resolve({ url, wanted, fault: error.code === "ABORT_ERR" ? "ETIMEDOUT" : (error.code ?? error.message) });
   const asked = request(
     {
-      ...{ host, port, servername, ca: [ca, ...rootCertificates], agent: false },
+      ...{ host, port, servername, ca: [...ca, ...rootCertificates], agent: false },
       ...{ path: "/.well-known/mta-sts.txt", headers: { host: servername } },
       signal: AbortSignal.timeout(timeoutMs),
     },

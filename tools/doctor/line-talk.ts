@@ -23,6 +23,8 @@ export interface TalkOptions {
   readonly serverName: string;
   /** The stack's own authority, PEM. */
   readonly ca: string;
+  /** Who is trusted besides that one and the public authorities, PEM. */
+  readonly roots?: readonly string[];
   readonly timeoutMs: number;
 }
 
@@ -73,12 +75,12 @@ export class LineTalk {
 
   /** TLS from here on; the certificate that was shown, whether it is good or not. */
   async secure(): Promise<Shown> {
-    const { serverName, ca } = this.#options;
+    const { serverName, ca, roots = [] } = this.#options;
     this.#lines.all.close();
     const secured = tlsConnect({
       socket: this.#socket,
       servername: serverName,
-      ca: [ca, ...rootCertificates],
+      ca: [ca, ...roots, ...rootCertificates],
       // What is wrong with it is what we are here to tell.
       rejectUnauthorized: false,
     });

@@ -19,6 +19,8 @@ export interface Circumstances {
   readonly domain: string;
   /** Senders fetch an MTA-STS policy over HTTPS, and trust public authorities alone. */
   readonly publicTrust: boolean;
+  /** The container that has a public authority issue the certificate; undefined: the stack issues it itself. */
+  readonly certifier?: string | undefined;
 }
 
 /** Everything about one service: at most one finding for each of reach, TLS and relaying. */
@@ -109,12 +111,9 @@ function greeting({ endpoint, heard }: ServiceFacts, finding: Make): Finding | u
   );
 }
 
-function certificate(
-  facts: ServiceFacts,
-  { now, publicTrust }: Circumstances,
-  finding: Make,
-): Finding | undefined {
+function certificate(facts: ServiceFacts, circumstances: Circumstances, finding: Make): Finding | undefined {
   const { endpoint, heard } = facts;
+  const { now, certifier } = circumstances;
   if (heard.offersTls === false)
     return finding(
       "TLS, RFC 3207 and RFC 8314",
@@ -129,7 +128,10 @@ function certificate(
       "See its log: `docker logs`.",
     );
   const days = Math.floor((shown.notAfter.getTime() - now.getTime()) / DAY);
-  const renew = "Run `npm run up`: it renews the certificate, and the services take it over.";
+  const renew =
+    certifier === undefined
+      ? "Run `npm run up`: it renews the certificate, and the services take it over."
+      : `The certifier should have renewed it. ${askIts(certifier)}`;
   if (days < 0)
     return finding(
       "certificate is valid, RFC 5280 section 4.1.2.5",
@@ -155,11 +157,32 @@ function certificate(
       renew,
       "warning",
     );
-  if (publicTrust && shown.own && (endpoint.protocol === "smtp" || endpoint.protocol === "https"))
+  return shown.own ? ownAuthority(facts, circumstances, finding) : undefined;
+}
+
+const askIts = (certifier: string): string =>
+  `Its log says why, and what to do: \`docker logs ${certifier}\`.`;
+
+/** The stack's own authority issued it, which people may have been told to trust, and servers are not. */
+function ownAuthority(
+  { endpoint }: ServiceFacts,
+  { publicTrust, certifier }: Circumstances,
+  finding: Make,
+): Finding | undefined {
+  if (publicTrust && (endpoint.protocol === "smtp" || endpoint.protocol === "https"))
     return finding(
       "MTA-STS needs a certificate that everybody trusts, RFC 8461 section 4.2",
       "the stack's own authority issued its certificate, which other servers don't know",
-      "Have a public authority issue it, or take semail:dns.mtaSts out.",
+      certifier === undefined
+        ? "Set semail:certificates.kind to acme, or take semail:dns.mtaSts out."
+        : `The certifier has no other yet. ${askIts(certifier)}`,
+    );
+  if (certifier !== undefined)
+    return finding(
+      "certificate is trusted, RFC 5280 section 6",
+      "the stack's own authority issued its certificate, which nobody else trusts",
+      `The certifier has no other yet. ${askIts(certifier)}`,
+      "warning",
     );
   return undefined;
 }

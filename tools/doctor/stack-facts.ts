@@ -5,6 +5,7 @@ const Port = z.int().min(1).max(65_535);
 
 /** The stack output `summary`, without what people are told. */
 export const StackFacts = z.object({
+  prefix: z.string().default(""),
   domain: z.string(),
   domains: z.array(z.string()),
   bind: z.string(),
@@ -30,5 +31,9 @@ export const StackFacts = z.object({
     }),
   ),
   ca: z.string(),
+  /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
+  certificates: z
+    .object({ kind: z.enum(["own", "acme"]), roots: z.array(z.string()) })
+    .default({ kind: "own", roots: [] }),
 });
 export type StackFacts = z.infer<typeof StackFacts>;

@@ -9,6 +9,8 @@ export const Trip = z.object({
   ports: z.object({ submission: z.number(), imaps: z.number() }),
   hostnames: z.object({ smtp: z.string(), imap: z.string() }),
   ca: z.string(),
+  /** Who is trusted besides, PEM. */
+  certificates: z.object({ roots: z.array(z.string()) }).default({ roots: [] }),
   people: z.array(
     z.object({ uid: z.string(), address: z.string().optional(), initialPassword: z.string().optional() }),
   ),
@@ -23,12 +25,13 @@ export interface TripOptions {
 
 /** From the first person with a mailbox to the next one (or to themselves). */
 export async function tripThrough(
-  { ports, hostnames, ca, people }: Trip,
+  { ports, hostnames, certificates, people, ...stack }: Trip,
   { subject, patienceMs, signal }: TripOptions,
 ): Promise<{ from: string; to: string; milliseconds: number }> {
   const [from, to = from] = people.filter(({ address, initialPassword }) => address && initialPassword);
   if (from?.address === undefined || to?.address === undefined)
     throw new Error("Nobody in the trial has a mailbox: add people under semail:users.");
+  const ca = [stack.ca, ...certificates.roots];
   const started = performance.now();
   const transport = nodemailer.createTransport({
     ...{ host: "127.0.0.1", port: ports.submission, requireTLS: true },

@@ -116,7 +116,7 @@ describe("an authority that issues", () => {
 interface Failure {
   readonly site?: Parameters<typeof openSite>[1];
   readonly settings?: Parameters<Site["start"]>[0];
-  readonly code: string;
+  readonly code: readonly string[];
   readonly reason: RegExp;
   readonly remedy: RegExp;
 }
@@ -124,25 +124,27 @@ interface Failure {
 const FAILURES: Readonly<Record<string, Failure>> = {
   "a token that LiveDNS refuses": {
     settings: { token: "wrong-token-0123456789abcdef" },
-    code: "records",
+    code: ["records"],
     reason: /_acme-challenge\S* TXT can't be changed \(401/,
     remedy: /semail:gandiToken/,
   },
   "a name that the authority won't issue for": {
     site: { blocked: [`smtp.${ZONE}`] },
-    code: "rejectedIdentifier",
+    // Of more names than two this Pebble dies, and says nothing.
+    settings: { names: [`mx.${ZONE}`, `smtp.${ZONE}`] },
+    code: ["rejectedIdentifier"],
     reason: /smtp\.semail\.test/,
     remedy: /another one/,
   },
   "an authority that asks other name servers": {
     site: { authorityDns: "127.0.0.1:9" },
-    code: "dns|unauthorized|connection",
+    code: ["dns", "unauthorized"],
     reason: /the authority says of \S+semail\.test/,
     remedy: /delegated to the name servers/,
   },
   "an authority that nobody knows": {
     settings: { roots: [] },
-    code: "unreachable",
+    code: ["unreachable"],
     reason: /https:\/\/pebble:14000\/dir: \w+/,
     remedy: /semail:certificates\.roots/,
   },
@@ -153,9 +155,12 @@ describe("what fails is told with its remedy, tried again, and the stack's own c
     it(what, async () => {
       const site = await openSite(lab, options);
       const certifier = await site.start(settings);
-      const failed = await untilLogged(lab, certifier, (entry) => entry.failures === 2);
+      const failed = await untilLogged(
+        lab,
+        certifier,
+        (entry) => wanted.code.includes(String(entry.code)) && Number(entry.failures) > 1,
+      );
       assert.equal(failed.event, "certificate.failed");
-      assert.match(String(failed.code), new RegExp(`^(${wanted.code})$`));
       assert.match(String(failed.reason), wanted.reason);
       assert.match(String(failed.remedy), wanted.remedy);
       assert.equal((await site.served()).certificate, site.own.certificate);

@@ -1,6 +1,5 @@
 /** The certifier as a stack runs it, between a real ACME server (Pebble) and the stack's own name server. */
 import { generateKeyPairSync } from "node:crypto";
-import { join } from "node:path";
 import { issueAuthority, issueCertificate } from "../../../components/providers/certificate/issue.ts";
 import { CertifierSettings } from "../../../mailserver/contract.ts";
 import { planImages } from "../../../stacks/image-plans.ts";
@@ -8,13 +7,12 @@ import { StackConfig } from "../../../stacks/schema.ts";
 import type { Handle, Lab } from "../../support/docker.ts";
 import { type LiveDns, liveDns } from "../../support/livedns.ts";
 import { untilLine } from "../../support/log-lines.ts";
+import { type PebbleOptions, startPebble } from "../../support/pebble.ts";
 
 export const ZONE = "semail.test";
 export const NAMES = [`mx.${ZONE}`, `smtp.${ZONE}`, `imap.${ZONE}`, ZONE, `mta-sts.${ZONE}`];
 export const TOKEN = "token-for-tests-0123456789abcdef";
 const MOUNT = "rw,noexec,nosuid,nodev";
-const DIRECTORY_PORT = "14000/tcp";
-const MANAGEMENT_PORT = "15000/tcp";
 
 type Settings = Partial<Omit<CertifierSettings, "records">> & { token?: string };
 /** A line of a daemon's log. */
@@ -26,8 +24,6 @@ export interface Site {
   readonly volume: string;
   readonly own: { readonly certificate: string; readonly key: string; readonly ca: string };
   readonly dns: LiveDns;
-  /** What else answers to a challenge's name stays. */
-  readonly pebble: Handle;
   start(settings?: Settings): Promise<Handle>;
   /** The roots of what Pebble issues, PEM. */
   roots(): Promise<string>;
@@ -37,13 +33,9 @@ export interface Site {
   texts(name: string): Promise<string[]>;
 }
 
-interface SiteOptions {
-  /** Seconds for which Pebble issues. */
-  readonly validity?: number;
-  readonly blocked?: readonly string[];
+interface SiteOptions extends Pick<PebbleOptions, "validity" | "blocked" | "env"> {
   /** Whom Pebble asks instead of the stack's name server. */
   readonly authorityDns?: string;
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 async function buildImages(lab: Lab): Promise<Record<"certifier" | "livedns", string>> {
@@ -94,23 +86,12 @@ export async function openSite(lab: Lab, options: SiteOptions = {}): Promise<Sit
   });
   await zones.waitHealthy();
   const address = await zones.ip();
-  const pebble = await lab.run({
-    image: await lab.ensureImage("pebble", join(import.meta.dirname, "../../fixtures/images/pebble")),
-    networks: { [network]: ["pebble"] },
-    // A third of all nonces is refused, as a busy authority does.
-    env: {
-      PEBBLE_DNS: options.authorityDns ?? `${address}:53`,
-      PEBBLE_WFE_NONCEREJECT: "33",
-      ...options.env,
-    },
-    settings: { "config.json": pebbleConfig(options), "tls.crt": own.certificate, "tls.key": own.key },
-    publish: [DIRECTORY_PORT, MANAGEMENT_PORT],
-  });
-  await untilLine(lab, pebble, (line) => line.includes("Listening on: 0.0.0.0:14000"));
+  const { authorityDns = `${address}:53`, ...authority } = options;
+  const pebble = await startPebble(lab, { network, identity: own, dns: authorityDns, ...authority });
   const dns = liveDns(`http://127.0.0.1:${await zones.port("8080/tcp")}/v5/livedns`, TOKEN);
   const account = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   return {
-    ...{ network, volume, own, dns, pebble },
+    ...{ network, volume, own, dns },
     start: ({ token = TOKEN, ...more } = {}) => {
       const settings = CertifierSettings.parse({
         ...{
@@ -142,14 +123,7 @@ export async function openSite(lab: Lab, options: SiteOptions = {}): Promise<Sit
         volumes: { "/certificates": volume },
       });
     },
-    roots: async () => {
-      const { stdout } = await zones.exec([
-        "node",
-        "--eval",
-        `process.env.NODE_TLS_REJECT_UNAUTHORIZED="0"; fetch("https://pebble:15000/roots/0").then(async r => process.stdout.write(await r.text()))`,
-      ]);
-      return stdout;
-    },
+    roots: pebble.roots,
     served: async () => {
       const reader = await lab.run({
         ...{ image: livedns, user: 5053, hardened: true },
@@ -168,26 +142,6 @@ export async function openSite(lab: Lab, options: SiteOptions = {}): Promise<Sit
     texts: async (name) =>
       (await dns.get(ZONE, name, "TXT").catch(() => [])).map((text) => text.replaceAll('"', "")),
   };
-}
-
-function pebbleConfig({ validity = 7_776_000, blocked = [] }: SiteOptions): string {
-  return JSON.stringify({
-    pebble: {
-      listenAddress: "0.0.0.0:14000",
-      managementListenAddress: "0.0.0.0:15000",
-      certificate: "/settings/tls.crt",
-      privateKey: "/settings/tls.key",
-      httpPort: 5002,
-      tlsPort: 5001,
-      ocspResponderURL: "",
-      externalAccountBindingRequired: false,
-      domainBlocklist: blocked,
-      retryAfter: { authz: 1, order: 1 },
-      keyAlgorithm: "ecdsa",
-      certificateValidityPeriod: validity,
-      profiles: { default: { description: "for tests", validityPeriod: validity } },
-    },
-  });
 }
 
 /** The first entry of a daemon's log that `wanted` says yes to. */

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { zoneFile } from "../../../stacks/zone-file.ts";
-import { imapLine, renderSummary, Summary, shellQuote, swaksLine } from "../../../tools/bootstrap/summary.ts";
+import {
+  imapLine,
+  renderSummary,
+  Summary,
+  shellQuote,
+  swaksLine,
+  trusted,
+} from "../../../tools/bootstrap/summary.ts";
 
 const output = {
   prefix: "semail-dev",
@@ -37,6 +44,33 @@ test("the IMAP line reads the newest mail of the second person, quoted for a she
     "curl --silent --show-error --cacert /co/ca.pem --user 'bob@semail.test:it'\\''s b' " +
       "'imaps://127.0.0.1:2993/INBOX;MAILINDEX=*'",
   );
+});
+
+test("with a certificate of a public authority, programs connect by name and are told nothing of trust", () => {
+  const hostnames = { smtp: "smtp.semail.test", imap: "imap.semail.test" };
+  const more = {
+    ...summary,
+    hostnames,
+    certificates: { kind: "acme" as const, roots: [] },
+    portal: { port: 8443 },
+  };
+  assert.match(
+    swaksLine(more, "/co/ca.pem") ?? "",
+    /^swaks --server smtp\.semail\.test --port 2587 --tls --tls-verify --auth /,
+  );
+  assert.match(
+    imapLine(more, "/co/ca.pem") ?? "",
+    /^curl [a-z -]+ --user .* 'imaps:\/\/imap\.semail\.test:2993\//,
+  );
+  const text = renderSummary(more, { ca: "/co/ca.pem", records: "r" });
+  assert.match(text, /https:\/\/semail\.test:8443\//);
+  assert.doesNotMatch(text, /ca\.pem/);
+  const own = {
+    ...more,
+    certificates: { kind: "acme" as const, roots: ["-----BEGIN CERTIFICATE-----root"] },
+  };
+  assert.match(swaksLine(own, "/co/ca.pem") ?? "", /--tls-ca-path \/co\/ca\.pem/);
+  assert.match(trusted(own) ?? "", /root\n$/);
 });
 
 test("who has no mailbox is listed with their password, and writes to nobody", () => {

@@ -31,6 +31,7 @@ config:
   semail:host: { bind: 0.0.0.0, address: 192.0.2.1 }
   semail:dns: { provider: gandi, apiUrl: "https://api.example", spf: merge }
   semail:portal: { enabled: true }
+  semail:certificates: { kind: acme, agreed: true }
   semail:ports: { smtp: 25 }
   semail:users:
     bob: { name: Bob, forward: { secure: v1:xyz } }
@@ -41,6 +42,7 @@ config:
   assert.equal(config.host.address, "192.0.2.1");
   assert.deepEqual([config.dns.provider, config.dns.spf], ["dev", "merge"]);
   assert.equal(config.portal.enabled, false);
+  assert.equal(config.certificates.kind, "own");
   assert.equal(config.users.bob?.forward, undefined);
   assert.notEqual(config.ports.smtp, 25);
 });

@@ -37,6 +37,10 @@ const CASES: Readonly<Record<string, [Partial<Situation>, Decision]>> = {
     { renewAt: 0 },
     { serveOwn: false, order: "renewal", wakeAt: DAY },
   ],
+  "the authority names a time that has passed of one that it issued just now": [
+    { now: 1, renewAt: 0 },
+    { serveOwn: false, order: undefined, wakeAt: DAY },
+  ],
   "the authority names a time after its end": [
     { renewAt: 99 * DAY },
     { serveOwn: false, order: undefined, wakeAt: 81 * DAY },

@@ -184,7 +184,7 @@ describe("a service", () => {
     name: string,
     change: Heard,
     wanted: RegExp | undefined,
-    more?: { publicTrust?: boolean; protocol?: Protocol },
+    more?: { publicTrust?: boolean; protocol?: Protocol; certifier?: string },
   ][] = [
     ["is well", {}, undefined],
     [
@@ -227,6 +227,30 @@ describe("a service", () => {
       { publicTrust: true },
     ],
     [
+      "has one of our own where a public authority shall issue it",
+      {},
+      /^warning: the stack's own authority issued /,
+      { certifier: "semail-prod-certifier" },
+    ],
+    [
+      "has one of our own where senders need the public one that is to come",
+      {},
+      /^error: the stack's own authority issued /,
+      { certifier: "semail-prod-certifier", publicTrust: true },
+    ],
+    [
+      "has one of a public authority",
+      { shown: { ...shown, own: false } },
+      undefined,
+      { certifier: "semail-prod-certifier", publicTrust: true },
+    ],
+    [
+      "has one of a public authority that nobody renewed",
+      { shown: { ...shown, own: false, notAfter: new Date("2026-06-09") } },
+      /^warning: its certificate ends in 8 days/,
+      { certifier: "semail-prod-certifier" },
+    ],
+    [
       "relays for strangers",
       { relay: "250 2.1.5 ok" },
       /^error: it takes a stranger's mail to a foreign domain/,
@@ -241,7 +265,7 @@ describe("a service", () => {
   ];
   for (const [name, change, wanted, more = {}] of cases) {
     test(name, () => {
-      const { protocol = "smtp", publicTrust = false } = more;
+      const { protocol = "smtp", publicTrust = false, certifier } = more;
       const endpoint = {
         protocol,
         host: "192.0.2.1",
@@ -250,12 +274,17 @@ describe("a service", () => {
         ca: "",
         timeoutMs: 1,
       };
-      const lines = said(
-        checkService({ endpoint, heard: { ...good, ...change } }, { now, domain: ZONE, publicTrust }),
+      const checks = checkService(
+        { endpoint, heard: { ...good, ...change } },
+        { now, domain: ZONE, publicTrust, certifier },
       );
+      const lines = said(checks);
       if (wanted === undefined) return assert.deepEqual(lines, []);
       assert.equal(lines.length, 1, lines.join("\n"));
       assert.match(lines[0] ?? "", wanted);
+      if (certifier === undefined) return;
+      const [finding] = checks.flatMap(({ findings }) => findings);
+      assert.match(finding?.remedy ?? "", /`docker logs semail-prod-certifier`/);
     });
   }
 });

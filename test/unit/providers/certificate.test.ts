@@ -190,3 +190,20 @@ test("create and update keep the authority's key out of the outputs", async () =
   const renewed = await leaf.update(made.id, made.outs, inputs);
   assert.notEqual(renewed.outs.privateKeyPem, made.outs.privateKeyPem);
 });
+
+test("a certificate for a key that is given keeps it, and another key has it issued anew", async () => {
+  const first = await issueCertificate(ca, request);
+  const { privateKeyPem: keyPem } = first;
+  const second = await issueCertificate(ca, { ...request, keyPem });
+  assert.equal(createPrivateKey(second.privateKeyPem).equals(createPrivateKey(keyPem)), true);
+  assert.ok(new X509Certificate(second.certificatePem).checkPrivateKey(createPrivateKey(keyPem)));
+  assert.notEqual(second.serialNumber, first.serialNumber);
+  const olds = {
+    ...request,
+    caCertificatePem: ca.certificatePem,
+    notAfter: later(90).toISOString(),
+    renewBeforeDays: 30,
+  };
+  const changed = (news: object) => compareCertificate({ olds, news: { ...olds, ...news }, now }).changes;
+  assert.deepEqual([changed({}), changed({ keyPem })], [false, true]);
+});

@@ -6,6 +6,9 @@ import { check, create, diff } from "../../../components/providers/key-pair/crud
 /** The key that a DKIM verifier makes of a p= value. */
 const fromDkim = {
   "rsa-2048": (p: string) => createPublicKey({ key: Buffer.from(p, "base64"), format: "der", type: "spki" }),
+  // No DKIM key: what a TLSA record is of.
+  "ecdsa-p256": (p: string) =>
+    createPublicKey({ key: Buffer.from(p, "base64"), format: "der", type: "spki" }),
   ed25519: (p: string) => {
     const x = Buffer.from(p, "base64");
     assert.equal(x.length, 32);
@@ -16,8 +19,8 @@ const fromDkim = {
   },
 };
 
-for (const algorithm of ["rsa-2048", "ed25519"] as const) {
-  test(`a signature of the ${algorithm} key verifies with the DKIM value`, async () => {
+for (const algorithm of ["rsa-2048", "ed25519", "ecdsa-p256"] as const) {
+  test(`a signature of the ${algorithm} key verifies with its public value`, async () => {
     const { id, outs } = await create({ algorithm });
     const privateKey = createPrivateKey(outs.privateKeyPem);
     const digest = algorithm === "ed25519" ? null : "sha256";

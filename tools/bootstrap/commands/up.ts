@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 import { Fault } from "../fault.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
 import { writePrivate } from "../stack.ts";
-import { renderSummary, Summary } from "../summary.ts";
+import { renderSummary, Summary, trusted } from "../summary.ts";
 import { examineStack } from "./doctor.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
@@ -48,8 +48,9 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
       z.prettifyError(parsed.error),
     );
   }
-  const { ca, domain, records } = parsed.data;
+  const { domain, records } = parsed.data;
   const files = { ca: join(stack.folder, "ca.pem"), records: join(stack.folder, "records.zone") };
+  const ca = trusted(parsed.data);
   if (ca) writePrivate(files.ca, ca);
   writePrivate(files.records, zoneFile(domain, records));
   context.say.line(renderSummary(parsed.data, files));
