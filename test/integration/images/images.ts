@@ -81,7 +81,7 @@ export async function runImage(lab: Lab, image: ImageName, more: Options = {}): 
   const data = DATA[image];
   return lab.run({
     ...usual,
-    image: await ensure(lab, image),
+    image: more.image ?? (await ensure(lab, image)),
     user,
     hardened: true,
     health: true,
@@ -101,6 +101,9 @@ export async function healthy(lab: Lab, image: ImageName, more: Options = {}): P
   await handle.waitHealthy();
   return handle;
 }
+
+/** The tag of the box, for images on top of it. */
+export const boxImage = (lab: Lab): Promise<string> => ensure(lab, "box");
 
 function ensure(lab: Lab, image: ImageName): Promise<string> {
   return lab.ensureImage(
