@@ -50,8 +50,11 @@ export const LOG_EVENTS = {
   "smtp.auth.failed": "An authentication was refused",
   "smtp.auth.locked":
     "No password was looked at: too many wrong ones by this client; smtp.auth.failed follows",
+  "smtp.auth.unsaved":
+    "A failed or a good login could not be written down; it counts until the next restart of the daemon",
   "smtp.auth.revoked": "The person was removed or changed since they logged in; their session was ended",
-  "smtp.sending.limited": "A person has reached a sending limit; their message was answered 450",
+  "smtp.sending.limited":
+    "A person has reached a sending limit; the sender, a recipient or the message was answered 450 or 452",
   "smtp.message.accepted": "A message was answered 2xx",
   "smtp.message.refused": "A message was answered 4xx or 5xx",
   "smtp.policy.error": "A policy failed unexpectedly; the client was answered 451",

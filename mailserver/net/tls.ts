@@ -44,9 +44,11 @@ export function serverHandshake(raw: Socket, context: SecureContext, timeoutMs: 
   const timer = setTimeout(() => secured.destroy(new Error("the TLS hand-shake took too long")), timeoutMs);
   const fail = (error?: Error): void => reject(error ?? new Error("closed during the TLS hand-shake"));
   const closed = (): void => fail();
-  secured.once("error", fail).once("close", closed);
+  // The end of what the client says shows to readers alone, and nobody reads yet. Nothing is taken out by looking.
+  const look = (): void => void secured.read(0);
+  secured.once("error", fail).once("close", closed).once("end", closed).on("readable", look);
   secured.once("secure", () => {
-    secured.off("error", fail).off("close", closed);
+    secured.off("error", fail).off("close", closed).off("end", closed).off("readable", look);
     resolve(secured);
   });
   return promise.finally(() => clearTimeout(timer));

@@ -11,6 +11,27 @@ export interface LoginGuardOptions {
   readonly now: () => number;
   /** Each failure so far holds the answer back by this much. */
   readonly stepMs?: number;
+  /** What outlives the process; without it, a restart forgives all. */
+  readonly memory?: LoginMemory;
+}
+
+/** Failures that are counted under a key, until a time in milliseconds since 1970. */
+export interface FailureCount {
+  readonly key: string;
+  readonly failures: number;
+  readonly until: number;
+}
+
+/** Keeps what a guard knows. Its methods must not throw: who may log in never hangs on it. */
+export interface LoginMemory {
+  /** The name under which something is remembered: what a client calls itself may be a mistyped password. */
+  seal(key: string): string;
+  /** What is known, the oldest first. */
+  load(): { readonly failures: readonly FailureCount[]; readonly homes: readonly string[] };
+  keepFailures(count: FailureCount): void;
+  forgetFailures(key: string): void;
+  keepHome(key: string): void;
+  forgetHome(key: string): void;
 }
 
 export interface LoginGuard {
@@ -36,10 +57,16 @@ const CLIENT_FAILURES = 20;
 const ANYWHERE_FAILURES = 50;
 const LOCK_MS = 300_000;
 const LONGEST_DELAY_MS = 5_000;
-/** Counters kept at most; the oldest go first. */
+/** Counters kept at most, and homes; the oldest go first. */
 const MAX_COUNTERS = 10_000;
 /** No login is longer (RFC 5321 section 4.5.3.1: 64 + 1 + 255); what is, must not fill the memory. */
 const MAX_ACCOUNT = 320;
+
+const NO_MEMORY: LoginMemory = {
+  seal: (key) => key,
+  load: () => ({ failures: [], homes: [] }),
+  ...{ keepFailures: () => {}, forgetFailures: () => {}, keepHome: () => {}, forgetHome: () => {} },
+};
 
 interface Counter {
   failures: number;
@@ -50,10 +77,17 @@ interface Counter {
 /** Failures by key, forgotten after a while. */
 class Failures {
   readonly #now: () => number;
-  readonly #counters = new Map<string, Counter>();
+  readonly #memory: LoginMemory;
+  readonly #counters: Map<string, Counter>;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, memory: LoginMemory, known: readonly FailureCount[]) {
     this.#now = now;
+    this.#memory = memory;
+    // A clock that was set back meanwhile locks nobody out for longer.
+    const latest = now() + LOCK_MS;
+    this.#counters = new Map(
+      known.map(({ key, failures, until }) => [key, { failures, until: Math.min(until, latest) }]),
+    );
   }
 
   read(key: string): number {
@@ -62,22 +96,29 @@ class Failures {
   }
 
   count(key: string): number {
-    const failures = this.read(key) + 1;
+    const counter = { failures: this.read(key) + 1, until: this.#now() + LOCK_MS };
     this.#counters.delete(key);
-    this.#counters.set(key, { failures, until: this.#now() + LOCK_MS });
+    this.#counters.set(key, counter);
+    this.#memory.keepFailures({ key, ...counter });
     const oldest = this.#counters.keys().next();
-    if (this.#counters.size > MAX_COUNTERS && oldest.done === false) this.#counters.delete(oldest.value);
-    return failures;
+    if (this.#counters.size > MAX_COUNTERS && oldest.done === false) this.forget(oldest.value);
+    return counter.failures;
   }
 
   forget(key: string): void {
-    this.#counters.delete(key);
+    if (this.#counters.delete(key)) this.#memory.forgetFailures(key);
   }
 }
 
 /** From which networks which accounts were logged in to; those not used for longest are forgotten. */
 class Homes {
-  readonly #known = new Set<string>();
+  readonly #memory: LoginMemory;
+  readonly #known: Set<string>;
+
+  constructor(memory: LoginMemory, known: readonly string[]) {
+    this.#memory = memory;
+    this.#known = new Set(known);
+  }
 
   has(key: string): boolean {
     return this.#known.has(key);
@@ -86,14 +127,19 @@ class Homes {
   add(key: string): void {
     this.#known.delete(key);
     this.#known.add(key);
+    this.#memory.keepHome(key);
     const oldest = this.#known.values().next();
-    if (this.#known.size > MAX_COUNTERS && oldest.done === false) this.#known.delete(oldest.value);
+    if (this.#known.size <= MAX_COUNTERS || oldest.done !== false) return;
+    this.#known.delete(oldest.value);
+    this.#memory.forgetHome(oldest.value);
   }
 }
 
-export function createLoginGuard({ now, stepMs = 500 }: LoginGuardOptions): LoginGuard {
-  const failures = new Failures(now);
-  const homes = new Homes();
+export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
+  const { now, stepMs = 500, memory = NO_MEMORY } = options;
+  const known = memory.load();
+  const failures = new Failures(now, memory, known.failures);
+  const homes = new Homes(memory, known.homes);
   const underWay = new Map<string, number>();
   let ended = Promise.withResolvers<void>();
 
@@ -113,10 +159,11 @@ export function createLoginGuard({ now, stepMs = 500 }: LoginGuardOptions): Logi
 
   return {
     async begin(account, client) {
-      const network = clientNetwork(client);
+      const origin = clientNetwork(client);
       const name = account.toLowerCase().slice(0, MAX_ACCOUNT);
-      const ofAccount = JSON.stringify([network, name]);
-      const anywhere = JSON.stringify([name]);
+      const network = memory.seal(origin);
+      const ofAccount = memory.seal(JSON.stringify([origin, name]));
+      const anywhere = memory.seal(JSON.stringify([name]));
       const limits: [string, number][] = [
         [ofAccount, ACCOUNT_FAILURES],
         [network, CLIENT_FAILURES],

@@ -25,8 +25,10 @@ import { createArcSealer } from "./arc.ts";
 import { createDeliver, type DeliverDeps } from "./deliver.ts";
 import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
+import { openLimitsFile } from "./limits-file.ts";
+import { createLoginMemory } from "./login-memory.ts";
 import { createNotifier } from "./notify.ts";
-import { openSendingLimits } from "./sending-limits.ts";
+import { createSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
 
 /** Deliveries to others are mostly waiting: for DNS, for a handshake, for a host that may never answer. */
@@ -76,12 +78,14 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   log.info("queue.started", await queue.counts());
   const { messageBytes } = settings.limits;
   const room = new Room(ROOM_MESSAGES * messageBytes, CLIENT_MESSAGES * messageBytes);
+  const limitsFile = openLimitsFile(settings.queueDir);
   const guard = createLoginGuard({
     now: clock.now,
+    memory: createLoginMemory({ db: limitsFile, secret: settings.relay.password, now: clock.now, log }),
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
   const stsStore = openStsStore(settings.queueDir);
-  const limits = openSendingLimits({ dir: settings.queueDir, limits: settings.sending, now: clock.now });
+  const limits = createSendingLimits({ db: limitsFile, limits: settings.sending, now: clock.now });
   const handlerDeps = {
     ...deps,
     hostname,
@@ -98,7 +102,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   };
   const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
     await queue.close();
-    limits.close();
+    limitsFile.close();
     stsStore.close();
     throw error;
   });
@@ -117,7 +121,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
       await Promise.all([connections.close(), abroad.close()]);
       await queue.close();
-      limits.close();
+      limitsFile.close();
       stsStore.close();
       await directory.close();
     },

@@ -1,9 +1,6 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
-import { isAscii } from "node:buffer";
-import type { SendingSettings } from "../contract.ts";
 import { formatMessage, type Message, parseMessage } from "../message/header.ts";
 import { authorsOf } from "../message/mailboxes.ts";
-import type { Log } from "../net/log.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
@@ -20,7 +17,8 @@ import {
   type SenderFacts,
   type Verdict,
 } from "../policy/relay.ts";
-import { type Queue, QueueFull } from "../queue/queue.ts";
+import type { Clock } from "../queue/clock.ts";
+import { QueueFull } from "../queue/queue.ts";
 import { destinationOf } from "../queue/route.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
@@ -37,24 +35,18 @@ import type {
 import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
-import { limitReply, limitWarning } from "./limit-warning.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
-import { isLooping, prepare } from "./prepare.ts";
-import { Recipients } from "./recipients.ts";
-import type { SendingLimits } from "./sending-limits.ts";
+import { envelopeOf, isLooping, prepare } from "./prepare.ts";
+import { checkMessage, checkRecipients, countMessage, type QuotaDeps, type Sender } from "./quota.ts";
+import { type Named, Recipients } from "./recipients.ts";
 
-export interface HandlerDeps extends LoginDeps {
-  readonly hostname: string;
-  readonly domains: readonly string[];
+export interface HandlerDeps extends LoginDeps, QuotaDeps {
   readonly rules: LocalRules;
-  readonly queue: Pick<Queue, "enqueue">;
   readonly signers: readonly DkimSigner[];
   /** Seals what is forwarded. */
   readonly sealer?: ArcSealer;
   readonly room: Room;
-  readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
-  readonly newId: () => string;
-  readonly log: Log;
+  readonly clock: Clock;
 }
 
 const LOOP = reply(554, "5.4.6", "The message has passed too many servers: it runs in a circle");
@@ -74,7 +66,13 @@ export function createHandler(
 interface Draft {
   readonly message: Gathering;
   readonly recipients: Recipients;
+  /** Those to whom the person has not written before. */
+  readonly fresh: Set<string>;
 }
+
+/** A recipient; `place` is the same for whatever is the same mailbox. */
+type Place = Named & { readonly place: string };
+type Counted = Awaited<ReturnType<typeof countMessage>>;
 
 class Submission implements SessionHandler {
   readonly #listener: Listener;
@@ -100,10 +98,14 @@ class Submission implements SessionHandler {
     const verdict = decideSender(this.#facts(transaction));
     const { directory, log } = this.#deps;
     if (verdict.kind === "refuse" || this.#identity.kind !== "person") return verdict;
+    const { uid } = this.#identity;
     const gone = await revoked(this.#identity, directory);
-    if (gone === undefined) return verdict;
-    log.warn("smtp.auth.revoked", { session: this.#session.id, user: this.#identity.uid });
-    return { kind: "refuse", reply: gone };
+    if (gone !== undefined) {
+      log.warn("smtp.auth.revoked", { session: this.#session.id, user: uid });
+      return { kind: "refuse", reply: gone };
+    }
+    const limited = await checkMessage({ uid, session: this.#session.id }, this.#deps);
+    return limited === undefined ? verdict : { kind: "refuse", reply: limited };
   }
 
   async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
@@ -115,9 +117,12 @@ class Submission implements SessionHandler {
     const answer = await this.#find(mailbox);
     const recipient = answer === "foreign" ? answer : answer.kind;
     const verdict = decideRecipient({ ...facts, recipient });
-    if (verdict.kind === "accept") {
-      this.#add(transaction, { address: mailbox, parameters }, answer);
-    }
+    if (verdict.kind === "refuse") return verdict;
+    const draft = this.#draft(transaction);
+    const places = this.#places({ address: mailbox, parameters }, answer);
+    const limited = await this.#limitRecipients(draft, places);
+    if (limited !== undefined) return { kind: "refuse", reply: limited };
+    for (const { place, ...named } of places) draft.recipients.add(place, named);
     return verdict;
   }
 
@@ -145,25 +150,18 @@ class Submission implements SessionHandler {
     const authors = authorsOf(message.fields);
     const verdict = this.#judge(message, authors);
     if (verdict.kind === "refuse") return verdict;
-    const limited = await this.#limit(draft);
-    if (limited !== undefined) return { kind: "refuse", reply: limited };
-    const id = newId();
-    const { from, parameters } = transaction;
-    const body = await this.#finish(message, authors, { queueId: id, ours: this.#isOurs(transaction) });
-    const header = body.subarray(0, body.length - message.body.length);
     const recipients = draft.recipients.all();
-    const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)];
-    const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
-    const envelope = {
-      from: from?.text ?? "",
-      eightBit: !isAscii(message.body),
-      smtputf8: parameters.smtputf8 === true && wide,
-      ...(parameters.ret && { ret: parameters.ret }),
-      ...(parameters.envid !== undefined && { envid: parameters.envid }),
-    };
+    const id = newId();
+    const body = await this.#finish(message, authors, { queueId: id, ours: this.#isOurs(transaction) });
+    const to = recipients.map(addressOf);
+    const header = body.subarray(0, body.length - message.body.length);
+    const envelope = envelopeOf(transaction, { to, header, body: message.body });
+    const counted = await this.#count(recipients);
+    if (counted?.kind === "refused") return { kind: "refuse", reply: counted.reply };
     try {
       await queue.enqueue({ id, created: clock.now(), envelope, recipients, body });
     } catch (error) {
+      counted?.giveBack();
       throw new SmtpError(error instanceof QueueFull ? FULL : QUEUE_FAILED, error);
     }
     const { id: session, user } = this.#session;
@@ -172,27 +170,26 @@ class Submission implements SessionHandler {
       session,
       user,
       from: envelope.from,
-      to: texts.slice(1),
+      to,
       size: body.length,
     });
     return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
   }
 
-  /** Undefined, or that the person has sent enough for now: then the postmaster hears of it, once a day. */
-  async #limit({ recipients }: Draft): Promise<Reply | undefined> {
+  async #limitRecipients({ fresh }: Draft, places: readonly Place[]): Promise<Reply | undefined> {
+    const sender = this.#sender();
+    return sender && checkRecipients({ addresses: places.map(addressOf), fresh }, sender, this.#deps);
+  }
+
+  async #count(recipients: readonly Pick<Named, "address">[]): Promise<Counted | undefined> {
+    const sender = this.#sender();
+    return sender && countMessage(recipients.map(addressOf), sender, this.#deps);
+  }
+
+  /** Who is held to limits; undefined for a daemon of ours: what it forwards is counted nowhere. */
+  #sender(): Sender | undefined {
     if (this.#identity.kind !== "person") return undefined;
-    const { sending, queue, log, newId, clock, hostname, domains } = this.#deps;
-    const { uid } = this.#identity;
-    const addresses = recipients.all().map(({ address }) => address);
-    const limit = sending.limits.take(uid, addresses);
-    if (limit === undefined) return undefined;
-    log.warn("smtp.sending.limited", { user: uid, session: this.#session.id, limit });
-    if (sending.limits.firstToday(uid)) {
-      const facts = { uid, limit, limits: sending.settings, hostname, domain: domains[0] ?? hostname };
-      const warning = limitWarning({ ...facts, id: newId(), now: clock.now() });
-      await queue.enqueue(warning).catch((error: unknown) => log.error("queue.error", { error }));
-    }
-    return limitReply(limit, sending.settings);
+    return { uid: this.#identity.uid, session: this.#session.id };
   }
 
   #judge(message: Message, authors: Authors): Verdict {
@@ -253,41 +250,44 @@ class Submission implements SessionHandler {
     return { local: address.local, domain, text: `${address.text}@${domain}` };
   }
 
-  #add(
-    transaction: Transaction,
-    { address, parameters }: Recipient,
-    answer: RecipientAnswer | "foreign",
-  ): void {
-    const { recipients } = this.#draft(transaction);
+  /** Where mail for a recipient goes: to them, and to where they forward it. */
+  #places({ address, parameters }: Recipient, answer: RecipientAnswer | "foreign"): Place[] {
     // smtp-in says by ORCPT for whom it forwards mail; a person's says what they call the recipient.
     const original = this.#listener === "relay" ? parameters.orcpt?.address : undefined;
     const orcpt = this.#listener === "relay" ? undefined : parameters.orcpt;
-    const add = (to: Address, name: string | undefined, notify: RcptParameters["notify"]) => {
+    const place = (to: Address, name: string | undefined, notify: RcptParameters["notify"]): Place => {
       const destination = destinationOf(to, this.#deps.domains);
-      recipients.add(`${destination} ${mailboxOf(to)}`, {
+      return {
+        place: `${destination} ${mailboxOf(to)}`,
         address: to.text,
         destination,
         ...(name !== undefined && { original: name }),
         ...(notify && { notify }),
         ...(orcpt && { orcpt }),
-      });
+      };
     };
-    add(address, original, parameters.notify);
-    if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return;
+    const own = place(address, original, parameters.notify);
+    if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return [own];
     const forward = parseAddress(answer.forward, { utf8: true });
-    if (forward === undefined) this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
-    else add(forward, original ?? address.text, forwardWish(parameters.notify));
+    if (forward !== undefined) {
+      return [own, place(forward, original ?? address.text, forwardWish(parameters.notify))];
+    }
+    this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
+    return [own];
   }
 
   #draft(transaction: Transaction): Draft {
     const known = this.#drafts.get(transaction) ?? {
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
       recipients: new Recipients(),
+      fresh: new Set<string>(),
     };
     this.#drafts.set(transaction, known);
     return known;
   }
 }
+
+const addressOf = ({ address }: Pick<Named, "address">): string => address;
 
 /** As LDAP and people write it: lower case, not quoted. */
 function mailboxOf({ local, domain }: Address): string {

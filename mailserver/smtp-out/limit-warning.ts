@@ -13,9 +13,18 @@ const WORDS: Readonly<Record<Limit, (limit: number) => string>> = {
     `${limit} recipients a day that you never wrote to are the limit: try again tomorrow, or ask postmaster`,
 };
 
-/** For now: mail programs keep the message and try again. */
-export function limitReply(limit: Limit, limits: SendingSettings): Reply {
-  return reply(450, "4.7.1", WORDS[limit](limits[limit]));
+/** Where in a transaction it is said. */
+export type Stage = "mail" | "rcpt" | "message";
+
+/**
+ * For now: mail programs keep the message and try again. At RCPT it is 452 4.5.3, too many recipients (RFC 5321 section
+ * 4.5.3.1.10), since those that were taken before can still have the message.
+ */
+export function limitReply(limit: Limit, limits: SendingSettings, stage: Stage): Reply {
+  const words = WORDS[limit](limits[limit]);
+  return limit === "newRecipientsPerDay" && stage === "rcpt"
+    ? reply(452, "4.5.3", words)
+    : reply(450, "4.7.1", words);
 }
 
 export interface WarningFacts {

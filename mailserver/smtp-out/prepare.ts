@@ -1,8 +1,9 @@
 /** What smtp-out changes in a message before it is queued. Pure. */
-
+import { isAscii } from "node:buffer";
 import { type Field, type Message, makeField } from "../message/header.ts";
+import type { NewItem } from "../queue/item.ts";
 import { rfc5322Date } from "../smtp/date.ts";
-import type { SessionInfo } from "../smtp/types.ts";
+import type { SessionInfo, Transaction } from "../smtp/types.ts";
 
 export interface PrepareFacts {
   /** Ours. */
@@ -51,4 +52,26 @@ function receivedValue({ kind, session, hostname, queueId, now }: PrepareFacts):
 /** What a client called itself never breaks out of its place. */
 function clean(helo: string | undefined): string {
   return helo === undefined || !/^[\w.:[\]-]{1,255}$/.test(helo) ? "unknown" : helo;
+}
+
+interface Parts {
+  readonly to: readonly string[];
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** What the next server is told of a message; SMTPUTF8 only where it is needed (RFC 6531 section 3.4). */
+export function envelopeOf(
+  { from, parameters }: Transaction,
+  { to, header, body }: Parts,
+): NewItem["envelope"] {
+  const texts = [from?.text ?? "", ...to];
+  const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
+  return {
+    from: from?.text ?? "",
+    eightBit: !isAscii(body),
+    smtputf8: parameters.smtputf8 === true && wide,
+    ...(parameters.ret && { ret: parameters.ret }),
+    ...(parameters.envid !== undefined && { envid: parameters.envid }),
+  };
 }

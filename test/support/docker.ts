@@ -125,12 +125,20 @@ async function ensureImage(
   if (known) return tag;
   const output = await docker.buildImage(tar(), { t: tag, buildargs: buildArgs });
   const lines: string[] = [];
+  // A step that fails is an event like any other; the stream itself ends in good order.
+  let fault: string | undefined;
   await new Promise<void>((resolve, reject) => {
     docker.modem.followProgress(
       output,
-      (error) =>
-        error ? reject(new Error(`${image} can't be built: ${error.message}\n${lines.join("")}`)) : resolve(),
-      (event: { stream?: string; error?: string }) => lines.push(event.stream ?? event.error ?? ""),
+      (error) => {
+        fault ??= error?.message;
+        if (fault === undefined) resolve();
+        else reject(new Error(`${image} can't be built: ${fault}\n${lines.join("")}`));
+      },
+      (event: { stream?: string; error?: string }) => {
+        fault ??= event.error;
+        lines.push(event.stream ?? event.error ?? "");
+      },
     );
   });
   return tag;

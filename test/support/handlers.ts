@@ -69,7 +69,10 @@ export function outboundHandler(
     signers: [],
     sending: {
       settings: SendingSettings.parse({}),
-      limits: { take: () => undefined, firstToday: () => false, close: () => {} },
+      limits: {
+        ...{ would: () => undefined, isNew: () => false, firstToday: () => false },
+        take: () => ({ kind: "counted", giveBack: () => {} }),
+      },
     },
     newId: () => "item",
     log: silentLog,

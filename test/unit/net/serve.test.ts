@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import nodemailer from "nodemailer";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { accepted } from "../../../mailserver/smtp/replies.ts";
@@ -137,6 +139,30 @@ describe("a listener", () => {
     const raw = await client(to);
     assert.equal(await raw.reply(), "220");
   });
+
+  const cuts: Readonly<Record<string, (raw: Socket) => void>> = {
+    "before a byte of it": (raw) => void raw.end(),
+    "within its first record": (raw) => void raw.end(Buffer.from("160301", "hex")),
+    "after the client's side of TLS 1.3": (raw) => {
+      const options = { socket: raw, rejectUnauthorized: false, minVersion: "TLSv1.3" } as const;
+      connectTls(options, () => raw.end()).on("error", () => {});
+    },
+  };
+  for (const [stage, cut] of Object.entries(cuts)) {
+    test(`lets go at once of a client that leaves in the hand-shake, ${stage}`, {
+      timeout: 20_000,
+    }, async () => {
+      const left = Promise.withResolvers<void>();
+      const info = (event: string) => void (event === "smtp.session.close" && left.resolve());
+      const to = await inbox({ tls: identity, log: { ...silentLog, info }, limits: { idleMs: 60_000 } });
+      const raw = await client(to);
+      await raw.reply();
+      await raw.say("STARTTLS");
+      raw.socket.removeAllListeners("data").resume();
+      cut(raw.socket);
+      await left.promise;
+    });
+  }
 
   test("answers a client that closes its sending side right after its last command", async () => {
     const to = await inbox();

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SendingSettings, SessionLimits } from "../../../mailserver/contract.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
-import { type Limit, openSendingLimits } from "../../../mailserver/smtp-out/sending-limits.ts";
+import { QueueFull } from "../../../mailserver/queue/queue.ts";
+import { openLimitsFile } from "../../../mailserver/smtp-out/limits-file.ts";
+import {
+  createSendingLimits,
+  type Limit,
+  type SendingLimits,
+} from "../../../mailserver/smtp-out/sending-limits.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
 import { outboundHandler } from "../../support/handlers.ts";
@@ -17,6 +23,17 @@ const settings = SendingSettings.parse({
   newRecipientsPerDay: 4,
   exempt: ["ci"],
 });
+
+/** The limits as a daemon has them that begins with what is in the folder. */
+function open(dir: string, limits: SendingSettings, now: () => number): SendingLimits & Disposable {
+  const db = openLimitsFile(dir);
+  return Object.assign(createSendingLimits({ db, limits, now }), { [Symbol.dispose]: () => db.close() });
+}
+
+function take(limits: SendingLimits, uid: string, recipients: readonly string[]): Limit | undefined {
+  const taken = limits.take(uid, recipients);
+  return taken.kind === "limited" ? taken.limit : undefined;
+}
 
 type Step = readonly [atMs: number, uid: string, recipients: string, want: Limit | undefined];
 const cases: Record<string, readonly Step[]> = {
@@ -48,9 +65,8 @@ for (const [name, steps] of Object.entries(cases)) {
   test(`limited: ${name}; a restart forgives nothing`, async () => {
     await using folder = await temporaryFolder();
     for (const [at, uid, recipients, want] of steps) {
-      const limits = openSendingLimits({ dir: folder.path, limits: settings, now: () => NOON + at });
-      assert.equal(limits.take(uid, recipients.split(" ")), want, `${at} ${uid} ${recipients}`);
-      limits.close();
+      using limits = open(folder.path, settings, () => NOON + at);
+      assert.equal(take(limits, uid, recipients.split(" ")), want, `${at} ${uid} ${recipients}`);
     }
   });
 }
@@ -58,20 +74,38 @@ for (const [name, steps] of Object.entries(cases)) {
 test("0 is no limit", async () => {
   await using folder = await temporaryFolder();
   const none = SendingSettings.parse({ messagesPerMinute: 0, messagesPerDay: 0, newRecipientsPerDay: 0 });
-  const limits = openSendingLimits({ dir: folder.path, limits: none, now: () => NOON });
-  for (let n = 0; n < 1_100; n += 1) assert.equal(limits.take("alice", [`${n}@one.test`]), undefined);
-  limits.close();
+  using limits = open(folder.path, none, () => NOON);
+  for (let n = 0; n < 1_100; n += 1) assert.equal(take(limits, "alice", [`${n}@one.test`]), undefined);
 });
 
-test("who reaches a limit is told so for now, and the postmaster once a day", async () => {
+test("a message that could not be stored is not counted, nor are its recipients", async () => {
+  await using folder = await temporaryFolder();
+  using limits = open(folder.path, settings, () => NOON);
+  for (let n = 0; n < 10; n += 1) {
+    const taken = limits.take("alice", [`${n}@one.test`]);
+    assert.ok(taken.kind === "counted");
+    taken.giveBack();
+  }
+  assert.equal(limits.would("alice", 4), undefined);
+  assert.equal(limits.isNew("alice", "1@one.test"), true);
+});
+
+test("what is given back takes nothing from another message to the same recipient", async () => {
   await using folder = await temporaryFolder();
   let now = NOON;
-  const limits = openSendingLimits({ dir: folder.path, limits: settings, now: () => now });
-  const items: NewItem[] = [];
-  const handler = outboundHandler("submission", [], {
-    sending: { settings, limits },
-    queue: { enqueue: async (item) => void items.push(item) },
-  });
+  using limits = open(folder.path, settings, () => now);
+  const first = limits.take("alice", ["bob@one.test"]);
+  now += 1;
+  limits.take("alice", ["bob@one.test"]);
+  assert.ok(first.kind === "counted");
+  first.giveBack();
+  assert.equal(limits.isNew("alice", "bob@one.test"), false);
+  assert.equal(limits.would("alice", 4), "newRecipientsPerDay");
+});
+
+/** Alice, logged in; what she sends is in `items`. */
+async function alice(limits: SendingLimits, enqueue: (item: NewItem) => Promise<void>) {
+  const handler = outboundHandler("submission", [], { sending: { settings, limits }, queue: { enqueue } });
   const session = sessionOptions("submissions", {
     hostname: "mx.semail.test",
     limits: SessionLimits.parse({}),
@@ -79,15 +113,95 @@ test("who reaches a limit is told so for now, and the postmaster once a day", as
   const client = await Conversation.open({ session, handler, tls: true });
   await client.say("EHLO client.test");
   await client.auth("alice", "alice-secret");
-  const send = async () => {
-    for (const line of ["MAIL FROM:<alice@semail.test>", "RCPT TO:<eve@evil.test>", "DATA"])
-      await client.say(line);
-    return client.say("From: alice@semail.test\r\n\r\nhi\r\n.");
-  };
-  for (const want of [/^250 /, /^250 /, /^450 4\.7\.1 2 messages in a minute are the limit/, /^450 /]) {
-    assert.match(await send(), want);
+  return client;
+}
+
+const MAIL = "MAIL FROM:<alice@semail.test>";
+const TEXT = "From: alice@semail.test\r\n\r\nhi\r\n.";
+const rcpt = (name: string) => `RCPT TO:<${name}@evil.test>`;
+/** [what is said, what is answered] */
+type Line = readonly [string, RegExp];
+const message = (...names: string[]): Line[] => [
+  [MAIL, /^250 /],
+  ...names.map((name): Line => [rcpt(name), /^250 /]),
+  ["DATA", /^354 /],
+  [TEXT, /^250 /],
+];
+
+const dialogues: Record<string, readonly Line[]> = {
+  "messages a minute at MAIL": [
+    ...message("eve"),
+    ...message("eve"),
+    [MAIL, /^450 4\.7\.1 2 messages in a minute are the limit: try again in a minute/],
+    [rcpt("eve"), /^503 /],
+  ],
+  "new recipients at RCPT, and those before it get the message": [
+    [MAIL, /^250 /],
+    ...["a", "b", "c", "A", "d"].map((name): Line => [rcpt(name), /^250 /]),
+    [rcpt("e"), /^452 4\.5\.3 4 recipients a day that you never wrote to are the limit/],
+    [rcpt("d"), /^250 /],
+    ["DATA", /^354 /],
+    [TEXT, /^250 /],
+    [MAIL, /^250 /],
+    [rcpt("e"), /^452 4\.5\.3 /],
+    [rcpt("b"), /^250 /],
+  ],
+  "nothing of a transaction that is given up": [
+    ...[1, 2, 3].flatMap((): Line[] => [
+      [MAIL, /^250 /],
+      ...["a", "b", "c", "d"].map((name): Line => [rcpt(name), /^250 /]),
+      ["RSET", /^250 /],
+    ]),
+    ...message("e", "f", "g", "h"),
+  ],
+};
+for (const [name, lines] of Object.entries(dialogues)) {
+  test(`a person is told of limits: ${name}`, async () => {
+    await using folder = await temporaryFolder();
+    using limits = open(folder.path, settings, () => NOON);
+    const client = await alice(limits, async () => {});
+    for (const [line, want] of lines) assert.match(await client.say(line), want, line);
+  });
+}
+
+test("sessions side by side are each told at the end of a message, which alone counts", async () => {
+  await using folder = await temporaryFolder();
+  using limits = open(folder.path, settings, () => NOON);
+  const clients = await Promise.all([1, 2, 3].map(() => alice(limits, async () => {})));
+  for (const client of clients) {
+    for (const line of [MAIL, rcpt("eve"), "DATA"]) assert.match(await client.say(line), /^[23]5/);
   }
+  const ends = await Promise.all(clients.map((client) => client.say(TEXT)));
+  assert.deepEqual(ends.map((end) => end.slice(0, 9)).sort(), ["250 2.0.0", "250 2.0.0", "450 4.7.1"]);
+});
+
+test("a full disk takes no message from a person's count", async () => {
+  await using folder = await temporaryFolder();
+  using limits = open(folder.path, settings, () => NOON);
+  let full = true;
+  const client = await alice(limits, async () => {
+    if (full) throw new QueueFull("full");
+  });
+  const send = async () => {
+    for (const line of [MAIL, rcpt("eve"), "DATA"]) await client.say(line);
+    return client.say(TEXT);
+  };
+  for (let n = 0; n < 5; n += 1) assert.match(await send(), /^452 4\.3\.1 /);
+  full = false;
+  assert.match(await send(), /^250 /);
+});
+
+test("the postmaster hears once a day of who reached a limit", async () => {
+  await using folder = await temporaryFolder();
+  let now = NOON;
+  using limits = open(folder.path, settings, () => now);
+  const items: NewItem[] = [];
+  const client = await alice(limits, async (item) => void items.push(item));
+  const send = async () => {
+    for (const line of [MAIL, rcpt("eve"), "DATA", TEXT]) await client.say(line);
+  };
   const warnings = () => items.filter(({ envelope }) => envelope.from === "");
+  for (let n = 0; n < 4; n += 1) await send();
   assert.equal(items.length, 3);
   assert.deepEqual(warnings()[0]?.recipients, [
     { address: "postmaster@semail.test", destination: "local:postmaster@semail.test" },
@@ -96,5 +210,4 @@ test("who reaches a limit is told so for now, and the postmaster once a day", as
   now += DAY;
   for (let n = 0; n < 3; n += 1) await send();
   assert.equal(warnings().length, 2);
-  limits.close();
 });

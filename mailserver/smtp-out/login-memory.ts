@@ -1,0 +1,73 @@
+/** What the login guard knows, in the database of the limits: a restart must neither unlock a guesser nor lock out a home. */
+import { createHmac } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type { Log } from "../net/log.ts";
+import type { LoginMemory } from "../policy/login-guard.ts";
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS login_failures (key TEXT PRIMARY KEY, failures INTEGER, until INTEGER) STRICT;
+CREATE INDEX IF NOT EXISTS login_failures_until ON login_failures (until);
+CREATE TABLE IF NOT EXISTS login_homes (key TEXT PRIMARY KEY, last INTEGER) STRICT;
+CREATE INDEX IF NOT EXISTS login_homes_last ON login_homes (last);
+`;
+
+/** Where nobody logged in for so long is no home any more. */
+const HOME_MS = 90 * 86_400_000;
+/** Homes written down anew: not at each of a person's logins. */
+const HOME_FRESH_MS = 86_400_000;
+
+export interface LoginMemoryDeps {
+  /** Of `openLimitsFile`. */
+  readonly db: DatabaseSync;
+  /** Makes the keys unreadable for who has the file alone: somebody types their password where their name belongs. */
+  readonly secret: string;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+export function createLoginMemory({ db, secret, now, log }: LoginMemoryDeps): LoginMemory {
+  db.exec(SCHEMA);
+  const keep = db.prepare(
+    `INSERT INTO login_failures (key, failures, until) VALUES (?, ?, ?) ON CONFLICT (key)
+     DO UPDATE SET failures = excluded.failures, until = excluded.until`,
+  );
+  const expire = db.prepare("DELETE FROM login_failures WHERE until <= ?");
+  const forget = db.prepare("DELETE FROM login_failures WHERE key = ?");
+  const home = db.prepare(
+    `INSERT INTO login_homes (key, last) VALUES (?, ?) ON CONFLICT (key)
+     DO UPDATE SET last = excluded.last WHERE last < excluded.last - ${HOME_FRESH_MS}`,
+  );
+  const leave = db.prepare("DELETE FROM login_homes WHERE key = ?");
+  const abandon = db.prepare("DELETE FROM login_homes WHERE last <= ?");
+  /** A full disk keeps nobody from logging in: what is not written down holds until the next restart. */
+  const write = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      log.error("smtp.auth.unsaved", { error });
+    }
+  };
+  return {
+    seal: (key) => createHmac("sha256", secret).update(`login ${key}`).digest("base64url").slice(0, 22),
+    load() {
+      expire.run(now());
+      abandon.run(now() - HOME_MS);
+      const failures = db.prepare("SELECT key, failures, until FROM login_failures ORDER BY until").all();
+      const homes = db.prepare("SELECT key FROM login_homes ORDER BY last").all();
+      return {
+        failures: failures.map(({ key, failures: count, until }) => ({
+          ...{ key: String(key), failures: Number(count), until: Number(until) },
+        })),
+        homes: homes.map(({ key }) => String(key)),
+      };
+    },
+    keepFailures: ({ key, failures, until }) =>
+      write(() => {
+        expire.run(now());
+        keep.run(key, failures, until);
+      }),
+    forgetFailures: (key) => write(() => forget.run(key)),
+    keepHome: (key) => write(() => home.run(key, now())),
+    forgetHome: (key) => write(() => leave.run(key)),
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * Holds a person to their sending limits: said at MAIL and RCPT when it is known there, counted when a message is
+ * accepted, which decides. The postmaster hears of it, once a day.
+ */
+import type { SendingSettings } from "../contract.ts";
+import type { Log } from "../net/log.ts";
+import type { Clock } from "../queue/clock.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Reply } from "../smtp/types.ts";
+import { limitReply, limitWarning, type Stage } from "./limit-warning.ts";
+import type { Limit, SendingLimits } from "./sending-limits.ts";
+
+export interface QuotaDeps {
+  readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
+  readonly hostname: string;
+  readonly domains: readonly string[];
+  readonly queue: Pick<Queue, "enqueue">;
+  readonly newId: () => string;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+}
+
+/** Whose messages, and in which session they come. */
+export interface Sender {
+  readonly uid: string;
+  readonly session: string;
+}
+
+/** At MAIL: undefined, or that no message may come now, to whomever. */
+export async function checkMessage(sender: Sender, deps: QuotaDeps): Promise<Reply | undefined> {
+  const limit = deps.sending.limits.would(sender.uid, 0);
+  return limit && refuse({ limit, stage: "mail" }, sender, deps);
+}
+
+/** At RCPT: undefined, or that these are too many new ones beside `fresh`, those of the transaction so far. */
+export async function checkRecipients(
+  { addresses, fresh }: { readonly addresses: readonly string[]; readonly fresh: Set<string> },
+  sender: Sender,
+  deps: QuotaDeps,
+): Promise<Reply | undefined> {
+  const { limits } = deps.sending;
+  const more = addresses
+    .map((address) => address.toLowerCase())
+    .filter((name) => limits.isNew(sender.uid, name));
+  const all = new Set([...fresh, ...more]);
+  if (all.size === fresh.size) return undefined;
+  const limit = limits.would(sender.uid, all.size);
+  if (limit !== undefined) return refuse({ limit, stage: "rcpt" }, sender, deps);
+  for (const name of more) fresh.add(name);
+  return undefined;
+}
+
+/** At the end of a message: counted, or the reply that it may not be. */
+export async function countMessage(
+  recipients: readonly string[],
+  sender: Sender,
+  deps: QuotaDeps,
+): Promise<
+  { readonly kind: "counted"; giveBack(): void } | { readonly kind: "refused"; readonly reply: Reply }
+> {
+  const taken = deps.sending.limits.take(sender.uid, recipients);
+  if (taken.kind === "counted") return taken;
+  return { kind: "refused", reply: await refuse({ limit: taken.limit, stage: "message" }, sender, deps) };
+}
+
+async function refuse(
+  { limit, stage }: { readonly limit: Limit; readonly stage: Stage },
+  { uid, session }: Sender,
+  { sending, hostname, domains, queue, newId, clock, log }: QuotaDeps,
+): Promise<Reply> {
+  log.warn("smtp.sending.limited", { user: uid, session, limit });
+  if (sending.limits.firstToday(uid)) {
+    const facts = { uid, limit, limits: sending.settings, hostname, domain: domains[0] ?? hostname };
+    const warning = limitWarning({ ...facts, id: newId(), now: clock.now() });
+    await queue.enqueue(warning).catch((error: unknown) => log.error("queue.error", { error }));
+  }
+  return limitReply(limit, sending.settings, stage);
+}
