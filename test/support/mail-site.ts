@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Transform } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import { Client } from "ldapts";
 import { bundleDaemon } from "../../tools/bundle.ts";
 import {
@@ -129,7 +130,11 @@ export class Door {
 
   /** Cuts what passes through. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // TLS, which leads to a box, has no reset.
+      if (socket instanceof TLSSocket) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   async shut(): Promise<void> {
