@@ -45,6 +45,7 @@ export async function openReading(
   const boxes = await lab.network({ internal: true });
   const { certificate: ca, key } = await selfSigned(HOST);
   const directory = await healthy(lab, "directory", { networks: { [front]: ["directory"] } });
+  await introduce(await directory.port("389/tcp"));
   const box = await healthy(lab, "box", {
     ...more.box,
     networks: { [front]: [], [boxes]: ["box-alice"] },
@@ -64,7 +65,6 @@ export async function openReading(
       "tls.key": key,
     },
   });
-  await introduce(await directory.port("389/tcp"));
   const image = await lab.ensureImage(
     "mail-clients",
     join(import.meta.dirname, "../../fixtures/images/mail-clients"),
