@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openLab } from "../../support/docker.ts";
 import { type Entry, NAMES, openSite, type Site, TOKEN, untilLogged, ZONE } from "./site.ts";
 
@@ -164,7 +165,10 @@ describe("what fails is told with its remedy, tried again, and the stack's own c
       assert.match(String(failed.reason), wanted.reason);
       assert.match(String(failed.remedy), wanted.remedy);
       assert.equal((await site.served()).certificate, site.own.certificate);
-      assert.deepEqual(await site.texts("_acme-challenge.mx"), []);
+      // The next try may have begun; of each that failed nothing stays.
+      const deadline = Date.now() + 20_000;
+      while ((await site.texts("_acme-challenge.mx")).length > 0 && Date.now() < deadline) await sleep(50);
+      assert.ok(Date.now() < deadline, "a record stayed");
       await certifier.waitHealthy();
     });
   }
