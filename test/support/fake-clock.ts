@@ -15,9 +15,8 @@ export class FakeClock implements Clock {
     this.#now = now;
   }
 
-  now(): number {
-    return this.#now;
-  }
+  // Passed on by itself, as the system's is.
+  readonly now = (): number => this.#now;
 
   after(ms: number, wake: () => void): () => void {
     const timer = { at: this.#now + ms, wake };
