@@ -16,6 +16,7 @@ import { startLdap } from "../support/ldap-stub.ts";
 import { type Peer, type Received, startPeer } from "../support/peer.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { dsnFaults, judge, type Notice, type Sent, settledTwice } from "./ledger.ts";
+import { PowerCut } from "./power/power-cut.ts";
 import { keepSending, MARK, openSession, type Recipient } from "./sender.ts";
 import { type CrashOptions, type CrashReport, drain } from "./trial.ts";
 
@@ -52,7 +53,8 @@ export async function crashSmtpOut(options: CrashOptions): Promise<CrashReport> 
     ...{ resolvers: ["127.0.0.1:1"], allowTargets: ["127.0.0.0/8"], sending: { exempt: ["alice"] } },
     retry: { firstMs: 100, maxMs: 1_000 },
   };
-  const trial = new Trial({ folder, settings, random, options });
+  const power = options.power ? await PowerCut.open(settings.queueDir) : undefined;
+  const trial = new Trial({ folder, settings, random, options, power });
   return await trial.run({ remote, box, healthPort, port: submissionsPort, ca: identity.ca });
 }
 
@@ -75,10 +77,19 @@ class Trial {
   readonly #settings: object;
   readonly #random: Random;
   readonly #options: CrashOptions;
+  readonly #power: PowerCut | undefined;
+  readonly #faults: string[] = [];
   readonly #sent: Sent[] = [];
   readonly #log: LogLine[] = [];
 
-  constructor(parts: { folder: string; settings: object; random: Random; options: CrashOptions }) {
+  constructor(parts: {
+    folder: string;
+    settings: object;
+    random: Random;
+    options: CrashOptions;
+    power: PowerCut | undefined;
+  }) {
+    this.#power = parts.power;
     this.#folder = parts.folder;
     this.#settings = parts.settings;
     this.#random = parts.random;
@@ -86,9 +97,10 @@ class Trial {
   }
 
   async run(site: Site): Promise<CrashReport> {
-    await writeFile(join(this.#folder, "main.mjs"), await bundleDaemon("mailserver/smtp-out/main.ts"));
+    const { kills, seed, say, change = (same) => same } = this.#options;
+    const bundle = Buffer.from(await bundleDaemon("mailserver/smtp-out/main.ts")).toString();
+    await writeFile(join(this.#folder, "main.mjs"), change(bundle));
     await writeFile(join(this.#folder, "settings.json"), JSON.stringify(this.#settings));
-    const { kills, seed, say } = this.#options;
     const over = new AbortController();
     let daemon = await this.#start();
     try {
@@ -106,6 +118,7 @@ class Trial {
         await sleep(20 + this.#random.below(500));
         await daemon.kill();
         this.#log.push(...daemon.lines.filter(({ event }) => event === "queue.delivered"));
+        await this.#cutPower();
         daemon = await this.#start();
         if (kill % 50 === 0) say(`${kill} kills, ${this.#sent.length} messages`);
       }
@@ -120,9 +133,14 @@ class Trial {
     }
   }
 
+  async #cutPower(): Promise<void> {
+    const { power } = this.#options;
+    if (power) this.#faults.push(...((await this.#power?.cut(this.#random, power)) ?? []));
+  }
+
   async #start(): Promise<Daemon> {
     const file = (name: string): string => join(this.#folder, name);
-    const daemon = spawnDaemon(file("main.mjs"), file("settings.json"), this.#folder);
+    const daemon = spawnDaemon(file("main.mjs"), file("settings.json"), this.#folder, this.#power?.env);
     await logged(daemon, "daemon.ready");
     return daemon;
   }
@@ -131,10 +149,15 @@ class Trial {
     const known = this.#sent.map(({ to, ...rest }) => ({ ...rest, to: to.filter((uid) => !fails(uid)) }));
     const verdict = judge(known, countAll(remote.received));
     const failing = this.#sent.filter(({ to }) => to.some(fails));
-    const faults = [...dsnFaults(failing, box.received.map(toNotice)), ...settledTwice(this.#log)];
+    const changesLost = this.#power?.lost ?? 0;
+    const faults = [
+      ...this.#faults,
+      ...dsnFaults(failing, box.received.map(toNotice)),
+      ...settledTwice(this.#log),
+    ];
     const suspects = [...verdict.lost, ...verdict.unasked].map((name) => name.split(" for ")[1]);
     const evidence = this.#log.filter(({ to }) => suspects.includes(String(to)));
-    return { ...verdict, kills: this.#options.kills, undrained, faults, evidence };
+    return { ...verdict, kills: this.#options.kills, undrained, changesLost, faults, evidence };
   }
 }
 
