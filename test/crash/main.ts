@@ -6,7 +6,7 @@ import { crashSmtpOut } from "./smtp-out.ts";
 const TRIALS = { "smtp-in": crashSmtpIn, "smtp-out": crashSmtpOut };
 
 const { values, positionals } = parseArgs({
-  options: { kills: { type: "string" }, seed: { type: "string" } },
+  options: { kills: { type: "string" }, seed: { type: "string" }, power: { type: "boolean" } },
   allowPositionals: true,
 });
 const [name = "smtp-in"] = positionals;
@@ -18,8 +18,16 @@ if (trial === undefined) {
 const kills = Number(values.kills ?? 500);
 const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
 
+if (values.power && name !== "smtp-out") {
+  console.error("Only smtp-out's power can be cut.");
+  process.exit(2);
+}
 console.log(`Killing ${name} ${kills} times, seed ${seed}.`);
-const report = await trial({ kills, seed, say: (line) => console.log(`  ${line}`) });
+const report = await trial({
+  ...{ kills, seed, say: (line) => console.log(`  ${line}`) },
+  ...(values.power && { power: { spares: 0.5 } }),
+});
+if (values.power) console.log(`  changes that were not synced, and lost: ${report.changesLost}`);
 const { accepted, unknown, refused, lost, doubled, unasked, undrained, faults, evidence } = report;
 console.log(`  answered 250: ${accepted}; answer lost: ${unknown}; refused: ${refused}`);
 console.log(

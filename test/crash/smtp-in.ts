@@ -117,7 +117,7 @@ class Trial {
     const verdict = judge(this.#sent, found);
     const suspects = new Set([...verdict.lost, ...verdict.unasked].map((name) => name.split(" ")[0]));
     const evidence = this.#log.filter(({ from }) => suspects.has(String(from).split("@")[0]));
-    return { ...verdict, kills: this.#options.kills, undrained, evidence, faults: [] };
+    return { ...verdict, kills: this.#options.kills, undrained, changesLost: 0, evidence, faults: [] };
   }
 }
 

@@ -16,10 +16,13 @@ import { startLdap } from "../support/ldap-stub.ts";
 import { type Peer, type Received, startPeer } from "../support/peer.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { dsnFaults, judge, type Notice, type Sent, settledTwice } from "./ledger.ts";
+import { PowerCut } from "./power/power-cut.ts";
 import { keepSending, MARK, openSession, type Recipient } from "./sender.ts";
 import { type CrashOptions, type CrashReport, drain } from "./trial.ts";
 
 const SENDERS = 6;
+/** Messages between two kills. */
+const AT_WORK = 8;
 const PERSON = "alice@semail.test";
 const LOGIN = `AUTH PLAIN ${Buffer.from("\0alice\0password").toString("base64")}`;
 /** An address literal needs no DNS (RFC 5321 section 4.1.3). */
@@ -52,7 +55,8 @@ export async function crashSmtpOut(options: CrashOptions): Promise<CrashReport> 
     ...{ resolvers: ["127.0.0.1:1"], allowTargets: ["127.0.0.0/8"], sending: { exempt: ["alice"] } },
     retry: { firstMs: 100, maxMs: 1_000 },
   };
-  const trial = new Trial({ folder, settings, random, options });
+  const power = options.power ? await PowerCut.open(settings.queueDir) : undefined;
+  const trial = new Trial({ folder, settings, random, options, power });
   return await trial.run({ remote, box, healthPort, port: submissionsPort, ca: identity.ca });
 }
 
@@ -75,10 +79,21 @@ class Trial {
   readonly #settings: object;
   readonly #random: Random;
   readonly #options: CrashOptions;
+  readonly #power: PowerCut | undefined;
+  readonly #faults: string[] = [];
+  #accepted = 0;
+  #awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} };
   readonly #sent: Sent[] = [];
   readonly #log: LogLine[] = [];
 
-  constructor(parts: { folder: string; settings: object; random: Random; options: CrashOptions }) {
+  constructor(parts: {
+    folder: string;
+    settings: object;
+    random: Random;
+    options: CrashOptions;
+    power: PowerCut | undefined;
+  }) {
+    this.#power = parts.power;
     this.#folder = parts.folder;
     this.#settings = parts.settings;
     this.#random = parts.random;
@@ -86,9 +101,10 @@ class Trial {
   }
 
   async run(site: Site): Promise<CrashReport> {
-    await writeFile(join(this.#folder, "main.mjs"), await bundleDaemon("mailserver/smtp-out/main.ts"));
+    const { kills, seed, say, change = (same) => same } = this.#options;
+    const bundle = Buffer.from(await bundleDaemon("mailserver/smtp-out/main.ts")).toString();
+    await writeFile(join(this.#folder, "main.mjs"), change(bundle));
     await writeFile(join(this.#folder, "settings.json"), JSON.stringify(this.#settings));
-    const { kills, seed, say } = this.#options;
     const over = new AbortController();
     let daemon = await this.#start();
     try {
@@ -99,13 +115,16 @@ class Trial {
           from: () => PERSON,
           to: recipientsOf,
           lines: (random) => (random.below(20) === 0 ? 800 : 5),
-          note: (sent) => void this.#sent.push(sent),
+          note: (sent) => this.#note(sent),
         }),
       );
       for (let kill = 1; kill <= kills; kill += 1) {
+        // One in four at any moment, while it starts too; the others when it has had work, however slow the machine is.
+        if (kill % 4 !== 0) await Promise.race([this.#accepts(AT_WORK), daemon.ended]);
         await sleep(20 + this.#random.below(500));
         await daemon.kill();
         this.#log.push(...daemon.lines.filter(({ event }) => event === "queue.delivered"));
+        await this.#cutPower();
         daemon = await this.#start();
         if (kill % 50 === 0) say(`${kill} kills, ${this.#sent.length} messages`);
       }
@@ -120,9 +139,27 @@ class Trial {
     }
   }
 
+  #note(sent: Sent): void {
+    this.#sent.push(sent);
+    if (sent.told === "accepted") this.#accepted += 1;
+    if (this.#accepted >= this.#awaited.count) this.#awaited.reached();
+  }
+
+  /** Settles when so many more messages were answered 250. */
+  #accepts(more: number): Promise<void> {
+    const { promise, resolve: reached } = Promise.withResolvers<void>();
+    this.#awaited = { count: this.#accepted + more, reached };
+    return promise;
+  }
+
+  async #cutPower(): Promise<void> {
+    const { power } = this.#options;
+    if (power) this.#faults.push(...((await this.#power?.cut(this.#random, power)) ?? []));
+  }
+
   async #start(): Promise<Daemon> {
     const file = (name: string): string => join(this.#folder, name);
-    const daemon = spawnDaemon(file("main.mjs"), file("settings.json"), this.#folder);
+    const daemon = spawnDaemon(file("main.mjs"), file("settings.json"), this.#folder, this.#power?.env);
     await logged(daemon, "daemon.ready");
     return daemon;
   }
@@ -131,10 +168,15 @@ class Trial {
     const known = this.#sent.map(({ to, ...rest }) => ({ ...rest, to: to.filter((uid) => !fails(uid)) }));
     const verdict = judge(known, countAll(remote.received));
     const failing = this.#sent.filter(({ to }) => to.some(fails));
-    const faults = [...dsnFaults(failing, box.received.map(toNotice)), ...settledTwice(this.#log)];
+    const changesLost = this.#power?.lost ?? 0;
+    const faults = [
+      ...this.#faults,
+      ...dsnFaults(failing, box.received.map(toNotice)),
+      ...settledTwice(this.#log),
+    ];
     const suspects = [...verdict.lost, ...verdict.unasked].map((name) => name.split(" for ")[1]);
     const evidence = this.#log.filter(({ to }) => suspects.includes(String(to)));
-    return { ...verdict, kills: this.#options.kills, undrained, faults, evidence };
+    return { ...verdict, kills: this.#options.kills, undrained, changesLost, faults, evidence };
   }
 }
 

@@ -8,6 +8,13 @@ export interface CrashOptions {
   readonly kills: number;
   readonly seed: number;
   readonly say: (line: string) => void;
+  /**
+   * With each kill of a whole daemon the power is cut: what it had not synced is lost. `spares`: how probable it is that
+   * a cut leaves some of that, in any order.
+   */
+  readonly power?: { readonly spares: number };
+  /** Changes the daemon's bundle, to see a trial fail. */
+  readonly change?: (bundle: string) => string;
 }
 
 export interface CrashReport extends Verdict {
@@ -16,6 +23,8 @@ export interface CrashReport extends Verdict {
   readonly undrained: number;
   /** What must not be, in words. */
   readonly faults: readonly string[];
+  /** Changes that the power cuts lost. */
+  readonly changesLost: number;
   /** What the daemon logged of the messages that the verdict complains about. */
   readonly evidence: readonly LogLine[];
 }

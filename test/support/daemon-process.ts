@@ -19,11 +19,16 @@ export interface Daemon {
 
 const OPENSSL = fileURLToPath(new URL("../../mailserver/images/node/openssl.cnf", import.meta.url));
 
-/** Starts the bundle with that settings file, from a folder without packages. */
-export function spawnDaemon(bundle: string, settingsFile: string, cwd: string): Daemon {
+/** Starts the bundle with that settings file, from a folder without packages; `further`: of its environment. */
+export function spawnDaemon(
+  bundle: string,
+  settingsFile: string,
+  cwd: string,
+  further: Readonly<Record<string, string>> = {},
+): Daemon {
   const args = [`--openssl-config=${OPENSSL}`, "--disable-warning=ExperimentalWarning", bundle, settingsFile];
   // A group of its own, so that the whole of it can be killed.
-  const env = environment(settingsFile);
+  const env = { ...environment(settingsFile), ...further };
   const child = spawn(process.execPath, args, {
     cwd,
     env,

@@ -138,6 +138,7 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       return crash(context, positionals, {
         kills: wholeNumber(values.kills, "kills"),
         seed: wholeNumber(values.seed, "seeds"),
+        power: flag("power"),
       });
     case "bench":
       return bench(context, positionals);

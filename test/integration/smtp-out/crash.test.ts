@@ -9,3 +9,21 @@ test("no message that smtp-out answered 250 is lost when it is killed, and nobod
   // A run in which hardly anything was accepted would prove nothing.
   assert.ok(report.accepted > 30, told);
 });
+
+test("no message that smtp-out answered 250 is lost when the power is cut", async () => {
+  const report = await crashSmtpOut({ kills: 8, seed: 5, power: { spares: 0.5 }, say: () => {} });
+  const told = JSON.stringify(report, null, 1);
+  assert.deepEqual([report.lost, report.unasked, report.faults, report.undrained], [[], [], [], 0], told);
+  // Nor would one in which everything had been synced.
+  assert.ok(report.accepted > 30 && report.changesLost > 0, told);
+});
+
+test("a queue that does not wait for the disk loses messages when the power is cut", async () => {
+  const change = (bundle: string): string => {
+    const changed = bundle.replace("synchronous = FULL", "synchronous = OFF");
+    assert.notEqual(changed, bundle);
+    return changed;
+  };
+  const report = await crashSmtpOut({ kills: 8, seed: 6, power: { spares: 0 }, change, say: () => {} });
+  assert.notDeepEqual(report.lost, [], JSON.stringify(report, null, 1));
+});

@@ -40,12 +40,13 @@ export async function fuzz(
 export async function crash(
   context: Context,
   [name = "smtp-in"]: readonly string[],
-  { kills, seed }: { kills: number | undefined; seed: number | undefined },
+  { kills, seed, power }: { kills: number | undefined; seed: number | undefined; power: boolean },
 ): Promise<number> {
-  if (name === "smtp-in") await ensureBaseImage(context, await ensureEngine(context));
+  if (name === "smtp-in" || power) await ensureBaseImage(context, await ensureEngine(context));
   const args = [
     "test/crash/main.ts",
     name,
+    ...(power ? ["--power"] : []),
     ...(kills === undefined ? [] : [`--kills=${kills}`]),
     ...(seed === undefined ? [] : [`--seed=${seed}`]),
   ];
