@@ -44,7 +44,7 @@ export interface OutboundArgs {
   /** Networks that are not public and to which mail may be sent all the same. */
   readonly allowTargets: readonly string[];
   /** Domains whose DANE records and MTA-STS policy are not heeded. */
-  readonly tls: { readonly exempt: readonly string[] };
+  readonly tls: { readonly exempt: readonly string[]; readonly reports: boolean };
   /** What one person may send. */
   readonly limits: SendingSettings;
   readonly notices: SmtpOutSettings["notices"];
@@ -159,6 +159,7 @@ export class MailServer extends pulumi.ComponentResource {
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
           tlsExempt: [...outbound.tls.exempt],
+          tlsReports: outbound.tls.reports,
           sending: outbound.limits,
           notices: outbound.notices,
           dkim,

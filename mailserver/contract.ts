@@ -185,6 +185,8 @@ export const SmtpOutSettings = z.strictObject({
   allowTargets: z.array(cidr).default([]),
   /** Domains whose DANE records and MTA-STS policy are not heeded. */
   tlsExempt: z.array(hostname).default([]),
+  /** Domains that ask for it are told once a day how their DANE and MTA-STS fared (RFC 8460). */
+  tlsReports: z.boolean().default(true),
   /** Limits of each person. */
   sending: SendingSettings.prefault({}),
   queueDir,

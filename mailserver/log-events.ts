@@ -40,6 +40,8 @@ export const LOG_EVENTS = {
   "tls.policy.fetched": "An MTA-STS policy was fetched and is kept until it expires",
   "tls.policy.unavailable":
     "An MTA-STS policy could not be fetched; the one that is known stays in force until it expires",
+  "tls.report.queued": "A report about the TLS of a domain's mail hosts was queued for it (RFC 8460)",
+  "tls.report.failed": "Such a report could not be made or counted yet; mail flows",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",

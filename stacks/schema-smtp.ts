@@ -93,6 +93,12 @@ export const OutboundTls = z.strictObject({
     .describe(
       "Domains whose DANE records and MTA-STS policy are not heeded: mail goes to them over TLS when they offer it, whatever the certificate. For a domain that has broken its own and must be reached all the same.",
     ),
+  reports: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Tell domains that ask for it (`_smtp._tls`, RFC 8460) once a day how many sessions with them were as their DANE records or MTA-STS policy ask, and what failed. Nobody's address or message is in such a report.",
+    ),
 });
 
 export const SmtpOut = z.strictObject({

@@ -20,8 +20,13 @@ export interface StsDeps {
 }
 
 export interface StsPolicies {
-  /** The policy that is in force for mail to a domain, for one host after the other; undefined: none. */
-  find(domain: string): Promise<((host: string) => StsFacts) | undefined>;
+  /** The policy that is in force for mail to a domain; undefined: none. */
+  find(domain: string): Promise<StsRule | undefined>;
+}
+
+export interface StsRule {
+  readonly policy: StsPolicy;
+  facts(host: string): StsFacts;
 }
 
 const MINUTE = 60_000;
@@ -111,7 +116,10 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       const { mode, mx } = policy;
       const { validateMx } = await loadMailauth();
       // RFC 8461 section 4.1
-      return (host) => ({ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid });
+      const facts = (host: string): StsFacts => ({
+        ...{ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid },
+      });
+      return { policy, facts };
     },
   };
 }

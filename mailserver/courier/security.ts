@@ -6,7 +6,8 @@ import {
   type TlsaRecord,
   type TlsDecision,
 } from "../policy/tls.ts";
-import type { StsPolicies } from "./mta-sts.ts";
+import { type AppliedPolicy, stsPolicy, tlsaPolicy } from "../policy/tls-report.ts";
+import type { StsPolicies, StsRule } from "./mta-sts.ts";
 import type { DnsAnswer, HostAddresses } from "./mx.ts";
 
 /** The DNS questions that security asks; errors carry codes of node:dns. */
@@ -33,8 +34,10 @@ export interface HostFacts {
   readonly found: Pick<Extract<HostAddresses, { kind: "addresses" }>, "secure" | "name">;
 }
 
+/** `policy`: what asks for it, to be reported; absent when nothing does. */
+export type SecuredBy = TlsDecision & { readonly policy?: AppliedPolicy };
 /** Decides for the hosts of a domain. */
-export type DomainSecurity = (facts: HostFacts) => Promise<TlsDecision>;
+export type DomainSecurity = (facts: HostFacts) => Promise<SecuredBy>;
 export type Security = (domain: string) => Promise<DomainSecurity>;
 
 export function createSecurity({ dns, sts, port, exempt }: SecurityDeps): Security {
@@ -47,10 +50,26 @@ export function createSecurity({ dns, sts, port, exempt }: SecurityDeps): Securi
       // RFC 7672 sections 2.2.1 and 2.2.2: what nobody vouches for leads to no TLSA record that means anything.
       const tlsa: TlsaFacts =
         named && found.secure ? await findTlsa(dns, port, [found.name, host]) : { kind: "none" };
-      const facts: StsFacts | undefined = rule?.(host);
-      return decideTls({ domain, host, tlsa, ...(facts && { sts: facts }) });
+      const facts: StsFacts | undefined = rule?.facts(host);
+      const decision = decideTls({ domain, host, tlsa, ...(facts && { sts: facts }) });
+      const policy = appliedBy(decision, { host, tlsa, rule });
+      return { ...decision, ...(policy && { policy }) };
     };
   };
+}
+
+interface Found {
+  readonly host: string;
+  readonly tlsa: TlsaFacts;
+  readonly rule: StsRule | undefined;
+}
+
+function appliedBy(decision: TlsDecision, { host, tlsa, rule }: Found): AppliedPolicy | undefined {
+  if (decision.kind === "opportunistic") return undefined;
+  if (decision.by === "DANE") return tlsaPolicy(host, tlsa.kind === "records" ? tlsa.records : []);
+  if (rule === undefined) return undefined;
+  const { mode, mx, fetched, expires } = rule.policy;
+  return stsPolicy(mode, mx, Math.round((expires - fetched) / 1_000));
 }
 
 /** RFC 7672 section 2.2.3: below the name at the end of the aliases first, then below the one in the MX record. */

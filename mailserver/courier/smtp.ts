@@ -2,14 +2,15 @@
 import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts, ConnectFailed, DeliveryReport } from "../net/types.ts";
-import type { TlsDecision, TlsDemand } from "../policy/tls.ts";
+import type { TlsDemand } from "../policy/tls.ts";
+import { type PolicyFailure, refusedResult, type SessionNote } from "../policy/tls-report.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
 import { findAddresses, findHosts, type HostAddresses, type MxDeps, someAddresses } from "./mx.ts";
-import type { Security } from "./security.ts";
+import type { SecuredBy, Security } from "./security.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
-import { policyOutcome, type TlsWishes, testingDoubt, tlsWishes } from "./tls-wishes.ts";
+import { policyBreach, type TlsWishes, testingDoubt, tlsWishes } from "./tls-wishes.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
 export interface SmtpCourierDeps extends MxDeps {
@@ -22,6 +23,8 @@ export interface SmtpCourierDeps extends MxDeps {
   /** How sessions with the hosts of a domain must be secured. */
   readonly security: Security;
   readonly connections: Connections;
+  /** Told of each session under a policy. */
+  readonly noted?: (session: SessionNote) => void;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
   /** Milliseconds for all hosts together; 30 minutes unless told. */
@@ -49,13 +52,13 @@ const NOBODY: Result = {
 interface Host {
   readonly host: string;
   readonly addresses: readonly string[];
-  readonly tls: TlsDecision;
+  readonly tls: SecuredBy;
 }
 
 interface Target {
   readonly host: string;
   readonly address: string;
-  readonly tls: TlsDemand;
+  readonly tls: TlsDemand & Pick<SecuredBy, "policy">;
 }
 
 /** Each host in turn, each of its addresses in turn, until every recipient has a final answer. */
@@ -66,7 +69,7 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
       deps.log.info("dns.failed", { domain, reply: route.outcome.reply });
       return forAll(delivery.recipients, route.outcome);
     }
-    const attempt = new Attempt(delivery, deps, signal);
+    const attempt = new Attempt(domain, delivery, deps, signal);
     const decide = await deps.security(domain);
     for (const host of route.hosts.slice(0, MAX_HOSTS)) {
       if (attempt.over()) break;
@@ -100,13 +103,15 @@ function mayDoInClearText({ tls }: TlsWishes, { stage, reply }: ConnectFailed): 
 
 /** One message on its way through the hosts of a domain. */
 class Attempt {
+  readonly #domain: string;
   readonly #delivery: Delivery;
   readonly #deps: SmtpCourierDeps;
   readonly #signal: AbortSignal;
   readonly #results = new Map<Address, Result>();
   #open: readonly Address[];
 
-  constructor(delivery: Delivery, deps: SmtpCourierDeps, signal: AbortSignal) {
+  constructor(...[domain, delivery, deps, signal]: [string, Delivery, SmtpCourierDeps, AbortSignal]) {
+    this.#domain = domain;
     this.#delivery = delivery;
     this.#deps = deps;
     this.#signal = AbortSignal.any([signal, AbortSignal.timeout(deps.attemptMs ?? ATTEMPT_MS)]);
@@ -129,6 +134,7 @@ class Attempt {
     if (tls.kind === "refuse") {
       this.#deps.log.warn("tls.policy.violated", { host, by: tls.by, reply: tls.outcome.reply });
       this.noteAll(tls.outcome, host);
+      this.#report({ host, tls }, refusedResult(tls.by));
       return;
     }
     for (const address of addresses) {
@@ -150,7 +156,8 @@ class Attempt {
     const { host, address, tls } = target;
     const wishes = tlsWishes(tls, host);
     let report = await this.#send(target, wishes);
-    if (report.kind === "failed" && mayDoInClearText(wishes, report.failure)) {
+    const inClear = report.kind === "failed" && mayDoInClearText(wishes, report.failure);
+    if (report.kind === "failed" && inClear) {
       this.#deps.log.info("net.tls.failed", { host, address, reply: report.failure.reply });
       report = await this.#send(target, { tls: "never", serverName: host });
     }
@@ -158,16 +165,12 @@ class Attempt {
       this.noteAll(this.#failed(target, report.failure), host);
       return;
     }
-    const doubt = testingDoubt(tls, report);
+    const doubt = testingDoubt(tls, report, inClear);
     if (doubt !== undefined) {
-      this.#deps.log.warn("tls.policy.violated", {
-        host,
-        address,
-        by: "MTA-STS",
-        testing: true,
-        reason: doubt,
-      });
+      const reason = doubt.reason ?? "no TLS";
+      this.#deps.log.warn("tls.policy.violated", { host, address, by: "MTA-STS", testing: true, reason });
     }
+    this.#report(target, doubt);
     const { outcomes } = report;
     const asked = this.#open;
     for (const [index, recipient] of asked.entries()) {
@@ -180,12 +183,23 @@ class Attempt {
     });
   }
 
-  #failed({ host, address, tls }: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
-    const outcome = policyOutcome(tls, host, answer, cause);
-    if (outcome === undefined) return connectOutcome(stage, answer);
+  #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
+    const { host, address, tls } = target;
+    const breach = policyBreach(tls, host, answer, cause);
+    if (breach === undefined) return connectOutcome(stage, answer);
     const by = "by" in tls ? tls.by : undefined;
-    this.#deps.log.warn("tls.policy.violated", { host, address, by, reply: outcome.reply });
-    return outcome;
+    this.#deps.log.warn("tls.policy.violated", { host, address, by, reply: breach.outcome.reply });
+    this.#report(target, breach.failure);
+    return breach.outcome;
+  }
+
+  #report(
+    { host, address, tls: { policy } }: Pick<Host, "host" | "tls"> & { readonly address?: string },
+    failure: PolicyFailure | undefined,
+  ): void {
+    if (policy === undefined) return;
+    const peer = { host, ...(address !== undefined && { address }) };
+    this.#deps.noted?.({ domain: this.#domain, policy, ...peer, ...(failure && { failure }) });
   }
 
   #send({ address }: Target, { tls, ...wishes }: TlsWishes): Promise<DeliveryReport> {

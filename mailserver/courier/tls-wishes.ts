@@ -1,6 +1,7 @@
 /** From a decision about TLS to a connection, and from its failure to what the recipients hear. Pure. */
 import type { ConnectOptions, DeliveryReport } from "../net/types.ts";
 import { type TlsDemand, type TlsFailure, tlsFailureOutcome } from "../policy/tls.ts";
+import { failedResult, type PolicyFailure, refusedResult } from "../policy/tls-report.ts";
 import { certificateRefused, tlsFailed, tlsNotOffered } from "../smtp/replies.ts";
 import type { Outcome, Reply } from "../smtp/types.ts";
 
@@ -34,25 +35,38 @@ const FAILURES = new Map<Reply, TlsFailure>([
   [certificateRefused, "certificate"],
 ]);
 
+/** How a session failed at what was demanded: what the recipients hear, and what is reported. */
+export interface PolicyBreach {
+  readonly outcome: Outcome;
+  readonly failure: PolicyFailure;
+}
+
 /** Undefined when the failure has nothing to do with what was demanded. */
-export function policyOutcome(
+export function policyBreach(
   decision: TlsDemand,
   host: string,
   answer: Reply,
   cause: unknown,
-): Outcome | undefined {
+): PolicyBreach | undefined {
   const failure = FAILURES.get(answer);
   if (failure === undefined || decision.kind === "opportunistic" || decision.kind === "testing")
     return undefined;
-  return tlsFailureOutcome(decision.by, host, failure, cause instanceof Error ? cause.message : undefined);
+  const detail = cause instanceof Error && failure === "certificate" ? cause.message : undefined;
+  const outcome = tlsFailureOutcome(decision.by, host, failure, detail);
+  return { outcome, failure: failedResult(failure, detail) };
 }
 
-/** What a policy in testing mode would have refused (RFC 8461 section 5) in a message that was sent all the same. */
+/**
+ * What a policy in testing mode would have refused (RFC 8461 section 5) in a message that was sent all the same.
+ * `inClear`: TLS had been tried, and failed.
+ */
 export function testingDoubt(
   decision: TlsDemand,
   { tls }: Pick<Extract<DeliveryReport, { kind: "done" }>, "tls">,
-): string | undefined {
+  inClear: boolean,
+): PolicyFailure | undefined {
   if (decision.kind !== "testing") return undefined;
-  if (decision.unlisted) return "the policy does not name the host";
-  return tls === undefined ? "no TLS" : tls.doubt && `the certificate ${tls.doubt}`;
+  if (decision.unlisted) return refusedResult(decision.by);
+  if (tls === undefined) return failedResult(inClear ? "handshake" : "notOffered");
+  return tls.doubt === undefined ? undefined : failedResult("certificate", tls.doubt);
 }

@@ -3,19 +3,26 @@ import type { Address } from "../smtp/types.ts";
 
 /**
  * `local`: a person of ours, found in the directory. `mx`: the mail hosts of a foreign domain. `box`: the box with
- * that host name. `relay`: smtp-out; `purpose` keeps different kinds of mail apart.
+ * that host name. `relay`: smtp-out; `purpose` keeps different kinds of mail apart. `report`: as `mx`, for reports about
+ * the TLS of the mail hosts.
  */
 export type Route =
   | { readonly kind: "local"; readonly address: string }
   | { readonly kind: "box"; readonly host: string }
   | { readonly kind: "relay"; readonly purpose: "forward" | "notification" }
-  | { readonly kind: "mx"; readonly domain: string };
+  | { readonly kind: "mx"; readonly domain: string }
+  | { readonly kind: "report"; readonly domain: string };
 
 /** The route as one word, by which deliveries are grouped and limited. */
 export function destinationOf(address: Address, domains: readonly string[]): string {
   // RFC 5321 section 2.4: the local part is ours to interpret for our own domains, and we ignore its case.
   if (domains.includes(address.domain)) return `local:${address.local.toLowerCase()}@${address.domain}`;
   return `mx:${address.domain}`;
+}
+
+/** RFC 8460 section 3: a report must arrive whatever is wrong with the TLS that it tells of. */
+export function reportDestination(address: Address): string {
+  return `report:${address.domain}`;
 }
 
 /** All mail for one box waits in one line, by whatever address it came. */
@@ -33,6 +40,7 @@ export function parseDestination(destination: string): Route | undefined {
   if (colon < 0 || rest === "") return undefined;
   if (destination.startsWith("local:")) return { kind: "local", address: rest };
   if (destination.startsWith("mx:")) return { kind: "mx", domain: rest };
+  if (destination.startsWith("report:")) return { kind: "report", domain: rest };
   if (destination.startsWith("box:")) return { kind: "box", host: rest };
   if (destination === FORWARD_DESTINATION) return { kind: "relay", purpose: "forward" };
   if (destination === NOTIFICATION_DESTINATION) return { kind: "relay", purpose: "notification" };

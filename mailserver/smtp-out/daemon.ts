@@ -21,13 +21,15 @@ import { rewrite } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
+import { startTlsReporter, type TlsReporter } from "../tls-report/reporter.ts";
+import { openTlsReportStore, type TlsReportStore } from "../tls-report/store.ts";
 import { createArcSealer } from "./arc.ts";
 import { createDeliver, type DeliverDeps } from "./deliver.ts";
 import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { openLimitsFile } from "./limits-file.ts";
 import { createLoginMemory } from "./login-memory.ts";
-import { createNotifier } from "./notify.ts";
+import { createNotifier, createOwnSigner } from "./notify.ts";
 import { createSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
 
@@ -108,7 +110,12 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   });
   const connections = new ConnectionPool(KEPT);
   const abroad = new ConnectionPool(KEPT_ABROAD);
-  const runner = startDelivery(settings, { ...deps, ...handlerDeps, connections, abroad, stsStore });
+  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
+  const reporting = startReports(settings, { ...handlerDeps, dns });
+  const tlsReporter = reporting?.reporter;
+  const runner = startDelivery(settings, {
+    ...{ ...deps, ...handlerDeps, dns, connections, abroad, stsStore, tlsReporter },
+  });
   const [submission, submissions, relay] = listeners;
   const unwatch = identity.watch();
   return {
@@ -119,8 +126,9 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
       await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
-      await Promise.all([connections.close(), abroad.close()]);
+      await Promise.all([connections.close(), abroad.close(), reporting?.reporter.stop()]);
       await queue.close();
+      reporting?.store.close();
       limitsFile.close();
       stsStore.close();
       await directory.close();
@@ -136,13 +144,16 @@ type DeliveryDeps = DaemonDeps &
     /** To foreign hosts. */
     readonly abroad: ConnectionPool;
     readonly stsStore: StsStore;
+    readonly dns: Dns & SecurityDns;
+    readonly tlsReporter?: TlsReporter | undefined;
   };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   const { hostname, log, clock, queue, random, directory, connections } = deps;
   const timeouts = deps.timeouts === undefined ? {} : { timeouts: deps.timeouts };
-  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
+  const { dns } = deps;
   const mayReach = createTargetRule(settings.allowTargets);
+  const { tlsReporter } = deps;
   const sts = createStsPolicies({ dns, mayReach, store: deps.stsStore, clock, log });
   const smtpDeps = {
     dns,
@@ -154,17 +165,29 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     mayReach,
     connections: deps.abroad,
     log,
+    ...(tlsReporter && { noted: tlsReporter.note }),
     ...timeouts,
   };
   const smtp = createSmtpCourier(smtpDeps);
   const { lmtpPort: port, boxDoor } = settings;
   const door = boxDoor && doorContext(boxDoor);
+  const reports = createSmtpCourier({
+    ...smtpDeps,
+    security: async () => async () => ({ kind: "opportunistic" }),
+  });
   // What waits here waits for a person rather than for a box, so there is nothing that a box's return could hasten.
   const onBack = (): void => {};
   const box = createBoxLine({ hostname, port, door, connections, log, clock, onBack, ...timeouts });
   return startRunner({
     queue,
-    deliver: createDeliver({ directory, rules: settings, smtp, box, ...forwarding(settings, clock) }),
+    deliver: createDeliver({
+      directory,
+      rules: settings,
+      smtp,
+      reports,
+      box,
+      ...forwarding(settings, clock),
+    }),
     composeDsn: createNotifier(deps, settings),
     retry: settings.retry,
     atOnce: AT_ONCE,
@@ -172,6 +195,21 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     random,
     log,
   });
+}
+
+/** Undefined unless the settings ask for reports to the domains that we send to. */
+function startReports(
+  settings: SmtpOutSettings,
+  deps: HandlerDeps & { readonly dns: SecurityDns },
+): { readonly store: TlsReportStore; readonly reporter: TlsReporter } | undefined {
+  if (!settings.tlsReports) return undefined;
+  const { queue, clock } = deps;
+  const store = openTlsReportStore(settings.queueDir);
+  const sign = createOwnSigner(deps);
+  return {
+    store,
+    reporter: startTlsReporter({ ...deps, clock, store, sign, enqueue: (item) => queue.enqueue(item) }),
+  };
 }
 
 /** Mail that is not from our people is mail that they forward. */

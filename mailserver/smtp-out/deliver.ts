@@ -15,6 +15,8 @@ export interface DeliverDeps {
   readonly directory: Directory;
   readonly rules: LocalRules;
   readonly smtp: SmtpCourier;
+  /** The same, but DANE and MTA-STS are not heeded. */
+  readonly reports: SmtpCourier;
   readonly box: BoxLine;
   /** How the reverse-path of mail that is not from our people is rewritten; as it is unless told. */
   readonly reversePath?: (from: ReversePath) => ReversePath;
@@ -25,7 +27,7 @@ const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the
 const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
 
 /** The courier of all destinations. */
-export function createDeliver({ directory, rules, smtp, box, reversePath }: DeliverDeps): Deliver {
+export function createDeliver({ directory, rules, smtp, reports, box, reversePath }: DeliverDeps): Deliver {
   async function toBox(address: string, delivery: Delivery, signal: AbortSignal): Promise<Result[]> {
     const all = (kind: Result["kind"], of: Reply) => forAll(delivery.recipients, { kind, reply: of });
     let answer: RecipientAnswer;
@@ -50,6 +52,7 @@ export function createDeliver({ directory, rules, smtp, box, reversePath }: Deli
       const from = reversePath === undefined ? delivery.from : reversePath(delivery.from);
       return smtp(route.domain, { ...delivery, from }, signal);
     }
+    if (route?.kind === "report") return reports(route.domain, delivery, signal);
     if (route?.kind === "local") return toBox(route.address, delivery, signal);
     return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
   };

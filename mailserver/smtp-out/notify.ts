@@ -16,23 +16,29 @@ export interface NotifyDeps {
   readonly clock: Clock;
 }
 
+/** Signs what we write ourselves, with the key of the first domain. */
+export function createOwnSigner(deps: Omit<NotifyDeps, "newId">): (bytes: Buffer) => Promise<Buffer> {
+  const { hostname, domains, signers, clock } = deps;
+  const signer = signers.find((candidate) => candidate.domain === (domains[0] ?? hostname));
+  return async (bytes) => {
+    const message = parseMessage(bytes);
+    const signature = signer === undefined ? [] : await signer.sign(message, new Date(clock.now()));
+    return formatMessage({ ...message, fields: [...signature, ...message.fields] });
+  };
+}
+
 /** One notification for all that is to be told of an item. */
 export function createNotifier(
   deps: NotifyDeps,
   { notices, retry }: Pick<SmtpOutSettings, "notices" | "retry">,
 ): ComposeNotification {
-  const { domains, signers, clock } = deps;
-  const signer = signers.find((candidate) => candidate.domain === (domains[0] ?? deps.hostname));
+  const { domains } = deps;
   return createNotification({
     ...deps,
     language: notices,
     giveUpMs: retry.giveUpMs,
     maxBytes: Number.POSITIVE_INFINITY,
     destination: (sender) => destinationOf(sender, domains),
-    finish: async (bytes) => {
-      const message = parseMessage(bytes);
-      const signature = signer === undefined ? [] : await signer.sign(message, new Date(clock.now()));
-      return formatMessage({ ...message, fields: [...signature, ...message.fields] });
-    },
+    finish: createOwnSigner(deps),
   });
 }

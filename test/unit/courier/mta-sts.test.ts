@@ -75,7 +75,7 @@ function world(given: { zone?: Zone; file?: unknown } = {}) {
       store = openStsStore(path);
       policies = open();
     },
-    ask: async (host = "mx.one.test") => (await policies.find("one.test"))?.(host),
+    ask: async (host = "mx.one.test") => (await policies.find("one.test"))?.facts(host),
   };
 }
 const BROKEN = new Error("404");

@@ -236,52 +236,66 @@ const refused: TlsDecision = {
   outcome: { kind: "temporary", reply: reply(451, "4.7.5", "bogus") },
 };
 
-const secured: Readonly<Record<string, Omit<Case, "zone"> & { readonly tls: TlsDecision }>> = {
+const secured: Readonly<
+  Record<string, Omit<Case, "zone"> & { readonly tls: TlsDecision; readonly noted: string }>
+> = {
   "a failed hand-shake under DANE is no reason for clear text": {
     tls: DANE,
     answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
     asked: [FIRST, SECOND],
+    noted: "mx1.test validation-failure",
     result: "temporary 4.7.5 by mx1.test",
   },
   "a wrong certificate under DANE": {
     tls: DANE,
     answers: { [FIRST]: failed("tls", certificateRefused), [SECOND]: taken },
     asked: [FIRST, SECOND],
+    noted: "mx1.test certificate-not-trusted, mx2.test ok",
     result: "delivered 2.0.0 by mx2.test",
   },
   "no STARTTLS under MTA-STS": {
     tls: { kind: "sts", by: "MTA-STS" },
     answers: { [FIRST]: failed("helo", tlsNotOffered), [`${FIRST} clear`]: taken },
     asked: [FIRST, SECOND],
+    noted: "mx1.test starttls-not-supported",
     result: "temporary 4.7.4 by mx1.test",
   },
   "a failed hand-shake with unusable TLSA records": {
     tls: { kind: "encrypted", by: "DANE" },
     answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
     asked: [FIRST, SECOND],
+    noted: "mx1.test validation-failure",
     result: "temporary 4.7.5 by mx1.test",
   },
   "hosts that must not be used": {
     tls: refused,
     answers: {},
     asked: [],
+    noted: "mx1.test dnssec-invalid, mx2.test dnssec-invalid",
     result: "temporary 4.7.5 by mx1.test",
   },
   "a failed hand-shake in testing mode": {
     tls: TESTING,
     answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
     asked: [FIRST, `${FIRST} clear`],
+    noted: "mx1.test validation-failure",
     result: "delivered 2.0.0 by mx1.test",
   },
 };
 describe("TLS that is demanded:", () => {
-  for (const [name, { tls, answers, asked, result }] of Object.entries(secured)) {
+  for (const [name, { tls, answers, asked, noted, result }] of Object.entries(secured)) {
     test(name, async () => {
       const world = peers(answers);
-      const carry = courier(TWO, world.connections, { security: async () => async () => tls });
+      const notes: string[] = [];
+      const policy = { type: "sts", strings: [], hosts: [] } as const;
+      const carry = courier(TWO, world.connections, {
+        security: async () => async () => ({ ...tls, policy }),
+        noted: ({ host, failure }) => void notes.push(`${host} ${failure?.result ?? "ok"}`),
+      });
       const [of] = await carry("one.test", delivery("bob"), new AbortController().signal);
       assert.deepEqual(world.asked, asked);
       assert.equal(`${of?.kind} ${of?.reply.enhanced} by ${of?.host}`, result);
+      assert.equal(notes.join(", "), noted);
     });
   }
 
