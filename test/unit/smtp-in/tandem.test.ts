@@ -204,3 +204,43 @@ test("no more than 16 MiB are held in memory for boxes that have not answered", 
   assert.equal(await take(), "kept");
   assert.deepEqual(kept, [true, true, true, true, false, true]);
 });
+
+describe("the answer to a message that is on its way already", () => {
+  const message = {
+    ...{ id: "m", from: null, proven: false, told: {}, body: Buffer.from("x") },
+    parcels: [
+      {
+        box: { kind: "box" as const, uid: "alice", host: "box-alice" },
+        address: address("alice@semail.test"),
+        wishes: {},
+      },
+    ],
+  };
+
+  /** Taken while the disk is at it; `disk` ends that. */
+  function begin(disk: PromiseWithResolvers<void>) {
+    const tandem = createTandem({
+      ...{ boxes: { healthy: () => "free" as const }, follow: () => {}, newId: () => "item" },
+      ...{ queue: { enqueue: () => disk.promise }, clock: { now: () => 0 }, log: silentLog },
+    });
+    return tandem(message, async () => ({ kind: "delivered", reply: accepted }));
+  }
+
+  test("is not given before the disk has it", async () => {
+    const disk = Promise.withResolvers<void>();
+    const taken = begin(disk);
+    assert.equal(await Promise.race([taken, setImmediate("not yet")]), "not yet");
+    disk.resolve();
+    assert.deepEqual(await taken, { kind: "kept" });
+  });
+
+  test("is the boxes' when the disk can't have it", async () => {
+    const disk = Promise.withResolvers<void>();
+    disk.reject(new Error("the disk is full"));
+    const taken = await begin(disk);
+    assert.equal(taken.kind, "wait");
+    assert.deepEqual(taken.kind === "wait" && (await taken.results), [
+      { kind: "delivered", reply: accepted },
+    ]);
+  });
+});
