@@ -5,10 +5,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts } from "../test/support/daemon-process.ts";
 import type { Handle } from "../test/support/docker.ts";
 import { enter } from "../test/support/front.ts";
 import { addPerson, type Box, type MailSite, openMailSite } from "../test/support/mail-site.ts";
+import { freePorts } from "../test/support/ports.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
 import { atMost, type Row, ratioAtLeast, ratioAtMost, report } from "./support/result.ts";
 import { emptyPostfix, holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import { execa } from "execa";
 import { deliverAsStranger, loginOf, readMail } from "../test/support/mail.ts";
-import { freePorts, makeProject, type StackKeys, type TestProject } from "../test/support/project.ts";
+import { makeProject, type StackKeys, stackPorts, type TestProject } from "../test/support/project.ts";
 import { PREVIEW_ENV } from "../tools/bootstrap/pulumi.ts";
 import { atMost, type Row, ratioAtMost, report } from "./support/result.ts";
 
@@ -25,7 +25,7 @@ async function baseKeys(): Promise<StackKeys> {
   return {
     domain: "bench.test",
     dns: { provider: "dev", ttl: 300 },
-    ports: await freePorts(),
+    ports: await stackPorts(),
     protect: false,
     keepVolumes: false,
   };

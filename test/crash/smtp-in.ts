@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../fuzz/random.ts";
-import { type Daemon, freePorts, type LogLine, loggedTimes } from "../support/daemon-process.ts";
+import { type Daemon, type LogLine, loggedTimes } from "../support/daemon-process.ts";
 import { type Box, type MailSite, openMailSite } from "../support/mail-site.ts";
+import { freePorts } from "../support/ports.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { judge, type Sent } from "./ledger.ts";
 import { keepSending, MARK, openSession } from "./sender.ts";

@@ -10,10 +10,11 @@ import { reply } from "../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../mailserver/smtp/types.ts";
 import { bundleDaemon } from "../../tools/bundle.ts";
 import { Random } from "../fuzz/random.ts";
-import { type Daemon, freePorts, type LogLine, logged, spawnDaemon } from "../support/daemon-process.ts";
+import { type Daemon, type LogLine, logged, spawnDaemon } from "../support/daemon-process.ts";
 import { makeIdentity, writeIdentity } from "../support/identity.ts";
 import { startLdap } from "../support/ldap-stub.ts";
 import { type Peer, type Received, startPeer } from "../support/peer.ts";
+import { freePorts } from "../support/ports.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { dsnFaults, judge, type Notice, type Sent, settledTwice } from "./ledger.ts";
 import { PowerCut } from "./power/power-cut.ts";
@@ -33,7 +34,8 @@ export async function crashSmtpOut(options: CrashOptions): Promise<CrashReport> 
   const folder = await mkdtemp(join(tmpdir(), "semail-crash-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const random = new Random(options.seed);
-  const remote = stack.use(await startPeer({ rcpt: (address) => remoteSays(address, random) }));
+  const hours = { open: options.busy !== true };
+  const remote = stack.use(await startPeer({ rcpt: (address) => remoteSays(address, hours.open, random) }));
   const box = stack.use(await startPeer({ protocol: "lmtp" }));
   const ldap = await startLdap({ uid: "alice", mailHost: "127.0.0.1", mailLocalAddress: PERSON });
   stack.defer(() => ldap.close());
@@ -57,17 +59,20 @@ export async function crashSmtpOut(options: CrashOptions): Promise<CrashReport> 
   };
   const power = options.power ? await PowerCut.open(settings.queueDir) : undefined;
   const trial = new Trial({ folder, settings, random, options, power });
-  return await trial.run({ remote, box, healthPort, port: submissionsPort, ca: identity.ca });
+  return await trial.run({ remote, hours, box, healthPort, port: submissionsPort, ca: identity.ca });
 }
 
 /** Now and then it has no time; some it does not know. */
-function remoteSays(address: string, random: Random): Decision | undefined {
+function remoteSays(address: string, open: boolean, random: Random): Decision | undefined {
+  if (!open) return { kind: "refuse", reply: reply(450, "4.2.0", "closed") };
   if (address.startsWith("no-")) return { kind: "refuse", reply: reply(550, "5.1.1", "nobody") };
   return random.chance(0.1) ? { kind: "refuse", reply: reply(450, "4.2.0", "later") } : undefined;
 }
 
 interface Site {
   readonly remote: Peer;
+  /** Whether it takes mail at all now. */
+  readonly hours: { open: boolean };
   readonly box: Peer;
   readonly healthPort: number;
   readonly port: number;
@@ -129,6 +134,7 @@ class Trial {
         if (kill % 50 === 0) say(`${kill} kills, ${this.#sent.length} messages`);
       }
       over.abort();
+      site.hours.open = true;
       await Promise.all(senders);
       const undrained = await drain(site.healthPort);
       this.#log.push(...daemon.lines.filter(({ event }) => event === "queue.delivered"));

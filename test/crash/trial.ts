@@ -13,6 +13,8 @@ export interface CrashOptions {
    * a cut leaves some of that, in any order.
    */
   readonly power?: { readonly spares: number };
+  /** The foreign server takes nothing before the last kill, so that all that was accepted is in the queue at each. */
+  readonly busy?: boolean;
   /** Changes the daemon's bundle, to see a trial fail. */
   readonly change?: (bundle: string) => string;
 }

@@ -12,7 +12,7 @@ import { makeIdentity } from "../support/identity.ts";
 import { untilLine } from "../support/log-lines.ts";
 import { loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { startPebble } from "../support/pebble.ts";
-import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { RawClient } from "../support/raw-client.ts";
 
 const DOMAIN = "semail.test";
@@ -93,7 +93,7 @@ describe("a stack whose certificate a public authority issues", () => {
   before(async () => {
     base = {
       domain: DOMAIN,
-      ...{ dns: { provider: "dev", ttl: 300 }, ports: await freePorts() },
+      ...{ dns: { provider: "dev", ttl: 300 }, ports: await stackPorts() },
       ...{ protect: false, keepVolumes: false },
       users: { alice: { name: "Alice Martin" } },
     };

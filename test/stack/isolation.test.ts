@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { openLab } from "../support/docker.ts";
 import { attempts, reach, type Surroundings } from "../support/hostile.ts";
 import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
-import { freePorts, makeProject, type TestProject } from "../support/project.ts";
+import { makeProject, stackPorts, type TestProject } from "../support/project.ts";
 import { secretsOf } from "../support/state.ts";
 
 const lab = openLab();
@@ -47,7 +47,7 @@ async function listen(): Promise<number> {
 
 before(async () => {
   project = await makeProject({
-    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports: await freePorts() },
+    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports: await stackPorts() },
     ...{ protect: false, keepVolumes: false, showPasswords: true },
     users: { alice: { name: "Alice Martin" }, bob: { name: "Bob Durand" } },
   });

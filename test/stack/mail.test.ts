@@ -13,7 +13,7 @@ import { openLab } from "../support/docker.ts";
 import { type Foreign, startForeign } from "../support/foreign.ts";
 import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
-import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { secretsOf } from "../support/state.ts";
 
@@ -58,7 +58,7 @@ describe("a stack from nothing to nothing", () => {
     base = {
       domain: DOMAIN,
       dns: { provider: "dev", ttl: 300 },
-      ports: await freePorts(),
+      ports: await stackPorts(),
       protect: false,
       keepVolumes: false,
       showPasswords: true,

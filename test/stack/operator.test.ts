@@ -8,7 +8,8 @@ import type { PersonRequest, RequestView } from "../../mailserver/operator/proto
 import { openLab } from "../support/docker.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { carryOut, followOperator, type RunningOperator } from "../support/operator.ts";
-import { freePort, freePorts, makeProject, type TestProject } from "../support/project.ts";
+import { freePort } from "../support/ports.ts";
+import { makeProject, stackPorts, type TestProject } from "../support/project.ts";
 import { secretsOf } from "../support/state.ts";
 
 const DOMAIN = "semail.test";
@@ -55,7 +56,7 @@ describe("the operator on a stack", () => {
     project = await makeProject({
       domain: DOMAIN,
       dns: { provider: "none" },
-      ports: await freePorts(),
+      ports: await stackPorts(),
       protect: true,
       keepVolumes: false,
       postmaster: "alice",

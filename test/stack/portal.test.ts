@@ -8,7 +8,8 @@ import Docker from "dockerode";
 import type { Summary } from "../../stacks/summary.ts";
 import { deliverAsStranger, loginOf, openImap, readMail } from "../support/mail.ts";
 import { Browser } from "../support/portal.ts";
-import { freePort, freePorts, makeProject, type TestProject } from "../support/project.ts";
+import { freePort } from "../support/ports.ts";
+import { makeProject, stackPorts, type TestProject } from "../support/project.ts";
 
 const DOMAIN = "semail.test";
 const NEXT = "four words and a comma";
@@ -56,7 +57,7 @@ describe("the portal on a stack", () => {
     project = await makeProject({
       domain: DOMAIN,
       dns: { provider: "dev" },
-      ports: await freePorts(),
+      ports: await stackPorts(),
       protect: false,
       keepVolumes: false,
       postmaster: "alice",

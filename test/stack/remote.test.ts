@@ -14,7 +14,7 @@ import type { Engine } from "../../tools/bootstrap/engine.ts";
 import { type Purpose, stackEngine } from "../../tools/bootstrap/stack-engine.ts";
 import { openLab } from "../support/docker.ts";
 import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
-import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { buildPlanned, type RemoteHost, shipImages, startRemoteHost } from "../support/remote-host.ts";
 
 const DOMAIN = "semail.test";
@@ -71,7 +71,7 @@ describe("a stack on a host that is reached by ssh", () => {
     keys = {
       domain: DOMAIN,
       dns: { provider: "none" },
-      ports: await freePorts(),
+      ports: await stackPorts(),
       ...{ protect: false, keepVolumes: false },
       users: { alice: { name: "Alice Martin" } },
     };

@@ -10,7 +10,7 @@ import type { DkimState } from "../../stacks/dkim/rotation.ts";
 import type { Summary } from "../../stacks/summary.ts";
 import { type Handle, openLab } from "../support/docker.ts";
 import { loginOf, readMail, submit } from "../support/mail.ts";
-import { freePorts, makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 
 const DOMAIN = "rotation.test";
 const DAY = 86_400_000;
@@ -114,7 +114,7 @@ describe("a DKIM key is rotated", () => {
     base = {
       domain: DOMAIN,
       dns: { provider: "dev", ttl: 300 },
-      ports: await freePorts(),
+      ports: await stackPorts(),
       // Keys are protected, as in production; the rest of the stack goes with the test.
       protect: true,
       users: { alice: { name: "Alice" }, bob: { name: "Bob" } },

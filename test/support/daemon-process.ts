@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -114,13 +113,4 @@ export async function loggedTimes(daemon: Daemon, event: string, times: number):
     await Promise.race([once(child, "logged", { signal }), once(child, "exit", { signal })]);
     over.abort();
   }
-}
-
-/** Ports of loopback that nobody has right now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

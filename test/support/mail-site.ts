@@ -17,10 +17,11 @@ import {
   SERVICES,
   SUFFIX,
 } from "../integration/images/images.ts";
-import { type Daemon, freePorts, logged, spawnDaemon } from "./daemon-process.ts";
+import { type Daemon, logged, spawnDaemon } from "./daemon-process.ts";
 import { type Handle, type Lab, openLab } from "./docker.ts";
 import { enter, FRONT } from "./front.ts";
 import { type Identity, makeIdentity, writeIdentity } from "./identity.ts";
+import { freePorts } from "./ports.ts";
 
 const LMTP_PORT = 24;
 const LDAP_PORT = 389;

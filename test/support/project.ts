@@ -1,12 +1,12 @@
 /** A copy of the project under a name of its own, so that a test's stack lives beside any other on the engine. */
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
 import { parse, stringify } from "yaml";
 import type { Summary } from "../../stacks/summary.ts";
+import { freePorts } from "./ports.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PROGRAM = [
@@ -92,32 +92,8 @@ function readSummary(outputs: OutputMap): Summary {
 const PORTS = ["smtp", "submission", "submissions", "imap", "imaps", "sieve", "ldap", "dnsApi"] as const;
 export type Ports = Record<(typeof PORTS)[number], number>;
 
-/** Ports that are free now: held open together, so that no two are the same. */
-export async function freePorts(): Promise<Ports> {
-  const ports = await freeNumbers(PORTS.length);
+/** Free ports for everything a stack publishes. */
+export async function stackPorts(): Promise<Ports> {
+  const ports = await freePorts(PORTS.length);
   return Object.fromEntries(PORTS.map((name, index) => [name, ports[index] ?? 0])) as Ports;
-}
-
-/** One more. */
-export async function freePort(): Promise<number> {
-  return (await freeNumbers(1))[0] ?? 0;
-}
-
-async function freeNumbers(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once("error", reject);
-          server.listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -18,7 +18,7 @@ import * as disk from "../../components/providers/libvirt-disk/crud.ts";
 import * as image from "../../components/providers/libvirt-image/crud.ts";
 import * as vm from "../../components/providers/libvirt-vm/crud.ts";
 import { opensshKey } from "../../components/ssh-key.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/ports.ts";
 
 const URI = "qemu:///system";
 const NAME = `semail-t-${randomBytes(4).toString("hex")}`;

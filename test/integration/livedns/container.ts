@@ -1,14 +1,13 @@
 /** The livedns image and a hardened container of it, for one test file. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import Docker from "dockerode";
 import { pack } from "tar-stream";
 import { bundleDaemon } from "../../../tools/bundle.ts";
+import { freePort } from "../../support/ports.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const docker = new Docker();
@@ -77,16 +76,6 @@ async function untilHealthy(container: Docker.Container): Promise<void> {
 async function logsOf(container: Docker.Container): Promise<string> {
   const log = await container.logs({ stdout: true, stderr: true });
   return log.toString();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Builds the image as the components do. */

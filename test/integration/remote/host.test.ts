@@ -13,7 +13,8 @@ import { sayWith } from "../../../tools/bootstrap/context.ts";
 import { connect } from "../../../tools/remote/connection.ts";
 import { prepareHost } from "../../../tools/remote/prepare.ts";
 import { openLab } from "../../support/docker.ts";
-import { freePort } from "../../support/project.ts";
+import { freePort } from "../../support/ports.ts";
+
 import { type RemoteHost, startRemoteHost } from "../../support/remote-host.ts";
 
 const lab = openLab();

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { type Daemon, freePorts, loggedTimes } from "../../support/daemon-process.ts";
+import { type Daemon, loggedTimes } from "../../support/daemon-process.ts";
 import { type Box, type MailSite, openMailSite } from "../../support/mail-site.ts";
 import { metricSum } from "../../support/metrics.ts";
+import { freePorts } from "../../support/ports.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
 const MARK = "X-Fault-Id";

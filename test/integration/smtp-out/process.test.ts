@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
@@ -10,16 +9,9 @@ import { promisify } from "node:util";
 import { createTransport } from "nodemailer";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
+import { freePorts } from "../../support/ports.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 import { mailer, RELAY, startStage } from "./setup.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 /** The bundle as the image has it, running as a process of its own. */
 async function startDaemon(folder: string, settings: object) {
@@ -44,9 +36,7 @@ async function startDaemon(folder: string, settings: object) {
 }
 
 async function settingsFor(folder: string) {
-  const [submissionPort, submissionsPort, relayPort, healthPort] = await Promise.all(
-    [1, 2, 3, 4].map(freePort),
-  );
+  const [submissionPort, submissionsPort, relayPort, healthPort] = await freePorts(4);
   return {
     hostname: "mail.semail.test",
     domains: ["semail.test"],

@@ -8,7 +8,6 @@ import { DeskAnswer } from "../../../mailserver/desk/words.ts";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import {
   type Daemon,
-  freePorts,
   killGroup,
   logged,
   loggedTimes,
@@ -16,6 +15,7 @@ import {
   spawnDaemon,
 } from "../../support/daemon-process.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
+import { freePorts } from "../../support/ports.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 import { RELAY } from "./setup.ts";
 

@@ -4,10 +4,11 @@ import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { describe, test } from "node:test";
 import { bundleDaemon } from "../../../tools/bundle.ts";
-import { freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
+import { logged, loggedTimes } from "../../support/daemon-process.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { startLdap } from "../../support/ldap-stub.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
+import { freePorts } from "../../support/ports.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { identity, run, settingsFor, tls } from "./process.ts";
 

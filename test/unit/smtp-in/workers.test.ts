@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { type Daemon, freePorts, logged, loggedTimes } from "../../support/daemon-process.ts";
+import { type Daemon, logged, loggedTimes } from "../../support/daemon-process.ts";
 import { startLdap } from "../../support/ldap-stub.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
 import { metricSum } from "../../support/metrics.ts";
+import { freePorts } from "../../support/ports.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { run, settingsFor } from "./process.ts";
 
