@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- smtp-in`: smtp-in beside Postfix with its LMTP transport, and beside a client that does nothing but
- * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run.
+ * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run. With names
+ * of parts behind it, only those are run, and shown without being kept.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { enter } from "../test/support/front.ts";
 import { addPerson, type Box, type MailSite, openMailSite } from "../test/support/mail-site.ts";
 import { freePorts } from "../test/support/ports.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
-import { atMost, type Row, ratioAtLeast, ratioAtMost, report } from "./support/result.ts";
+import { atMost, type Row, ratioAtLeast, ratioAtMost, report, show } from "./support/result.ts";
 import { emptyPostfix, holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";
 
 const BYTES = 4_096;
@@ -269,16 +270,26 @@ async function lookups(field: Field): Promise<Row[]> {
   ];
 }
 
+const PARTS = { memory, throughput, latency, lookups, queueing };
+
+const wanted = process.argv.slice(2);
+const parts = Object.entries(PARTS).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+if (parts.length < wanted.length) {
+  throw new Error(`No part of that name: there are ${Object.keys(PARTS).join(", ")}.`);
+}
 const field = await openField();
 try {
-  const rows = await memory(field);
-  await startOurs(field, 2);
   console.log(`Postfix is told: ${JSON.stringify(POSTFIX_TUNING)}`);
-  for (const part of [throughput, latency, lookups, queueing]) {
+  const rows: Row[] = [];
+  for (const [name, part] of parts) {
+    // Memory is measured with one worker, of its own.
+    const daemon = part === memory ? undefined : await startOurs(field, 2);
     const time = await seconds(async () => rows.push(...(await part(field))));
-    console.log(`${part.name}: ${Math.round(time)} s`);
+    await daemon?.kill();
+    console.log(`${name}: ${Math.round(time)} s`);
   }
-  await report("smtp-in", rows);
+  if (wanted.length === 0) await report("smtp-in", rows);
+  else show(rows);
 } finally {
   await field.site.close();
 }

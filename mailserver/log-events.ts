@@ -77,6 +77,8 @@ export const LOG_EVENTS = {
   "queue.delivered": "A recipient is done",
   "queue.deferred": "A recipient is tried again later",
   "queue.failed": "A recipient failed for good",
+  "queue.stranded":
+    "A message for a person here can't be delivered, and its sender can't be told: it is held until somebody releases or drops it",
   "queue.item.unreadable": "A queue item could not be read and was set aside",
   "queue.desk": "Somebody changed what waits in the queue",
   "queue.desk.failed": "Nobody can look into the queue; mail flows",

@@ -65,6 +65,11 @@ export async function report(name: string, rows: readonly Row[]): Promise<void> 
   await mkdir(folder, { recursive: true });
   const result = { name, machine, date: new Date().toISOString().slice(0, 10), rows };
   await writeFile(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  show(rows);
+}
+
+/** Prints the table. */
+export function show(rows: readonly Row[]): void {
   const cells = rows.map(({ metric, ours, unit, peers, wanted, holds }) => ({
     metric,
     ours: `${ours} ${unit}`,

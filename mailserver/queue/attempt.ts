@@ -127,12 +127,21 @@ function toSettlements(
   });
 }
 
+const EVENTS = {
+  delivered: "queue.delivered",
+  pending: "queue.deferred",
+  failed: "queue.failed",
+  expired: "queue.failed",
+  held: "queue.stranded",
+} as const;
+
 function logSettlements(log: Log, group: Group, settlements: readonly Settlement[]): void {
-  const events = { delivered: "queue.delivered", pending: "queue.deferred" } as const;
   for (const { seq, state, answer, attempts, nextAttempt } of settlements) {
-    const event = state === "delivered" || state === "pending" ? events[state] : "queue.failed";
     const to = group.recipients.find((recipient) => recipient.seq === seq)?.address;
-    log.info(event, { item: group.item.id, to, state, answer, attempts, nextAttempt });
+    const facts = { item: group.item.id, to, state, answer, attempts, nextAttempt };
+    // It waits for somebody who reads this.
+    if (state === "held") log.warn(EVENTS.held, facts);
+    else log.info(EVENTS[state], facts);
   }
 }
 

@@ -54,8 +54,18 @@ export function whyNotTold({
 /** The recipient's state after an attempt. */
 export function settle(recipient: DueRecipient, result: AttemptResult, facts: AttemptFacts): Settlement {
   const settled = nextState(recipient, result, facts);
+  if (facts.silent && isStranded(recipient, settled)) return { ...settled, state: "held" };
   const owed = owedFor(recipient, { ...result, state: settled.state }, facts);
   return owed === undefined ? settled : { ...settled, owed };
+}
+
+/**
+ * Whether a person of ours would lose a message that was taken for them, with nobody told: it waits for whoever runs the
+ * system to release or drop it. A copy for elsewhere is not the only one, and a notification is ours.
+ */
+function isStranded({ destination, notify = USUAL }: DueRecipient, { state }: Settlement): boolean {
+  const gone = state === "failed" || state === "expired";
+  return gone && notify.includes("FAILURE") && parseDestination(destination)?.kind === "box";
 }
 
 /** What the sender asked to be told (RFC 3461 section 4.1) and nobody else will tell. */

@@ -52,9 +52,14 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
     const { parcels, returns = [], ...sent } = message;
     const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
       all.filter((_, index) => indices.includes(index));
-    const waiting = pick(parcels, settled.waiting);
+    // Of what nobody can be told the spool takes care: it is the only place that still has it.
+    const mute = message.from === null || !message.proven;
+    const unheard = mute ? settled.failed.filter((index) => wantsFailure(parcels[index]?.wishes.notify)) : [];
+    const waiting = pick(parcels, [...settled.waiting, ...unheard]);
     const done = parcels.map((parcel, index) => ({ ...parcel, result: results[index] ?? lost }));
-    const owed = done.flatMap((parcel, index) => owedOf(parcel, settled.failed.includes(index)));
+    const owed = done.flatMap((parcel, index) =>
+      owedOf(parcel, settled.failed.includes(index) && !unheard.includes(index)),
+    );
     // Who refuses a message does not get it elsewhere either.
     const holders = parcels.filter((_, index) => !settled.failed.includes(index));
     // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.

@@ -65,6 +65,27 @@ for (const { name, kind, now, want } of cases) {
 }
 
 const SILENCE = { silent: true } as const;
+const box = "box:box-bob";
+/** Nobody can be told, so nothing else would have the message. */
+const stranded: readonly [string, Partial<DueRecipient>, AttemptResult["kind"], string][] = [
+  ["refused by a person's box is held", { destination: box }, "permanent", "held"],
+  ["given up for a person's box is held", { destination: box }, "temporary", "held"],
+  ["whose sender wants no news is not kept", { destination: box, notify: [] }, "permanent", "failed"],
+  [
+    "of which the person has another copy is not kept",
+    { destination: "relay:forward" },
+    "permanent",
+    "failed",
+  ],
+  ["for elsewhere is not kept", {}, "permanent", "failed"],
+];
+for (const [name, of, kind, want] of stranded) {
+  test(`a message of which nobody can be told, ${name}`, () => {
+    const facts = { created: 0, now: 5 * DAY, settings, random: 0.5, ...SILENCE };
+    assert.equal(settle({ ...recipient, ...of }, { kind, answer }, facts).state, want);
+  });
+}
+
 const remote = { ...recipient, attempts: 0 };
 const local = { ...remote, destination: "local:bob@semail.test" };
 const HOUR = 60 * MINUTE;

@@ -30,6 +30,15 @@ function answerOf(answer: Decision | "down" | undefined) {
   return answer === undefined || answer === "down" ? undefined : () => answer;
 }
 
+/** A log, and the first message that nobody can be told of. */
+function watched() {
+  const { promise: stranded, resolve } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+  const warn = (event: string, facts: Readonly<Record<string, unknown>> = {}): void => {
+    if (event === "queue.stranded") resolve(facts);
+  };
+  return { log: { ...silentLog, warn }, stranded };
+}
+
 describe("a message for one box", () => {
   test("that does not listen is kept, and delivered once it is back", async () => {
     const before = await box();
@@ -94,42 +103,46 @@ describe("a message for one box", () => {
     assert.deepEqual(to.messages[0]?.to, ["postmaster@semail.test"]);
   });
 
-  const senders = { "is told to the sender": "bob@foreign.example", "is told to nobody for <>": "" };
-  for (const [name, from] of Object.entries(senders)) {
-    test(`that is given up ${name}`, async () => {
+  test("that is given up is told to the sender", async () => {
+    const out = await relay();
+    const retry = { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 };
+    const deps = { query: vouching };
+    const daemon = await start({ lmtpPort: 1, relayPort: out.listener.port, settings: { retry }, deps });
+    const client = await session(daemon);
+    assert.deepEqual(await send(client, ["alice@semail.test"]), [OK, TAKEN]);
+    await out.reached(1);
+    while ((await daemon.queue.counts()).items > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(
+      out.messages.map((message) => [message.from, message.to]),
+      [["", ["bob@foreign.example"]]],
+    );
+    assert.match(out.messages[0]?.text ?? "", /Status: 4\.4\.7/);
+  });
+
+  // Neither SPF nor DKIM vouches for the second.
+  for (const from of ["", "bob@victim.example"]) {
+    test(`that is given up from <${from}>, who can't be told, is held until it is released`, async () => {
       const out = await relay();
-      const retry = { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 };
-      const deps = { query: vouching };
-      const daemon = await start({ lmtpPort: 1, relayPort: out.listener.port, settings: { retry }, deps });
+      const { log, stranded } = watched();
+      const gone = await box();
+      const { port } = gone.listener;
+      await gone.listener.close();
+      const daemon = await start({
+        ...{ lmtpPort: port, relayPort: out.listener.port },
+        settings: { retry: { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 } },
+        deps: { query: vouching, log },
+      });
       const client = await session(daemon);
       assert.deepEqual(await send(client, ["alice@semail.test"], undefined, from), [OK, TAKEN]);
-      if (from !== "") await out.reached(1);
-      while ((await daemon.queue.counts()).items > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-      assert.deepEqual(
-        out.messages.map((message) => [message.from, message.to]),
-        from === "" ? [] : [["", [from]]],
-      );
-      if (from !== "") assert.match(out.messages[0]?.text ?? "", /Status: 4\.4\.7/);
+      const { item } = await stranded;
+      const { items, held } = await daemon.queue.census();
+      assert.deepEqual({ items, held, told: out.messages.length }, { items: 1, held: 1, told: 0 });
+      const back = await box(undefined, port);
+      await daemon.queue.manage({ verb: "release", id: String(item), at: Date.now() });
+      await back.reached(1);
+      assert.equal(back.messages[0]?.from, from);
     });
   }
-
-  test("that is given up is told to nobody when neither SPF nor DKIM vouches for the sender", async () => {
-    const out = await relay();
-    const withheld = Promise.withResolvers<void>();
-    const info = (event: string): void => {
-      if (event === "dsn.withheld") withheld.resolve();
-    };
-    const daemon = await start({
-      ...{ lmtpPort: 1, relayPort: out.listener.port },
-      settings: { retry: { firstMs: 20, maxMs: 20, giveUpMs: 40, delayMs: 0 } },
-      deps: { query: vouching, log: { ...silentLog, info } },
-    });
-    const client = await session(daemon);
-    assert.deepEqual(await send(client, ["alice@semail.test"], undefined, "bob@victim.example"), [OK, TAKEN]);
-    await withheld.promise;
-    assert.equal((await daemon.queue.counts()).items, 0);
-    assert.equal(out.messages.length, 0);
-  });
 
   test("is refused for now when the disk has no room for it", async () => {
     const daemon = await start({ lmtpPort: 1 });
@@ -234,15 +247,20 @@ describe("a message for several boxes", () => {
     });
   }
 
-  test("with the null reverse-path is never reported", async () => {
-    const { port } = await threeBoxes([undefined, GONE]);
-    const out = await relay();
-    const daemon = await start({ lmtpPort: port, relayPort: out.listener.port });
-    const found = await send(await session(daemon), ALL.slice(0, 2), undefined, "");
-    assert.deepEqual(found, [OK, OK, TAKEN]);
-    assert.equal((await daemon.queue.counts()).items, 0);
-    assert.equal(out.messages.length, 0);
-  });
+  for (const from of ["", "bob@victim.example"]) {
+    test(`from <${from}>, who can't be told, is held for the one that refuses`, async () => {
+      const { port } = await threeBoxes([undefined, GONE]);
+      const out = await relay();
+      const { log, stranded } = watched();
+      const deps = { query: vouching, log };
+      const daemon = await start({ lmtpPort: port, relayPort: out.listener.port, deps });
+      const found = await send(await session(daemon), ALL.slice(0, 2), undefined, from);
+      assert.deepEqual(found, [OK, OK, TAKEN]);
+      assert.equal((await stranded).to, ALL[1]);
+      const { items, held } = await daemon.queue.census();
+      assert.deepEqual({ items, held, told: out.messages.length }, { items: 1, held: 1, told: 0 });
+    });
+  }
 
   test("and somebody unknown is refused for them alone", async () => {
     const { port, boxes } = await threeBoxes([undefined, undefined]);
