@@ -5,6 +5,13 @@
 import { noAnswer } from "../smtp/replies.ts";
 import type { Envelope } from "../smtp/types.ts";
 import { connect } from "./client.ts";
+import {
+  afterCarried,
+  afterTurnedAway,
+  firstLimit,
+  type SessionLimit,
+  type SessionRange,
+} from "./session-limit.ts";
 import { systemTiming, type Timing } from "./timing.ts";
 import { Turns } from "./turns.ts";
 import { type ClientConnection, ConnectFailed, type ConnectOptions, type DeliveryReport } from "./types.ts";
@@ -15,10 +22,13 @@ export interface PoolOptions {
   /** Messages of one session, after which the next gets a new one. */
   readonly messages: number;
   /** Sessions with one address and port at the same time, whoever they are for; any number unless told. */
-  readonly perPeer?: number;
+  readonly perPeer?: SessionRange;
   /** The system's unless told. */
-  readonly timing?: Pick<Timing, "after">;
+  readonly timing?: Timing;
 }
+
+/** Peers of which it is remembered how many sessions they took; the first ones are forgotten first. */
+const MAX_PEERS = 10_000;
 
 /** Carries messages over kept sessions. */
 export interface Connections {
@@ -40,22 +50,60 @@ export class ConnectionPool implements Connections {
   readonly #options: PoolOptions;
   /** Sessions at rest; the last is the one that was used last. */
   readonly #idle = new Map<string, Kept[]>();
-  readonly #turns: Turns;
+  readonly #turns = new Turns((peer) => this.#most(peer));
+  /** Of peers that have sessions, or took fewer than we wished. */
+  readonly #limits = new Map<string, SessionLimit>();
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#turns = new Turns(options.perPeer ?? Number.POSITIVE_INFINITY);
   }
 
   async deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport> {
-    const endTurn = await this.#turns.take(peerOf(options), options.signal);
-    if (endTurn === undefined) return { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
-    try {
-      return await this.#deliver(options, envelope, body);
-    } finally {
-      endTurn();
+    const peer = peerOf(options);
+    for (;;) {
+      const endTurn = await this.#turns.take(peer, options.signal);
+      if (endTurn === undefined) return { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
+      try {
+        const report = await this.#deliver(options, envelope, body);
+        // The message goes over one of the sessions that the peer took, rather than wait for its next attempt.
+        if (this.#heed(peer, report) !== "again") return report;
+      } finally {
+        endTurn();
+        this.#forgetLimit(peer);
+      }
     }
+  }
+
+  #most(peer: string): number {
+    const { perPeer } = this.#options;
+    return perPeer === undefined
+      ? Number.POSITIVE_INFINITY
+      : (this.#limits.get(peer) ?? firstLimit(perPeer)).size;
+  }
+
+  /** Learns how many sessions the peer takes. */
+  #heed(peer: string, report: DeliveryReport): "again" | undefined {
+    const { perPeer, timing = systemTiming } = this.#options;
+    if (perPeer === undefined) return undefined;
+    const at = { open: this.#turns.active(peer), now: timing.now() };
+    if (turnedAway(report) && at.open > 1) {
+      this.#limits.delete(peer);
+      this.#limits.set(peer, afterTurnedAway(at));
+      return "again";
+    }
+    const carried = report.kind === "done" && report.outcomes.some(({ kind }) => kind === "delivered");
+    const limit = this.#limits.get(peer) ?? firstLimit(perPeer);
+    if (carried) this.#limits.set(peer, afterCarried(limit, at, perPeer));
+    return undefined;
+  }
+
+  #forgetLimit(peer: string): void {
+    if (this.#turns.active(peer) === 0 && this.#limits.get(peer)?.ceiling === undefined) {
+      this.#limits.delete(peer);
+    }
+    const oldest = this.#limits.keys().next();
+    if (this.#limits.size > MAX_PEERS && oldest.done === false) this.#limits.delete(oldest.value);
   }
 
   async #deliver(options: ConnectOptions, envelope: Envelope, body: Uint8Array): Promise<DeliveryReport> {
@@ -113,10 +161,9 @@ export class ConnectionPool implements Connections {
 
   /** Sessions at rest that were opened with other wishes give way to the one that is needed now. */
   #makeRoom(peer: string): void {
-    const { perPeer = Number.POSITIVE_INFINITY } = this.#options;
     const idle = [...this.#idle].flatMap(([key, all]) => all.map((kept) => ({ key, ...kept })));
     const here = idle.filter((kept) => kept.peer === peer);
-    const surplus = here.length + this.#turns.active(peer) - perPeer;
+    const surplus = here.length + this.#turns.active(peer) - this.#most(peer);
     for (const { key, connection } of here.slice(0, Math.max(surplus, 0))) {
       this.#forget(key, connection);
       void connection.close();
@@ -148,6 +195,13 @@ export class ConnectionPool implements Connections {
     for (const { cancel } of idle.splice(at, 1)) cancel();
     if (idle.length === 0) this.#idle.delete(key);
   }
+}
+
+/** RFC 5321 section 3.8: 421 to a new session is what a server says that has enough of them. */
+function turnedAway(report: DeliveryReport): boolean {
+  if (report.kind !== "failed") return false;
+  const { stage, reply } = report.failure;
+  return reply.code === 421 && (stage === "greeting" || stage === "helo");
 }
 
 function peerOf({ host, port }: ConnectOptions): string {

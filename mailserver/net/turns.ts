@@ -1,10 +1,11 @@
 /** At most so many at a time of each name; the others wait, first come first served. */
 export class Turns {
-  readonly #most: number;
+  readonly #mostOf: (name: string) => number;
   readonly #busy = new Map<string, { active: number; readonly waiting: (() => void)[] }>();
 
-  constructor(most: number) {
-    this.#most = most;
+  /** `mostOf` is asked whenever somebody comes or goes, so that it may change. */
+  constructor(mostOf: (name: string) => number) {
+    this.#mostOf = mostOf;
   }
 
   /** Waits for a turn, which ends by calling what is given. Undefined when `signal` was aborted first. */
@@ -12,12 +13,14 @@ export class Turns {
     if (signal?.aborted === true) return undefined;
     const line = this.#busy.get(name) ?? { active: 0, waiting: [] };
     this.#busy.set(name, line);
-    if (line.active >= this.#most) {
+    if (line.active >= this.#mostOf(name)) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const next = (): void => resolve(true);
       const aborted = (): void => {
         const at = line.waiting.indexOf(next);
-        if (at >= 0) line.waiting.splice(at, 1);
+        // Whose turn came in the same moment has it.
+        if (at < 0) return;
+        line.waiting.splice(at, 1);
         resolve(false);
       };
       line.waiting.push(next);
@@ -34,16 +37,18 @@ export class Turns {
     return this.#busy.get(name)?.active ?? 0;
   }
 
-  /** The turn goes to the next, or nobody has it. */
+  /** Those that wait take the place, and more when more may be; or nobody has it. */
   #end(name: string): void {
     const line = this.#busy.get(name);
     if (line === undefined) return;
-    const next = line.waiting.shift();
-    if (next !== undefined) {
-      next();
-      return;
-    }
     line.active -= 1;
+    const most = this.#mostOf(name);
+    while (line.active < most) {
+      const next = line.waiting.shift();
+      if (next === undefined) break;
+      line.active += 1;
+      next();
+    }
     if (line.active === 0) this.#busy.delete(name);
   }
 }

@@ -35,6 +35,8 @@ export interface AttemptOptions {
 export interface Attempted {
   /** A courier was asked. */
   readonly tried: boolean;
+  /** Somebody has the message now. */
+  readonly delivered: boolean;
   /** Claimed, and free to be tried again: nothing was settled for them. */
   readonly left: readonly number[];
   /** Nobody works on the item any more. */
@@ -46,7 +48,7 @@ export async function attempt(group: Group, options: AttemptOptions): Promise<At
   const { deliver, signal } = options;
   const opened = await open(group, options);
   if (opened === undefined) {
-    return { tried: false, left: group.recipients.map(({ seq }) => seq), idle: false };
+    return { tried: false, delivered: false, left: group.recipients.map(({ seq }) => seq), idle: false };
   }
   const { recipients, delivery } = opened;
   const opening = new Set(recipients);
@@ -78,6 +80,7 @@ export async function conclude(
   const settled = new Set(settlements.map(({ seq }) => seq));
   return {
     tried: true,
+    delivered: settlements.some(({ state }) => state === "delivered"),
     left: recipients.map(({ seq }) => seq).filter((seq) => !settled.has(seq)),
     idle,
   };

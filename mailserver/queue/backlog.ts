@@ -1,4 +1,5 @@
 /** What the runner has claimed: which deliveries may start now, within the limits. No I/O. */
+import { atOnceOf, nextAtOnce, SLOW_MS } from "./at-once.ts";
 import type { DueItem, DueRecipient } from "./item.ts";
 
 /** Recipients of one item that go to one destination. */
@@ -8,10 +9,6 @@ export interface Group {
   readonly recipients: readonly DueRecipient[];
 }
 
-/** Deliveries to one destination at the same time. */
-const MAX_PER_DESTINATION = 2;
-/** A destination that took longer the last time is slow; such as hang for minutes must not have every place. */
-const SLOW_MS = 10_000;
 /** Slow destinations that are remembered; the first ones are forgotten first. */
 const MAX_SLOW = 10_000;
 /** Bytes of the messages that are being delivered; one larger than this goes alone. */
@@ -35,6 +32,8 @@ export class Backlog {
   readonly #slow = new Set<string>();
   readonly #waiting = new Map<string, Group[]>();
   readonly #active = new Map<string, number>();
+  /** Of destinations that have work, how many deliveries may be under way. */
+  readonly #limits = new Map<string, number>();
   #activeTotal = 0;
   #activeBytes = 0;
   #waitingRecipients = 0;
@@ -73,7 +72,7 @@ export class Backlog {
     const slowActive = [...this.#started.keys()].filter((group) => this.#slow.has(group.destination)).length;
     for (const [destination, groups] of this.#waiting) {
       const active = this.#active.get(destination) ?? 0;
-      if (active >= MAX_PER_DESTINATION || !this.#fits(groups[0])) continue;
+      if (active >= this.#limitOf(destination) || !this.#fits(groups[0])) continue;
       if (this.#slow.has(destination) && slowActive >= atOnce / 2) continue;
       const group = groups.shift();
       // Taken out and put back at the end: destinations take turns.
@@ -90,19 +89,33 @@ export class Backlog {
     return undefined;
   }
 
-  finished(group: Group): void {
+  /** `delivered`: somebody of the group has the message now. */
+  finished(group: Group, delivered: boolean): void {
     const { destination, item } = group;
-    const took = this.#options.now() - (this.#started.get(group) ?? 0);
+    const ms = this.#options.now() - (this.#started.get(group) ?? 0);
     this.#started.delete(group);
-    this.#slow.delete(destination);
-    if (took > SLOW_MS) this.#slow.add(destination);
-    const oldest = this.#slow.values().next();
-    if (this.#slow.size > MAX_SLOW && oldest.done === false) this.#slow.delete(oldest.value);
-    const left = (this.#active.get(destination) ?? 1) - 1;
-    if (left > 0) this.#active.set(destination, left);
+    this.#noteSlow(destination, ms > SLOW_MS);
+    const active = this.#active.get(destination) ?? 1;
+    if (active > 1 || this.#waiting.has(destination)) {
+      const range = atOnceOf(destination, this.#options.atOnce);
+      const limit = nextAtOnce(this.#limitOf(destination), { delivered, ms, active }, range);
+      this.#limits.set(destination, limit);
+    } else this.#limits.delete(destination);
+    if (active > 1) this.#active.set(destination, active - 1);
     else this.#active.delete(destination);
     this.#activeTotal -= 1;
     this.#activeBytes -= item.size;
+  }
+
+  #noteSlow(destination: string, slow: boolean): void {
+    this.#slow.delete(destination);
+    if (slow) this.#slow.add(destination);
+    const oldest = this.#slow.values().next();
+    if (this.#slow.size > MAX_SLOW && oldest.done === false) this.#slow.delete(oldest.value);
+  }
+
+  #limitOf(destination: string): number {
+    return this.#limits.get(destination) ?? atOnceOf(destination, this.#options.atOnce).first;
   }
 
   #fits(group: Group | undefined): boolean {
@@ -115,6 +128,7 @@ export class Backlog {
     return names.flatMap((name) => {
       const groups = this.#waiting.get(name) ?? [];
       this.#waiting.delete(name);
+      if (!this.#active.has(name)) this.#limits.delete(name);
       for (const { recipients } of groups) this.#waitingRecipients -= recipients.length;
       return groups;
     });

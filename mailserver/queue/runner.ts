@@ -168,7 +168,6 @@ class QueueRunner implements Runner {
       const mine = group;
       const work = this.#deliver(mine).finally(() => {
         this.#active.delete(work);
-        this.#backlog.finished(mine);
         this.#pump();
         this.wake();
       });
@@ -182,7 +181,14 @@ class QueueRunner implements Runner {
   }
 
   async #deliver(group: Group): Promise<void> {
-    await this.#finish(group, await attempt(group, this.#attempts));
+    let delivered = false;
+    try {
+      const attempted = await attempt(group, this.#attempts);
+      ({ delivered } = attempted);
+      await this.#finish(group, attempted);
+    } finally {
+      this.#backlog.finished(group, delivered);
+    }
   }
 
   async #finish({ item, destination }: Group, { tried, left, idle }: Attempted): Promise<void> {

@@ -26,7 +26,7 @@ type Query = (server: DnsServer, name: string, type: string) => Promise<DnsMessa
 
 /** Asks twice; a lost packet is no silence. After `deadline` (as `now` tells time) nobody is asked any more. */
 export function createQuery(now: () => number, deadline = Number.POSITIVE_INFINITY): Query {
-  const turns = new Turns(AT_ONCE);
+  const turns = new Turns(() => AT_ONCE);
   return async (server, name, type) => {
     const done = await turns.take(`${server.host} ${server.port}`);
     try {

@@ -73,15 +73,48 @@ describe("kept sessions", () => {
 
   test("of one peer are so many at most, and those that wait use the ones that get free", async () => {
     const to = await peer();
-    const { send } = pool({ perPeer: 2 });
+    const { send } = pool({ perPeer: { first: 2, most: 2 } });
     const all = await Promise.all(Array.from({ length: 6 }, () => send(to.port)));
     assert.deepEqual(all, Array(6).fill(TAKEN));
     assert.deepEqual([to.sockets.length, to.taken.length], [2, 6]);
   });
 
+  test("of one peer become more while it keeps up", async () => {
+    const to = await peer();
+    const { send } = pool({ perPeer: { first: 1, most: 3 } });
+    const all = await Promise.all(Array.from({ length: 12 }, () => send(to.port)));
+    assert.deepEqual(all, Array(12).fill(TAKEN));
+    assert.deepEqual([to.sockets.length, to.taken.length], [3, 12]);
+  });
+
+  test("that the peer turns away cost no message anything: they go over those that it took", async () => {
+    const most = 2;
+    const to = await peer((session) =>
+      session < most ? {} : { EHLO: "421 4.7.0 too many", HELO: "421 no" },
+    );
+    const { send } = pool({ perPeer: { first: 5, most: 20 } });
+    const all = await Promise.all(Array.from({ length: 12 }, () => send(to.port)));
+    assert.deepEqual(all, Array(12).fill(TAKEN));
+    assert.deepEqual(
+      to.taken.every((session) => session < most),
+      true,
+    );
+    // Not tried again for a while.
+    const before = to.sockets.length;
+    await Promise.all(Array.from({ length: 12 }, () => send(to.port)));
+    assert.equal(to.sockets.length, before);
+  });
+
+  test("a peer that turns away everybody is told of as soon as no session is left", async () => {
+    const to = await peer(() => ({ EHLO: "421 4.3.2 closed", HELO: "421 closed" }));
+    const { send } = pool({ perPeer: { first: 3, most: 20 } });
+    const all = await Promise.all(Array.from({ length: 5 }, () => send(to.port)));
+    assert.deepEqual(all, Array(5).fill("failed at helo"));
+  });
+
   test("at rest give way to one with other wishes when the peer has as many as it may", async () => {
     const to = await peer();
-    const { send } = pool({ perPeer: 2 });
+    const { send } = pool({ perPeer: { first: 2, most: 2 } });
     await Promise.all([send(to.port), send(to.port)]);
     await send(to.port, { tls: "never" });
     await Promise.race([to.ended(0), to.ended(1)]);

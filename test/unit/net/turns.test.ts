@@ -4,8 +4,9 @@ import { setImmediate as soon } from "node:timers/promises";
 import { Turns } from "../../../mailserver/net/turns.ts";
 
 /** What was let in, in order, and how to end each turn. */
-function stage(most: number) {
-  const turns = new Turns(most);
+function stage(first: number) {
+  let most = first;
+  const turns = new Turns(() => most);
   const entered: string[] = [];
   const ends = new Map<string, () => void>();
   const enter = (who: string, name = "peer", signal?: AbortSignal) =>
@@ -14,7 +15,10 @@ function stage(most: number) {
       entered.push(who);
       ends.set(who, end);
     });
-  return { turns, entered, enter, end: (who: string) => ends.get(who)?.() };
+  const change = (to: number) => {
+    most = to;
+  };
+  return { turns, entered, enter, change, end: (who: string) => ends.get(who)?.() };
 }
 
 test("one more than may be waits, and the first to come is the first to follow", async () => {
@@ -51,4 +55,27 @@ test("who gives up while waiting loses the place and takes none", async () => {
   end("a");
   await soon();
   assert.deepEqual(entered, ["a", "c"]);
+});
+
+test("when more may be at once, as many of those that wait come in with the next end", async () => {
+  const { entered, enter, change, end } = stage(1);
+  for (const who of ["a", "b", "c", "d", "e"]) void enter(who);
+  await soon();
+  change(3);
+  end("a");
+  await soon();
+  assert.deepEqual(entered, ["a", "b", "c", "d"]);
+});
+
+test("when fewer may be at once, nobody comes in until so many have ended", async () => {
+  const { entered, enter, change, end } = stage(3);
+  for (const who of ["a", "b", "c", "d"]) void enter(who);
+  await soon();
+  change(1);
+  for (const who of ["a", "b"]) end(who);
+  await soon();
+  assert.deepEqual(entered, ["a", "b", "c"]);
+  end("c");
+  await soon();
+  assert.deepEqual(entered, ["a", "b", "c", "d"]);
 });

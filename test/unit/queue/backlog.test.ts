@@ -35,7 +35,7 @@ test("destinations that hang have half of the places the next time, and the othe
   const first = takeAll();
   assert.equal(first.length, 4, "nobody knows yet");
   pass(300_000);
-  for (const group of first) backlog.finished(group);
+  for (const group of first) backlog.finished(group, true);
   add([...numbered("hangs", 4), "quick"]);
   assert.deepEqual(names(takeAll()), ["hangs0", "hangs1", "quick"]);
 });
@@ -46,7 +46,7 @@ test("one that answers in time is slow no more", () => {
     const [group] = takeAll();
     assert.ok(group);
     pass(ms);
-    backlog.finished(group);
+    backlog.finished(group, true);
     add(["a"]);
   }
   add(["a", "a"]);
@@ -58,7 +58,45 @@ test("a single slow destination is still served", () => {
   const [group] = takeAll();
   assert.ok(group);
   pass(60_000);
-  backlog.finished(group);
+  backlog.finished(group, true);
   add(["a"]);
   assert.equal(takeAll().length, 1);
+});
+
+/** A place that gets free is taken at once, as the runner does. */
+function work(backlog: Backlog, groups: Group[], delivered: (group: Group) => boolean, deliveries: number) {
+  for (let count = 0; count < deliveries; count += 1) {
+    const group = groups.shift();
+    assert.ok(group);
+    backlog.finished(group, delivered(group));
+    for (let next = backlog.take(); next !== undefined; next = backlog.take()) groups.push(next);
+  }
+}
+
+const line = (name: string, count: number) => Array<string>(count).fill(name);
+
+test("a destination that keeps up gets more places, one that does not has two", () => {
+  const { backlog, takeAll } = filled(100, [...line("mx:quick.test", 200), ...line("mx:refuses.test", 200)]);
+  const groups = takeAll();
+  assert.deepEqual(names(groups), [...line("mx:quick.test", 2), ...line("mx:refuses.test", 2)]);
+  work(backlog, groups, ({ destination }) => destination === "mx:quick.test", 100);
+  const of = (name: string) => groups.filter(({ destination }) => destination === name).length;
+  assert.deepEqual([of("mx:quick.test"), of("mx:refuses.test")], [20, 2]);
+});
+
+test("a box never has more than two, and one destination a fifth of the places at most", () => {
+  const { backlog, takeAll } = filled(50, [...line("box:a", 100), ...line("mx:quick.test", 100)]);
+  const groups = takeAll();
+  work(backlog, groups, () => true, 60);
+  const of = (name: string) => groups.filter(({ destination }) => destination === name).length;
+  assert.deepEqual([of("box:a"), of("mx:quick.test")], [2, 10]);
+});
+
+test("one that had nothing to do begins anew", () => {
+  const { backlog, add, takeAll } = filled(100, line("mx:quick.test", 40));
+  const groups = takeAll();
+  work(backlog, groups, () => true, 40);
+  assert.equal(groups.length, 0);
+  add(line("mx:quick.test", 40));
+  assert.equal(takeAll().length, 2);
 });
