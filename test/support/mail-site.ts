@@ -172,8 +172,12 @@ export interface MailSite {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Does something as the directory's administrator. */
   administer<T>(work: (admin: Client) => Promise<T>): Promise<T>;
-  /** Starts a daemon of this project; settles when it is ready. */
-  start(main: string, settings: Readonly<Record<string, unknown>>): Promise<Daemon>;
+  /** Starts a daemon of this project; settles when it is ready. `env`: further variables of its environment. */
+  start(
+    main: string,
+    settings: Readonly<Record<string, unknown>>,
+    env?: Readonly<Record<string, string>>,
+  ): Promise<Daemon>;
   close(): Promise<void>;
 }
 
@@ -236,12 +240,12 @@ export async function openMailSite(options: SiteOptions): Promise<MailSite> {
         // The doors do it for who comes through them.
         ...(options.direct === true ? { boxDoor: FRONT } : {}),
       },
-      start: async (main, settings) => {
+      start: async (main, settings, env) => {
         const bundle = join(folder, `${main.replaceAll("/", "-")}.mjs`);
         await writeFile(bundle, await bundleDaemon(main));
         const file = join(folder, `settings-${running.length}.json`);
         await writeFile(file, JSON.stringify(settings));
-        const daemon = spawnDaemon(bundle, file, folder);
+        const daemon = spawnDaemon(bundle, file, folder, env);
         running.push(daemon);
         await logged(daemon, "daemon.ready");
         return daemon;
