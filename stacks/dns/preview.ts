@@ -1,16 +1,11 @@
 /** Looks at the records before anything is changed: what they will be, beside what the zones hold. */
 import { toText } from "@pulumi/gandi/txt.ts";
+import { selectorOf } from "../dkim/rotation.ts";
 import type { MailModel } from "../model.ts";
-import { type RecordSpec, spfTerms } from "../records.ts";
-import {
-  checkReports,
-  checkSpfCost,
-  checkZone,
-  consentName,
-  type HeldRecord,
-  reportsAbroad,
-} from "./checks.ts";
+import { dkimRecord, type RecordSpec, spfTerms, tlsaRecord } from "../records.ts";
+import { checkReports, checkSpfCost, checkZone, consentName, reportsAbroad } from "./checks.ts";
 import type { Finding } from "./findings.ts";
+import type { HeldRecord, Place } from "./held.ts";
 import type { askResolver } from "./look.ts";
 import { isSpf, mergeSpf, spfCost } from "./spf.ts";
 
@@ -32,15 +27,24 @@ export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): Record
   });
 }
 
+/** Where the records go that come from keys: DKIM's and, in a signed zone, TLSA. */
+function pendingPlaces({ dkim, dns, domain, domains, hostnames }: MailModel): Place[] {
+  const kinds = dkim.ed25519 ? (["rsa", "ed25519"] as const) : (["rsa"] as const);
+  const keys = domains.flatMap((zone) =>
+    kinds.map((kind) => dkimRecord(zone, selectorOf(dkim.rotate, kind), "", dns.ttl)),
+  );
+  return [...keys, ...(dns.signed ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl })] : [])];
+}
+
 /** Everything wrong with the records of a model. `held` is undefined where the zones could not be asked. */
 export async function findFaults(
   model: MailModel,
   held: readonly HeldRecord[] | undefined,
-  { resolver, published }: { resolver: Resolver | undefined; published: readonly string[] },
+  { resolver, published }: { resolver: Resolver | undefined; published: readonly HeldRecord[] },
 ): Promise<Finding[]> {
   const pure = checkZone({
-    domains: model.domains,
     wanted: model.records,
+    pending: pendingPlaces(model),
     held,
     adoptExisting: model.dns.adoptExisting,
     spf: { mode: model.dns.spf, terms: spfTerms(model) },

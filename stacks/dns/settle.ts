@@ -1,9 +1,10 @@
 /** The model with the records as they will be, or one error with everything that is wrong with them. */
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import type { MailModel } from "../model.ts";
 import type { PriorOutputs } from "../prior.ts";
-import type { HeldRecord } from "./checks.ts";
 import { describeFindings, type Finding } from "./findings.ts";
+import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
 import { findFaults, mergeHeld } from "./preview.ts";
@@ -32,12 +33,25 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = model.dns.provider === "dev";
   const found = await findFaults(settled, held, {
     resolver: dev ? undefined : askResolver(),
-    published: Object.keys(prior?.hosts ?? {}),
+    published: publishedBefore(outputs),
   });
   await tell(dev ? found : [...found, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
   return { model: settled, dns: move.state };
 }
+
+/** Of the last update's output `summary`. */
+const Published = z.object({
+  records: z.array(
+    z.object({
+      ...{ zone: z.string(), name: z.string(), type: z.string() },
+      ...{ ttl: z.number(), values: z.array(z.string()) },
+    }),
+  ),
+});
+
+const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
+  Published.safeParse(summary).data?.records ?? [];
 
 /** Warns of what is doubtful. Throws a `pulumi.RunError` when something is wrong. */
 async function tell(findings: readonly Finding[]): Promise<void> {

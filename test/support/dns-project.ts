@@ -76,5 +76,6 @@ const zones = new MailDomain("domain", {
 const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k=rsa; p=AAAA", 300));
 const smtpOut = new KeyPair("smtp-out", { algorithm: "ed25519" }, { dependsOn: zones.publishKeys(keys, []) });
 const published = zones.publish(model.records, [smtpOut]);
+export const summary = { records: model.records };
 export const dns = pulumi.all(published.map(({ urn }) => urn)).apply(() => left);
 `;

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { parseConfig } from "../../../stacks/check-config.ts";
-import { checkZone, type HeldRecord, type ZoneFacts } from "../../../stacks/dns/checks.ts";
+import { checkZone, type ZoneFacts } from "../../../stacks/dns/checks.ts";
+import { describeFindings } from "../../../stacks/dns/findings.ts";
+import type { HeldRecord } from "../../../stacks/dns/held.ts";
 import { findFaults, mergeHeld } from "../../../stacks/dns/preview.ts";
 import { mergeSpf, missingTerms, spfCost } from "../../../stacks/dns/spf.ts";
 import { buildModel } from "../../../stacks/model.ts";
@@ -11,7 +13,7 @@ const record = (name: string, type: string, values: string[], ttl = 300): HeldRe
   ...{ zone: "example.org", name, type, ttl, values },
 });
 const facts = (wanted: HeldRecord[], rest: Partial<ZoneFacts> = {}): ZoneFacts => ({
-  ...{ domains: ["example.org"], wanted, held: [], adoptExisting: false, stsHosts: undefined },
+  ...{ wanted, pending: [], held: [], adoptExisting: false, stsHosts: undefined },
   ...{ spf: { mode: "refuse", terms: ["a:smtp.example.org"] }, published: [], changeNow: false },
   ...rest,
 });
@@ -81,14 +83,105 @@ describe("a record that would break mail is found before it is made", () => {
       "a host of the stack's own that moves",
       facts([record("mx", "A", ["192.0.2.2"])], {
         held: [record("mx", "A", ["192.0.2.1"], 10_800)],
-        published: ["mx.example.org A"],
+        published: [record("mx", "A", ["192.0.2.1"], 10_800)],
       }),
       undefined,
     ],
     [
       "a host that moves soon forgotten",
-      facts([record("mx", "A", ["192.0.2.2"])], { held: [record("mx", "A", ["192.0.2.1"], 300)] }),
+      facts([record("mx", "A", ["192.0.2.2"])], {
+        held: [record("mx", "A", ["192.0.2.1"], 300)],
+        adoptExisting: true,
+      }),
       undefined,
+    ],
+    [
+      "another's mail service in the zone",
+      facts([MX, record("_imaps._tcp", "SRV", ["0 1 993 imap.example.org."])], {
+        held: [
+          record("@", "MX", ["10 spool.provider.example."]),
+          record("_imaps._tcp", "SRV", ["0 1 993 mail.provider.example."]),
+        ],
+      }),
+      /what others entered.*\nwhat others entered/,
+    ],
+    [
+      "another's mail service that is to be replaced",
+      facts([MX], { held: [record("@", "MX", ["10 spool.provider.example."])], adoptExisting: true }),
+      undefined,
+    ],
+    [
+      "the same record in another spelling and order",
+      facts([record("@", "MX", ["10 a.example.org.", "20 b.example.org."])], {
+        held: [record("@", "MX", ["20 b", "010 A.example.org."])],
+      }),
+      undefined,
+    ],
+    [
+      "a backup that somebody added to the stack's own, and that stays",
+      facts([MX], { held: [record("@", "MX", ["10 mx", "20 backup.example."])], published: [MX] }),
+      undefined,
+    ],
+    [
+      "a backup that somebody added to the stack's own, which changes",
+      facts([{ ...MX, ttl: 600 }], {
+        held: [record("@", "MX", ["10 mx", "20 backup.example."])],
+        published: [MX],
+      }),
+      /what others entered/,
+    ],
+    [
+      "a name below one that the zone gives away",
+      facts([record("_dmarc.shop", "TXT", ["v=DMARC1; p=none"])], {
+        held: [record("shop", "NS", ["ns.example."]), record("@", "NS", ["ns-1.gandi.net."])],
+      }),
+      /a name is in its zone/,
+    ],
+    [
+      "the name of a key below one that the zone gives away",
+      facts([], {
+        pending: [{ zone: "example.org", name: "semail1._domainkey", type: "TXT" }],
+        held: [record("_domainkey", "NS", ["ns.vendor.example."])],
+      }),
+      /a name is in its zone/,
+    ],
+    [
+      "the name of a key that is a CNAME",
+      facts([], {
+        pending: [{ zone: "example.org", name: "semail1._domainkey", type: "TXT" }],
+        held: [record("semail1._domainkey", "CNAME", ["key.vendor.example."])],
+      }),
+      /stands alone/,
+    ],
+    [
+      "a name below a DNAME",
+      facts([record("mx.eu", "A", ["192.0.2.1"])], { held: [record("eu", "DNAME", ["example.net."])] }),
+      /a name is in its zone/,
+    ],
+    [
+      "a name beside those that the zone gives away, and under a wildcard",
+      facts([MX, SPF], {
+        held: [
+          record("shop", "NS", ["ns.example."]),
+          record("*", "CNAME", ["www"]),
+          record("x", "DNAME", ["y."]),
+        ],
+      }),
+      undefined,
+    ],
+    ["a zone that is a CNAME", facts([MX], { held: [record("@", "CNAME", ["x.example."])] }), /stands alone/],
+    [
+      "a hundred values, none of them the stack's",
+      facts([MX], {
+        held: [
+          record(
+            "@",
+            "MX",
+            Array.from({ length: 100 }, (_, at) => `${at} mx${at}.example.`),
+          ),
+        ],
+      }),
+      /what others entered/,
     ],
   ];
   for (const [what, given, rule] of cases)
@@ -97,6 +190,13 @@ describe("a record that would break mail is found before it is made", () => {
       if (rule === undefined) assert.deepEqual(rules, []);
       else assert.match(rules.join("\n"), rule);
     });
+
+  it("and what it quotes of a zone is no command to a terminal", () => {
+    const held = [record("@", "TXT", ['"\\027[2J\\226\\128\\174evil"'])];
+    const text = describeFindings(checkZone(facts([SPF], { held })));
+    assert.match(text, /- \\u\{1b\}\[2J\\u\{202e\}evil/);
+    assert.doesNotMatch(text, /(?!\n)\p{C}/u);
+  });
 
   it("and all of them at once, each with record and remedy", () => {
     const findings = checkZone(
@@ -158,6 +258,8 @@ describe("what evaluating an SPF record costs", () => {
     ["v=spf1 include:no.example -all", 1, 1, ["no.example"], []],
     ["v=spf1 include:loop.example -all", 2, 0, ["loop.example"], []],
     ["v=spf1 include:silent.example -all", 1, 0, [], ["silent.example"]],
+    ["v=spf1 a:x.example -all redirect=no.example a:no.example", 1, 0, [], []],
+    ["v=spf1 redirect=no.example ~all", 0, 0, [], []],
     ["v=spf1 exists:%{i}.x.example ptr -all", 2, 0, [], []],
   ];
   for (const [text, lookups, voids, broken, unknown] of cases)
