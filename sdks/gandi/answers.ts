@@ -36,13 +36,11 @@ export function talkTo(auth: Auth, deps: Deps) {
       for (let page = 1; page <= MAX_PAGES; page += 1) {
         const { data, total } = await ask(`${path}?page=${page}&per_page=${PER_PAGE}`, z.array(item));
         items.push(...data);
-        // A page may be shorter than was asked for: how many there are is what counts.
-        const last = Number.isNaN(total)
-          ? data.length < PER_PAGE
-          : items.length >= total || data.length === 0;
         // Says that there are some, and shows none: to take that for an empty zone would make records look gone.
-        if (last && items.length === 0 && total > 0) throw strange();
-        if (last) return items;
+        if (items.length === 0 && total > 0) throw strange();
+        // A page may be shorter than was asked for: how many there are is what counts, where it is said and can be so.
+        const isLast = total >= items.length ? total === items.length : data.length < PER_PAGE;
+        if (isLast || data.length === 0) return items;
       }
       throw strange();
     },

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { talkTo } from "./answers.ts";
-import { ApiError, noneIfGone } from "./errors.ts";
+import { ApiError } from "./errors.ts";
 import { type Auth, type Deps, world } from "./http.ts";
 import { makeSnapshot, removeOldSnapshots } from "./snapshots.ts";
 
@@ -74,9 +74,9 @@ export function connect(auth: Auth, deps: Deps = world) {
     snapshot: (zone: string) => deps.once(listingOf({ zone }), () => makeSnapshot(talk, zone, deps.now())),
     /** Removes what `snapshot` made, but for the newest; gives how many went. */
     tidySnapshots: (zone: string, keep: number) => removeOldSnapshots(talk, zone, keep),
-    /** A record set as it was when it was first asked for in this process; undefined when there is none, or no zone. */
+    /** A record set as it was when the zone was first listed by this in the process; undefined when there is none. */
     async earlier(key: Key): Promise<RecordSet | undefined> {
-      const sets = await deps.once(`earlier ${listingOf(key)}`, () => records(key.zone).catch(noneIfGone));
+      const sets = await deps.once(`earlier ${listingOf(key)}`, () => records(key.zone));
       return find(sets, key);
     },
     /** Makes a record set; 409 when it exists. */
@@ -89,9 +89,11 @@ export function connect(auth: Auth, deps: Deps = world) {
     async replace(key: Key, body: RecordSet): Promise<void> {
       await change(key, "PUT", body);
     },
-    /** Removes a record set; one that isn't there is fine. */
+    /** Removes a record set; one that isn't there is fine. 404 when there is no such zone. */
     async remove(key: Key): Promise<void> {
-      await change(key, "DELETE").catch(noneIfGone);
+      await change(key, "DELETE").catch((error) => {
+        if (!(error instanceof ApiError && error.object === "dns-record")) throw error;
+      });
     },
   };
 }

@@ -105,16 +105,27 @@ const isShared = ({ name, type }: Inputs) => name === "@" && (type === "MX" || t
  */
 export async function remove(_id: string, props: Props, deps: Deps = world) {
   const inputs = inputsOf(props);
+  const say = (text: string) => deps.say(`${subjectOf({ ...inputs })}: ${text}`);
   await explained(inputs, async () => {
-    if (!isShared(inputs)) return (await opened(inputs, deps)).remove(inputs);
-    const held = await connect(inputs.auth, deps).earlier(inputs);
-    if (held === undefined) return;
-    const others = without(held.rrset_values, inputs);
-    if (others.length === 0) return (await opened(inputs, deps)).remove(inputs);
-    deps.say(`${subjectOf({ ...inputs })}: what others entered stays: ${others.map(toText).join("; ")}`);
-    if (others.length === held.rrset_values.length) return;
-    await (await opened(inputs, deps)).replace(inputs, { rrset_ttl: held.rrset_ttl, rrset_values: others });
+    try {
+      await removeOwn(inputs, deps, say);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+      // Who took the domain elsewhere can still take the old stack down.
+      say(`LiveDNS has no zone ${inputs.zone} that this token can see: nothing was removed`);
+    }
   });
+}
+
+async function removeOwn(inputs: Inputs, deps: Deps, say: Deps["say"]): Promise<void> {
+  if (!isShared(inputs)) return (await opened(inputs, deps)).remove(inputs);
+  const held = await connect(inputs.auth, deps).earlier(inputs);
+  if (held === undefined) return;
+  const others = without(held.rrset_values, inputs);
+  if (others.length === 0) return (await opened(inputs, deps)).remove(inputs);
+  say(`what others entered stays: ${others.map(toText).join("; ")}`);
+  if (others.length === held.rrset_values.length) return;
+  await (await opened(inputs, deps)).replace(inputs, { rrset_ttl: held.rrset_ttl, rrset_values: others });
 }
 
 /** Those that are not the resource's own. */

@@ -82,12 +82,6 @@ export function withoutSnapshot(error: unknown): never {
   );
 }
 
-/** What is asked for, or to be removed, isn't there: fine. Throws what says something else. */
-export function noneIfGone(error: unknown): never[] {
-  if (error instanceof ApiError && error.status === 404) return [];
-  throw error;
-}
-
 const TOKEN = "auth.token or GANDI_PERSONAL_ACCESS_TOKEN";
 const remedies: { [status: number]: (zone: string) => string } = {
   400: () => "LiveDNS refused the record: correct its ttl or values",

@@ -117,7 +117,7 @@ export function requester({ apiUrl, token }: Required<Auth>, deps: Deps) {
   async function attempt(n: number, ...args: Parameters<typeof once>) {
     try {
       const { response, text } = await once(...args);
-      const total = Number(response.headers.get("total-count") ?? Number.NaN);
+      const total = Number.parseInt(response.headers.get("total-count") ?? "", 10);
       if (response.ok) return { text, status: response.status, total };
       // Some debugging proxies answer with what they were sent.
       const error = new ApiError(response.status, text.replaceAll(token, "…"), n);

@@ -1,7 +1,7 @@
 /** Snapshots of a zone: one before the changes of an update, and what becomes of the old ones. */
 import { z } from "zod";
 import type { Talk } from "./answers.ts";
-import { noneIfGone, withoutSnapshot } from "./errors.ts";
+import { ApiError, withoutSnapshot } from "./errors.ts";
 
 /** Begins the name of each snapshot that is made here; the time follows. */
 const NAME = "before Pulumi, ";
@@ -25,7 +25,11 @@ export async function removeOldSnapshots(
   const made = (await list(pathOf(zone), Snapshot)).filter(isOurs);
   // ISO 8601: the later, the greater.
   const old = made.toSorted((a, b) => (a.name < b.name ? 1 : -1)).slice(keep);
-  for (const { id } of old)
-    await change("DELETE", `${pathOf(zone)}/${encodeURIComponent(id)}`).catch(noneIfGone);
+  for (const { id } of old) await change("DELETE", `${pathOf(zone)}/${encodeURIComponent(id)}`).catch(ifGone);
   return old.length;
+}
+
+/** Somebody else was faster. */
+function ifGone(error: unknown): void {
+  if (!(error instanceof ApiError && error.status === 404)) throw error;
 }

@@ -168,16 +168,30 @@ for (const { name, there, requests, left } of removals) {
   });
 }
 
-test("remove asks once for all that the zone itself has, and is content when the zone is gone", async () => {
+test("remove asks once for all that the zone itself has", async () => {
   api.script = [zoneOf(["@", "TXT"], ["@", "MX"])];
   const mx = { ...api.props, type: "MX", values: ["10 mail"] };
   for (const each of [api.props, mx]) await crud.remove("id", each, api.deps);
   assert.deepEqual(api.lines(), [LISTING]);
-  api.script = [failing(404, "Unknown domain")];
-  await crud.remove("id", { ...api.props, zone: "gone.test" }, api.deps);
   api.script = [failing(401, "no")];
   await assert.rejects(crud.remove("id", { ...api.props, zone: "b.test" }, api.deps), /refused the token/);
 });
+
+for (const [what, more] of Object.entries({
+  "the zone's own": {},
+  "a name's": { name: "www" },
+  "a name's, which is kept before": { name: "www", snapshot: true },
+})) {
+  test(`remove says so, and is done, when LiveDNS has no such zone: ${what}`, async () => {
+    api.script = [failing(404, "Unknown domain")];
+    await crud.remove("id", { ...api.props, ...more }, api.deps);
+    assert.match(
+      api.said.join(),
+      /^TXT record .* of example\.org: LiveDNS has no zone example\.org that this token/,
+    );
+    assert.equal(api.requests.length, 1);
+  });
+}
 
 test("what LiveDNS calls by another spelling of its name is the same record", async () => {
   api.script = [

@@ -110,6 +110,15 @@ test("a zone of pages shorter than asked for is listed to its last, too", async 
   assert.deepEqual(await crud.read("id", api.props, api.deps), {});
 });
 
+for (const total of ["-1", "", "many", "3"]) {
+  test(`a count that can't be, ${JSON.stringify(total)}, ends no listing`, async () => {
+    const page = Array.from({ length: 500 }, (_, number): [string, string] => [`n${number}`, "A"]);
+    const pages: [string, string][][] = [page, [["@", "TXT"]]];
+    api.script = pages.map((sets) => ({ ...zoneOf(...sets), headers: { "Total-Count": total } }));
+    assert.equal((await crud.read("id", api.props, api.deps)).id, "id");
+  });
+}
+
 test("a record alone is asked for anew each time, and is absent only from a zone that is there", async () => {
   const client = connect(api.props.auth as object, api.deps);
   const key = { zone: "example.org", name: "@", type: "TXT" };
