@@ -48,20 +48,19 @@ export function connect(auth: Auth, deps: Deps = world) {
     }
   }
 
+  /** A token that can't see the zone gets 404, too: only the zone's presence makes the record's absence certain. */
+  async function isAbsent(error: unknown, { zone }: Key): Promise<undefined> {
+    if (!(error instanceof ApiError && error.status === 404)) throw error;
+    if (error.object !== "dns-record") await get(`/domains/${segment(zone)}`, Domain);
+  }
+
   return {
     /** The domain's zone; 404 when there is none. */
     domain: (fqdn: string) => get(`/domains/${segment(fqdn)}`, Domain),
     nameservers: (fqdn: string) => get(`/domains/${segment(fqdn)}/nameservers`, Nameservers),
     /** A record set; undefined when the zone has none such. An unknown zone is an error all the same. */
     async record(key: Key): Promise<RecordSet | undefined> {
-      try {
-        return await get(pathOf(key), RecordSet);
-      } catch (error) {
-        if (!(error instanceof ApiError && error.status === 404)) throw error;
-        // A token that can't see the zone gets 404, too: only the zone's presence makes the record's absence certain.
-        if (error.object !== "dns-record") await get(`/domains/${segment(key.zone)}`, Domain);
-        return undefined;
-      }
+      return get(pathOf(key), RecordSet).catch((error) => isAbsent(error, key));
     },
     /** The same, from one listing of the zone for all who ask within some seconds; a change of ours makes it anew. */
     async listed(key: Key): Promise<RecordSet | undefined> {
@@ -91,9 +90,7 @@ export function connect(auth: Auth, deps: Deps = world) {
     },
     /** Removes a record set; one that isn't there is fine. 404 when there is no such zone. */
     async remove(key: Key): Promise<void> {
-      await change(key, "DELETE").catch((error) => {
-        if (!(error instanceof ApiError && error.object === "dns-record")) throw error;
-      });
+      await change(key, "DELETE").catch((error) => isAbsent(error, key));
     },
   };
 }
