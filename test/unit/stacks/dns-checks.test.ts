@@ -220,6 +220,19 @@ const spf = fc
   .tuple(fc.uniqueArray(term), last)
   .map(([terms, end]) => ["v=spf1", ...terms, end].filter(Boolean).join(" "));
 const OWN = ["a:smtp.example.org"];
+/** Records as people write them: any case, blanks, `all` in the middle, two of ours or none of them there. */
+const written = fc
+  .tuple(
+    fc.constantFrom("v=spf1", "V=SPF1"),
+    fc.array(
+      fc.tuple(
+        fc.oneof(term, last, fc.constantFrom("MX", "+All", "exp=e.example", "A:smtp.example.org")),
+        fc.constantFrom(" ", "  "),
+      ),
+    ),
+  )
+  .map(([version, terms]) => version + terms.map(([text, blank]) => blank + text).join(""));
+const wordsOf = (text: string): string[] => text.trim().split(/ +/);
 
 describe("merging SPF records", () => {
   it("has ours in it, keeps each of theirs in its order, and does so once", () => {
@@ -229,6 +242,27 @@ describe("merging SPF records", () => {
         assert.deepEqual(missingTerms(merged, OWN), []);
         assert.equal(merged.replace(` ${OWN[0]}`, ""), text);
         assert.equal(mergeSpf(merged, OWN), merged);
+      }),
+    );
+  });
+
+  it("lets us send whatever the record was like, and loses none of its terms", () => {
+    const all = ["a:smtp.example.org", "ip6:2001:db8::1"];
+    fc.assert(
+      fc.property(written, (text) => {
+        const merged = mergeSpf(text, all);
+        const [version, ...terms] = wordsOf(merged);
+        assert.equal(version, "v=spf1");
+        const added = missingTerms(text, all);
+        const theirs = wordsOf(text).slice(1).filter(Boolean);
+        assert.deepEqual(
+          terms.filter((each) => !added.includes(each)),
+          theirs,
+        );
+        const end = terms.findIndex((each) => /^[-+~?]?all$|^redirect=/i.test(each));
+        for (const each of added) assert.ok(end < 0 || terms.indexOf(each) < end, merged);
+        assert.equal(mergeSpf(merged, all), merged);
+        assert.ok(!merged.includes("  "));
       }),
     );
   });
