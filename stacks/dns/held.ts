@@ -91,16 +91,10 @@ function checkOthers(record: HeldRecord, existing: HeldRecord, facts: HeldFacts)
   const { adoptExisting, published } = facts;
   const { type, zone } = record;
   const before = published.find((other) => isSame(record, other));
-  if (before === undefined)
-    return adoptExisting || sameValues(existing.values, record.values, type, zone)
-      ? []
-      : [
-          othersFinding(record, existing, {
-            severity: "error",
-            message: "the zone has other values, which this would replace:",
-            remedy: "Remove it from the zone, or set semail:dns.adoptExisting: true for this update.",
-          }),
-        ];
+  if (before === undefined) {
+    if (sameValues(existing.values, record.values, type, zone)) return [];
+    return [othersFinding(record, existing, adoptExisting ? ADOPTED : REFUSED)];
+  }
   // Pulumi writes what changes in the program, and compares with the zone only when told to.
   const isWritten = before.ttl !== record.ttl || !sameValues(before.values, record.values, type, zone);
   const known = [...before.values, ...record.values];
@@ -108,21 +102,29 @@ function checkOthers(record: HeldRecord, existing: HeldRecord, facts: HeldFacts)
   if (!isWritten || foreign.length === 0) return [];
   return [
     othersFinding(record, existing, {
-      severity: "warning",
+      ...ADOPTED,
       message: "somebody changed it in the zone, and this update replaces that:",
-      remedy: "What is to stay belongs into the stack file; LiveDNS keeps the zone as it was.",
     }),
   ];
 }
 
+type Verdict = Pick<Finding, "severity" | "message" | "remedy">;
+
+const REFUSED: Verdict = {
+  severity: "error",
+  message: "the zone has other values, which this would replace:",
+  remedy: "Remove it from the zone, or set semail:dns.adoptExisting: true for this update.",
+};
+const ADOPTED: Verdict = {
+  severity: "warning",
+  message: "the zone has other values, which this update replaces:",
+  remedy: "What is to stay belongs into the stack file. LiveDNS keeps a snapshot of the zone as it was.",
+};
+
 const has = (values: readonly string[], value: string, { type, zone }: HeldRecord): boolean =>
   values.some((other) => canonical(other, type, zone) === canonical(value, type, zone));
 
-function othersFinding(
-  record: HeldRecord,
-  existing: HeldRecord,
-  { message, ...rest }: Pick<Finding, "severity" | "message" | "remedy">,
-): Finding {
+function othersFinding(record: HeldRecord, existing: HeldRecord, { message, ...rest }: Verdict): Finding {
   const text = (value: string): string => (record.type === "TXT" ? toText(value) : value);
   return {
     ...rest,
@@ -140,15 +142,14 @@ function othersFinding(
 function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: HeldFacts): Finding[] {
   const texts = textsOf(existing);
   const found = checkSpfCount(existing);
-  if (facts.spf.mode === "merge" || facts.adoptExisting) return found;
+  if (facts.spf.mode === "merge") return found;
   const foreign = texts.filter(isSpf).filter((text) => missingTerms(text, facts.spf.terms).length > 0);
   const others = texts.filter((text) => !isSpf(text));
   if (foreign.length + others.length === 0) return found;
   return [
     ...found,
     othersFinding(record, existing, {
-      severity: "error",
-      message: "the zone has other values, which this would replace:",
+      ...(facts.adoptExisting ? ADOPTED : REFUSED),
       remedy: "Set semail:dns.spf to merge: it keeps them, and adds our host to the SPF record.",
     }),
   ];

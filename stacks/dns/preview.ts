@@ -1,4 +1,5 @@
 /** Looks at the records before anything is changed: what they will be, beside what the zones hold. */
+import { sameValues } from "@pulumi/gandi/rdata.ts";
 import { toText } from "@pulumi/gandi/txt.ts";
 import { selectorOf } from "../dkim/rotation.ts";
 import type { MailModel } from "../model.ts";
@@ -7,6 +8,7 @@ import { checkReports, checkSpfCost, checkZone, consentName, reportsAbroad } fro
 import type { Finding } from "./findings.ts";
 import type { HeldRecord, Place } from "./held.ts";
 import type { askResolver } from "./look.ts";
+import { labelOf } from "./move.ts";
 import { isSpf, mergeSpf, spfCost } from "./spf.ts";
 
 type Resolver = ReturnType<typeof askResolver>;
@@ -25,6 +27,26 @@ export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): Record
     // Pulumi leaves it in the zone when the stack goes: it isn't the stack's alone.
     return { ...record, values, shared: true };
   });
+}
+
+/**
+ * The records as the last update published them, when this one changes none; undefined when it does. What others have
+ * among them is what it was then. Pure.
+ */
+export function unchangedRecords(
+  model: MailModel,
+  published: readonly HeldRecord[],
+): RecordSpec[] | undefined {
+  const records = model.records.map((record) => {
+    const before = published.find(
+      ({ zone, name, type }) => labelOf({ zone, name, type }) === labelOf(record),
+    );
+    if (before === undefined || before.ttl !== record.ttl) return undefined;
+    if (before.shared) return { ...record, values: before.values, shared: true };
+    return sameValues(before.values, record.values, record.type, record.zone) ? record : undefined;
+  });
+  const known = records.filter((record) => record !== undefined);
+  return known.length === records.length ? known : undefined;
 }
 
 /** Where the records go that come from keys: DKIM's and, in a signed zone, TLSA. */

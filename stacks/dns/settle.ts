@@ -7,12 +7,14 @@ import { describeFindings, type Finding } from "./findings.ts";
 import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
-import { findFaults, mergeHeld } from "./preview.ts";
+import { findFaults, mergeHeld, unchangedRecords } from "./preview.ts";
 
 export interface SettleArgs {
   readonly gandiToken: pulumi.Output<string> | undefined;
   /** Of the last update. */
   readonly outputs: PriorOutputs;
+  /** Whether the update is to change no record: what others did to the zones, or LiveDNS's silence, is no matter then. */
+  readonly leavesDns: boolean;
   now(): Date;
 }
 
@@ -25,6 +27,9 @@ export interface Settled {
 /** Checks the records before any resource is declared, so that a wrong one gets past no preview. */
 export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
   const { gandiToken, outputs } = args;
+  const published = publishedBefore(outputs);
+  const unchanged = args.leavesDns ? unchangedRecords(model, published) : undefined;
+  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args);
   const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
   const prior = DnsState.safeParse(outputs.dns).data;
@@ -33,11 +38,17 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = model.dns.provider === "dev";
   const found = await findFaults(settled, held, {
     resolver: dev ? undefined : askResolver(),
-    published: publishedBefore(outputs),
+    published,
   });
   await tell(dev ? found : [...found, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
   return { model: settled, dns: move.state };
+}
+
+/** Neither zones nor resolver are asked; the times that are remembered go on. */
+function leave(model: MailModel, { outputs, now }: SettleArgs): Settled {
+  const prior = DnsState.safeParse(outputs.dns).data;
+  return { model, dns: planMove({ ...model.dns, records: model.records, prior, now: now() }).state };
 }
 
 /** Of the last update's output `summary`. */
@@ -45,7 +56,7 @@ const Published = z.object({
   records: z.array(
     z.object({
       ...{ zone: z.string(), name: z.string(), type: z.string() },
-      ...{ ttl: z.number(), values: z.array(z.string()) },
+      ...{ ttl: z.number(), values: z.array(z.string()), shared: z.boolean().optional() },
     }),
   ),
 });

@@ -116,6 +116,28 @@ describe("an update of a mail domain", () => {
 });
 
 // How it is done without losing mail is in move.test.ts.
+describe("an update that the portal asks for", () => {
+  it("asks LiveDNS nothing, and does not mind what others entered meanwhile, or that nobody answers", async () => {
+    const program = (leavesDns: boolean, dns: object = {}) =>
+      project.program(mailDomainProgram({ domain: ZONE, leavesDns, dns: { spf: "merge", ...dns } }));
+    const zone = api.zones.get(ZONE);
+    zone?.set("@/TXT", { rrset_ttl: 300, rrset_values: ['"site-verification=1"'] });
+    await program(false);
+    await up();
+    const left = new Map(zone);
+    zone?.set("@/TXT", { rrset_ttl: 300, rrset_values: ['"v=spf1 -all"', '"v=spf1 a -all"'] });
+    await assert.rejects(up(), /there are 2 SPF records/);
+    await program(true);
+    assert.deepEqual(await callsOf(up), []);
+    // What it does change is looked at as ever.
+    await program(true, { ttl: 600 });
+    await assert.rejects(up(), /there are 2 SPF records/);
+    const { "@/TXT": _, ...rest } = Object.fromEntries(zone ?? []);
+    const { "@/TXT": __, ...before } = Object.fromEntries(left);
+    assert.deepEqual(rest, before);
+  });
+});
+
 describe("a host that moves", () => {
   const program = (address: string, dns: object = {}) =>
     project.program(mailDomainProgram({ domain: ZONE, address, dns: { ttl: 10_800, ...dns } }));
