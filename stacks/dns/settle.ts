@@ -62,7 +62,10 @@ const Published = z.object({
 });
 
 const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
-  Published.safeParse(summary).data?.records ?? [];
+  (Published.safeParse(summary).data?.records ?? []).map(({ shared, ...record }) => ({
+    ...record,
+    ...(shared === undefined ? {} : { shared }),
+  }));
 
 /** Warns of what is doubtful. Throws a `pulumi.RunError` when something is wrong. */
 async function tell(findings: readonly Finding[]): Promise<void> {
