@@ -30,10 +30,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
-  const { model, dns } = await settleRecords(buildModel(config, names), { gandiToken, outputs, now });
-  const engine = await reachHost(model);
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
+  const settling = { gandiToken, outputs, leavesDns: !tidies, now };
+  const { model, dns } = await settleRecords(buildModel(config, names), settling);
+  const engine = await reachHost(model);
   const { summary, dkim, settled } = mailStack({
     ...{ model, engine, gandiToken, backupSecrets, eabKey },
     plans: await planImages(model),

@@ -66,6 +66,14 @@ export const Dns = z.strictObject({
     .describe(
       "Change addresses at once, although others remember the old ones for longer than an hour. Without it such an update is refused, and says how to do it in two.",
     ),
+  snapshots: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(10)
+    .describe(
+      "How many snapshots of a zone stay at Gandi of those that updates made before they changed it; `npm run up` removes older ones when it is done. Others it leaves alone.",
+    ),
   spf: z
     .enum(["refuse", "merge"])
     .default("refuse")

@@ -1,5 +1,6 @@
 /** Types of values that several parts of the stack config share. */
 import { isIPv4, isIPv6 } from "node:net";
+import { domainToASCII } from "node:url";
 import { z } from "zod";
 import { isAddress, isDomain } from "./address.ts";
 import { parseSize } from "./size.ts";
@@ -7,7 +8,16 @@ import { parseSize } from "./size.ts";
 const UID = /^(?!.*[.-]{2})[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?$/;
 
 export const lower = z.string().trim().toLowerCase();
-export const domain = lower.refine(isDomain, "must be a domain name such as example.org");
+export const domain = lower.refine(isDomain, { error: ({ input }) => domainFault(String(input)) });
+
+/** DNS knows names beyond ASCII in another spelling alone (RFC 5890 section 2.3.2.1). */
+function domainFault(text: string): string {
+  const ascii = domainToASCII(text);
+  return ascii !== text && isDomain(ascii)
+    ? `must be written in ASCII: ${ascii}`
+    : "must be a domain name such as example.org";
+}
+
 export const address = lower.refine(
   isAddress,
   "must be a mail address such as alice@example.org, without `+`",

@@ -1,5 +1,6 @@
 /** Waits until every authoritative name server shows a record: the authority may ask any of them. */
-import { type DnsServer, exchange } from "../dns/exchange.ts";
+import { isIPv6 } from "node:net";
+import { type DnsServer, exchange, NO_IPV6 } from "../dns/exchange.ts";
 import { parseServer } from "../dns/resolver.ts";
 import { CertifierFault } from "./fault.ts";
 import type { ChallengeRecord } from "./store.ts";
@@ -57,9 +58,14 @@ async function look(
   try {
     const servers = (await asked) ?? [];
     if (servers.length === 0) return [`no name server of ${zone} has an address`];
-    const said = await Promise.all(servers.map((server) => texts(server, host, deps)));
-    return said.flatMap((found, at) => {
-      const server = servers[at]?.host;
+    const all = await Promise.all(
+      servers.map(async (server) => ({ server: server.host, found: await texts(server, host, deps) })),
+    );
+    // Those who have nothing but IPv6 are not asked from where there is none.
+    const said = all.filter(({ found }) => found !== NO_WAY);
+    if (said.length === 0)
+      return [`the name servers of ${zone} have IPv6 addresses alone, and there is no IPv6 here`];
+    return said.flatMap(({ server, found }) => {
       if (typeof found === "string") return [`${host} at ${server}: ${found}`];
       return found.includes(value)
         ? []
@@ -73,11 +79,16 @@ async function look(
 async function serversOf(zone: string, deps: SeenDeps): Promise<DnsServer[]> {
   if (deps.nameServers.length > 0) return deps.nameServers.map(parseServer);
   const names = await records(zone, "NS", deps);
-  const addresses = await Promise.all(names.map((name) => records(String(name), "A", deps).catch(() => [])));
+  const addresses = await Promise.all(
+    names.map(async (name) => {
+      const v4 = await records(String(name), "A", deps).catch(() => []);
+      return v4.length > 0 ? v4 : records(String(name), "AAAA", deps).catch(() => []);
+    }),
+  );
   return addresses.flat().map((address) => ({ host: String(address), port: 53 }));
 }
 
-async function records(name: string, type: "NS" | "A", deps: SeenDeps): Promise<unknown[]> {
+async function records(name: string, type: "NS" | "A" | "AAAA", deps: SeenDeps): Promise<unknown[]> {
   const { ask = exchange } = deps;
   let failure: unknown;
   for (const server of deps.resolvers.map(parseServer)) {
@@ -92,6 +103,8 @@ async function records(name: string, type: "NS" | "A", deps: SeenDeps): Promise<
   throw failure ?? new Error("no resolver");
 }
 
+const NO_WAY = "no way to it";
+
 /** Or why there is no answer. */
 async function texts(server: DnsServer, name: string, deps: SeenDeps): Promise<string[] | string> {
   const { ask = exchange } = deps;
@@ -102,7 +115,8 @@ async function texts(server: DnsServer, name: string, deps: SeenDeps): Promise<s
       .filter(({ type }) => type === "TXT")
       .map(({ data }) => (Array.isArray(data) ? Buffer.concat(data.filter(Buffer.isBuffer)).toString() : ""));
   } catch (error) {
-    return `no answer (${codeOf(error)})`;
+    const code = codeOf(error);
+    return isIPv6(server.host) && NO_IPV6.has(code) ? NO_WAY : `no answer (${code})`;
   }
 }
 

@@ -42,6 +42,9 @@ export class DnsError extends Error {
   }
 }
 
+/** What a system without IPv6 says of an IPv6 address, at once and without a packet. */
+export const NO_IPV6: ReadonlySet<string> = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
+
 /** RFC 9715 section 3.1: what passes every network in one piece. */
 const UDP_BYTES = 1_232;
 

@@ -107,7 +107,9 @@ async function checkSender(check: Check): Promise<Checked> {
       spf?.status.result === "temperror" ||
       judged.some(({ facts: { dmarc } }) => dmarc === "temperror"),
   };
-  const dkim = signatures.map(({ signingDomain, status }) => `${signingDomain}: ${status.result}`);
+  const dkim = signatures.map(
+    ({ signingDomain, status }) => `${signingDomain}: ${status.result}${status.testing ? " (testing)" : ""}`,
+  );
   log.info("smtp.sender.checked", { message: origin.id, spf: spf?.status.result, dkim, ...facts });
   const dmarc = clear ? judged.map(({ info }) => info) : ["dmarc=permerror (not one author)"];
   const results = [...signatures.map(({ info }) => info), spf?.info, arc?.info, ...dmarc].filter(
@@ -130,7 +132,7 @@ function isProven({ spf, signatures }: Findings, from: string): boolean {
   if (spf?.status.result === "pass") return true;
   const domain = from.slice(from.lastIndexOf("@") + 1).toLowerCase();
   return signatures.some(({ status, signingDomain }) => {
-    if (status.result !== "pass" || !signingDomain) return false;
+    if (!vouches(status, false) || !signingDomain) return false;
     const signer = signingDomain.toLowerCase();
     return domain === signer || domain.endsWith(`.${signer}`);
   });
@@ -192,13 +194,18 @@ interface Identifiers {
   readonly dkimDomains: { domain: string; underSized?: number }[];
 }
 
+/** Whether a result says who sent the message; with `maybe`, whether it might, had DNS answered. */
+function vouches({ result, testing = false }: DKIMResult["status"], maybe: boolean): boolean {
+  // RFC 6376 section 3.6.1: by a key with t=y a message is treated as if it had no signature, whether it fits or not.
+  return !testing && (result === "pass" || (maybe && result === "temperror"));
+}
+
 /** Who vouches for the message; with `maybe` also those whose word DNS kept from us. */
 function identifiers({ spf, signatures }: Findings, maybe: boolean): Identifiers {
-  const counts = (result: string): boolean => result === "pass" || (maybe && result === "temperror");
   return {
-    spfDomains: spf !== undefined && counts(spf.status.result) ? [spf.domain] : [],
+    spfDomains: spf !== undefined && vouches(spf.status, maybe) ? [spf.domain] : [],
     dkimDomains: signatures
-      .filter(({ status }) => counts(status.result))
+      .filter(({ status }) => vouches(status, maybe))
       .map(({ signingDomain = "", status: { underSized } }) => ({
         domain: signingDomain,
         ...(underSized === undefined ? {} : { underSized }),

@@ -2,8 +2,8 @@
 import { connect, type RecordSet } from "./client.ts";
 import { compare, differs, type Inputs, subjectOf, validate } from "./diff.ts";
 import { ApiError, explain } from "./errors.ts";
-import type { Deps } from "./http.ts";
-import { sameValues, toWire } from "./rdata.ts";
+import { type Deps, world } from "./http.ts";
+import { canonical, sameValues, toWire } from "./rdata.ts";
 import { toText } from "./txt.ts";
 
 type Props = { [key: string]: unknown };
@@ -96,8 +96,40 @@ export async function update(_id: string, olds: Props, news: Props, deps?: Deps)
   return { outs: { ...inputs } };
 }
 
-/** Removes the record set, if it is there. */
-export async function remove(_id: string, props: Props, deps?: Deps) {
+/** What several services put into one record set: where mail goes, and the texts of the zone itself. */
+const isShared = ({ name, type }: Inputs) => name === "@" && (type === "MX" || type === "TXT");
+
+/**
+ * Removes the record set, if it is there. Of one that others may have changed meanwhile, its own values alone: who moved
+ * the domain's mail elsewhere by hand doesn't lose it by taking the old stack down.
+ */
+export async function remove(_id: string, props: Props, deps: Deps = world) {
   const inputs = inputsOf(props);
-  await explained(inputs, async () => (await opened(inputs, deps)).remove(inputs));
+  const say = (text: string) => deps.say(`${subjectOf({ ...inputs })}: ${text}`);
+  await explained(inputs, async () => {
+    try {
+      await removeOwn(inputs, deps, say);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+      // Who took the domain elsewhere can still take the old stack down.
+      say(`LiveDNS has no zone ${inputs.zone} that this token can see: nothing was removed`);
+    }
+  });
+}
+
+async function removeOwn(inputs: Inputs, deps: Deps, say: Deps["say"]): Promise<void> {
+  if (!isShared(inputs)) return (await opened(inputs, deps)).remove(inputs);
+  const held = await connect(inputs.auth, deps).earlier(inputs);
+  if (held === undefined) return;
+  const others = without(held.rrset_values, inputs);
+  if (others.length === 0) return (await opened(inputs, deps)).remove(inputs);
+  say(`what others entered stays: ${others.map(toText).join("; ")}`);
+  if (others.length === held.rrset_values.length) return;
+  await (await opened(inputs, deps)).replace(inputs, { rrset_ttl: held.rrset_ttl, rrset_values: others });
+}
+
+/** Those that are not the resource's own. */
+function without(values: readonly string[], { values: own, type, zone }: Inputs): string[] {
+  const ours = new Set(own.map((value) => canonical(value, type, zone)));
+  return values.filter((value) => !ours.has(canonical(value, type, zone)));
 }

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { connect } from "./client.ts";
 import { explain } from "./errors.ts";
-import type { Auth } from "./http.ts";
+import type { Auth, Deps } from "./http.ts";
 import type { AuthArgs } from "./record.ts";
 
 /** Which domain to look up. */
@@ -45,4 +45,22 @@ export function getDomainOutput(args: GetDomainOutputArgs): pulumi.Output<GetDom
   }));
   // What it says is public, though the token that asked is secret.
   return pulumi.unsecret(pulumi.all([args.fqdn, auth]).apply(([fqdn, auth]) => getDomain({ fqdn, auth })));
+}
+
+/** Which snapshots are kept. */
+export interface TidySnapshotsArgs {
+  /** The zone, e.g. `example.org`. */
+  zone: string;
+  /** How many of the newest stay. */
+  keep: number;
+  auth?: Auth;
+}
+
+/** Removes old snapshots of a zone that Records of this package had made, and no others; gives how many went. */
+export async function tidySnapshots({ zone, keep, auth }: TidySnapshotsArgs, deps?: Deps): Promise<number> {
+  try {
+    return await connect(auth ?? {}, deps).tidySnapshots(zone, keep);
+  } catch (error) {
+    throw explain(error, `snapshots of ${zone}`, zone);
+  }
 }

@@ -35,6 +35,14 @@ export class UnreachableError extends Error {
   }
 }
 
+/** An answer that is longer than any of LiveDNS's. */
+export class OversizeError extends Error {
+  constructor(bytes: number) {
+    super(`the answer has more than ${bytes} bytes: check auth.apiUrl`);
+    this.name = "OversizeError";
+  }
+}
+
 function parseBody(body: string) {
   try {
     return Body.parse(JSON.parse(body));
@@ -47,7 +55,13 @@ function reasonOf(body: string): string {
   const parsed = parseBody(body);
   const details = (parsed?.errors ?? []).map((e) => [e.name, e.description].filter(Boolean).join(": "));
   const reason = [parsed?.message ?? parsed?.cause, ...details].filter(Boolean).join("; ");
-  return reason || body.replace(/\s+/g, " ").trim().slice(0, 200) || "no reason given";
+  // Whoever answered wrote it: no line of ours, and nothing that a terminal would obey.
+  return (
+    (reason || body)
+      .replace(/[\s\p{C}]+/gu, " ")
+      .trim()
+      .slice(0, 300) || "no reason given"
+  );
 }
 
 /** fetch wraps what went wrong: the innermost cause is what helps. */
@@ -85,11 +99,14 @@ const remedies: { [status: number]: (zone: string) => string } = {
 function explanation(error: unknown, zone: string): string {
   if (error instanceof UnreachableError) return `${error.message}. Check auth.apiUrl and the network`;
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
-  const unexpected =
-    error.status >= 500
-      ? `LiveDNS has a fault (${error.attempts} attempts): try again later`
-      : "an answer that was not expected";
-  return `${remedies[error.status]?.(zone) ?? unexpected} (${error.status}: ${error.message})`;
+  return `${remedies[error.status]?.(zone) ?? unexpected(error)} (${error.status}: ${error.message})`;
+}
+
+function unexpected({ status, attempts }: ApiError): string {
+  if (status >= 500) return `LiveDNS has a fault (${attempts} attempts): try again later`;
+  if (status >= 300 && status < 400)
+    return "the API sends on to another address, where the token doesn't go: correct auth.apiUrl";
+  return "an answer that was not expected";
 }
 
 /** An error that names the object, the cause and the remedy. The token is in none of its parts. */

@@ -2,7 +2,7 @@
 
 import { BlockList, isIP } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { ApiError, UnreachableError } from "./errors.ts";
+import { ApiError, OversizeError, UnreachableError } from "./errors.ts";
 import { createListings, createOnce, type Listings, type Once } from "./listing.ts";
 
 /** How to reach LiveDNS. */
@@ -19,6 +19,8 @@ export interface Deps {
   random: () => number;
   env: { [name: string]: string | undefined };
   now: () => Date;
+  /** Tells whoever runs the update. */
+  say: (text: string) => void;
   /** Shared by the clients of one process. */
   listings: Listings;
   once: Once;
@@ -28,13 +30,17 @@ export interface Deps {
 export const world: Deps = {
   ...{ fetch, sleep: (ms) => setTimeout(ms), random: Math.random, env: process.env },
   now: () => new Date(),
+  say: (text) => console.log(text),
   listings: createListings(Date.now),
   once: createOnce(),
 };
 
 const DEFAULT_URL = "https://api.gandi.net/v5/livedns";
 const ATTEMPTS = 6;
+/** Of a request and the whole of its answer. */
 const TIMEOUT_MS = 30_000;
+/** A page of the largest zones has a fraction of it. */
+const MAX_BYTES = 16 * 2 ** 20;
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 60_000;
 
@@ -100,22 +106,24 @@ export function requester({ apiUrl, token }: Required<Auth>, deps: Deps) {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      // A redirect would carry the token to where nobody meant it to go.
-      redirect: "error",
+      // Following it would carry the token to where nobody meant it to go.
+      redirect: "manual",
     });
     // Reading the whole body frees the connection for the next request.
-    return { response, text: await response.text() };
+    return { response, text: await textOf(response) };
   }
 
   /** One attempt: its outcome, and whether the failure may pass. */
   async function attempt(n: number, ...args: Parameters<typeof once>) {
     try {
       const { response, text } = await once(...args);
-      const total = Number(response.headers.get("total-count") ?? Number.NaN);
+      const total = Number.parseInt(response.headers.get("total-count") ?? "", 10);
       if (response.ok) return { text, status: response.status, total };
-      const error = new ApiError(response.status, text, n);
+      // Some debugging proxies answer with what they were sent.
+      const error = new ApiError(response.status, text.replaceAll(token, "…"), n);
       return { error, passing: isPassing(response.status), retryAfter: response.headers.get("retry-after") };
     } catch (error) {
+      if (error instanceof OversizeError) return { error, passing: false, retryAfter: null };
       return { error: new UnreachableError(apiUrl, n, error), passing: true, retryAfter: null };
     }
   }
@@ -128,4 +136,15 @@ export function requester({ apiUrl, token }: Required<Auth>, deps: Deps) {
       await deps.sleep(delayMs(n, retryAfter, deps.random()));
     }
   };
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw new OversizeError(MAX_BYTES);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

@@ -5,5 +5,7 @@ export {
   type GetDomainResult,
   getDomain,
   getDomainOutput,
+  type TidySnapshotsArgs,
+  tidySnapshots,
 } from "./domain.ts";
 export { type AuthArgs, Record, type RecordArgs } from "./record.ts";

@@ -27,14 +27,14 @@ export function createListings(now: () => number): Listings {
 }
 
 /** Does a thing once per key; all who ask wait for it. One that fails is done again for the next. */
-export type Once = (key: string, work: () => Promise<unknown>) => Promise<unknown>;
+export type Once = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 /** Makes one, for the life of a process: Pulumi starts a provider anew for each update. */
 export function createOnce(): Once {
   const done = new Map<string, Promise<unknown>>();
-  return (key, work) => {
+  return <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const known = done.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known as Promise<T>;
     const working = work();
     done.set(key, working);
     working.catch(() => done.delete(key));

@@ -1,42 +1,38 @@
 /** Checks of the records that a zone will have: the stack's own, and those that it holds already. Pure. */
-import { toText, txtBytes } from "@pulumi/gandi/txt.ts";
-import type { RecordSpec } from "../records.ts";
+import { txtBytes } from "@pulumi/gandi/txt.ts";
 import { dmarcFaults, reportDomains } from "./dmarc.ts";
 import type { Finding } from "./findings.ts";
-import { LONG_TTL, labelOf } from "./move.ts";
+import {
+  checkHeld,
+  checkPlace,
+  checkSpfCount,
+  type HeldFacts,
+  type HeldRecord,
+  hostOf,
+  type Place,
+  textsOf,
+} from "./held.ts";
+import { labelOf } from "./move.ts";
 import { covers } from "./mta-sts.ts";
-import { isSpf, missingTerms, SPF_LIMITS, type SpfCost } from "./spf.ts";
+import { SPF_LIMITS, type SpfCost } from "./spf.ts";
 
-/** A record set of a zone, its values as in a zone file. */
-export type HeldRecord = Omit<RecordSpec, "type"> & { readonly type: string };
-
-export interface ZoneFacts {
-  /** Every domain that is ours. */
-  readonly domains: readonly string[];
+export interface ZoneFacts extends HeldFacts {
   /** What the stack declares. */
   readonly wanted: readonly HeldRecord[];
-  /** What the zones hold now; undefined where it could not be asked. */
-  readonly held: readonly HeldRecord[] | undefined;
-  readonly adoptExisting: boolean;
-  readonly spf: { readonly mode: "refuse" | "merge"; readonly terms: readonly string[] };
+  /** The same of those whose values come from keys that are still to be made. */
+  readonly pending: readonly Place[];
   /** Patterns of the MTA-STS policy, if one is published. */
   readonly stsHosts: readonly string[] | undefined;
-  /** Records that the stack has published before: how those change is told by `move.ts`. */
-  readonly published: readonly string[];
-  /** Whether a change that others don't hear of in time is wanted all the same. */
-  readonly changeNow: boolean;
 }
 
 /** Longest name server answer that needs no TCP everywhere is 1232; what a zone holds is bounded by 65,535. */
 const MAX_RRSET = 65_535;
 
-const hostOf = ({ zone, name }: Pick<HeldRecord, "zone" | "name">) =>
-  name === "@" ? zone : `${name}.${zone}`;
-
 /** Everything that is wrong. */
 export function checkZone(facts: ZoneFacts): Finding[] {
   const { wanted, held = [] } = facts;
   return [
+    ...facts.pending.flatMap((record) => checkPlace(record, held)),
     ...wanted.flatMap((record) => [
       ...checkSpfCount(record),
       ...checkText(record),
@@ -45,22 +41,6 @@ export function checkZone(facts: ZoneFacts): Finding[] {
       ...checkSts(record, facts.stsHosts),
       ...checkHeld(record, facts),
     ]),
-  ];
-}
-
-const textsOf = ({ type, values }: HeldRecord) => (type === "TXT" ? values.map(toText) : []);
-
-function checkSpfCount(record: HeldRecord): Finding[] {
-  const count = textsOf(record).filter(isSpf).length;
-  if (count < 2) return [];
-  return [
-    {
-      severity: "error",
-      rule: "one SPF record, RFC 7208 section 4.5",
-      record: labelOf(record),
-      message: `there are ${count} SPF records, so that receivers take none`,
-      remedy: "Make one of them: all terms behind one v=spf1, with one `all` at the end.",
-    },
   ];
 }
 
@@ -152,71 +132,6 @@ function checkSts(record: HeldRecord, patterns: readonly string[] | undefined): 
       message: `the MTA-STS policy doesn't name ${host}`,
       remedy: "Name it in the policy, or take it out of the MX record.",
     }));
-}
-
-/** A record set that is there already. */
-function checkHeld(record: HeldRecord, facts: ZoneFacts): Finding[] {
-  const same = (other: HeldRecord) => hostOf(other) === hostOf(record);
-  const cname = (facts.held ?? []).find((other) => same(other) && other.type === "CNAME");
-  const clash: Finding[] =
-    cname === undefined
-      ? []
-      : [
-          {
-            severity: "error",
-            rule: "a CNAME stands alone, RFC 1034 section 3.6.2",
-            record: labelOf(record),
-            message: `the zone has a CNAME of this name, to ${cname.values.join(", ")}`,
-            remedy: `Remove the CNAME ${hostOf(cname)} from the zone.`,
-          },
-        ];
-  const existing = (facts.held ?? []).find((other) => same(other) && other.type === record.type);
-  return existing === undefined
-    ? clash
-    : [...clash, ...checkDomainTexts(record, existing, facts), ...checkTtl(record, existing, facts)];
-}
-
-function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: ZoneFacts): Finding[] {
-  if (record.name !== "@" || record.type !== "TXT") return [];
-  const texts = textsOf(existing);
-  const spf = texts.filter(isSpf);
-  const found = checkSpfCount(existing);
-  if (facts.spf.mode === "merge" || facts.adoptExisting) return found;
-  const foreign = spf.filter((text) => missingTerms(text, facts.spf.terms).length > 0);
-  const others = texts.filter((text) => !isSpf(text));
-  if (foreign.length + others.length === 0) return found;
-  return [
-    ...found,
-    {
-      severity: "error",
-      rule: "what others entered stays",
-      record: labelOf(record),
-      message: [
-        "the zone has other values, which this would replace:",
-        ...texts.map((text) => `- ${text}`),
-        ...record.values.map((text) => `+ ${text}`),
-      ].join("\n        "),
-      remedy: "Set semail:dns.spf to merge: it keeps them, and adds our host to the SPF record.",
-    },
-  ];
-}
-
-/** What somebody else published, and the stack takes over. */
-function checkTtl(record: HeldRecord, existing: HeldRecord, { published, changeNow }: ZoneFacts): Finding[] {
-  const moves = ["A", "AAAA", "MX"].includes(record.type) && !published.includes(labelOf(record));
-  const differs = [...record.values].sort().join() !== [...existing.values].sort().join();
-  if (!moves || !differs || existing.ttl <= LONG_TTL) return [];
-  return [
-    {
-      severity: changeNow ? "warning" : "error",
-      rule: "short TTL before a change",
-      record: labelOf(record),
-      message: `it changes, and others remember the old one for up to ${existing.ttl} s`,
-      remedy:
-        `Set its TTL to 300 in the zone, and run this ${existing.ttl} s later. Where nobody answers at the old one any ` +
-        "more, or it was never in use, semail:dns.changeNow: true changes it at once.",
-    },
-  ];
 }
 
 /** Report addresses of other domains need those domains' consent (RFC 7489 section 7.1). `consents`: who gave it. */

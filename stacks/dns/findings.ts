@@ -10,12 +10,15 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** What is quoted in a finding is others' text: nothing that a terminal would obey, or that shows as something else. */
+export const printable = (text: string): string =>
+  text.replaceAll(/(?!\n)\p{C}/gu, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`);
+
 /** One readable text for all findings. */
 export function describeFindings(findings: readonly Finding[]): string {
-  return findings
-    .flatMap(({ severity, rule, record, message, remedy }) => [
-      `  ${severity === "error" ? "✗" : "!"} ${record}: ${message} (${rule})`,
-      `      ${remedy}`,
-    ])
-    .join("\n");
+  const lines = findings.flatMap(({ severity, rule, record, message, remedy }) => [
+    `  ${severity === "error" ? "✗" : "!"} ${record}: ${message} (${rule})`,
+    `      ${remedy}`,
+  ]);
+  return printable(lines.join("\n"));
 }

@@ -3,7 +3,7 @@ import { Resolver } from "node:dns/promises";
 import { connect } from "@pulumi/gandi/client.ts";
 import { explain } from "@pulumi/gandi/errors.ts";
 import type { Auth } from "@pulumi/gandi/http.ts";
-import type { HeldRecord } from "./checks.ts";
+import type { HeldRecord } from "./held.ts";
 import type { Ask } from "./spf.ts";
 
 /** What the zones hold now. Throws an error with its remedy when the API can't be asked. */

@@ -1,17 +1,14 @@
 /** Looks at the records before anything is changed: what they will be, beside what the zones hold. */
+import { sameValues } from "@pulumi/gandi/rdata.ts";
 import { toText } from "@pulumi/gandi/txt.ts";
+import { selectorOf } from "../dkim/rotation.ts";
 import type { MailModel } from "../model.ts";
-import { type RecordSpec, spfTerms } from "../records.ts";
-import {
-  checkReports,
-  checkSpfCost,
-  checkZone,
-  consentName,
-  type HeldRecord,
-  reportsAbroad,
-} from "./checks.ts";
+import { dkimRecord, type RecordSpec, spfTerms, tlsaRecord } from "../records.ts";
+import { checkReports, checkSpfCost, checkZone, consentName, reportsAbroad } from "./checks.ts";
 import type { Finding } from "./findings.ts";
+import type { HeldRecord, Place } from "./held.ts";
 import type { askResolver } from "./look.ts";
+import { labelOf } from "./move.ts";
 import { isSpf, mergeSpf, spfCost } from "./spf.ts";
 
 type Resolver = ReturnType<typeof askResolver>;
@@ -32,15 +29,44 @@ export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): Record
   });
 }
 
+/**
+ * The records as the last update published them, when this one changes none; undefined when it does. What others have
+ * among them is what it was then. Pure.
+ */
+export function unchangedRecords(
+  model: MailModel,
+  published: readonly HeldRecord[],
+): RecordSpec[] | undefined {
+  const records = model.records.map((record) => {
+    const before = published.find(
+      ({ zone, name, type }) => labelOf({ zone, name, type }) === labelOf(record),
+    );
+    if (before === undefined || before.ttl !== record.ttl) return undefined;
+    if (before.shared) return { ...record, values: before.values, shared: true };
+    return sameValues(before.values, record.values, record.type, record.zone) ? record : undefined;
+  });
+  const known = records.filter((record) => record !== undefined);
+  return known.length === records.length ? known : undefined;
+}
+
+/** Where the records go that come from keys: DKIM's and, in a signed zone, TLSA. */
+function pendingPlaces({ dkim, dns, domain, domains, hostnames }: MailModel): Place[] {
+  const kinds = dkim.ed25519 ? (["rsa", "ed25519"] as const) : (["rsa"] as const);
+  const keys = domains.flatMap((zone) =>
+    kinds.map((kind) => dkimRecord(zone, selectorOf(dkim.rotate, kind), "", dns.ttl)),
+  );
+  return [...keys, ...(dns.signed ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl })] : [])];
+}
+
 /** Everything wrong with the records of a model. `held` is undefined where the zones could not be asked. */
 export async function findFaults(
   model: MailModel,
   held: readonly HeldRecord[] | undefined,
-  { resolver, published }: { resolver: Resolver | undefined; published: readonly string[] },
+  { resolver, published }: { resolver: Resolver | undefined; published: readonly HeldRecord[] },
 ): Promise<Finding[]> {
   const pure = checkZone({
-    domains: model.domains,
     wanted: model.records,
+    pending: pendingPlaces(model),
     held,
     adoptExisting: model.dns.adoptExisting,
     spf: { mode: model.dns.spf, terms: spfTerms(model) },

@@ -1,17 +1,20 @@
 /** The model with the records as they will be, or one error with everything that is wrong with them. */
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import type { MailModel } from "../model.ts";
 import type { PriorOutputs } from "../prior.ts";
-import type { HeldRecord } from "./checks.ts";
 import { describeFindings, type Finding } from "./findings.ts";
+import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
-import { findFaults, mergeHeld } from "./preview.ts";
+import { findFaults, mergeHeld, unchangedRecords } from "./preview.ts";
 
 export interface SettleArgs {
   readonly gandiToken: pulumi.Output<string> | undefined;
   /** Of the last update. */
   readonly outputs: PriorOutputs;
+  /** Whether the update is to change no record: what others did to the zones, or LiveDNS's silence, is no matter then. */
+  readonly leavesDns: boolean;
   now(): Date;
 }
 
@@ -24,6 +27,9 @@ export interface Settled {
 /** Checks the records before any resource is declared, so that a wrong one gets past no preview. */
 export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
   const { gandiToken, outputs } = args;
+  const published = publishedBefore(outputs);
+  const unchanged = args.leavesDns ? unchangedRecords(model, published) : undefined;
+  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args);
   const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
   const prior = DnsState.safeParse(outputs.dns).data;
@@ -32,12 +38,34 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = model.dns.provider === "dev";
   const found = await findFaults(settled, held, {
     resolver: dev ? undefined : askResolver(),
-    published: Object.keys(prior?.hosts ?? {}),
+    published,
   });
   await tell(dev ? found : [...found, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
   return { model: settled, dns: move.state };
 }
+
+/** Neither zones nor resolver are asked; the times that are remembered go on. */
+function leave(model: MailModel, { outputs, now }: SettleArgs): Settled {
+  const prior = DnsState.safeParse(outputs.dns).data;
+  return { model, dns: planMove({ ...model.dns, records: model.records, prior, now: now() }).state };
+}
+
+/** Of the last update's output `summary`. */
+const Published = z.object({
+  records: z.array(
+    z.object({
+      ...{ zone: z.string(), name: z.string(), type: z.string() },
+      ...{ ttl: z.number(), values: z.array(z.string()), shared: z.boolean().optional() },
+    }),
+  ),
+});
+
+const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
+  (Published.safeParse(summary).data?.records ?? []).map(({ shared, ...record }) => ({
+    ...record,
+    ...(shared === undefined ? {} : { shared }),
+  }));
 
 /** Warns of what is doubtful. Throws a `pulumi.RunError` when something is wrong. */
 async function tell(findings: readonly Finding[]): Promise<void> {

@@ -5,7 +5,9 @@ export const isSpf = (text: string): boolean => /^v=spf1( |$)/i.test(text);
 
 const termsOf = (text: string): string[] => text.trim().split(/ +/).slice(1);
 
-const isLast = (term: string): boolean => /^[-+~?]?all$/i.test(term) || /^(redirect|exp)=/i.test(term);
+const isAll = (term: string): boolean => /^[-+~?]?all$/i.test(term);
+
+const isLast = (term: string): boolean => isAll(term) || /^(redirect|exp)=/i.test(term);
 
 /** Those of `own` that a record doesn't have. */
 export function missingTerms(text: string, own: readonly string[]): string[] {
@@ -54,7 +56,11 @@ interface Walk {
 }
 
 async function addCost(text: string, walk: Walk): Promise<void> {
-  for (const term of termsOf(text)) {
+  const terms = termsOf(text);
+  const all = terms.findIndex(isAll);
+  // RFC 7208 section 5.1: nothing behind `all` is looked at, nor a redirect beside it, wherever that stands.
+  const looked = all < 0 ? terms : terms.slice(0, all).filter((term) => !/^redirect=/i.test(term));
+  for (const term of looked) {
     if (walk.cost.lookups > 2 * SPF_LIMITS.lookups) return;
     const redirect = /^redirect=(.+)$/i.exec(term)?.[1];
     const [, kind, rest] = COSTLY.exec(term) ?? [];

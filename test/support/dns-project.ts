@@ -45,13 +45,20 @@ export interface MailDomainKeys {
   readonly address?: string;
   /** What the program takes for the time; the clock's by default. */
   readonly now?: Date;
+  /** An update as the portal asks for. */
+  readonly leavesDns?: boolean;
 }
 
 /**
  * The program of a mail domain as the product declares it: its checks before, its records, and something that signs with
  * the key and that they tell of. `semail` are the `semail:*` keys; the API is the environment's.
  */
-export const mailDomainProgram = ({ address = "192.0.2.1", now, ...semail }: MailDomainKeys): string => `
+export const mailDomainProgram = ({
+  address = "192.0.2.1",
+  now,
+  leavesDns = false,
+  ...semail
+}: MailDomainKeys): string => `
 import * as pulumi from "@pulumi/pulumi";
 import { KeyPair } from "./components/providers/key-pair/resource.ts";
 import { MailDomain } from "./components/mail-domain.ts";
@@ -67,7 +74,8 @@ const raw = ${JSON.stringify({ users: {}, host: { address }, ...semail })};
 const { config } = parseConfig({ ...raw, dns: { provider: "gandi", apiUrl, ttl: 300, ...raw.dns } });
 const built = buildModel(config, { project: "semail", stack: "prod" });
 const now = () => new Date(${now === undefined ? "" : JSON.stringify(now.toISOString())});
-const { model, dns: left } = await settleRecords(built, { gandiToken: undefined, outputs: await readPrior(), now });
+const settling = { gandiToken: undefined, outputs: await readPrior(), leavesDns: ${leavesDns}, now };
+const { model, dns: left } = await settleRecords(built, settling);
 const zones = new MailDomain("domain", {
   // The token is the environment's.
   provider: liveDnsRecords({ url: apiUrl, token: undefined, adoptExisting: false, snapshot: true }),
@@ -76,5 +84,6 @@ const zones = new MailDomain("domain", {
 const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k=rsa; p=AAAA", 300));
 const smtpOut = new KeyPair("smtp-out", { algorithm: "ed25519" }, { dependsOn: zones.publishKeys(keys, []) });
 const published = zones.publish(model.records, [smtpOut]);
+export const summary = { records: model.records };
 export const dns = pulumi.all(published.map(({ urn }) => urn)).apply(() => left);
 `;

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 
-interface RecordSet {
+export interface RecordSet {
   readonly rrset_ttl: number;
   readonly rrset_values: readonly string[];
 }

@@ -1,7 +1,13 @@
 /** Asks name servers and resolvers. What they say is for others to judge. */
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import type { RecordType } from "dns-packet";
-import { DnsError, type DnsMessage, type DnsServer, exchange } from "../../mailserver/dns/exchange.ts";
+import {
+  DnsError,
+  type DnsMessage,
+  type DnsServer,
+  exchange,
+  NO_IPV6,
+} from "../../mailserver/dns/exchange.ts";
 import { Turns } from "../../mailserver/net/turns.ts";
 import type { Ask } from "../../stacks/dns/spf.ts";
 import { readValues } from "./rdata.ts";
@@ -93,9 +99,13 @@ async function withAddresses(
 ): Promise<Source[]> {
   const found = await Promise.all(
     names.map(async (name): Promise<Source[]> => {
-      const message = await query(server, name, "A").catch(() => undefined);
-      const { values } = readValues(message ?? { answers: [] }, { name, type: "A" });
-      return values.map((host) => ({
+      const found = await Promise.all(
+        ["A", "AAAA"].map(async (type) => {
+          const message = await query(server, name, type).catch(() => undefined);
+          return readValues(message ?? { answers: [] }, { name, type }).values;
+        }),
+      );
+      return found.flat().map((host) => ({
         ...{ label: `${name.replace(/\.$/, "")} (${host})`, kind: "authority", zone },
         server: { host, port: 53 },
       }));
@@ -108,13 +118,15 @@ async function withAddresses(
 export async function probe(source: Source, domain: string, query: Query): Promise<ServerState> {
   const { kind, label, zone, server } = source;
   const state = { source: label, kind, zone };
+  const noWay = (code: string): boolean => isIPv6(server.host) && NO_IPV6.has(code);
   try {
     const { rcode, flag_aa } = await query(server, zone ?? domain, "SOA");
     const lame = zone !== undefined && (rcode === "REFUSED" || rcode === "SERVFAIL" || !flag_aa);
     const text = rcode === "NOERROR" || rcode === "NXDOMAIN" ? "not authoritative" : rcode;
     return lame ? { ...state, fault: { silent: false, text } } : state;
   } catch (error) {
-    return { ...state, fault: { silent: true, text: codeOf(error) } };
+    const text = codeOf(error);
+    return { ...state, fault: { silent: true, text, ...(noWay(text) ? { noWay: true } : {}) } };
   }
 }
 

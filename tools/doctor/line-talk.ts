@@ -8,6 +8,7 @@ import { rootCertificates, type TLSSocket, connect as tlsConnect } from "node:tl
 export interface Shown {
   /** Of subjectAltName, without their kinds. */
   readonly names: readonly string[];
+  readonly notBefore: Date;
   readonly notAfter: Date;
   /** The name that was asked for is on it. */
   readonly fits: boolean;
@@ -122,6 +123,7 @@ function shownBy(socket: TLSSocket, { ca, serverName }: TalkOptions): Shown {
   if (shown === undefined) throw coded("ENOCERTIFICATE");
   return {
     names: (shown.subjectAltName ?? "").split(", ").map((name) => name.replace(/^\w+( \w+)?:/, "")),
+    notBefore: new Date(shown.validFrom),
     notAfter: new Date(shown.validTo),
     fits: shown.checkHost(serverName) !== undefined,
     distrust:

@@ -1,4 +1,5 @@
 /** The checks as a person reads them, and as a program does. Pure. */
+import { printable } from "../../stacks/dns/findings.ts";
 import type { Area, Check } from "./types.ts";
 
 export interface Tally {
@@ -59,15 +60,30 @@ export function render(checks: readonly Check[]): string {
     const own = checks.filter((check) => check.area === area);
     return own.length === 0 ? [] : ["", area, ...own.flatMap(lines)];
   });
-  return [...areas, "", sum(checks)].join("\n");
+  return printable([...areas, "", sum(checks)].join("\n"));
 }
 
-/** One line when all is good; else what isn't, and the line. */
+/** A line for each area, with what isn't good below it. */
 export function renderShort(checks: readonly Check[]): string {
-  const bad = checks.filter((check) => stateOf(check) !== "good");
-  const more = bad.length === 0 ? [] : ["  `npm run doctor` looks again.", ""];
-  return [...bad.flatMap(lines), sum(checks), ...more].join("\n");
+  const areas = AREAS.flatMap((area) => {
+    const own = checks.filter((check) => check.area === area);
+    const bad = own.filter((check) => stateOf(check) !== "good");
+    const width = Math.max(...AREAS.map(({ length }) => length));
+    const head = `  ${worst(own)} ${area.padEnd(width)}  ${own.length - bad.length} of ${own.length}`;
+    return own.length === 0 ? [] : [head, ...bad.flatMap(lines).map((line) => `  ${line}`)];
+  });
+  const isGood = checks.every((check) => stateOf(check) === "good");
+  const more = isGood ? [] : ["  `npm run doctor` looks again.", ""];
+  return printable(["Looked at from outside", ...areas, sum(checks), ...more].join("\n"));
 }
+
+const worst = (checks: readonly Check[]): string =>
+  MARKS[(["wrong", "warning", "unknown"] as const).find((state) => checks.some(isIn(state))) ?? "good"];
+
+const isIn =
+  (state: State) =>
+  (check: Check): boolean =>
+    stateOf(check) === state;
 
 /** For machines; `good` is false when something is wrong. */
 export function renderJson(stack: string, checks: readonly Check[]): string {

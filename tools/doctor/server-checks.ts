@@ -36,7 +36,13 @@ function checkZone(
   }
   if (fault)
     return { ...check, findings: [], unknown: `its name servers can't be found from here (${fault.text})` };
-  const own = servers.filter((server) => server.zone === zone);
+  const all = servers.filter((server) => server.zone === zone);
+  const own = all.filter((server) => !server.fault?.noWay);
+  if (own.length === 0 && all.length > 0)
+    return {
+      ...{ ...check, findings: [] },
+      unknown: "its name servers have IPv6 addresses alone, and this machine has no IPv6",
+    };
   if (own.length === 0)
     return {
       ...check,

@@ -1,13 +1,16 @@
 /** Judges what the services said. Pure. */
 import { isIPv6 } from "node:net";
+import { NO_IPV6 } from "../../mailserver/dns/exchange.ts";
 import type { Finding } from "../../stacks/dns/findings.ts";
 import type { LoginHeard } from "./log-in.ts";
 import type { Endpoint, Heard, Protocol } from "./services.ts";
 import type { Check } from "./types.ts";
 
 const DAY = 86_400_000;
-/** A certificate is renewed 30 days before its end; one that has fewer than this wasn't. */
-const RENEWAL_DAYS = 14;
+/** What lives for long is renewed 30 days before its end; a certificate that has less than this left wasn't. */
+const RENEWAL_MS = 14 * DAY;
+/** What lives for days is renewed when a third of its life is left. */
+const RENEWAL_SHARE = 1 / 6;
 
 export interface ServiceFacts {
   readonly endpoint: Endpoint;
@@ -58,9 +61,6 @@ export function checkService(facts: ServiceFacts, circumstances: Circumstances):
 /** Under two addresses a service is two. */
 const nameOf = ({ protocol, serverName, port, host }: Endpoint): string =>
   `${protocol} ${serverName}:${port}${isIPv6(host) ? ` at ${host}` : ""}`;
-
-/** What the system says of an IPv6 address that it has no way to. */
-const NO_IPV6 = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 
 /** A person's login. */
 export function checkLogin(endpoint: Endpoint, user: string, { fault, reply = "" }: LoginHeard): Check {
@@ -127,12 +127,13 @@ function certificate(facts: ServiceFacts, circumstances: Circumstances, finding:
       `no TLS came about (${heard.fault ?? "unknown"})`,
       "See its log: `docker logs`.",
     );
-  const days = Math.floor((shown.notAfter.getTime() - now.getTime()) / DAY);
+  const left = shown.notAfter.getTime() - now.getTime();
+  const life = shown.notAfter.getTime() - shown.notBefore.getTime();
   const renew =
     certifier === undefined
       ? "Run `npm run up`: it renews the certificate, and the services take it over."
       : `The certifier should have renewed it. ${askIts(certifier)}`;
-  if (days < 0)
+  if (left < 0)
     return finding(
       "certificate is valid, RFC 5280 section 4.1.2.5",
       `its certificate ended on ${day(shown.notAfter)}`,
@@ -150,10 +151,10 @@ function certificate(facts: ServiceFacts, circumstances: Circumstances, finding:
       `nobody trusts its certificate (${shown.distrust})`,
       renew,
     );
-  if (days < RENEWAL_DAYS)
+  if (left < Math.min(RENEWAL_MS, life * RENEWAL_SHARE))
     return finding(
       "certificate is valid, RFC 5280 section 4.1.2.5",
-      `its certificate ends in ${days} days`,
+      `its certificate ends in ${duration(left)}`,
       renew,
       "warning",
     );
@@ -185,6 +186,12 @@ function ownAuthority(
       "warning",
     );
   return undefined;
+}
+
+function duration(ms: number): string {
+  const [size, unit] = ms < 3 * DAY ? [DAY / 24, "hour"] : [DAY, "day"];
+  const count = Math.floor(ms / size);
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 const day = (date: Date): string => date.toISOString().slice(0, 10);

@@ -32,8 +32,11 @@ export interface ServerState {
   readonly kind: Answer["kind"];
   /** The zone that it is to know; undefined for a resolver. */
   readonly zone?: string | undefined;
-  /** Undefined: it answers as it should. `silent`: nothing came; else it said that it doesn't know the zone. */
-  readonly fault?: { readonly silent: boolean; readonly text: string } | undefined;
+  /**
+   * Undefined: it answers as it should. `silent`: nothing came; else it said that it doesn't know the zone. `noWay`: this
+   * machine has no IPv6, and the server was asked nothing.
+   */
+  readonly fault?: { readonly silent: boolean; readonly text: string; readonly noWay?: boolean } | undefined;
 }
 
 /** What happens to a zone's name servers before they can be asked. */

@@ -34,7 +34,7 @@ export function snapshots({ knot, log }: RecordsOptions) {
       const href = (id: string) => `${origin(c)}/domains/${zone}/snapshots/${id}`;
       const all = (kept.get(zone) ?? []).map(({ zone_data: _, ...rest }) => ({
         ...rest,
-        href: href(rest.id),
+        snapshot_href: href(rest.id),
       }));
       return paged(c, all);
     })

@@ -1,5 +1,8 @@
 /** The operations of RecordSeen; loaded by the shim when one runs. */
+import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
+import { once } from "node:events";
+import { isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Props } from "../shim.ts";
 import { checkInputs } from "../validate.ts";
@@ -9,6 +12,8 @@ import { type Answer, compare, Inputs, shape, unseen } from "./diff.ts";
 export interface Deps {
   /** Addresses of the zone's name servers. */
   servers(zone: string): Promise<string[]>;
+  /** Whether this machine has a way there: one without IPv6 has none to some. */
+  reaches(server: string): Promise<boolean>;
   /** The texts that a server has under a name, each in one piece. Rejects with a code of node:dns. */
   texts(server: string, name: string): Promise<string[]>;
   now(): number;
@@ -21,20 +26,47 @@ const ABSENT = new Set(["ENODATA", "ENOTFOUND"]);
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
-/** A name server without an IPv4 address is not asked; one whose address can't be had now is not left out. */
+/** A name server whose address can't be had now is not left out. */
 function noneOf(error: unknown): string[] {
   if (ABSENT.has(codeOf(error))) return [];
   throw error;
 }
 
+/** Addresses of a zone's name servers: IPv6 ones of those that have no other. */
+export async function serversOf(
+  zone: string,
+  resolver: Pick<Resolver, "resolveNs" | "resolve4" | "resolve6">,
+): Promise<string[]> {
+  const names = await resolver.resolveNs(zone);
+  const addresses = await Promise.all(
+    names.map(async (name) => {
+      const v4 = await resolver.resolve4(name).catch(noneOf);
+      return v4.length > 0 ? v4 : resolver.resolve6(name).catch(noneOf);
+    }),
+  );
+  return addresses.flat();
+}
+
+/** Of an address by itself; one with a port is somebody's own choice. */
+async function hasWay(server: string): Promise<boolean> {
+  if (!isIPv6(server)) return true;
+  const socket = createSocket("udp6");
+  try {
+    // Sends nothing: the system looks for the way.
+    socket.connect(53, server);
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
+}
+
 /** DNS and the clock. */
 export const system: Deps = {
-  servers: async (zone) => {
-    const resolver = new Resolver({ timeout: 3_000, tries: 2 });
-    const names = await resolver.resolveNs(zone);
-    const addresses = await Promise.all(names.map((name) => resolver.resolve4(name).catch(noneOf)));
-    return addresses.flat();
-  },
+  servers: (zone) => serversOf(zone, new Resolver({ timeout: 3_000, tries: 2 })),
+  reaches: hasWay,
   texts: async (server, name) => {
     const resolver = new Resolver({ timeout: 2_000, tries: 1 });
     resolver.setServers([server]);
@@ -80,8 +112,12 @@ export async function create(props: Props, deps: Deps = system) {
 /** One look: which servers don't have the record, and what they have instead. Empty: each has it. */
 export async function missingAt({ zone, name, value, servers }: Inputs, deps: Deps): Promise<string[]> {
   try {
-    const asked = servers.length > 0 ? servers : await deps.servers(zone);
-    if (asked.length === 0) return [`no name server of ${zone} has an address`];
+    const known = servers.length > 0 ? servers : await deps.servers(zone);
+    if (known.length === 0) return [`no name server of ${zone} has an address`];
+    const reached = await Promise.all(known.map((server) => deps.reaches(server)));
+    const asked = known.filter((_, at) => reached[at]);
+    if (asked.length === 0)
+      return [`the name servers of ${zone} have IPv6 addresses alone, and this machine has no IPv6`];
     return unseen(value, await Promise.all(asked.map((server) => ask(server, `${name}.${zone}`, deps))));
   } catch (error) {
     return [`the name servers of ${zone} can't be found (${codeOf(error)})`];

@@ -13,7 +13,7 @@ const message = (rcode: string, answers: { type: string; data: unknown }[]): Dns
   authorities: [],
 });
 
-/** Two name servers; `texts` is what each says in each round. */
+/** Two name servers, the second with IPv6 alone; `texts` is what each says in each round. */
 async function wait(texts: (server: string, round: number) => DnsMessage | Error) {
   const rounds = new Map<string, number>();
   let time = 0;
@@ -28,8 +28,8 @@ async function wait(texts: (server: string, round: number) => DnsMessage | Error
           { type, data: "ns1.test" },
           { type, data: "ns2.test" },
         ]);
-      if (type === "A")
-        return message("NOERROR", [{ type, data: name === "ns1.test" ? "192.0.2.1" : "192.0.2.2" }]);
+      if (type === "A") return message("NOERROR", name === "ns1.test" ? [{ type, data: "192.0.2.1" }] : []);
+      if (type === "AAAA") return message("NOERROR", [{ type, data: "2001:db8::2" }]);
       assert.equal(name, "_acme-challenge.mx.example.org");
       const round = rounds.get(host) ?? 0;
       rounds.set(host, round + 1);
@@ -50,13 +50,20 @@ const text = (...values: string[]) =>
     })),
   );
 
+const unreachable = Object.assign(new Error("x"), { code: "ENETUNREACH" });
+
 describe("a record is waited for", () => {
   it("on every name server, among others under its name", async () => {
     const found = await wait((server, round) => {
       if (server === "192.0.2.1") return text("of somebody else", "proof");
       return round === 0 ? message("NXDOMAIN", []) : text("proof");
     });
-    assert.deepEqual(found, { "192.0.2.1": 2, "192.0.2.2": 2 });
+    assert.deepEqual(found, { "192.0.2.1": 2, "2001:db8::2": 2 });
+  });
+
+  it("not on a server with IPv6 alone, where there is no IPv6", async () => {
+    const found = await wait((server) => (server === "192.0.2.1" ? text("proof") : unreachable));
+    assert.deepEqual(found, { "192.0.2.1": 1, "2001:db8::2": 1 });
   });
 
   const cases: [string, () => DnsMessage | Error, RegExp][] = [

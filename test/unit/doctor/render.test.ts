@@ -20,18 +20,41 @@ const unknown: Check = {
   unknown: "no name server answers",
 };
 
-test("all well is one line", () => {
-  assert.equal(renderShort([good, good]), "✓ 2 checks good");
+const service: Check = { area: "Services", about: "smtp mx.example.org:25", findings: [] };
+
+test("all well is a line for each area, and one for all", () => {
+  assert.equal(
+    renderShort([good, service, good]),
+    [
+      "Looked at from outside",
+      "  ✓ Records       2 of 2",
+      "  ✓ Services      1 of 1",
+      "✓ 3 checks good",
+    ].join("\n"),
+  );
 });
 
-test("what isn't well is told in full, and nothing else", () => {
+test("what others wrote into DNS is no command to a terminal", () => {
+  const [finding] = wrong.findings;
+  assert.ok(finding);
+  const evil = { ...wrong, findings: [{ ...finding, message: "it says \u001b]0;x\u0007 and \u202etxet" }] };
+  for (const text of [render([evil]), renderShort([evil])]) {
+    assert.match(text, /it says \\u\{1b\}\]0;x\\u\{7\} and \\u\{202e\}txet/);
+    assert.doesNotMatch(text, /(?!\n)\p{C}/u);
+  }
+});
+
+test("what isn't well is told in full below its area", () => {
   assert.equal(
     renderShort([good, wrong, unknown]),
     [
-      "  ✗ TXT example.org",
-      "      is missing (SPF, RFC 7208 section 4.5)",
-      "      → Enter it.",
-      "  ? example.org: no name server answers",
+      "Looked at from outside",
+      "  ? Name servers  0 of 1",
+      "    ? example.org: no name server answers",
+      "  ✗ Records       1 of 2",
+      "    ✗ TXT example.org",
+      "        is missing (SPF, RFC 7208 section 4.5)",
+      "        → Enter it.",
       "✗ 1 check good, 1 is wrong, 1 can't be known from here",
       "  `npm run doctor` looks again.",
       "",

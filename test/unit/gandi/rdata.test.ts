@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { sameValues, toWire, valueFault } from "../../../sdks/gandi/rdata.ts";
+import { quoteBytes } from "../../../sdks/gandi/txt.ts";
 
 const zone = "example.org";
 
@@ -50,6 +51,37 @@ test("order never matters, and what is sent means what was given", () => {
           zone,
         ),
       );
+    }),
+  );
+});
+
+/** A text as providers and people write it: cut anywhere, quoted, with needless escapes and blanks between. */
+const spelled = fc
+  .tuple(
+    fc.uint8Array({ minLength: 1, maxLength: 700 }),
+    fc.infiniteStream(
+      fc.tuple(fc.integer({ min: 1, max: 255 }), fc.constantFrom("", " ", "  "), fc.boolean()),
+    ),
+  )
+  .map(([bytes, cuts]) => {
+    let text = "";
+    for (let at = 0; at < bytes.length; ) {
+      const [length = 255, blank = " ", decimal] = cuts.next().value ?? [];
+      const part = [...bytes.subarray(at, at + length)];
+      const escaped = part.map((byte) => `\\${String(byte).padStart(3, "0")}`).join("");
+      text += `${at === 0 ? "" : blank}${decimal ? `"${escaped}"` : quoteBytes(Uint8Array.from(part))}`;
+      at += length;
+    }
+    return { bytes, text };
+  });
+
+test("however a text is cut, quoted and escaped, it is the same value, and another one isn't", () => {
+  fc.assert(
+    fc.property(spelled, ({ bytes, text }) => {
+      const sent = quoteBytes(bytes);
+      assert.ok(sameValues([text], [sent], "TXT", zone), text);
+      assert.equal(toWire(text, "TXT"), sent);
+      assert.ok(!sameValues([text], [quoteBytes(Uint8Array.of(...bytes, 0x20))], "TXT", zone));
     }),
   );
 });

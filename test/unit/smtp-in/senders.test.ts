@@ -16,6 +16,10 @@ const ZONE: Records = {
   "_dmarc.ours.example": "v=DMARC1; p=reject",
   "s1._domainkey.signed.example": `v=DKIM1; k=rsa; p=${KEY}`,
   "_dmarc.signed.example": "v=DMARC1; p=reject",
+  "s1._domainkey.testing.example": `v=DKIM1; k=rsa; t=y; p=${KEY}`,
+  "_dmarc.testing.example": "v=DMARC1; p=quarantine",
+  "_dmarc.sampled.example": "v=DMARC1; p=reject; pct=0",
+  "_dmarc.trying.example": "v=DMARC1; p=reject; t=y",
   "forged.example": "v=spf1 -all",
   "_dmarc.forged.example": "v=DMARC1; p=reject",
   "_dmarc.soft.example": "v=DMARC1; p=quarantine",
@@ -57,6 +61,18 @@ const cases: Readonly<Record<string, Case>> = {
     sender: "list@elsewhere.example",
     text: sign(from("signed.example"), "signed.example").then((text) => text.replace("hi", "ha")),
     want: "550 5.7.1",
+  },
+  "a DKIM signature by a key that its domain only tests is none": {
+    sender: "list@elsewhere.example",
+    text: sign(from("testing.example"), "testing.example"),
+    ...{ want: TAKEN, results: /dkim=pass .*dmarc=fail/s, junk: true },
+  },
+  "a DMARC policy is for all mail, whatever its pct says": {
+    ...{ sender: "eve@ours.example", text: from("sampled.example"), want: "550 5.7.1" },
+  },
+  "a DMARC policy that is tested is one step milder": {
+    ...{ sender: "eve@ours.example", text: from("trying.example"), want: TAKEN },
+    ...{ results: /dmarc=fail/, junk: true },
   },
   "a forger is refused": { sender: "bob@forged.example", text: from("forged.example"), want: "550 5.7.1" },
   "a forger with another reverse-path is refused": {

@@ -17,6 +17,14 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, domain: "localhost" },
       problem: /^domain: must be a domain name/,
     },
+    "a domain beyond ASCII": {
+      raw: { ...base, domain: "Bücher.example" },
+      problem: /^domain: must be written in ASCII: xn--bcher-kva\.example$/,
+    },
+    "a domain that is none in any spelling": {
+      raw: { ...base, domain: "bücher_.example." },
+      problem: /^domain: must be a domain name/,
+    },
     "an unknown key": { raw: { ...base, user: {} }, problem: /^user: is not a known key$/ },
     "an unknown key of a user": {
       raw: { ...base, users: { alice: { ...alice, nmae: "x" } } },

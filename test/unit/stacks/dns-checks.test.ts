@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { parseConfig } from "../../../stacks/check-config.ts";
-import { checkZone, type HeldRecord, type ZoneFacts } from "../../../stacks/dns/checks.ts";
-import { findFaults, mergeHeld } from "../../../stacks/dns/preview.ts";
+import { checkZone, type ZoneFacts } from "../../../stacks/dns/checks.ts";
+import { describeFindings } from "../../../stacks/dns/findings.ts";
+import type { HeldRecord } from "../../../stacks/dns/held.ts";
+import { findFaults, mergeHeld, unchangedRecords } from "../../../stacks/dns/preview.ts";
 import { mergeSpf, missingTerms, spfCost } from "../../../stacks/dns/spf.ts";
 import { buildModel } from "../../../stacks/model.ts";
 
@@ -11,7 +13,7 @@ const record = (name: string, type: string, values: string[], ttl = 300): HeldRe
   ...{ zone: "example.org", name, type, ttl, values },
 });
 const facts = (wanted: HeldRecord[], rest: Partial<ZoneFacts> = {}): ZoneFacts => ({
-  ...{ domains: ["example.org"], wanted, held: [], adoptExisting: false, stsHosts: undefined },
+  ...{ wanted, pending: [], held: [], adoptExisting: false, stsHosts: undefined },
   ...{ spf: { mode: "refuse", terms: ["a:smtp.example.org"] }, published: [], changeNow: false },
   ...rest,
 });
@@ -81,22 +83,120 @@ describe("a record that would break mail is found before it is made", () => {
       "a host of the stack's own that moves",
       facts([record("mx", "A", ["192.0.2.2"])], {
         held: [record("mx", "A", ["192.0.2.1"], 10_800)],
-        published: ["mx.example.org A"],
+        published: [record("mx", "A", ["192.0.2.1"], 10_800)],
       }),
       undefined,
     ],
     [
       "a host that moves soon forgotten",
-      facts([record("mx", "A", ["192.0.2.2"])], { held: [record("mx", "A", ["192.0.2.1"], 300)] }),
+      facts([record("mx", "A", ["192.0.2.2"])], {
+        held: [record("mx", "A", ["192.0.2.1"], 300)],
+        adoptExisting: true,
+      }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "another's mail service in the zone",
+      facts([MX, record("_imaps._tcp", "SRV", ["0 1 993 imap.example.org."])], {
+        held: [
+          record("@", "MX", ["10 spool.provider.example."]),
+          record("_imaps._tcp", "SRV", ["0 1 993 mail.provider.example."]),
+        ],
+      }),
+      /^error: what others entered stays\nerror: what others entered stays$/,
+    ],
+    [
+      "another's mail service that is to be replaced",
+      facts([MX], { held: [record("@", "MX", ["10 spool.provider.example."])], adoptExisting: true }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "the same record in another spelling and order",
+      facts([record("@", "MX", ["10 a.example.org.", "20 b.example.org."])], {
+        held: [record("@", "MX", ["20 b", "010 A.example.org."])],
+      }),
       undefined,
+    ],
+    [
+      "a backup that somebody added to the stack's own, and that stays",
+      facts([MX], { held: [record("@", "MX", ["10 mx", "20 backup.example."])], published: [MX] }),
+      undefined,
+    ],
+    [
+      "a backup that somebody added to the stack's own, which changes",
+      facts([{ ...MX, ttl: 600 }], {
+        held: [record("@", "MX", ["10 mx", "20 backup.example."])],
+        published: [MX],
+      }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "a name below one that the zone gives away",
+      facts([record("_dmarc.shop", "TXT", ["v=DMARC1; p=none"])], {
+        held: [record("shop", "NS", ["ns.example."]), record("@", "NS", ["ns-1.gandi.net."])],
+      }),
+      /a name is in its zone/,
+    ],
+    [
+      "the name of a key below one that the zone gives away",
+      facts([], {
+        pending: [{ zone: "example.org", name: "semail1._domainkey", type: "TXT" }],
+        held: [record("_domainkey", "NS", ["ns.vendor.example."])],
+      }),
+      /a name is in its zone/,
+    ],
+    [
+      "the name of a key that is a CNAME",
+      facts([], {
+        pending: [{ zone: "example.org", name: "semail1._domainkey", type: "TXT" }],
+        held: [record("semail1._domainkey", "CNAME", ["key.vendor.example."])],
+      }),
+      /stands alone/,
+    ],
+    [
+      "a name below a DNAME",
+      facts([record("mx.eu", "A", ["192.0.2.1"])], { held: [record("eu", "DNAME", ["example.net."])] }),
+      /a name is in its zone/,
+    ],
+    [
+      "a name beside those that the zone gives away, and under a wildcard",
+      facts([MX, SPF], {
+        held: [
+          record("shop", "NS", ["ns.example."]),
+          record("*", "CNAME", ["www"]),
+          record("x", "DNAME", ["y."]),
+        ],
+      }),
+      undefined,
+    ],
+    ["a zone that is a CNAME", facts([MX], { held: [record("@", "CNAME", ["x.example."])] }), /stands alone/],
+    [
+      "a hundred values, none of them the stack's",
+      facts([MX], {
+        held: [
+          record(
+            "@",
+            "MX",
+            Array.from({ length: 100 }, (_, at) => `${at} mx${at}.example.`),
+          ),
+        ],
+      }),
+      /what others entered/,
     ],
   ];
   for (const [what, given, rule] of cases)
     it(what, () => {
-      const rules = checkZone(given).map((finding) => finding.rule);
+      const rules = checkZone(given).map(({ severity, rule }) => `${severity}: ${rule}`);
       if (rule === undefined) assert.deepEqual(rules, []);
       else assert.match(rules.join("\n"), rule);
     });
+
+  it("and what it quotes of a zone is no command to a terminal", () => {
+    const held = [record("@", "TXT", ['"\\027[2J\\226\\128\\174evil"'])];
+    const text = describeFindings(checkZone(facts([SPF], { held })));
+    assert.match(text, /- \\u\{1b\}\[2J\\u\{202e\}evil/);
+    assert.doesNotMatch(text, /(?!\n)\p{C}/u);
+  });
 
   it("and all of them at once, each with record and remedy", () => {
     const findings = checkZone(
@@ -120,6 +220,19 @@ const spf = fc
   .tuple(fc.uniqueArray(term), last)
   .map(([terms, end]) => ["v=spf1", ...terms, end].filter(Boolean).join(" "));
 const OWN = ["a:smtp.example.org"];
+/** Records as people write them: any case, blanks, `all` in the middle, two of ours or none of them there. */
+const written = fc
+  .tuple(
+    fc.constantFrom("v=spf1", "V=SPF1"),
+    fc.array(
+      fc.tuple(
+        fc.oneof(term, last, fc.constantFrom("MX", "+All", "exp=e.example", "A:smtp.example.org")),
+        fc.constantFrom(" ", "  "),
+      ),
+    ),
+  )
+  .map(([version, terms]) => version + terms.map(([text, blank]) => blank + text).join(""));
+const wordsOf = (text: string): string[] => text.trim().split(/ +/);
 
 describe("merging SPF records", () => {
   it("has ours in it, keeps each of theirs in its order, and does so once", () => {
@@ -129,6 +242,27 @@ describe("merging SPF records", () => {
         assert.deepEqual(missingTerms(merged, OWN), []);
         assert.equal(merged.replace(` ${OWN[0]}`, ""), text);
         assert.equal(mergeSpf(merged, OWN), merged);
+      }),
+    );
+  });
+
+  it("lets us send whatever the record was like, and loses none of its terms", () => {
+    const all = ["a:smtp.example.org", "ip6:2001:db8::1"];
+    fc.assert(
+      fc.property(written, (text) => {
+        const merged = mergeSpf(text, all);
+        const [version, ...terms] = wordsOf(merged);
+        assert.equal(version, "v=spf1");
+        const added = missingTerms(text, all);
+        const theirs = wordsOf(text).slice(1).filter(Boolean);
+        assert.deepEqual(
+          terms.filter((each) => !added.includes(each)),
+          theirs,
+        );
+        const end = terms.findIndex((each) => /^[-+~?]?all$|^redirect=/i.test(each));
+        for (const each of added) assert.ok(end < 0 || terms.indexOf(each) < end, merged);
+        assert.equal(mergeSpf(merged, all), merged);
+        assert.ok(!merged.includes("  "));
       }),
     );
   });
@@ -158,6 +292,8 @@ describe("what evaluating an SPF record costs", () => {
     ["v=spf1 include:no.example -all", 1, 1, ["no.example"], []],
     ["v=spf1 include:loop.example -all", 2, 0, ["loop.example"], []],
     ["v=spf1 include:silent.example -all", 1, 0, [], ["silent.example"]],
+    ["v=spf1 a:x.example -all redirect=no.example a:no.example", 1, 0, [], []],
+    ["v=spf1 redirect=no.example ~all", 0, 0, [], []],
     ["v=spf1 exists:%{i}.x.example ptr -all", 2, 0, [], []],
   ];
   for (const [text, lookups, voids, broken, unknown] of cases)
@@ -193,6 +329,20 @@ describe("a model beside what its zone holds", () => {
     ]);
     assert.equal(txt?.shared, true);
     assert.deepEqual(mergeHeld(model({}), held), model({}).records);
+  });
+
+  it("changes no record when it wants what was published, others' texts among it", () => {
+    const merging = model({ dns: { spf: "merge" } });
+    const published = mergeHeld(merging, held);
+    assert.deepEqual(unchangedRecords(merging, published), published);
+    assert.deepEqual(unchangedRecords(model({}), model({}).records), model({}).records);
+    const [first, ...rest] = published;
+    for (const changed of [
+      rest,
+      [{ ...first, ttl: 600 }, ...rest],
+      [{ ...first, values: ["192.0.2.99"] }, ...rest],
+    ] as HeldRecord[][])
+      assert.equal(unchangedRecords(merging, changed), undefined);
   });
 
   it("warns of a sending host's IPv6 address without a PTR record", async () => {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { zoneFile } from "../../../stacks/zone-file.ts";
 import { renderShort } from "../../doctor/render.ts";
+import { tidyZones } from "../../snapshots.ts";
 import { describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
 import type { Context } from "../context.ts";
@@ -53,11 +54,18 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   const ca = trusted(parsed.data);
   if (ca) writePrivate(files.ca, ca);
   writePrivate(files.records, zoneFile(domain, records));
+  for (const line of await tidyZones(await readConfig(session))) context.say.line(line);
   context.say.line(renderSummary(parsed.data, files));
   context.say.line(
     renderShort(await examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS })),
   );
 }
+
+/** The stack's config with its secrets, as JSON. */
+const readConfig = ({ pulumi, stack }: Session): Promise<string> =>
+  pulumi.query([
+    ...["config", "--json", "--show-secrets", "--stack", stack.name, "--config-file", stack.configFile],
+  ]);
 
 /**
  * Has Pulumi look at what the engine lacks, and only at that: a whole refresh would ask a directory that may be

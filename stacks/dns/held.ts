@@ -1,0 +1,190 @@
+/** Checks of a record beside what its zone holds already, of the stack's own and of others. Pure. */
+import { canonical, sameValues } from "@pulumi/gandi/rdata.ts";
+import { toText } from "@pulumi/gandi/txt.ts";
+import type { RecordSpec } from "../records.ts";
+import type { Finding } from "./findings.ts";
+import { LONG_TTL, labelOf } from "./move.ts";
+import { isSpf, missingTerms } from "./spf.ts";
+
+/** A record set of a zone, its values as in a zone file. */
+export type HeldRecord = Omit<RecordSpec, "type"> & { readonly type: string };
+
+export interface HeldFacts {
+  /** What the zones hold now; undefined where it could not be asked. */
+  readonly held: readonly HeldRecord[] | undefined;
+  /** What the stack's last update left there. */
+  readonly published: readonly HeldRecord[];
+  readonly adoptExisting: boolean;
+  /** Whether a change that others don't hear of in time is wanted all the same. */
+  readonly changeNow: boolean;
+  readonly spf: { readonly mode: "refuse" | "merge"; readonly terms: readonly string[] };
+}
+
+/** A record whose values may be known only later. */
+export type Place = Pick<HeldRecord, "zone" | "name" | "type">;
+
+export const hostOf = ({ zone, name }: Omit<Place, "type">): string =>
+  name === "@" ? zone : `${name}.${zone}`;
+
+export const textsOf = ({ type, values }: HeldRecord): string[] => (type === "TXT" ? values.map(toText) : []);
+
+/** What a zone holds at a record's name, above it, and in its place. */
+export function checkHeld(record: HeldRecord, facts: HeldFacts): Finding[] {
+  const held = facts.held ?? [];
+  const existing = held.find((other) => isSame(record, other));
+  return [
+    ...checkPlace(record, held),
+    ...(existing === undefined
+      ? []
+      : [...checkOthers(record, existing, facts), ...checkTtl(record, existing, facts)]),
+  ];
+}
+
+/** Whether a record of that name can be there at all. */
+export function checkPlace(record: Place, held: readonly HeldRecord[]): Finding[] {
+  return [...checkCname(record, held), ...checkAbove(record, held)];
+}
+
+const isSame = (one: HeldRecord, other: HeldRecord): boolean =>
+  hostOf(one) === hostOf(other) && one.type === other.type;
+
+function checkCname(record: Place, held: readonly HeldRecord[]): Finding[] {
+  const cname = held.find((other) => hostOf(other) === hostOf(record) && other.type === "CNAME");
+  if (cname === undefined) return [];
+  return [
+    {
+      severity: "error",
+      rule: "a CNAME stands alone, RFC 1034 section 3.6.2",
+      record: labelOf(record),
+      message: `the zone has a CNAME of this name, to ${cname.values.join(", ")}`,
+      remedy: `Remove the CNAME ${hostOf(cname)} from the zone.`,
+    },
+  ];
+}
+
+/** Names that the zone gives away: NS at the name or above it (RFC 1034 section 4.2.1), DNAME above it (RFC 6672). */
+function checkAbove(record: Place, held: readonly HeldRecord[]): Finding[] {
+  const host = hostOf(record);
+  const given = held.find(
+    (other) =>
+      other.zone === record.zone &&
+      ((other.type === "NS" && other.name !== "@" && isAtOrBelow(host, hostOf(other))) ||
+        (other.type === "DNAME" && host !== hostOf(other) && isAtOrBelow(host, hostOf(other)))),
+  );
+  if (given === undefined) return [];
+  return [
+    {
+      severity: "error",
+      rule: "a name is in its zone, RFC 1034 section 4.2.1",
+      record: labelOf(record),
+      message: `the zone gives ${hostOf(given)} to ${given.values.join(", ")} (${given.type}), where this record is not seen`,
+      remedy: `Remove the ${given.type} record ${hostOf(given)} from the zone.`,
+    },
+  ];
+}
+
+const isAtOrBelow = (host: string, above: string): boolean => host === above || host.endsWith(`.${above}`);
+
+/** Values in the record's place that somebody else entered. */
+function checkOthers(record: HeldRecord, existing: HeldRecord, facts: HeldFacts): Finding[] {
+  if (record.name === "@" && record.type === "TXT") return checkDomainTexts(record, existing, facts);
+  const { adoptExisting, published } = facts;
+  const { type, zone } = record;
+  const before = published.find((other) => isSame(record, other));
+  if (before === undefined) {
+    if (sameValues(existing.values, record.values, type, zone)) return [];
+    return [othersFinding(record, existing, adoptExisting ? ADOPTED : REFUSED)];
+  }
+  // Pulumi writes what changes in the program, and compares with the zone only when told to.
+  const isWritten = before.ttl !== record.ttl || !sameValues(before.values, record.values, type, zone);
+  const known = [...before.values, ...record.values];
+  const foreign = existing.values.filter((value) => !has(known, value, record));
+  if (!isWritten || foreign.length === 0) return [];
+  return [
+    othersFinding(record, existing, {
+      ...ADOPTED,
+      message: "somebody changed it in the zone, and this update replaces that:",
+    }),
+  ];
+}
+
+type Verdict = Pick<Finding, "severity" | "message" | "remedy">;
+
+const REFUSED: Verdict = {
+  severity: "error",
+  message: "the zone has other values, which this would replace:",
+  remedy: "Remove it from the zone, or set semail:dns.adoptExisting: true for this update.",
+};
+const ADOPTED: Verdict = {
+  severity: "warning",
+  message: "the zone has other values, which this update replaces:",
+  remedy: "What is to stay belongs into the stack file. LiveDNS keeps a snapshot of the zone as it was.",
+};
+
+const has = (values: readonly string[], value: string, { type, zone }: HeldRecord): boolean =>
+  values.some((other) => canonical(other, type, zone) === canonical(value, type, zone));
+
+function othersFinding(record: HeldRecord, existing: HeldRecord, { message, ...rest }: Verdict): Finding {
+  const text = (value: string): string => (record.type === "TXT" ? toText(value) : value);
+  return {
+    ...rest,
+    rule: "what others entered stays",
+    record: labelOf(record),
+    message: [
+      message,
+      ...existing.values.map((value) => `- ${text(value)}`),
+      ...record.values.map((value) => `+ ${text(value)}`),
+    ].join("\n        "),
+  };
+}
+
+/** Several services put texts of their own at the domain, SPF among them. */
+function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: HeldFacts): Finding[] {
+  const texts = textsOf(existing);
+  const found = checkSpfCount(existing);
+  if (facts.spf.mode === "merge") return found;
+  const foreign = texts.filter(isSpf).filter((text) => missingTerms(text, facts.spf.terms).length > 0);
+  const others = texts.filter((text) => !isSpf(text));
+  if (foreign.length + others.length === 0) return found;
+  return [
+    ...found,
+    othersFinding(record, existing, {
+      ...(facts.adoptExisting ? ADOPTED : REFUSED),
+      remedy: "Set semail:dns.spf to merge: it keeps them, and adds our host to the SPF record.",
+    }),
+  ];
+}
+
+/** At a name there is one SPF record, or none counts. */
+export function checkSpfCount(record: HeldRecord): Finding[] {
+  const count = textsOf(record).filter(isSpf).length;
+  if (count < 2) return [];
+  return [
+    {
+      severity: "error",
+      rule: "one SPF record, RFC 7208 section 4.5",
+      record: labelOf(record),
+      message: `there are ${count} SPF records, so that receivers take none`,
+      remedy: "Make one of them: all terms behind one v=spf1, with one `all` at the end.",
+    },
+  ];
+}
+
+/** What somebody else published, and the stack takes over. What it published itself is for `move.ts`. */
+function checkTtl(record: HeldRecord, existing: HeldRecord, { published, changeNow }: HeldFacts): Finding[] {
+  const { type, zone } = record;
+  const moves = ["A", "AAAA", "MX"].includes(type) && !published.some((other) => isSame(record, other));
+  const differs = !sameValues(record.values, existing.values, type, zone);
+  if (!moves || !differs || existing.ttl <= LONG_TTL) return [];
+  return [
+    {
+      severity: changeNow ? "warning" : "error",
+      rule: "short TTL before a change",
+      record: labelOf(record),
+      message: `it changes, and others remember the old one for up to ${existing.ttl} s`,
+      remedy:
+        `Set its TTL to 300 in the zone, and run this ${existing.ttl} s later. Where nobody answers at the old one any ` +
+        "more, or it was never in use, semail:dns.changeNow: true changes it at once.",
+    },
+  ];
+}
