@@ -51,7 +51,7 @@ module.exports = {
       path: "^(index\\.ts|stacks|components|mailserver|tools)",
     }),
     rule("smtp-is-a-leaf", "The protocol engine is sans-IO: no sockets, no files, no packages.", "^mailserver/smtp/", {
-      pathNot: "^mailserver/smtp/|^(node:)?(net|buffer|util|crypto)$",
+      pathNot: "^mailserver/smtp/|^(node:)?(net|url|buffer|util|crypto)$",
     }),
     rule("policy-is-pure", "Facts in, decision out: policy asks nobody.", "^mailserver/policy/", {
       pathNot: "^mailserver/(policy|smtp)/|^(node:)?(net|crypto|util)$",

@@ -47,6 +47,8 @@ export interface OutboundArgs {
   readonly tls: { readonly exempt: readonly string[]; readonly reports: boolean };
   /** What one person may send. */
   readonly limits: SendingSettings;
+  /** Received fields of what people send tell from where they wrote. */
+  readonly showClient: boolean;
   readonly notices: SmtpOutSettings["notices"];
 }
 
@@ -160,6 +162,7 @@ export class MailServer extends pulumi.ComponentResource {
           allowTargets: [...outbound.allowTargets],
           tlsExempt: [...outbound.tls.exempt],
           tlsReports: outbound.tls.reports,
+          showClient: outbound.showClient,
           sending: outbound.limits,
           notices: outbound.notices,
           dkim,

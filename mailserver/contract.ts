@@ -187,6 +187,8 @@ export const SmtpOutSettings = z.strictObject({
   tlsExempt: z.array(hostname).default([]),
   /** Domains that ask for it are told once a day how their DANE and MTA-STS fared (RFC 8460). */
   tlsReports: z.boolean().default(true),
+  /** The Received field of what people send tells their address and the name of their machine. */
+  showClient: z.boolean().default(false),
   /** Limits of each person. */
   sending: SendingSettings.prefault({}),
   queueDir,

@@ -41,6 +41,7 @@ export const LOG_EVENTS = {
   "tls.policy.unavailable":
     "An MTA-STS policy could not be fetched; the one that is known stays in force until it expires",
   "tls.report.queued": "A report about the TLS of a domain's mail hosts was queued for it (RFC 8460)",
+  "tls.report.sent": "Such a report was taken by the HTTPS server that the domain names for it",
   "tls.report.failed": "Such a report could not be made or counted yet; mail flows",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
@@ -62,6 +63,8 @@ export const LOG_EVENTS = {
   "smtp.policy.error": "A policy failed unexpectedly; the client was answered 451",
   "smtp.sender.checked": "SPF, DKIM and DMARC were looked at",
   "directory.connected": "The directory answers",
+  "directory.asked":
+    "A question to the directory was answered or failed, and how long it took (level `debug`)",
   "directory.unavailable": "The directory could not be asked",
   "lmtp.delivered": "The box took a message",
   "lmtp.refused": "The box refused a message",

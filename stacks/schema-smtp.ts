@@ -97,7 +97,7 @@ export const OutboundTls = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      "Tell domains that ask for it (`_smtp._tls`, RFC 8460) once a day how many sessions with them were as their DANE records or MTA-STS policy ask, and what failed. Nobody's address or message is in such a report.",
+      "Tell domains that ask for it (`_smtp._tls`, RFC 8460) once a day how many sessions with them were as their DANE records or MTA-STS policy ask, or had TLS at all where they publish neither, and what failed. Nobody's address or message is in such a report.",
     ),
 });
 
@@ -108,6 +108,12 @@ export const SmtpOut = z.strictObject({
   tls: OutboundTls.prefault({}).describe(
     "How mail to other servers is secured: DANE and MTA-STS hold where a domain publishes them, TLS is used wherever it is offered.",
   ),
+  showClient: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Say in the Received field of what people send from which address and with which machine they wrote, as every recipient can read. Some sites need it to trace abuse; the log has it in any case (`smtp.session.open`).",
+    ),
   notices: z
     .enum(LANGUAGES)
     .default("en")

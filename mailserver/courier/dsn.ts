@@ -105,7 +105,7 @@ function recipientFields(
     `Action: ${action}`,
     // RFC 3463: a persistent transient failure that was given up; X.4.7 is "delivery time expired".
     `Status: ${expired ? "4.4.7" : answer.status}`,
-    ...(answer.host === undefined ? [] : [`Remote-MTA: dns; ${answer.host}`]),
+    ...(answer.host === undefined ? [] : [`Remote-MTA: dns; ${oneLine(answer.host)}`]),
     `Diagnostic-Code: smtp; ${answer.code} ${answer.status} ${oneLine(answer.text)}`,
     `Last-Attempt-Date: ${rfc5322Date(now)}`,
     ...(action === "delayed" ? [`Will-Retry-Until: ${rfc5322Date(until)}`] : []),

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Log } from "../net/log.ts";
 import type { StsFacts } from "../policy/tls.ts";
+import { fetchFailure, type PolicyFailure } from "../policy/tls-report.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { Dns } from "./mx.ts";
 import type { SecurityDns } from "./security.ts";
@@ -20,8 +21,14 @@ export interface StsDeps {
 }
 
 export interface StsPolicies {
-  /** The policy that is in force for mail to a domain; undefined: none. */
-  find(domain: string): Promise<StsRule | undefined>;
+  find(domain: string): Promise<StsFound>;
+}
+
+export interface StsFound {
+  /** The policy that is in force for mail to the domain, if any. */
+  readonly rule?: StsRule;
+  /** Why there is none although the domain says that it has one. */
+  readonly failure?: PolicyFailure;
 }
 
 export interface StsRule {
@@ -65,8 +72,8 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
   const { store, clock, log } = deps;
   const resolver = guardedResolver(deps);
   const fetch = deps.fetch ?? ((domain: string) => fetchFile(domain, resolver));
-  const running = new Map<string, Promise<StsPolicy | undefined>>();
-  const failed = new Map<string, number>();
+  const running = new Map<string, Promise<Look>>();
+  const failed = new Map<string, { readonly again: number; readonly failure: PolicyFailure }>();
 
   async function idOf(domain: string): Promise<string | undefined> {
     try {
@@ -79,7 +86,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
     }
   }
 
-  async function renew(domain: string, id: string): Promise<StsPolicy | undefined> {
+  async function renew(domain: string, id: string): Promise<Look> {
     try {
       const { mode, mx, maxAge } = Fetched.parse(await fetch(domain));
       const now = clock.now();
@@ -87,23 +94,25 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       store.put(domain, policy, now);
       failed.delete(domain);
       log.info("tls.policy.fetched", { domain, id, mode, mx, maxAge });
-      return policy;
+      return { policy };
     } catch (error) {
+      const failure = fetchFailure(error);
       if (failed.size >= MAX_FAILED) failed.clear();
-      failed.set(domain, clock.now() + AGAIN_MS);
+      failed.set(domain, { again: clock.now() + AGAIN_MS, failure });
       log.warn("tls.policy.unavailable", { domain, error });
-      return undefined;
+      return { failure };
     }
   }
 
-  async function look(domain: string): Promise<StsPolicy | undefined> {
+  async function look(domain: string): Promise<Look> {
     const id = await idOf(domain);
     const now = clock.now();
     const known = store.get(domain);
-    const cached = known !== undefined && now < known.expires ? known : undefined;
-    if (stsStep(cached, id, now) === "cached" || id === undefined) return cached;
-    if (now < (failed.get(domain) ?? 0)) return cached;
-    return (await renew(domain, id)) ?? cached;
+    const cached = known !== undefined && now < known.expires ? { policy: known } : undefined;
+    if (stsStep(cached?.policy, id, now) === "cached" || id === undefined) return cached ?? {};
+    const last = failed.get(domain);
+    const found = last !== undefined && now < last.again ? last : await renew(domain, id);
+    return "policy" in found ? found : (cached ?? found);
   }
 
   return {
@@ -111,17 +120,22 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       const name = domain.toLowerCase();
       const looking = running.get(name) ?? look(name).finally(() => running.delete(name));
       running.set(name, looking);
-      const policy = await looking;
-      if (policy === undefined) return undefined;
+      const { policy, failure } = await looking;
+      if (policy === undefined) return failure === undefined ? {} : { failure };
       const { mode, mx } = policy;
       const { validateMx } = await loadMailauth();
       // RFC 8461 section 4.1
       const facts = (host: string): StsFacts => ({
         ...{ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid },
       });
-      return { policy, facts };
+      return { rule: { policy, facts } };
     },
   };
+}
+
+interface Look {
+  readonly policy?: StsPolicy;
+  readonly failure?: PolicyFailure;
 }
 
 type Resolver = (name: string, type: string) => Promise<string[] | string[][]>;

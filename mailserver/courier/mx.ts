@@ -85,6 +85,9 @@ export function someAddresses(addresses: readonly string[], most: number): strin
   return [...v4.slice(0, most - v6.length), ...v6];
 }
 
+/** DNS lets labels hold any byte. What holds others than these is no host, and must never reach a header or a log. */
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+
 function fromRecords(
   domain: string,
   { records, secure }: Pick<DnsAnswer<{ exchange: string; priority: number }>, "records" | "secure">,
@@ -97,10 +100,12 @@ function fromRecords(
   const real = named.filter(({ host }) => host !== "");
   // RFC 7505 section 3: a single MX of the root says that the domain takes no mail.
   if (real.length === 0) return none("permanent", 556, "5.1.10", `The domain ${domain} takes no mail`);
+  const hosts = real.filter(({ host }) => HOST_NAME.test(host));
+  if (hosts.length === 0) return none("temporary", 451, "4.4.4", `The MX records of ${domain} name no host`);
   // RFC 5321 section 5.1: our own name and everything as good or worse goes, or mail would run in circles.
   const own = new Set(deps.ownNames);
-  const limit = Math.min(...real.filter(({ host }) => own.has(host)).map(({ priority }) => priority));
-  const usable = real.filter(({ priority }) => priority < limit);
+  const limit = Math.min(...hosts.filter(({ host }) => own.has(host)).map(({ priority }) => priority));
+  const usable = hosts.filter(({ priority }) => priority < limit);
   if (usable.length === 0) return loop(domain);
   return { kind: "hosts", hosts: inOrder(usable, deps.random).map(({ host }) => host), secure };
 }

@@ -6,8 +6,15 @@ import {
   type TlsaRecord,
   type TlsDecision,
 } from "../policy/tls.ts";
-import { type AppliedPolicy, stsPolicy, tlsaPolicy } from "../policy/tls-report.ts";
-import type { StsPolicies, StsRule } from "./mta-sts.ts";
+import {
+  type AppliedPolicy,
+  NO_POLICY,
+  type PolicyFailure,
+  stsPolicy,
+  tlsaPolicy,
+  UNKNOWN_STS,
+} from "../policy/tls-report.ts";
+import type { StsFound, StsPolicies } from "./mta-sts.ts";
 import type { DnsAnswer, HostAddresses } from "./mx.ts";
 
 /** The DNS questions that security asks; errors carry codes of node:dns. */
@@ -34,8 +41,14 @@ export interface HostFacts {
   readonly found: Pick<Extract<HostAddresses, { kind: "addresses" }>, "secure" | "name">;
 }
 
-/** `policy`: what asks for it, to be reported; absent when nothing does. */
-export type SecuredBy = TlsDecision & { readonly policy?: AppliedPolicy };
+/** What is to be reported of a session; none of that for a domain that the operator exempts, and for an address literal. */
+export interface Reportable {
+  /** What the domain publishes about its TLS; that it publishes nothing, too. */
+  readonly policy?: AppliedPolicy;
+  /** Why a policy that there should be could not be had. */
+  readonly lack?: PolicyFailure;
+}
+export type SecuredBy = TlsDecision & Reportable;
 /** Decides for the hosts of a domain. */
 export type DomainSecurity = (facts: HostFacts) => Promise<SecuredBy>;
 export type Security = (domain: string) => Promise<DomainSecurity>;
@@ -45,15 +58,15 @@ export function createSecurity({ dns, sts, port, exempt }: SecurityDeps): Securi
   return async (domain) => {
     if (exempted.has(domain.toLowerCase())) return async () => ({ kind: "opportunistic" });
     // RFC 8461 section 3.1: an address literal has no policy.
-    const rule = domain.startsWith("[") ? undefined : await sts.find(domain);
+    const literal = domain.startsWith("[");
+    const published = literal ? {} : await sts.find(domain);
     return async ({ host, named, found }) => {
       // RFC 7672 sections 2.2.1 and 2.2.2: what nobody vouches for leads to no TLSA record that means anything.
       const tlsa: TlsaFacts =
         named && found.secure ? await findTlsa(dns, port, [found.name, host]) : { kind: "none" };
-      const facts: StsFacts | undefined = rule?.facts(host);
+      const facts: StsFacts | undefined = published.rule?.facts(host);
       const decision = decideTls({ domain, host, tlsa, ...(facts && { sts: facts }) });
-      const policy = appliedBy(decision, { host, tlsa, rule });
-      return { ...decision, ...(policy && { policy }) };
+      return literal ? decision : { ...decision, ...reportable(decision, { host, tlsa, published }) };
     };
   };
 }
@@ -61,15 +74,18 @@ export function createSecurity({ dns, sts, port, exempt }: SecurityDeps): Securi
 interface Found {
   readonly host: string;
   readonly tlsa: TlsaFacts;
-  readonly rule: StsRule | undefined;
+  readonly published: StsFound;
 }
 
-function appliedBy(decision: TlsDecision, { host, tlsa, rule }: Found): AppliedPolicy | undefined {
-  if (decision.kind === "opportunistic") return undefined;
-  if (decision.by === "DANE") return tlsaPolicy(host, tlsa.kind === "records" ? tlsa.records : []);
-  if (rule === undefined) return undefined;
+function reportable(decision: TlsDecision, { host, tlsa, published: { rule, failure } }: Found): Reportable {
+  if (decision.kind === "opportunistic") {
+    return failure === undefined ? { policy: NO_POLICY } : { policy: UNKNOWN_STS, lack: failure };
+  }
+  if (decision.by === "DANE" || rule === undefined) {
+    return { policy: tlsaPolicy(host, tlsa.kind === "records" ? tlsa.records : []) };
+  }
   const { mode, mx, fetched, expires } = rule.policy;
-  return stsPolicy(mode, mx, Math.round((expires - fetched) / 1_000));
+  return { policy: stsPolicy(mode, mx, Math.round((expires - fetched) / 1_000)) };
 }
 
 /** RFC 7672 section 2.2.3: below the name at the end of the aliases first, then below the one in the MX record. */

@@ -8,9 +8,9 @@ import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
 import { findAddresses, findHosts, type HostAddresses, type MxDeps, someAddresses } from "./mx.ts";
-import type { SecuredBy, Security } from "./security.ts";
+import type { Reportable, SecuredBy, Security } from "./security.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
-import { policyBreach, type TlsWishes, testingDoubt, tlsWishes } from "./tls-wishes.ts";
+import { doubtOf, policyBreach, type TlsWishes, tlsWishes } from "./tls-wishes.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
 
 export interface SmtpCourierDeps extends MxDeps {
@@ -23,7 +23,7 @@ export interface SmtpCourierDeps extends MxDeps {
   /** How sessions with the hosts of a domain must be secured. */
   readonly security: Security;
   readonly connections: Connections;
-  /** Told of each session under a policy. */
+  /** Told of each session with a host of a domain. */
   readonly noted?: (session: SessionNote) => void;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
@@ -58,7 +58,7 @@ interface Host {
 interface Target {
   readonly host: string;
   readonly address: string;
-  readonly tls: TlsDemand & Pick<SecuredBy, "policy">;
+  readonly tls: TlsDemand & Reportable;
 }
 
 /** Each host in turn, each of its addresses in turn, until every recipient has a final answer. */
@@ -165,12 +165,12 @@ class Attempt {
       this.noteAll(this.#failed(target, report.failure), host);
       return;
     }
-    const doubt = testingDoubt(tls, report, inClear);
-    if (doubt !== undefined) {
+    const doubt = doubtOf(tls, report, inClear);
+    if (doubt !== undefined && tls.kind === "testing") {
       const reason = doubt.reason ?? "no TLS";
       this.#deps.log.warn("tls.policy.violated", { host, address, by: "MTA-STS", testing: true, reason });
     }
-    this.#report(target, doubt);
+    this.#report(target, doubt ?? tls.lack);
     const { outcomes } = report;
     const asked = this.#open;
     for (const [index, recipient] of asked.entries()) {

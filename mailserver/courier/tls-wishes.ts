@@ -57,16 +57,17 @@ export function policyBreach(
 }
 
 /**
- * What a policy in testing mode would have refused (RFC 8461 section 5) in a message that was sent all the same.
- * `inClear`: TLS had been tried, and failed.
+ * What is to be reported of a message that was sent although not all was right: what a policy in testing mode would have
+ * refused (RFC 8461 section 5), and that there was no TLS where nothing demands it (RFC 8460 section 4.3.1). `inClear`:
+ * TLS had been tried, and failed.
  */
-export function testingDoubt(
+export function doubtOf(
   decision: TlsDemand,
   { tls }: Pick<Extract<DeliveryReport, { kind: "done" }>, "tls">,
   inClear: boolean,
 ): PolicyFailure | undefined {
-  if (decision.kind !== "testing") return undefined;
-  if (decision.unlisted) return refusedResult(decision.by);
+  if (decision.kind !== "testing" && decision.kind !== "opportunistic") return undefined;
+  if (decision.kind === "testing" && decision.unlisted) return refusedResult(decision.by);
   if (tls === undefined) return failedResult(inClear ? "handshake" : "notOffered");
   return tls.doubt === undefined ? undefined : failedResult("certificate", tls.doubt);
 }

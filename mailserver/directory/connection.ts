@@ -51,7 +51,11 @@ export class LdapConnection {
   }
 
   /** The entries that match, at most two: one is the answer, a second shows that the directory is broken. */
-  async search(query: Query): Promise<Entry[]> {
+  search(query: Query): Promise<Entry[]> {
+    return this.#timed("search", () => this.#search(query));
+  }
+
+  async #search(query: Query): Promise<Entry[]> {
     const reused = this.#current !== undefined;
     try {
       return await this.#searchOnce(query);
@@ -66,7 +70,7 @@ export class LdapConnection {
 
   /** Whether `dn` may bind with `password`, asked over a connection of its own. */
   tryBind(dn: string, password: string): Promise<boolean> {
-    return this.#boundAs(dn, password);
+    return this.#timed("bind", () => this.#boundAs(dn, password));
   }
 
   /** Writes another password as the owner of `dn`; false when the current one is wrong. The server hashes it. */
@@ -92,6 +96,22 @@ export class LdapConnection {
       throw unavailable(error);
     } finally {
       await release(client);
+    }
+  }
+
+  /** Tells how long the directory took, and whether it answered at all. */
+  async #timed<T>(operation: "search" | "bind", ask: () => Promise<T>): Promise<T> {
+    const { now, log } = this.#deps;
+    const start = now();
+    const tell = (outcome: "answered" | "failed"): void =>
+      log.debug("directory.asked", { operation, outcome, ms: Math.max(now() - start, 0) });
+    try {
+      const answer = await ask();
+      tell("answered");
+      return answer;
+    } catch (error) {
+      tell("failed");
+      throw error;
     }
   }
 

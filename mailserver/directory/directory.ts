@@ -54,11 +54,12 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
   async function check(who: Who, login: string, password: string): Promise<Person | "refused"> {
     // RFC 4513 section 5.1.2: a bind with an empty password is "unauthenticated" and succeeds. Never ask.
     if (login === "" || password === "") return "refused";
-    const name = login.toLowerCase();
+    // A telephone's keyboard likes to put a blank behind a word.
+    const name = login.trim().toLowerCase();
     const either = new OrFilter({ filters: [equals("uid", name), equals("mailLocalAddress", name)] });
     const entry = await find(among(who, either), PERSON);
     const person = entry && toPerson(entry);
-    if (entry === undefined || person === undefined) {
+    if (entry === undefined || person === undefined || !isCalled(person, name)) {
       // An unknown login costs the same round trips as a known one.
       await ldap.tryBind(`uid=nobody,${settings.peopleDn}`, password);
       return "refused";
@@ -97,6 +98,14 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
  */
 function equals(attribute: string, value: string): Filter {
   return new EqualityFilter({ attribute, value });
+}
+
+/**
+ * By that very name: LDAP takes "ａlice" for "alice" (RFC 4518), and who counts wrong passwords (`policy/login-guard.ts`)
+ * would take each way to write it for another account.
+ */
+function isCalled({ uid, addresses }: Person, name: string): boolean {
+  return [uid.toLowerCase(), ...addresses].includes(name);
 }
 
 /** Those with a mailbox, or everybody. */

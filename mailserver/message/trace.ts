@@ -1,4 +1,6 @@
 /** Fields of a message that only we may have written. Pure. */
+import { isIPv6 } from "node:net";
+import type { MailParameters, SessionInfo } from "../smtp/types.ts";
 import { withoutComments } from "./comments.ts";
 import { type Field, fieldValue, makeField } from "./header.ts";
 
@@ -15,6 +17,19 @@ export function withoutForged(fields: readonly Field[], hostname: string): Field
     if (field.name === JUNK.toLowerCase()) return false;
     return field.name !== "authentication-results" || authservId(field) !== hostname.toLowerCase();
   });
+}
+
+/** RFC 5321 section 4.1.3 */
+export function addressLiteral(address: string): string {
+  return isIPv6(address) ? `[IPv6:${address}]` : `[${address}]`;
+}
+
+/** What a Received field says after `with`: RFC 3848, RFC 6531 section 4.3. */
+export function transmission(
+  { protocol }: Pick<SessionInfo, "protocol">,
+  { smtputf8 }: Pick<MailParameters, "smtputf8">,
+): string {
+  return smtputf8 === true ? protocol.replace("ESMTP", "UTF8SMTP") : protocol;
 }
 
 /** RFC 8601 section 2.2: the first word, with comments before it and perhaps in quotes. */

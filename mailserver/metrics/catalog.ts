@@ -27,6 +27,10 @@ export const COUNTERS = {
 export const TIMES = {
   semail_message_seconds: { help: "From the end of a message to its reply", labels: ["outcome"] },
   semail_delivery_seconds: { help: "One delivery into a box over LMTP", labels: ["outcome"] },
+  semail_directory_seconds: {
+    help: "One question to the directory: a `search` (whose address, who still is a person) or a `bind` (a password); `outcome` is `answered` or `failed`",
+    labels: ["operation", "outcome"],
+  },
 } as const satisfies Record<string, Described>;
 
 /** Values of this moment. */

@@ -161,6 +161,11 @@ const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
   "certificate.failed": ({ certificate }, { failedAt }) => certificate().failed.set(since1970(failedAt)),
   "lmtp.delivered": delivered("taken"),
   "lmtp.refused": delivered("refused"),
+  "directory.asked": ({ times }, fields) =>
+    times.semail_directory_seconds.observe(
+      { operation: String(fields.operation), outcome: String(fields.outcome) },
+      seconds(fields),
+    ),
 };
 
 const length = (list: unknown): number => (Array.isArray(list) ? list.length : 0);

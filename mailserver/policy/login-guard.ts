@@ -160,7 +160,7 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
   return {
     async begin(account, client) {
       const origin = clientNetwork(client);
-      const name = account.toLowerCase().slice(0, MAX_ACCOUNT);
+      const name = account.trim().toLowerCase().slice(0, MAX_ACCOUNT);
       const network = memory.seal(origin);
       const ofAccount = memory.seal(JSON.stringify([origin, name]));
       const anywhere = memory.seal(JSON.stringify([name]));

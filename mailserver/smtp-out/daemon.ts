@@ -19,8 +19,10 @@ import type { ClientTimeouts, MailListener } from "../net/types.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import { rewrite } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
+import type { NewItem } from "../queue/item.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
+import { createPostReport } from "../tls-report/post.ts";
 import { startTlsReporter, type TlsReporter } from "../tls-report/reporter.ts";
 import { openTlsReportStore, type TlsReportStore } from "../tls-report/store.ts";
 import { createArcSealer } from "./arc.ts";
@@ -102,6 +104,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     signers,
     ...sealing(settings, log),
     relay: settings.relay,
+    showClient: settings.showClient,
     room,
     sending: { settings: settings.sending, limits },
   };
@@ -203,16 +206,15 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
 /** Undefined unless the settings ask for reports to the domains that we send to. */
 function startReports(
   settings: SmtpOutSettings,
-  deps: HandlerDeps & { readonly dns: SecurityDns },
+  deps: HandlerDeps & { readonly dns: Dns & SecurityDns },
 ): { readonly store: TlsReportStore; readonly reporter: TlsReporter } | undefined {
   if (!settings.tlsReports) return undefined;
   const { queue, clock } = deps;
   const store = openTlsReportStore(settings.queueDir);
   const sign = createOwnSigner(deps);
-  return {
-    store,
-    reporter: startTlsReporter({ ...deps, clock, store, sign, enqueue: (item) => queue.enqueue(item) }),
-  };
+  const post = createPostReport({ dns: deps.dns, mayReach: createTargetRule(settings.allowTargets) });
+  const enqueue = (item: NewItem): Promise<void> => queue.enqueue(item);
+  return { store, reporter: startTlsReporter({ ...deps, clock, store, sign, post, enqueue }) };
 }
 
 /** Mail that is not from our people is mail that they forward. */

@@ -45,6 +45,8 @@ export interface HandlerDeps extends LoginDeps, QuotaDeps {
   readonly signers: readonly DkimSigner[];
   /** Seals what is forwarded. */
   readonly sealer?: ArcSealer;
+  /** The Received field of what people send tells their address and the name of their machine. */
+  readonly showClient: boolean;
   readonly room: Room;
   readonly clock: Clock;
 }
@@ -152,7 +154,7 @@ class Submission implements SessionHandler {
     if (verdict.kind === "refuse") return verdict;
     const recipients = draft.recipients.all();
     const id = newId();
-    const body = await this.#finish(message, authors, { queueId: id, ours: this.#isOurs(transaction) });
+    const body = await this.#finish(message, authors, { queueId: id, transaction });
     const to = recipients.map(addressOf);
     const header = body.subarray(0, body.length - message.body.length);
     const envelope = envelopeOf(transaction, { to, header, body: message.body });
@@ -197,17 +199,17 @@ class Submission implements SessionHandler {
     return decideHeader(this.#identity, authors, this.#deps.rules.tagSeparator);
   }
 
-  /** `ours`: a notification that smtp-in wrote. */
   async #finish(
     message: Message,
     authors: Authors,
-    { queueId, ours }: { readonly queueId: string; readonly ours: boolean },
+    { queueId, transaction }: { readonly queueId: string; readonly transaction: Transaction },
   ): Promise<Buffer> {
-    const { hostname, clock, signers, sealer } = this.#deps;
+    const { hostname, showClient, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
     const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
-    const prepared = prepare(message, { hostname, queueId, now, session: this.#session, kind });
-    if (kind === "forwarded" && !ours) {
+    const facts = { hostname, queueId, now, session: this.#session, parameters: transaction.parameters };
+    const prepared = prepare(message, { ...facts, kind, showClient });
+    if (kind === "forwarded" && !this.#isOurs(transaction)) {
       const seal = sealer === undefined ? [] : await sealer(prepared, now);
       return formatMessage({ ...prepared, fields: [...seal, ...prepared.fields] });
     }
@@ -217,7 +219,7 @@ class Submission implements SessionHandler {
     return formatMessage({ ...prepared, fields: [...signature, ...prepared.fields] });
   }
 
-  /** What smtp-in forwards always says for whom (ORCPT), even a bounce of strangers; its own notifications never do. */
+  /** A notification that smtp-in wrote. What it forwards always says for whom (ORCPT), even a bounce of strangers; its own notifications never do. */
   #isOurs({ from, recipients }: Transaction): boolean {
     return (
       this.#identity.kind === "service" &&

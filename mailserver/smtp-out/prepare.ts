@@ -1,6 +1,7 @@
 /** What smtp-out changes in a message before it is queued. Pure. */
 import { isAscii } from "node:buffer";
 import { type Field, type Message, makeField } from "../message/header.ts";
+import { addressLiteral, transmission } from "../message/trace.ts";
 import type { NewItem } from "../queue/item.ts";
 import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo, Transaction } from "../smtp/types.ts";
@@ -11,8 +12,12 @@ export interface PrepareFacts {
   readonly queueId: string;
   readonly now: Date;
   readonly session: Pick<SessionInfo, "protocol" | "helo" | "clientAddress">;
+  /** Of MAIL. */
+  readonly parameters: Transaction["parameters"];
   /** Submitted by a person, or forwarded by a daemon of ours. */
   readonly kind: "submitted" | "forwarded";
+  /** A submission tells where it came from, too. */
+  readonly showClient: boolean;
 }
 
 /** Trace fields beyond this are a loop (RFC 5321 section 6.3 asks for 100 at least). */
@@ -42,11 +47,13 @@ function complete(fields: readonly Field[], { now, queueId, hostname }: PrepareF
 
 /**
  * RFC 5321 section 4.4. Where and with which machine a person writes is nobody's business: no `from` in
- * submissions. And no `for`, which would show a Bcc recipient to the others.
+ * submissions unless the settings ask for it. And no `for`, which would show a Bcc recipient to the others.
  */
-function receivedValue({ kind, session, hostname, queueId, now }: PrepareFacts): string {
-  const from = kind === "forwarded" ? `from ${clean(session.helo)} ([${session.clientAddress}])\r\n\t` : "";
-  return `${from}by ${hostname} with ${session.protocol} id ${queueId};\r\n\t${rfc5322Date(now)}`;
+function receivedValue(facts: PrepareFacts): string {
+  const { kind, showClient, session, parameters, hostname, queueId, now } = facts;
+  const told = kind === "forwarded" || showClient;
+  const from = told ? `from ${clean(session.helo)} (${addressLiteral(session.clientAddress)})\r\n\t` : "";
+  return `${from}by ${hostname} with ${transmission(session, parameters)} id ${queueId};\r\n\t${rfc5322Date(now)}`;
 }
 
 /** What a client called itself never breaks out of its place. */

@@ -72,7 +72,10 @@ async function refuse(
   if (sending.limits.firstToday(uid)) {
     const facts = { uid, limit, limits: sending.settings, hostname, domain: domains[0] ?? hostname };
     const warning = limitWarning({ ...facts, id: newId(), now: clock.now() });
-    await queue.enqueue(warning).catch((error: unknown) => log.error("queue.error", { error }));
+    await queue.enqueue(warning).catch((error: unknown) => {
+      log.error("queue.error", { error });
+      sending.limits.untold(uid);
+    });
   }
   return limitReply(limit, sending.settings, stage);
 }

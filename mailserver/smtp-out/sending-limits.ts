@@ -19,6 +19,8 @@ export interface SendingLimits {
   take(uid: string, recipients: readonly string[]): Taken;
   /** True the first time on a day: somebody should hear of it. */
   firstToday(uid: string): boolean;
+  /** Nobody could be told: the next time is the first again. */
+  untold(uid: string): void;
 }
 
 /** `giveBack`: the message did not come to be after all, and counts no more. */
@@ -86,6 +88,7 @@ export function createSendingLimits(options: {
       return { kind: "counted", giveBack: () => atOnce(db, () => uncount(uid, fresh, at)) };
     },
     firstToday: (uid) => tables.warn(uid, startOf(now(), DAY)),
+    untold: (uid) => tables.unwarn(uid),
   };
 }
 
@@ -108,6 +111,7 @@ function openTables(db: DatabaseSync) {
   const warn = db.prepare(
     "INSERT INTO warned (uid, day) VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET day = excluded.day WHERE day < excluded.day",
   );
+  const unwarn = db.prepare("DELETE FROM warned WHERE uid = ?");
   return {
     sent: (uid: string, span: number, start: number) => Number(count.get(uid, span, start)?.count ?? 0),
     add: (uid: string, span: number, start: number) => void add.run(uid, span, start),
@@ -118,6 +122,7 @@ function openTables(db: DatabaseSync) {
     unlearn: (uid: string, address: Buffer, at: number) => void unlearn.run(uid, address, at, at),
     forget: (before: number) => void forget.run(before),
     warn: (uid: string, day: number) => warn.run(uid, day).changes > 0,
+    unwarn: (uid: string) => void unwarn.run(uid),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Mailboxes, RFC 5321 section 4.1.2 with RFC 6531 section 3.3. */
 import { isIPv4, isIPv6 } from "node:net";
+import { domainToASCII } from "node:url";
 import type { Address } from "./types.ts";
 
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-\\u{80}-\\u{10ffff}]";
@@ -24,16 +25,13 @@ export function isAscii(text: string): boolean {
   return /^[\x00-\x7f]*$/.test(text);
 }
 
-/** The domain as we compare it: lower case, composed characters. */
-export function normaliseDomain(domain: string): string {
-  return domain.normalize("NFC").toLowerCase();
-}
-
 /** Makes an address of its parts; the local part is quoted where the wire needs it. */
 export function makeAddress(local: string, domain: string): Address {
   const written = WHOLE_DOT_STRING.test(local) ? local : `"${local.replace(/[\\"]/g, "\\$&")}"`;
-  const at = normaliseDomain(domain);
-  return { local, domain: at, text: at === "" ? written : `${written}@${at}` };
+  const at = domain.normalize("NFC").toLowerCase();
+  // RFC 5890 section 2.3.2.4: whoever writes the one form of a name means the other, too.
+  const compared = isAscii(at) ? at : domainToASCII(at) || at;
+  return { local, domain: compared, text: at === "" ? written : `${written}@${at}` };
 }
 
 /** A piece of text that was understood, and where it ended. */

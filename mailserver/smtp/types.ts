@@ -19,7 +19,7 @@ export interface Reply {
 export interface Address {
   /** The meaning of the local part: quotes and backslashes removed, case as written. */
   readonly local: string;
-  /** Lower case; an address literal keeps its brackets; empty only for the bare `<postmaster>`. */
+  /** Lower case, as A-labels (RFC 5890); an address literal keeps its brackets; empty only for the bare `<postmaster>`. */
   readonly domain: string;
   /** How it is written on the wire: local part quoted when it must be, then `@domain` when there is one. */
   readonly text: string;

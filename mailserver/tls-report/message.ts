@@ -1,13 +1,11 @@
-/** The message that carries a report (RFC 8460 sections 5.3 and 5.4). */
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+/** The message that carries a report (RFC 8460 section 5.3). */
 import MimeNode from "nodemailer/lib/mime-node";
-import { dateOf, makeReport, type Reporter, reportFile, reportId } from "./report.ts";
-import type { DomainDay, Tally } from "./store.ts";
+import { dateOf, type Reporter, reportFile, reportId } from "./report.ts";
+import type { DomainDay } from "./store.ts";
 
 export interface ReportFacts {
   readonly of: DomainDay;
-  readonly tallies: readonly Tally[];
+  readonly zipped: Buffer;
   readonly reporter: Reporter;
   readonly to: readonly string[];
   readonly messageId: string;
@@ -17,13 +15,12 @@ export interface ReportFacts {
 /** Unsigned. */
 export async function composeReport({
   of,
-  tallies,
+  zipped,
   reporter,
   to,
   messageId,
   now,
 }: ReportFacts): Promise<Buffer> {
-  const json = JSON.stringify(makeReport(of, tallies, reporter), undefined, 2);
   const root = new MimeNode('multipart/report; report-type="tlsrpt"', { newline: "win" });
   root.setHeader({
     from: { name: "Mail system", address: reporter.contact },
@@ -43,6 +40,6 @@ export async function composeReport({
   root
     .createChild("application/tlsrpt+gzip", { filename: reportFile(of, reporter) })
     .setHeader("content-transfer-encoding", "base64")
-    .setContent(await promisify(gzip)(json));
+    .setContent(zipped);
   return root.build();
 }

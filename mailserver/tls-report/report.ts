@@ -1,4 +1,6 @@
-/** A report about one domain on one day (RFC 8460 section 4). Pure. */
+/** A report about one domain on one day (RFC 8460 section 4). */
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { DomainDay, Tally } from "./store.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,6 +18,13 @@ export function reportId({ day, domain }: DomainDay, reporter: Reporter): string
 
 export function dateOf(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
+}
+
+const zip = promisify(gzip);
+
+/** The report's bytes as they are sent. */
+export function zippedReport(...facts: Parameters<typeof makeReport>): Promise<Buffer> {
+  return zip(JSON.stringify(makeReport(...facts), undefined, 2));
 }
 
 /** RFC 8460 section 5.1. */
@@ -38,15 +47,15 @@ export function makeReport(of: DomainDay, tallies: readonly Tally[], reporter: R
 }
 
 function policyOf(domain: string, tallies: readonly Tally[]): object {
-  const policy = tallies[0]?.policy;
+  const { type, strings = [], hosts = [] } = tallies[0]?.policy ?? {};
   const failures = tallies.filter(({ result }) => result !== "");
   const sum = (list: readonly Tally[]): number => list.reduce((total, { count }) => total + count, 0);
   return {
     policy: {
-      "policy-type": policy?.type,
-      "policy-string": policy?.strings,
+      "policy-type": type,
+      ...(type !== "no-policy-found" && { "policy-string": strings }),
       "policy-domain": domain,
-      "mx-host": policy?.hosts,
+      ...(type !== "no-policy-found" && { "mx-host": hosts }),
     },
     summary: {
       "total-successful-session-count": sum(tallies) - sum(failures),

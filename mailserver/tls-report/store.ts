@@ -1,10 +1,10 @@
-/** Sessions under DANE and MTA-STS, counted by day in a database beside the queue until they are reported. */
+/** Sessions with foreign hosts, counted by day in a database beside the queue until they are reported. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { domainToASCII } from "node:url";
 import { z } from "zod";
-import type { AppliedPolicy, SessionNote } from "../policy/tls-report.ts";
+import { type AppliedPolicy, NO_POLICY, type SessionNote } from "../policy/tls-report.ts";
 
 /** Sessions that are alike. */
 export interface Tally {
@@ -24,8 +24,8 @@ export interface DomainDay {
 }
 
 export interface TlsReportStore {
-  /** Beyond its bounds, what is new is not counted. Throws when the file can't be written. */
-  note(day: number, session: SessionNote): void;
+  /** Sessions that are alike. Beyond its bounds, what is new is not counted. Throws when the file can't be written. */
+  note(day: number, session: SessionNote, count: number): void;
   /** What was counted before a day, the oldest first. */
   before(day: number): DomainDay[];
   read(of: DomainDay): Tally[];
@@ -36,16 +36,18 @@ export interface TlsReportStore {
 /** Kinds of sessions that are told apart, in all and of one domain a day; and bytes of a policy that are kept. */
 const MAX_ROWS = 5_000;
 const MAX_ROWS_OF_DOMAIN = 50;
+/** Most domains have no policy, and few of them ask for reports: they leave room for those that have one. */
+const MAX_ROWS_WITHOUT_POLICY = 2_500;
 const MAX_POLICY = 4_096;
 const MAX_REASON = 200;
 
 const Policy = z.strictObject({
-  type: z.enum(["tlsa", "sts"]),
+  type: z.enum(["tlsa", "sts", "no-policy-found"]),
   strings: z.array(z.string()),
   hosts: z.array(z.string()),
 });
 
-// NORMAL: what a power loss takes is the last few counts.
+// NORMAL: what a power cut takes is half a minute of counts, and a report that went out may go out again.
 const SCHEMA = `
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -61,24 +63,29 @@ export function openTlsReportStore(dir: string): TlsReportStore {
   mkdirSync(dir, { recursive: true });
   const db = new DatabaseSync(join(dir, "tls-report.sqlite"));
   db.exec(SCHEMA);
-  const more = db.prepare(`UPDATE session SET count = count + 1 WHERE ${SAME}`);
-  const first = db.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, 1)");
+  const more = db.prepare(`UPDATE session SET count = count + ? WHERE ${SAME}`);
+  const first = db.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const all = db.prepare("SELECT count(*) AS n FROM session");
   const ofDomain = db.prepare("SELECT count(*) AS n FROM session WHERE day = ? AND domain = ?");
+  const ofPolicy = db.prepare("SELECT count(*) AS n FROM session WHERE policy = ?");
   const ended = db.prepare("SELECT DISTINCT day, domain FROM session WHERE day < ? ORDER BY day, domain");
   const find = db.prepare("SELECT * FROM session WHERE day = ? AND domain = ?");
   const remove = db.prepare("DELETE FROM session WHERE day = ? AND domain = ?");
   return {
-    note(day, { domain, policy, host, address = "", failure }) {
+    note(day, { domain, policy, host, address = "", failure }, count) {
       // RFC 8460 section 4.4: as DNS has it.
       const name = (domainToASCII(domain) || domain).toLowerCase();
       const reason = (failure?.reason ?? "").slice(0, MAX_REASON);
       // What went well is told apart by the policy alone.
       const peer = failure === undefined ? ["", "", ""] : [host, address, reason];
-      const row = [day, name, JSON.stringify(shortened(policy)), failure?.result ?? "", ...peer] as const;
-      if (more.run(...row).changes > 0) return;
-      const room = Number(all.get()?.n) < MAX_ROWS && Number(ofDomain.get(day, name)?.n) < MAX_ROWS_OF_DOMAIN;
-      if (room) first.run(...row);
+      const text = JSON.stringify(shortened(policy));
+      const row = [day, name, text, failure?.result ?? "", ...peer] as const;
+      if (more.run(count, ...row).changes > 0) return;
+      const room =
+        Number(all.get()?.n) < MAX_ROWS &&
+        Number(ofDomain.get(day, name)?.n) < MAX_ROWS_OF_DOMAIN &&
+        (text !== WITHOUT_POLICY || Number(ofPolicy.get(text)?.n) < MAX_ROWS_WITHOUT_POLICY);
+      if (room) first.run(...row, count);
     },
     before: (day) => ended.all(day).map((row) => ({ day: Number(row.day), domain: String(row.domain) })),
     read: ({ day, domain }) =>
@@ -91,6 +98,8 @@ export function openTlsReportStore(dir: string): TlsReportStore {
     close: () => db.close(),
   };
 }
+
+const WITHOUT_POLICY = JSON.stringify(NO_POLICY);
 
 /** The first of its strings and hosts: a stranger's policy may be large. */
 function shortened({ type, strings, hosts }: AppliedPolicy): AppliedPolicy {

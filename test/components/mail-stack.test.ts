@@ -574,7 +574,7 @@ describe("a stack whose mail is signed by a second key", () => {
       ...{
         dns: { provider: "dev" },
         dkim: { ed25519: true },
-        smtpOut: { tls: { exempt: ["partner.test"] } },
+        smtpOut: { tls: { exempt: ["partner.test"] }, showClient: true },
       },
     });
   });
@@ -592,6 +592,7 @@ describe("a stack whose mail is signed by a second key", () => {
 
   it("tells smtp-out whose TLS policy it shall not heed, and both daemons one secret for reverse-paths", () => {
     assert.deepEqual(settingsOf("mail-smtp-out").tlsExempt, ["partner.test"]);
+    assert.equal(settingsOf("mail-smtp-out").showClient, true);
     const secret = settingsOf("mail-smtp-out").srsSecret;
     assert.equal(typeof secret, "string");
     assert.equal(settingsOf("mail-smtp-in").srsSecret, secret);

@@ -8,6 +8,7 @@ import type { SessionHandler } from "../../mailserver/net/types.ts";
 import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import type { RecipientAnswer } from "../../mailserver/policy/recipient.ts";
 import type { Listener } from "../../mailserver/policy/relay.ts";
+import { restore } from "../../mailserver/policy/srs.ts";
 import type { NewItem } from "../../mailserver/queue/item.ts";
 import type { SessionInfo } from "../../mailserver/smtp/types.ts";
 import { createBoxFinder } from "../../mailserver/smtp-in/find-box.ts";
@@ -15,9 +16,12 @@ import { createHandler as createInbound } from "../../mailserver/smtp-in/handler
 import { createHandler as createOutbound, type HandlerDeps } from "../../mailserver/smtp-out/handler.ts";
 
 export const RELAY = { user: "smtp-in", password: "relay-secret-0123456789" };
-const PEOPLE: readonly Person[] = [
+/** Makes the reverse-paths of forwarded mail, at the time 0. */
+export const SRS = { domains: ["semail.test"], secret: "secret-for-tests-0123" };
+const PEOPLE: readonly (Person & { readonly forward?: string })[] = [
   { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
   { uid: "bob", addresses: ["bob@semail.test"], version: "1" },
+  { uid: "carol", addresses: ["carol@semail.test"], version: "1", forward: "carol@elsewhere.test" },
 ];
 const rules = { domains: ["semail.test"] };
 const hostname = "mx.semail.test";
@@ -33,9 +37,9 @@ const room = new Room(1_000_000_000);
 
 async function findRecipient(address: string): Promise<RecipientAnswer> {
   const person = PEOPLE.find(({ addresses }) => addresses.includes(address));
-  return person === undefined
-    ? { kind: "absent" }
-    : { kind: "box", uid: person.uid, host: `box-${person.uid}` };
+  if (person === undefined) return { kind: "absent" };
+  const { uid, forward } = person;
+  return { kind: "box", uid, host: `box-${uid}`, ...(forward !== undefined && { forward }) };
 }
 
 /** Everybody's password is their uid and `-secret`. */
@@ -67,10 +71,11 @@ export function outboundHandler(
     domains: rules.domains,
     relay: RELAY,
     signers: [],
+    showClient: false,
     sending: {
       settings: SendingSettings.parse({}),
       limits: {
-        ...{ would: () => undefined, isNew: () => false, firstToday: () => false },
+        ...{ would: () => undefined, isNew: () => false, firstToday: () => false, untold: () => {} },
         take: () => ({ kind: "counted", giveBack: () => {} }),
       },
     },
@@ -80,13 +85,14 @@ export function outboundHandler(
   });
 }
 
-/** smtp-in's; `stored` gets the uid of every box that mail is for. */
+/** smtp-in's; `stored` gets the uid of every box that mail is for, and the address of everybody to whom it bounces. */
 export function inboundHandler(stored: string[]): (session: SessionInfo) => SessionHandler {
   return createInbound({
     ...{ hostname, room, clock },
     findBox: createBoxFinder(findRecipient, rules),
-    drop: async ({ parcels }) => {
-      stored.push(...parcels.map(({ box }) => box.uid));
+    returnPath: (address) => restore(address, SRS, clock.now()),
+    drop: async ({ parcels, returns = [] }) => {
+      stored.push(...parcels.map(({ box }) => box.uid), ...returns.map(({ address }) => address.text));
       return { kind: "accept" };
     },
     clients: { recipient: async () => true, listed: async () => undefined },

@@ -125,6 +125,16 @@ const logins = [
   { name: "wrong password", login: "alice", password: "bob-secret", want: "refused" },
   { name: "empty password", login: "alice", password: "", want: "refused" },
   { name: "unknown", login: "eve", password: "alice-secret", want: "refused" },
+  { name: "blanks around a uid", login: " alice ", password: "alice-secret", want: aliceHerself },
+  // Other ways to write a name that LDAP takes for the same would each be an account of its own to guess at.
+  { name: "a uid in wide letters", login: "ａlice", password: "alice-secret", want: "refused" },
+  { name: "a uid with a soft hyphen", login: "al\u00adice", password: "alice-secret", want: "refused" },
+  {
+    name: "an address in wide letters",
+    login: "post@ｓemail.test",
+    password: "alice-secret",
+    want: "refused",
+  },
   { name: "empty login", login: "", password: "alice-secret", want: "refused" },
   { name: "wildcard", login: "*", password: "alice-secret", want: "refused" },
   { name: "a service is no person", login: "smtp-out", password: "service-secret", want: "refused" },
@@ -203,6 +213,25 @@ test("no password reaches the library's debug log", async () => {
   assert.match(stdout, /uid: 'alice'/);
   assert.match(stderr, /Sending message/);
   assert.doesNotMatch(stdout + stderr, /(alice|wrong|service)-secret/);
+});
+
+test("it is told how long each question took, and whether it was answered", async () => {
+  const told: string[] = [];
+  const log = {
+    ...silentLog,
+    debug: (event: string, fields?: object) => {
+      const { operation, outcome, ms } = { operation: "", outcome: "", ms: -1, ...fields };
+      assert.ok(ms >= 0 && event === "directory.asked");
+      told.push(`${operation} ${outcome}`);
+    },
+  };
+  const timed = createDirectory(settings, { now: Date.now, log });
+  await timed.findRecipient("alice@semail.test");
+  await timed.authenticate("alice", "wrong");
+  await timed.close();
+  const nowhere = createDirectory({ ...settings, url: "ldap://127.0.0.1:1" }, { now: Date.now, log });
+  await assert.rejects(nowhere.findRecipient("alice@semail.test"));
+  assert.deepEqual(told, ["search answered", "search answered", "bind answered", "search failed"]);
 });
 
 test("a wrong service password is unavailable, not absent", async () => {

@@ -75,7 +75,7 @@ function world(given: { zone?: Zone; file?: unknown } = {}) {
       store = openStsStore(path);
       policies = open();
     },
-    ask: async (host = "mx.one.test") => (await policies.find("one.test"))?.facts(host),
+    ask: async (host = "mx.one.test") => (await policies.find("one.test")).rule?.facts(host),
   };
 }
 const BROKEN = new Error("404");
@@ -170,6 +170,6 @@ test("no policy host inside is asked", async () => {
     clock: new FakeClock(0),
     log: { ...silentLog, warn: (_event, fields) => void told.push(String(fields?.error)) },
   });
-  assert.equal(await policies.find("one.test"), undefined);
+  assert.deepEqual(await policies.find("one.test"), { failure: { result: "sts-policy-fetch-error" } });
   assert.deepEqual(told, ["Error: mta-sts.one.test has no address that may be asked"]);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { StsFound, StsRule } from "../../../mailserver/courier/mta-sts.ts";
 import { createSecurity } from "../../../mailserver/courier/security.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
 
@@ -50,10 +51,41 @@ const cases: Readonly<Record<string, Case>> = {
 describe("DANE:", () => {
   for (const [name, { zone, named = true, at = found("mx.test"), want }] of Object.entries(cases)) {
     test(`${name}: ${want}`, async () => {
-      const sts = { find: async () => undefined };
+      const sts = { find: async () => ({}) };
       const decide = await createSecurity({ dns: fakeDns(zone), sts, port: 25, exempt: [] })("one.test");
       const decision = await decide({ host: "mx.test", named, found: at });
       assert.equal(decision.kind + (decision.kind === "dane" ? ` at ${decision.base}` : ""), want);
+    });
+  }
+});
+
+const rule: StsRule = {
+  policy: { id: "1", mode: "enforce", mx: ["mx.test"], fetched: 0, expires: 60_000 },
+  facts: () => ({ mode: "enforce", listed: true }),
+};
+const none: StsRule = { ...rule, facts: () => ({ mode: "none", listed: true }) };
+const lack = { result: "sts-policy-fetch-error" } as const;
+const reported: Readonly<Record<string, { published: StsFound; zone?: Zone; want: string }>> = {
+  "no policy": { published: {}, want: "no-policy-found [] ok" },
+  "a policy that asks for nothing": { published: { rule: none }, want: "no-policy-found [] ok" },
+  "a policy that could not be had": { published: { failure: lack }, want: `sts [] ${lack.result}` },
+  "an MTA-STS policy": {
+    published: { rule },
+    want: "sts [version: STSv1,mode: enforce,mx: mx.test,max_age: 60] ok",
+  },
+  "TLSA records, which go first": {
+    published: { failure: lack },
+    zone: { "_25._tcp.mx.test": secured },
+    want: `tlsa [3 1 1 ${"ab".repeat(32)}] ok`,
+  },
+};
+describe("what is reported of a domain with", () => {
+  for (const [name, { published, zone = {}, want }] of Object.entries(reported)) {
+    test(`${name}: ${want}`, async () => {
+      const sts = { find: async () => published };
+      const decide = await createSecurity({ dns: fakeDns(zone), sts, port: 25, exempt: [] })("one.test");
+      const { policy, lack: why } = await decide({ host: "mx.test", named: true, found: found("mx.test") });
+      assert.equal(`${policy?.type} [${policy?.strings}] ${why?.result ?? "ok"}`, want);
     });
   }
 });
@@ -71,5 +103,5 @@ test("an address literal has no policy", async () => {
   const sts = { find: () => Promise.reject(new Error("asked")) };
   const decide = await createSecurity({ dns: fakeDns({}), sts, port: 25, exempt: [] })("[192.0.2.1]");
   const at = found("192.0.2.1", false);
-  assert.equal((await decide({ host: "192.0.2.1", named: false, found: at })).kind, "opportunistic");
+  assert.deepEqual(await decide({ host: "192.0.2.1", named: false, found: at }), { kind: "opportunistic" });
 });

@@ -74,6 +74,10 @@ const done = (bodyBegan: boolean, ...outcomes: [Outcome["kind"], Reply][]): Deli
   bodyBegan,
 });
 const taken = done(true, ["delivered", reply(250, "2.0.0", "ok")]);
+const secretly: DeliveryReport = {
+  ...{ kind: "done", outcomes: [{ kind: "delivered", reply: reply(250, "2.0.0", "ok") }], bodyBegan: true },
+  tls: { version: "TLSv1.3", cipher: "x" },
+};
 const dead = failed("connect", noAnswer);
 const strange = failed("helo", reply(550, "5.7.1", "who are you"));
 const closed = failed("greeting", reply(554, "5.7.1", "no"));
@@ -273,6 +277,27 @@ const secured: Readonly<
     asked: [],
     noted: "mx1.test dnssec-invalid, mx2.test dnssec-invalid",
     result: "temporary 4.7.5 by mx1.test",
+  },
+  "a failed hand-shake that nobody minds": {
+    tls: { kind: "opportunistic" },
+    answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
+    asked: [FIRST, `${FIRST} clear`],
+    noted: "mx1.test validation-failure",
+    result: "delivered 2.0.0 by mx1.test",
+  },
+  "no STARTTLS, which nobody minds": {
+    tls: { kind: "opportunistic" },
+    answers: { [FIRST]: taken },
+    asked: [FIRST],
+    noted: "mx1.test starttls-not-supported",
+    result: "delivered 2.0.0 by mx1.test",
+  },
+  "TLS that nobody asks for": {
+    tls: { kind: "opportunistic" },
+    answers: { [FIRST]: secretly },
+    asked: [FIRST],
+    noted: "mx1.test ok",
+    result: "delivered 2.0.0 by mx1.test",
   },
   "a failed hand-shake in testing mode": {
     tls: TESTING,

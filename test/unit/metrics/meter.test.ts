@@ -69,6 +69,16 @@ const CASES: Readonly<Record<string, readonly [(log: Log) => void, readonly stri
     },
     ['semail_certificate_expires_seconds{file="/settings/tls.crt"} 1775001600'],
   ],
+  "questions to the directory by what was asked, and whether it answered": [
+    (log) => {
+      log.debug("directory.asked", { operation: "search", outcome: "answered", ms: 3 });
+      log.debug("directory.asked", { operation: "bind", outcome: "failed", ms: 5_000 });
+    },
+    [
+      'semail_directory_seconds_bucket{le="0.005",operation="search",outcome="answered"} 1',
+      'semail_directory_seconds_sum{operation="bind",outcome="failed"} 5',
+    ],
+  ],
   "deliveries by what became of them": [
     (log) => {
       log.info("lmtp.delivered", { ms: 8 });

@@ -25,7 +25,7 @@ describe("the reverse-path of a forwarded message", () => {
     "a=b=c@foreign.test",
     '"odd one"@foreign.test',
     "bob@[192.0.2.1]",
-    "jürgen@münchen.test",
+    "jürgen@xn--mnchen-3ya.test",
     "SRS0=abcd=ef=x.test@foreign.test",
     "SRS0+abcd=ef=x.test=kim@foreign.test",
   ]) {
@@ -36,6 +36,10 @@ describe("the reverse-path of a forwarded message", () => {
       assert.equal(back(read(address.text)), sender);
     });
   }
+
+  test("names the domain in ASCII, so that it passes servers without SMTPUTF8", () => {
+    assert.match(out("bob@münchen.test").text, /=xn--mnchen-3ya\.test=bob@semail\.test$/);
+  });
 
   test("is left alone when it is null, or ours", () => {
     assert.equal(rewrite(null, rules, NOW), null);

@@ -8,7 +8,9 @@ const facts: PrepareFacts = {
   queueId: "q1",
   now: new Date("2026-01-02T03:04:05Z"),
   session: { protocol: "ESMTPSA", helo: "laptop.home", clientAddress: "192.0.2.5" },
+  parameters: {},
   kind: "submitted",
+  showClient: false,
 };
 const message = (...lines: string[]) => parseMessage(Buffer.from(lines.join("\r\n")));
 const prepared = (kind: PrepareFacts["kind"], ...lines: string[]) =>
@@ -50,6 +52,22 @@ test("Date and Message-ID that are there stay, and nothing tells where the perso
   assert.equal(text.match(/^(date|message-id):/gim)?.length, 2);
   assert.doesNotMatch(text, /192\.0\.2\.5|laptop/);
 });
+
+for (const [clientAddress, helo, want] of [
+  ["192.0.2.5", "laptop.home", "from laptop.home ([192.0.2.5])"],
+  ["2001:db8::5", "[IPv6:2001:db8::5]", "from [IPv6:2001:db8::5] ([IPv6:2001:db8::5])"],
+  ["192.0.2.5", "x\r\nBcc: eve", "from unknown ([192.0.2.5])"],
+] as const) {
+  test(`a submission tells "${want}" where that is asked for`, () => {
+    const session = { protocol: "ESMTPSA", helo, clientAddress } as const;
+    const told = { ...facts, session, showClient: true, parameters: { smtputf8: true as const } };
+    const text = formatMessage(prepare(message("From: a", "", ""), told)).toString();
+    assert.deepEqual(text.split("\r\n\t").slice(0, 2), [
+      `Received: ${want}`,
+      "by mail.semail.test with UTF8SMTPSA id q1;",
+    ]);
+  });
+}
 
 test("forwarded mail keeps its header and tells where it came from", () => {
   const text = prepared("forwarded", "From: eve@evil.test", "Bcc: kept", "", "hi");

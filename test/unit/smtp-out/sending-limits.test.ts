@@ -211,3 +211,20 @@ test("the postmaster hears once a day of who reached a limit", async () => {
   for (let n = 0; n < 3; n += 1) await send();
   assert.equal(warnings().length, 2);
 });
+
+test("the postmaster hears of it after all when the disk was full at first", async () => {
+  await using folder = await temporaryFolder();
+  using limits = open(folder.path, settings, () => NOON);
+  const told: string[] = [];
+  let full = true;
+  const client = await alice(limits, async ({ recipients }) => {
+    if (full) throw new QueueFull("full");
+    told.push(...recipients.map(({ address }) => address));
+  });
+  for (let n = 0; n < 2; n += 1) assert.equal(take(limits, "alice", ["eve@evil.test"]), undefined);
+  for (let n = 0; n < 3; n += 1) {
+    if (n === 1) full = false;
+    assert.match(await client.say(MAIL), /^450 4\.7\.1 /);
+  }
+  assert.deepEqual(told, ["postmaster@semail.test"]);
+});

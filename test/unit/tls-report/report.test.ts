@@ -5,6 +5,8 @@ import { gunzipSync } from "node:zlib";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import {
   failedResult,
+  fetchFailure,
+  NO_POLICY,
   refusedResult,
   type SessionNote,
   stsPolicy,
@@ -13,7 +15,7 @@ import {
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { createDkimSigners } from "../../../mailserver/smtp-out/dkim.ts";
 import { createOwnSigner } from "../../../mailserver/smtp-out/notify.ts";
-import { reportAddresses } from "../../../mailserver/tls-report/record.ts";
+import { reportReceivers } from "../../../mailserver/tls-report/record.ts";
 import { startTlsReporter, type TlsReporter } from "../../../mailserver/tls-report/reporter.ts";
 import { openTlsReportStore, type TlsReportStore } from "../../../mailserver/tls-report/store.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -25,19 +27,36 @@ const START = Date.UTC(2026, 0, 2, 12);
 
 describe("the record of a domain asks for reports to", () => {
   const cases: readonly (readonly [string, readonly string[], string])[] = [
-    ["one address", ["v=TLSRPTv1; rua=mailto:tls@one.test"], "tls@one.test"],
+    ["one address", ["v=TLSRPTv1; rua=mailto:tls@one.test"], "mailto:tls@one.test"],
     [
-      "several, and HTTPS that is left out",
-      ["v=TLSRPTv1;rua=https://x.test/r , mailto:a@x.test,mailto:b@x.test"],
-      "a@x.test b@x.test",
+      "several",
+      ["v=TLSRPTv1;rua=https://x.test/r?d=1#x , mailto:a@x.test,mailto:b@x.test"],
+      "https://x.test/r?d=1 mailto:a@x.test mailto:b@x.test",
     ],
-    ["one that is written in percent", ["v=TLSRPTv1; rua=mailto:a%2Bb@x.test?subject=x"], "a+b@x.test"],
-    ["one, beside other texts", ["hello", "v=TLSRPTv1; rua=mailto:a@x.test;"], "a@x.test"],
-    ["one that is named twice", ["v=TLSRPTv1; rua=mailto:a@x.test,mailto:a@x.test"], "a@x.test"],
+    [
+      "one that is written in percent",
+      ["v=TLSRPTv1; rua=mailto:a%2Bb@x.test?subject=x"],
+      "mailto:a+b@x.test",
+    ],
+    ["one, beside other texts", ["hello", "v=TLSRPTv1; rua=mailto:a@x.test;"], "mailto:a@x.test"],
+    [
+      "those that are named twice",
+      ["v=TLSRPTv1; rua=mailto:a@x.test,MAILTO:a@X.test,https://x.test,HTTPS://X.test/"],
+      "mailto:a@x.test https://x.test/",
+    ],
     [
       "three of ten",
       [`v=TLSRPTv1; rua=${[..."0123456789"].map((n) => `mailto:${n}@x.test`).join(",")}`],
-      "0@x.test 1@x.test 2@x.test",
+      "mailto:0@x.test mailto:1@x.test mailto:2@x.test",
+    ],
+    [
+      "nobody at another port or without a name, whatever the way to write an address",
+      [
+        `v=TLSRPTv1; rua=${["x.test:8443/", "127.0.0.1/", "2130706433/", "0x7f.1/", "[::1]/", "u:p@x.test/"]
+          .map((rest) => `https://${rest}`)
+          .join(",")},http://x.test/,ftp://x.test/`,
+      ],
+      "",
     ],
     ["nobody, by two records", ["v=TLSRPTv1; rua=mailto:a@x.test", "v=TLSRPTv1; rua=mailto:b@x.test"], ""],
     ["nobody, by another version", ["v=TLSRPTv2; rua=mailto:a@x.test"], ""],
@@ -50,8 +69,8 @@ describe("the record of a domain asks for reports to", () => {
   for (const [name, texts, want] of cases) {
     test(name, () =>
       assert.equal(
-        reportAddresses(texts)
-          .map(({ text }) => text)
+        reportReceivers(texts)
+          .map(({ uri }) => uri)
           .join(" "),
         want,
       ),
@@ -70,6 +89,12 @@ describe("a failure is reported as", () => {
     [failedResult("certificate", "is missing"), "certificate-not-trusted"],
     [refusedResult("DANE"), "dnssec-invalid"],
     [refusedResult("MTA-STS"), "validation-failure"],
+    [fetchFailure(Object.assign(new Error(), { code: "invalid_sts_mode" })), "sts-policy-invalid"],
+    [fetchFailure(Object.assign(new Error(), { code: "policy_too_large" })), "sts-policy-invalid"],
+    [fetchFailure(Object.assign(new Error(), { code: "CERT_HAS_EXPIRED" })), "sts-webpki-invalid"],
+    [fetchFailure(Object.assign(new Error(), { code: "http_status_404" })), "sts-policy-fetch-error"],
+    [fetchFailure(Object.assign(new Error(), { code: "ECONNREFUSED" })), "sts-policy-fetch-error"],
+    [fetchFailure(new Error("no address")), "sts-policy-fetch-error"],
   ] as const;
   for (const [{ result, reason }, want] of cases)
     test(`${want}: ${reason ?? "-"}`, () => assert.equal(result, want));
@@ -93,6 +118,8 @@ let clock: FakeClock;
 let zone: Zone;
 let items: NewItem[];
 let full: boolean;
+let posted: string[];
+let serverDown: boolean;
 let store: TlsReportStore;
 let reporter: TlsReporter;
 
@@ -100,6 +127,7 @@ beforeEach(async () => {
   const folder = await temporaryFolder();
   cleanup.push(() => folder[Symbol.asyncDispose]());
   [path, clock, zone, items, full] = [folder.path, new FakeClock(START), ASKED, [], false];
+  [posted, serverDown] = [[], false];
   begin();
 });
 afterEach(async () => {
@@ -113,6 +141,11 @@ function begin(): void {
   reporter = startTlsReporter({
     ...{ ...own, store, log: silentLog, sign: createOwnSigner(own), newId: () => `item${items.length}` },
     dns: { resolveTxt: (name) => fakeDns(zone).resolveTxt(name) },
+    post: async ({ href }, zipped) => {
+      const { "report-id": id } = JSON.parse(gunzipSync(zipped).toString());
+      posted.push(`${href} ${id}`);
+      if (serverDown) throw new Error("down");
+    },
     enqueue: async (item) => {
       if (full) throw new Error("full");
       items.push(item);
@@ -238,18 +271,64 @@ describe("the sessions of a day", () => {
     assert.deepEqual([items.length, store.before(Number.MAX_SAFE_INTEGER)], [1, []]);
   });
 
-  test("take no more room than is set aside, whatever strangers publish", () => {
+  test("with a domain that has no policy are reported, too, without words of one", async () => {
+    const plain: SessionNote = { domain: "one.test", policy: NO_POLICY, host: "mx.one.test" };
+    for (const failure of [undefined, undefined, failedResult("notOffered")])
+      reporter.note({ ...plain, failure });
+    await pass(17);
+    assert.deepEqual(reportOf(items[0]).json.policies, [
+      {
+        policy: { "policy-type": "no-policy-found", "policy-domain": "one.test" },
+        summary: { "total-successful-session-count": 2, "total-failure-session-count": 1 },
+        "failure-details": [
+          {
+            "result-type": "starttls-not-supported",
+            "receiving-mx-hostname": "mx.one.test",
+            "failed-session-count": 1,
+          },
+        ],
+      },
+    ]);
+  });
+
+  test("go to an HTTPS server, which is asked again while it is down; who has them gets them once", async () => {
+    zone = { "_smtp._tls.one.test": { txt: ["v=TLSRPTv1; rua=https://tls.test/r,mailto:tls@reports.test"] } };
+    [serverDown, full] = [true, true];
+    reporter.note(good);
+    await pass(20);
+    full = false;
+    await pass(2);
+    assert.equal(items.length, 1);
+    const asked = posted.length;
+    assert.ok(asked > 1, String(asked));
+    serverDown = false;
+    await pass(3);
+    assert.equal(posted.length, asked + 1);
+    assert.deepEqual(new Set(posted), new Set(["https://tls.test/r 2026-01-02.one.test@semail.test"]));
+    assert.deepEqual([items.length, store.before(Number.MAX_SAFE_INTEGER)], [1, []]);
+  });
+
+  test("take no more room than is set aside, whatever strangers publish", async () => {
     const large = stsPolicy(
       "enforce",
       Array.from({ length: 1_000 }, (_, n) => `mx${n}.one.test`),
       1,
     );
+    const written = async (): Promise<void> => {
+      await end();
+      begin();
+    };
     for (let n = 0; n < 200; n += 1) reporter.note({ ...bad, policy: large, host: `mx${n}.one.test` });
+    await written();
     const day = store.before(Number.MAX_SAFE_INTEGER)[0] ?? assert.fail("nothing");
     const kept = store.read(day);
     assert.equal(kept.length, 50);
     assert.ok(JSON.stringify(kept[0]?.policy).length < 8_000);
+    for (let n = 0; n < 3_000; n += 1) reporter.note({ ...good, domain: `p${n}.test`, policy: NO_POLICY });
+    await written();
+    assert.equal(store.before(Number.MAX_SAFE_INTEGER).length, 2_501);
     for (let n = 0; n < 6_000; n += 1) reporter.note({ ...good, domain: `d${n}.test` });
+    await written();
     assert.equal(store.before(Number.MAX_SAFE_INTEGER).length, 5_000 - 49);
   });
 });
