@@ -38,7 +38,7 @@ export interface UpdatesOptions {
 }
 
 /** Somebody waits in front of a browser, and the directory that an update finds was not started by it. */
-const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD_KEYS: "1" };
+const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD: "1" };
 
 const REMEDY = "An administrator finds the cause in the operator's log.";
 
@@ -179,6 +179,12 @@ function asRefusal(what: string, said: string, error: unknown): Refusal {
   const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
   if (/the directory at \S+ doesn't answer/.test(said))
     return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
+  // stacks/mailboxes/plan.ts: what somebody left that would come to another.
+  if (/semail:users\.\S+: .* is kept until \d/.test(said))
+    return new Refusal(
+      "needs-administrator",
+      "The name, or an address, was somebody's whose mail is still kept. An administrator can give it away: the operator's log says how.",
+    );
   const detail =
     fault.remedy === REMEDY ? `The update failed. ${REMEDY}` : `${fault.message} ${fault.remedy}`;
   return new Refusal("update-failed", detail);

@@ -26,6 +26,8 @@ export interface Job {
   readonly folder: string | undefined;
   /** The beginning of a snapshot's id; undefined for the latest. */
   readonly snapshot: string | undefined;
+  /** Mailbox whose snapshots are meant, when that is another's. */
+  readonly from?: string | undefined;
 }
 
 export interface Tools {
@@ -138,9 +140,10 @@ export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise
 }
 
 async function chosen(
-  { uid, snapshot, folder }: Job,
+  { from, uid: own, snapshot, folder }: Job,
   restic: Restic,
 ): Promise<{ found: Snapshot; path: string }> {
+  const uid = from ?? own;
   const found = chooseSnapshot(await snapshotsOf(uid, restic), { uid, id: snapshot, folder });
   return { found, path: found.paths[0] ?? "/" };
 }

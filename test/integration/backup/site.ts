@@ -86,7 +86,7 @@ export async function openBackup(lab: Lab, options: { prefix: string; root: stri
       const say = sayWith((line) => lines.push(line));
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
-      const none = { folder: undefined, snapshot: undefined, output: undefined };
+      const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined };
       await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more });
       return lines;
     },

@@ -14,7 +14,8 @@ export interface Place {
 }
 
 export interface JobRequest {
-  readonly uid: string;
+  /** Of the mailbox. */
+  readonly id: string;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
@@ -31,7 +32,7 @@ const ifFound = (error: unknown): undefined => {
 const statusOf = (error: unknown): unknown =>
   error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
 
-/** The people of the stack whose mail is on the host, those who gave up their mailbox among them. */
+/** Ids of the mailboxes of the stack whose mail is on the host, those that were given up among them. */
 export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> {
   const label = [`io.semail.stack=${prefix}`, "io.semail.kind=mail"];
   const { Volumes } = await docker.listVolumes({ filters: { label } });
@@ -41,25 +42,33 @@ export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> 
     .sort();
 }
 
+/** The volume of a mailbox. */
+export const mailVolume = (prefix: string, id: string): string => `${prefix}-mail-${id}`;
+
+/** What jobs are like; undefined for a stack that keeps no backup. */
+export function patternOf({ docker, prefix }: Place): Promise<Docker.ContainerInspectInfo | undefined> {
+  return docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+}
+
 /** Runs the job to its end. A job that failed is a fault with what it said. */
 export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { docker, prefix, signal } = place;
-  const pattern = await docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+  const pattern = await patternOf(place);
   if (!pattern)
     throw new Fault(
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const volume = `${prefix}-mail-${request.uid}`;
+  const volume = mailVolume(prefix, request.id);
   if (!(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
-      `There is no mail of ${request.uid} on this host (volume ${volume}).`,
+      `There is no mail of ${request.id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
   const container = await create(
     place,
     jobOptions(pattern, volume, request),
-    `${prefix}-backup-job-${request.uid}`,
+    `${prefix}-backup-job-${request.id}`,
   );
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
