@@ -71,7 +71,7 @@ export function summarise(
   keys: Keys,
   { records, signing, kept }: SummaryParts,
 ): pulumi.Output<Summary> {
-  const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
+  const passwords = pulumi.all(model.people.map(({ mailboxId }) => keys.initialPassword(mailboxId)));
   return pulumi.secret(
     pulumi
       .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, signing)])

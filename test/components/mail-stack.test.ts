@@ -456,6 +456,16 @@ describe("the mail of people who are gone", () => {
     assert.deepEqual(byType("DiscardedVolume"), []);
   });
 
+  it("is not had by another person's password, nor theirs by its", async () => {
+    const entry = () => named("person-alice-entry").inputs;
+    const { people } = plain<Summary>(await declared("2026-01-25"));
+    const [holder, password] = [entry().holder, plain<string>(entry().password)];
+    assert.deepEqual([holder, password], ["alice_2", people[0]?.initialPassword]);
+    await declare({ domain: "example.test", users: { alice: { name: "Alice" } } });
+    assert.equal(entry().holder, undefined);
+    assert.notEqual(plain<string>(entry().password), password);
+  });
+
   it("is thrown away, and by name alone, when its time is over", async () => {
     await declared("2026-02-01");
     assert.equal(volumes().length, 3);
