@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type EngineEvent, LocalWorkspace, Stack as PulumiStack } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
+import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
 import type { Context } from "../tools/bootstrap/context.ts";
 import { Fault, messageOf } from "../tools/bootstrap/fault.ts";
 import { explainFailure, PREVIEW_ENV, pulumiFor } from "../tools/bootstrap/pulumi.ts";
@@ -179,8 +180,7 @@ function asRefusal(what: string, said: string, error: unknown): Refusal {
   const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
   if (/the directory at \S+ doesn't answer/.test(said))
     return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
-  // stacks/mailboxes/plan.ts: what somebody left that would come to another.
-  if (/semail:users\.\S+: .* is kept until \d/.test(said))
+  if (TAKEOVER.test(said))
     return new Refusal(
       "needs-administrator",
       "The name, or an address, was somebody's whose mail is still kept. An administrator can give it away: the operator's log says how.",

@@ -1,4 +1,4 @@
-/** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out. */
+/** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out, let all go. */
 import { cp, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
@@ -19,6 +19,7 @@ export type Event =
   | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
   | ({ kind: "restored"; id: string; time: string } & Merged)
   | { kind: "exported"; id: string; time: string }
+  | { kind: "forgotten"; snapshots: number }
   | { kind: "fault"; cause: string; remedy: string };
 
 export interface Job {
@@ -137,6 +138,13 @@ export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise
   const { found, path } = await chosen(job, restic);
   await restic.run({ args: ["dump", "--archive", "tar", `${found.id}:${path}`, "/"], into: out });
   emit({ kind: "exported", id: found.short_id, time: found.time });
+}
+
+/** Removes all snapshots of a mailbox, and what only they had. */
+export async function forget({ uid }: Job, { restic, emit }: Tools): Promise<void> {
+  const ids = (await snapshotsOf(uid, restic)).map(({ id }) => id);
+  if (ids.length > 0) await restic.run({ args: ["forget", "--quiet", "--prune", ...ids] });
+  emit({ kind: "forgotten", snapshots: ids.length });
 }
 
 async function chosen(

@@ -8,7 +8,7 @@ import { BackupSettings, SETTINGS_FILE } from "../contract.ts";
 import { readSettings } from "../net/settings.ts";
 import { BackupFault } from "./fault.ts";
 import { isFolderName } from "./folder-name.ts";
-import { type Event, exportBox, type Job, list, restore, save, type Tools } from "./jobs.ts";
+import { type Event, exportBox, forget, type Job, list, restore, save, type Tools } from "./jobs.ts";
 import { openRestic } from "./restic.ts";
 
 const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
@@ -16,6 +16,7 @@ const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
   ["list", list],
   ["restore", restore],
   ["export", exportBox],
+  ["forget", forget],
 ]);
 
 const id = z.string().regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, "is no mailbox");

@@ -162,6 +162,9 @@ function nextNumber(prior: readonly MailboxRecord[], uid: string): number {
   return 1 + Math.max(...prior.flatMap((one) => (one.uid === uid ? [parseMailboxId(one.id).number] : [0])));
 }
 
+/** What {@link takeovers} says, in a text with much else. */
+export const TAKEOVER = /semail:users\.\S+: .* is kept until \d{4}-/;
+
 /** Short, since values of the file stand in it: messages are cut. */
 function sameUid({ id, until }: MailboxRecord, next: number): string {
   return `mail of an earlier ${id} is kept until ${until}. Who is back sets \`restore: true\` there and has it again; for another person, set \`mailbox: ${next}\`: theirs begins empty`;

@@ -205,6 +205,17 @@ describe("the backup of a running box", () => {
     await lab.docker.getVolume(`${site.prefix}-mail-alice_2`).remove();
   });
 
+  it("lists and removes the snapshots of a mailbox that is no more, and of no other", async () => {
+    const of = (uid: string) => ({ uids: [uid] });
+    await site.run("save", of("bob"));
+    assert.match(await faultOf(site.run("forget", of("bob"))), /mail of bob is still on the host/);
+    await lab.docker.getVolume(`${site.prefix}-mail-bob`).remove();
+    assert.match((await site.run("list", of("bob"))).join("\n"), /^bob {2,}[0-9a-f]{8} /);
+    assert.match((await site.run("forget", of("bob"))).at(-1) ?? "", /bob forgotten \(1 snapshot removed\)/);
+    assert.match((await site.run("list", of("bob"))).join("\n"), /no snapshot/);
+    assert.match((await site.run("list")).join("\n"), /^alice {2,}[0-9a-f]{8} /);
+  });
+
   it("lists mailboxes that were given up, also where there is no backup", async () => {
     const kept = [
       { id: "carol", name: "Carol Petit", until: "2026-03-03" },

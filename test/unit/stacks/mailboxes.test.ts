@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseConfig } from "../../../stacks/check-config.ts";
+import { describeProblems, parseConfig } from "../../../stacks/check-config.ts";
 import { chooseMailbox, mailboxId, parseMailboxId } from "../../../stacks/mailbox-id.ts";
 import {
   Mailboxes,
   type MailboxFacts,
   type MailboxRecord,
   planMailboxes,
+  TAKEOVER,
   tellMailboxes,
 } from "../../../stacks/mailboxes/plan.ts";
 
@@ -222,6 +223,11 @@ describe("an update refuses", () => {
         [path],
       );
       assert.match(planned.problems[0]?.message ?? "", message);
+      // How the operator tells that a person asks for what an administrator has to say.
+      assert.equal(
+        TAKEOVER.test(describeProblems("Pulumi.t.yaml", planned.problems)),
+        !/first set/.test(planned.problems[0]?.message ?? ""),
+      );
       // Longer ones are cut where they are told.
       assert.ok((planned.problems[0]?.message.length ?? 0) <= 200, planned.problems[0]?.message);
     });

@@ -16,6 +16,8 @@ export interface Place {
 export interface JobRequest {
   /** Of the mailbox. */
   readonly id: string;
+  /** Its mail is not needed, and may be gone. */
+  readonly withoutMail?: boolean;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
@@ -59,8 +61,8 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const volume = mailVolume(prefix, request.id);
-  if (!(await docker.getVolume(volume).inspect().catch(ifFound)))
+  const volume = request.withoutMail ? undefined : mailVolume(prefix, request.id);
+  if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
       `There is no mail of ${request.id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
@@ -82,10 +84,10 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   }
 }
 
-/** As the pattern, with the volume of the one box. Nothing of the output is logged: it may be mail. */
+/** As the pattern, with the volume of the one box where it takes that. Nothing of the output is logged: it may be mail. */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
-  volume: string,
+  volume: string | undefined,
   { args, entrypoint }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
@@ -99,7 +101,7 @@ function jobOptions(
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
       ...(Tmpfs ? { Tmpfs } : {}),
       ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
-      Binds: [...(HostConfig.Binds ?? []), `${volume}:/srv/mail`],
+      Binds: [...(HostConfig.Binds ?? []), ...(volume === undefined ? [] : [`${volume}:/srv/mail`])],
       LogConfig: { Type: "none", Config: {} },
     },
   };

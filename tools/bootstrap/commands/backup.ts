@@ -14,7 +14,7 @@ import { readOutput } from "../session.ts";
 import { openStack } from "../stack.ts";
 import { stackEngine } from "../stack-engine.ts";
 
-export const ACTIONS = ["save", "list", "restore", "export", "key"] as const;
+export const ACTIONS = ["save", "list", "restore", "export", "forget", "key"] as const;
 
 export interface BackupOptions {
   readonly stack: string;
@@ -78,6 +78,8 @@ async function carryOut(
       return restore(context, place, options);
     case "export":
       return exportTo(context, place, options);
+    case "forget":
+      return forget(context, place, options);
     case "key":
       return key(context, place);
   }
@@ -158,7 +160,7 @@ async function list(
       count += 1;
       context.say.line(snapshotLine(uid, event));
     };
-    await runJob(place, { id: uid, args: ["list", uid], onEvent });
+    await runJob(place, { id: uid, withoutMail: true, args: ["list", uid], onEvent });
     if (count === 0) context.say.line(`${uid.padEnd(16)}  no snapshot`);
   }
 }
@@ -215,6 +217,7 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
   try {
     const job: JobRequest = {
       id: uid,
+      withoutMail: true,
       args: ["export", uid, ...limits(options)],
       onEvent: tell(context, uid),
       out,
@@ -231,16 +234,26 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
   }
 }
 
+/** For mailboxes that are no more: those of others are let go as `keep` says. */
+async function forget(context: Context, place: Place, options: BackupOptions): Promise<void> {
+  const id = onlyOne(options);
+  if ((await mailVolumes(place)).includes(id))
+    throw new Fault(
+      `The mail of ${id} is still on the host, so its snapshots stay.`,
+      `Wait until it is gone. An earlier mailbox of the same uid has its number: \`${parseMailboxId(id).uid}_1\`.`,
+    );
+  await runJob(place, { id, withoutMail: true, args: ["forget", id], onEvent: tell(context, id) });
+}
+
 const Settings = z.object({ password: z.string() });
 
 /** Shows the password: whoever loses the stack's state has no other way to their snapshots. */
 async function key(context: Context, place: Place): Promise<void> {
-  const [uid] = await mailVolumes(place);
-  if (uid === undefined) throw new Fault("There is no mailbox yet.", "Add a person, then `npm run up`.");
   const out = new PassThrough();
   const reading = text(out);
   await runJob(place, {
-    id: uid,
+    id: "key",
+    withoutMail: true,
     entrypoint: ["cat"],
     args: ["/settings/settings.json"],
     onEvent: () => {},
