@@ -26,7 +26,7 @@ const MailboxRecord = z.object({
   since: z.iso.date().optional(),
   /** The last day on which it is kept. */
   until: z.iso.date().optional(),
-  /** Whether its person is no longer in the config: who comes under that uid may be another. */
+  /** Whether its person was taken out of the config: who comes under that uid may be another. */
   left: z.boolean().default(false),
 });
 /** A mailbox that has mail on the host. */
@@ -108,7 +108,9 @@ function asKept({ config, today }: MailboxFacts, record: MailboxRecord): KeptMai
   const user = userOf(config, record.uid);
   const day = record.since ?? today;
   const since = user?.deletedOn !== undefined && user.deletedOn > day ? user.deletedOn : day;
-  return { ...record, since, until: keptUntil(since, config.retention), left: user === undefined };
+  // Who comes under the uid afterwards, with a mailbox or without, may be another.
+  const left = record.left || user === undefined;
+  return { ...record, since, until: keptUntil(since, config.retention), left };
 }
 
 const userOf = ({ users }: MailboxFacts["config"], uid: string): UserConfig | undefined =>

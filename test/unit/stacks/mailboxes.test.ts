@@ -111,6 +111,11 @@ const allowed: Record<string, Given & { wanted: Record<string, string> }> = {
     prior: [],
     wanted: {},
   },
+  "stays that of who left when somebody without a mailbox gets the uid": {
+    users: { alice: { name: "Another Alice", state: "none" } },
+    prior: [kept("alice", "2026-02-14")],
+    wanted: { alice: "kept until 2026-02-14, left" },
+  },
   "stays in an update that is to change nothing else": {
     today: "2026-02-15",
     tidies: false,
@@ -154,7 +159,7 @@ const allowed: Record<string, Given & { wanted: Record<string, string> }> = {
   "stays kept beside that of another person with the uid": {
     users: { alice: { name: "Another Alice", mailbox: 2 } },
     prior: [kept("alice", "2026-02-14")],
-    wanted: { alice_2: "in use", alice: "kept until 2026-02-14" },
+    wanted: { alice_2: "in use", alice: "kept until 2026-02-14, left" },
   },
   "goes beside that of another person with the uid": {
     today: "2026-02-15",
