@@ -196,8 +196,8 @@ describe("the backup of a running box", () => {
         Labels: { ...lab.labels, ...kinds },
       });
     const into = { uids: ["bob"], from: "alice" };
-    assert.match((await site.run("restore", into)).join("\n"), /bob restored from .*\(1 message put back/);
-    assert.match((await site.run("restore", into)).join("\n"), /0 messages put back, 1 there already/);
+    assert.match((await site.run("restore", into)).join("\n"), /bob restored from .*\(2 messages put back/);
+    assert.match((await site.run("restore", into)).join("\n"), /0 messages put back, 2 there already/);
     // The latest of the uid, which has nothing yet, and is not shown what the first had.
     assert.match(await faultOf(site.run("restore")), /There is no snapshot of alice_2/);
     assert.match((await site.run("list", { uids: ["alice_1"] })).join("\n"), /^alice {2,}/);

@@ -28,6 +28,7 @@ describe("a volume that is thrown away", () => {
     const volume = await lab.volume();
     const holder = await lab.docker.createContainer({
       Image: "debian:trixie-slim",
+      Cmd: ["true"],
       Labels: lab.labels,
       HostConfig: { Binds: [`${volume}:/mail`] },
     });
