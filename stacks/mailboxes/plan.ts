@@ -16,6 +16,8 @@ import { addressesOf } from "../model.ts";
 import type { StackConfig, UserConfig } from "../schema.ts";
 
 const DAY_MS = 86_400_000;
+/** Later ones are written with a sign, and would sort before all others. */
+const LAST_DAY = "9999-12-31";
 
 const MailboxRecord = z.object({
   id: z.string().min(1),
@@ -63,7 +65,8 @@ export interface MailboxProblem {
 
 /** The last day on which mail that was used last on `since` is kept. */
 export function keptUntil(since: string, retention: number): string {
-  return new Date(Date.parse(since) + retention * DAY_MS).toISOString().slice(0, 10);
+  const end = Math.min(Date.parse(since) + retention * DAY_MS, Date.parse(LAST_DAY));
+  return new Date(end).toISOString().slice(0, 10);
 }
 
 /** The next state, or everything for which it can't be. */

@@ -76,6 +76,11 @@ const allowed: Record<string, Given & { wanted: Record<string, string> }> = {
     prior: [used("alice")],
     wanted: { alice: "kept until 2026-03-12" },
   },
+  "is kept for good where the day never comes": {
+    users: { alice: { ...deleted, deletedOn: "9999-12-31" } },
+    prior: [kept("alice", "2026-02-14", { left: false })],
+    wanted: { alice: "kept until 9999-12-31" },
+  },
   "is kept when its person leaves after that, for no longer": {
     prior: [kept("alice", "2026-02-14", { left: false })],
     wanted: { alice: "kept until 2026-02-14, left" },
