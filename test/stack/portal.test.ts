@@ -168,10 +168,7 @@ describe("the portal on a stack", () => {
       ["bob"],
     );
 
-    await project.configure({
-      ...keys,
-      users: { alice: { ...alice, aliases: robert.addresses }, bob: robert },
-    });
+    await project.configure({ ...keys, users: { alice, bob: robert } });
     await assert.rejects(project.stack.preview(), ({ message }: Error) => {
       assert.match(message, /semail:users\.bob: mail of an earlier bob is kept until .*`restore: true`/);
       assert.match(message, /`mailbox: 2`: theirs begins empty/);
