@@ -64,9 +64,9 @@ module.exports = {
     }),
     rule("bootstrap-alone", "The bootstrap runs before the program and without it.", "^tools/(bootstrap/|semail\\.mjs)", {
       path: "^(index\\.ts|stacks|components|sdks|mailserver)|node_modules/@pulumi/|^@pulumi/",
-      // Leaves, pure: what a stack file may say, records as a zone file has them, what is asked of a queue, and the
-      // packages that VMs need.
-      pathNot: "^components/providers/libvirt/remedies\\.ts$|^stacks/(check-config|zone-file)\\.ts$|^mailserver/desk/(arguments|text|words)\\.ts$",
+      // Leaves, pure: what a stack file may say, records as a zone file has them, how mailboxes are named, what is asked
+      // of a queue, and the packages that VMs need.
+      pathNot: "^components/providers/libvirt/remedies\\.ts$|^stacks/(check-config|zone-file|mailbox-id)\\.ts$|^mailserver/desk/(arguments|text|words)\\.ts$",
     }),
     rule("no-test-in-product", "Tests and benchmarks use the product, never the other way round.", "^(?!(test|bench)/)", {
       path: "^(test|bench)/",

@@ -5,4 +5,4 @@ import { program } from "./stacks/program.ts";
 // time of a large preview. A wrong config is told by path, not by trace; who looks for a fault switches them on.
 if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
 
-export const { summary, dkim, dns, records } = await program({ now: () => new Date() });
+export const { summary, dkim, mailboxes, dns, records } = await program({ now: () => new Date() });

@@ -114,8 +114,8 @@ export class Keys extends pulumi.ComponentResource {
   }
 
   /** The password that a new person's entry starts with. Derived, so that a thousand people cost no more resources. */
-  initialPassword(uid: string): pulumi.Output<string> {
-    return this.personSeed.apply((seed) => initialPassword(seed, uid));
+  initialPassword(mailboxId: string): pulumi.Output<string> {
+    return this.personSeed.apply((seed) => initialPassword(seed, mailboxId));
   }
 
   /** The certificate by which a front service enters the boxes, and its key. Secret. */

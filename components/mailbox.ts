@@ -19,8 +19,10 @@ export interface MailboxArgs {
   uid: string;
   /** The person's full name. */
   fullName: string;
-  /** `none`: an entry alone. `deleted`: an entry, and the mail is kept. */
-  state: "active" | "none" | "deleted";
+  /** Without a mailbox, they have an entry alone. */
+  active: boolean;
+  /** Of the mailbox, beside others that the uid had. */
+  mailboxId: string;
   /** Main address, of who has a mailbox. */
   address: string | undefined;
   /** Every address that arrives here, the main one among them. */
@@ -37,12 +39,27 @@ export interface MailboxArgs {
 
 const USER = 5000;
 
-/**
- * How a person's mail is treated. A protected volume makes Pulumi refuse, in the preview already, to take its person out
- * of the config. With `state: deleted` the config has said once that they go; taking them out is the second time.
- */
-export function mailPolicy({ protect, keepVolumes }: DataPolicy, state: MailboxArgs["state"]): DataPolicy {
-  return { protect: protect && state === "active", keepVolumes };
+export interface MailVolumeArgs {
+  host: MailHost;
+  mailboxId: string;
+  policy: DataPolicy;
+  /** Pulumi deletes no volume that is in use: a config that forgets a person doesn't get past a preview. */
+  inUse: boolean;
+}
+
+/** The volume with a mailbox's mail. */
+export function mailVolume(
+  { host, mailboxId, policy, inUse }: MailVolumeArgs,
+  opts: { parent: pulumi.ComponentResource },
+): docker.Volume {
+  return dataVolume(
+    `person-${mailboxId}-mail`,
+    {
+      ...{ host, name: `mail-${mailboxId}`, kind: "mail" },
+      policy: { ...policy, protect: policy.protect && inUse },
+    },
+    opts,
+  );
 }
 
 /** A person: their entry in the directory and, with a mailbox, their mail volume and the container that serves it. */
@@ -53,19 +70,10 @@ export class Mailbox extends pulumi.ComponentResource {
 
   constructor(name: string, args: MailboxArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.mailbox, name, {}, opts);
-    this.volume = args.state === "none" ? undefined : this.mail(name, args);
-    this.box = args.state === "active" && this.volume ? this.server(name, args, this.volume) : undefined;
+    this.volume = args.active ? mailVolume({ ...args, inUse: true }, { parent: this }) : undefined;
+    this.box = this.volume && this.server(name, args, this.volume);
     this.entry = this.person(name, args);
     this.registerOutputs({ address: args.address });
-  }
-
-  private mail(name: string, args: MailboxArgs): docker.Volume {
-    const policy = mailPolicy(args.policy, args.state);
-    return dataVolume(
-      `${name}-mail`,
-      { host: args.host, name: `mail-${args.uid}`, kind: "mail", policy },
-      { parent: this },
-    );
   }
 
   private server(name: string, args: MailboxArgs, volume: docker.Volume): EngineContainer {
@@ -114,7 +122,9 @@ export class Mailbox extends pulumi.ComponentResource {
         },
         // An address that moves from one person to another in one diff, or from one who goes.
         exclusive: ["mailLocalAddress"],
-        password: args.keys.initialPassword(args.uid),
+        // Another person's, who had the uid before, is neither theirs nor known to them.
+        password: args.keys.initialPassword(args.mailboxId),
+        ...(args.mailboxId === args.uid ? {} : { holder: args.mailboxId }),
         // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
         adopt: true,
       },
@@ -124,8 +134,7 @@ export class Mailbox extends pulumi.ComponentResource {
 }
 
 /** What makes an entry one that mail goes to. Empty says that there must be none: what was set by hand is drift. */
-function mailAttributes({ state, address, addresses, boxHost, forward }: MailboxArgs) {
-  const active = state === "active";
+function mailAttributes({ active, address, addresses, boxHost, forward }: MailboxArgs) {
   return {
     // smtp-in, smtp-out and access know nobody but recipients.
     objectClass: active ? ["inetOrgPerson", "inetLocalMailRecipient"] : ["inetOrgPerson"],

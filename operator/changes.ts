@@ -1,5 +1,6 @@
 /** Which of a stack's resources are a person's own, and which step of their request each is. Pure. */
 import type { StepName } from "../mailserver/operator/protocol.ts";
+import { parseMailboxId } from "../stacks/mailbox-id.ts";
 
 /** What an update does, or would do, to a resource. */
 export interface Change {
@@ -17,6 +18,8 @@ const PARTS: Readonly<Record<string, { type: string; step: StepName }>> = {
   "-box": { type: "docker:index/container:Container", step: "container" },
 };
 const PERSON = "semail:index:Mailbox";
+/** Components of a person: the one with their entry and box, and one with mail that is kept. */
+const HOLDERS = ["person-", "kept-"];
 /**
  * Changed by every change of the config: the stack with its outputs, and the provider of dynamic resources, which is
  * handed all of the config and makes nothing itself.
@@ -30,10 +33,15 @@ export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
 export function stepOf(uid: string, { urn, type }: Pick<Change, "urn" | "type">): StepName | undefined {
   const name = nameOf(urn);
   const found = Object.entries(PARTS).find(
-    ([suffix, part]) => name === `person-${uid}${suffix}` && type === part.type,
+    ([suffix, part]) =>
+      type === part.type && name.endsWith(suffix) && isOf(uid, name.slice(0, -suffix.length), ["person-"]),
   );
   return found?.[1].step;
 }
+
+/** Whether it is named by one of the mailboxes of that uid. */
+const isOf = (uid: string, name: string, holders: readonly string[]): boolean =>
+  holders.some((start) => name.startsWith(start) && parseMailboxId(name.slice(start.length)).uid === uid);
 
 /** The changes that are none of the person's business. */
 export function strangers(uid: string, changes: readonly Change[]): Change[] {
@@ -41,7 +49,7 @@ export function strangers(uid: string, changes: readonly Change[]): Change[] {
     (change) =>
       !UNTOUCHED.has(change.op) &&
       !(FOLLOW.has(change.type) && change.op === "update") &&
-      !(change.type === PERSON && nameOf(change.urn) === `person-${uid}`) &&
+      !(change.type === PERSON && isOf(uid, nameOf(change.urn), HOLDERS)) &&
       stepOf(uid, change) === undefined,
   );
 }

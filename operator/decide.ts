@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AddressView, PersonRequest, PersonView } from "../mailserver/operator/protocol.ts";
 import { domainOf, isAddress } from "../stacks/address.ts";
-import { buildModel } from "../stacks/model.ts";
+import { keptUntil } from "../stacks/mailboxes/plan.ts";
+import { addressesOf, buildModel } from "../stacks/model.ts";
 import type { StackConfig, UserConfig } from "../stacks/schema.ts";
 import { Refusal } from "./refusal.ts";
 import type { UserEdit } from "./stack-file.ts";
@@ -14,8 +15,6 @@ const RESERVED = new Set(
     "nobody noreply no-reply info support sales marketing www ftp news usenet uucp ssladmin sslwebmaster"
   ).split(" "),
 );
-
-const DAY_MS = 86_400_000;
 
 /** Who asks, what the config says, and which day it is (`YYYY-MM-DD`). */
 export interface Facts {
@@ -35,9 +34,7 @@ function claims(config: StackConfig): Map<string, string> {
     Object.entries(config.users).flatMap(([uid, user]) =>
       user.state === "none"
         ? []
-        : [...(user.addresses ?? [`${uid}@${config.domain}`]), ...user.aliases].map(
-            (address): [string, string] => [address, uid],
-          ),
+        : addressesOf(uid, user, config.domain).map((address): [string, string] => [address, uid]),
     ),
   );
 }
@@ -112,11 +109,11 @@ export function decide(facts: Facts, request: PersonRequest): UserEdit {
       return { state: "deleted", deletedOn: today };
     case "cancel-delete": {
       requireState(user, "deleted", "Taking a mailbox back");
-      const until = keptUntil(config, user);
-      if (until !== null && until < today)
+      const until = takenBackUntil(config, user);
+      if (until === null || until < today)
         throw new Refusal(
           "wrong-state",
-          `The mailbox could be taken back until ${until}. Ask an administrator.`,
+          `The mailbox can${until === null ? "'t be taken back" : ` be taken back until ${until}`}. Ask an administrator.`,
         );
       return { state: undefined, deletedOn: undefined };
     }
@@ -149,10 +146,9 @@ function update(
   return edit;
 }
 
-/** The last day on which a mailbox that was given up can be taken back. */
-function keptUntil({ portal }: StackConfig, { deletedOn }: UserConfig): string | null {
-  if (deletedOn === undefined) return null;
-  return new Date(Date.parse(deletedOn) + portal.retentionDays * DAY_MS).toISOString().slice(0, 10);
+/** The last day on which a mailbox that was given up can be taken back; without a retention there is none. */
+function takenBackUntil({ retention }: StackConfig, { deletedOn }: UserConfig): string | null {
+  return deletedOn === undefined || retention === 0 ? null : keptUntil(deletedOn, retention);
 }
 
 /** A person as the portal shows them. */
@@ -168,8 +164,8 @@ export function viewPerson({ config }: Facts, uid: string, pending: string | nul
     forward: user.forward ?? null,
     quota: user.quota ?? config.defaults.quota,
     deletedOn: user.deletedOn ?? null,
-    keptUntil: keptUntil(config, user),
-    retentionDays: config.portal.retentionDays,
+    keptUntil: takenBackUntil(config, user),
+    retentionDays: config.retention,
     domains: [config.domain],
     pending,
   };

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type EngineEvent, LocalWorkspace, Stack as PulumiStack } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
+import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
 import type { Context } from "../tools/bootstrap/context.ts";
 import { Fault, messageOf } from "../tools/bootstrap/fault.ts";
 import { explainFailure, PREVIEW_ENV, pulumiFor } from "../tools/bootstrap/pulumi.ts";
@@ -38,7 +39,7 @@ export interface UpdatesOptions {
 }
 
 /** Somebody waits in front of a browser, and the directory that an update finds was not started by it. */
-const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD_KEYS: "1" };
+const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD: "1" };
 
 const REMEDY = "An administrator finds the cause in the operator's log.";
 
@@ -179,6 +180,11 @@ function asRefusal(what: string, said: string, error: unknown): Refusal {
   const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
   if (/the directory at \S+ doesn't answer/.test(said))
     return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
+  if (TAKEOVER.test(said))
+    return new Refusal(
+      "needs-administrator",
+      "The name, or an address, was somebody's whose mail is still kept. An administrator can give it away: the operator's log says how.",
+    );
   const detail =
     fault.remedy === REMEDY ? `The update failed. ${REMEDY}` : `${fault.message} ${fault.remedy}`;
   return new Refusal("update-failed", detail);

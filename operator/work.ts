@@ -1,6 +1,7 @@
 /** Does one request, or takes it back. Every step may be repeated: a run that was killed is gone through again. */
 
 import type { Log } from "../mailserver/net/log.ts";
+import { mailboxId } from "../stacks/mailbox-id.ts";
 import type { StackConfig } from "../stacks/schema.ts";
 import type { Boxes } from "./boxes.ts";
 import { strangers } from "./changes.ts";
@@ -182,6 +183,7 @@ export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
   deps.file.write(text);
   await commit(entry, back, { config, deps, subject: `Undo: ${subjectOf(entry)}` });
   // A volume that was made for a mailbox which didn't come to be has no mail in it.
-  if (config.users[uid]?.state === "none") await deps.updates.unprotect(`person-${uid}-mail`);
+  const user = config.users[uid];
+  if (user?.state === "none") await deps.updates.unprotect(`person-${mailboxId(uid, user.mailbox)}-mail`);
   await deps.updates.update(text, () => undefined);
 }

@@ -5,6 +5,7 @@ import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Guard } from "../components/guard.ts";
+import { KeptMail } from "../components/kept-mail.ts";
 import { Keys } from "../components/keys.ts";
 import { MailDomain } from "../components/mail-domain.ts";
 import { MailHost } from "../components/mail-host.ts";
@@ -13,6 +14,7 @@ import { BOX_PORTS, MailServer } from "../components/mail-server.ts";
 import { Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
+import { DiscardedVolume } from "../components/providers/discarded-volume/resource.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
@@ -22,6 +24,7 @@ import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyText } from "./dns/mta-sts.ts";
 import { hostFolder } from "./host-plan.ts";
+import type { MailboxPlan, MailboxRecord } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
 import { type PendingRecord, tlsaRecord } from "./records.ts";
@@ -34,6 +37,8 @@ export interface MailStackArgs {
   plans: ImagePlans;
   /** Which DKIM keys there are, and what for. */
   dkim: RotationPlan;
+  /** Whose mail is in use, kept, and thrown away. */
+  mailboxes: MailboxPlan;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
   /** Key to `certificates.eabKeyId`. */
@@ -45,13 +50,15 @@ export interface MailStackArgs {
 export interface Outputs {
   readonly summary: pulumi.Output<Summary>;
   readonly dkim: pulumi.Output<DkimState>;
+  /** Known once it is so. */
+  readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
   /** Known when all records are published. */
   readonly settled: pulumi.Output<undefined>;
 }
 
 /** Declares the whole mail system. Returns the stack's outputs. */
 export function mailStack(args: MailStackArgs): Outputs {
-  const { model, engine, plans, dkim, gandiToken, backupSecrets, operatorPlace } = args;
+  const { model, engine, plans, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const { host, images } = declareHost(model, engine, plans);
@@ -90,13 +97,19 @@ export function mailStack(args: MailStackArgs): Outputs {
     policy,
   });
   const published = zones.publish(services, [server, ...nameServer]);
-  declarePeople({ model, host, images, keys, directory, policy });
+  const people = declarePeople({ model, host, images, keys, directory, policy });
+  const unused = declareUnused({ host, engine, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
-  const summary = summarise(model, keys, { records, signing: signatures.signing });
+  const summary = summarise(model, keys, { records, signing: signatures.signing, kept: mailboxes.kept });
   const settled = pulumi.all(published.map(({ urn }) => urn)).apply(() => undefined);
-  return { summary, dkim: signatures.state(server.smtpOut.id), settled };
+  return {
+    ...{ summary, settled, dkim: signatures.state(server.smtpOut.id) },
+    mailboxes: pulumi
+      .all([...people, ...unused].map(({ urn }) => urn))
+      .apply(() => [...mailboxes.inUse, ...mailboxes.kept]),
+  };
 }
 
 interface PeopleArgs {
@@ -108,13 +121,36 @@ interface PeopleArgs {
   policy: DataPolicy;
 }
 
-/** Everybody's entry, and their box. */
-function declarePeople({ model, images, ...shared }: PeopleArgs): void {
+/** Everybody's entry, and their box. What of it there is to wait for. */
+function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resource[] {
   const box = images.image("box");
-  for (const { name, ...person } of model.people) {
-    const args = { ...person, ...shared, fullName: name, image: box, domain: model.domain };
-    new Mailbox(`person-${person.uid}`, args);
-  }
+  return model.people.flatMap(({ name, state, ...person }) => {
+    const active = state === "active";
+    const args = { ...person, ...shared, active, fullName: name, image: box, domain: model.domain };
+    const { volume } = new Mailbox(`person-${person.uid}`, args);
+    return volume ? [volume] : [];
+  });
+}
+
+interface UnusedArgs extends Pick<MailStackArgs, "engine" | "mailboxes"> {
+  host: MailHost;
+  policy: DataPolicy;
+}
+
+/** Mail of mailboxes that are no more: what is kept of it, and what goes now. */
+function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
+  const kept = mailboxes.kept.map(
+    ({ id }) => new KeptMail(`kept-${id}`, { host, mailboxId: id, policy }).volume,
+  );
+  const discarded = mailboxes.discarded.map(
+    ({ id, since }) =>
+      new DiscardedVolume(
+        `discarded-${id}`,
+        { volume: `${host.prefix}-mail-${id}`, since, engine },
+        { parent: host },
+      ),
+  );
+  return [...kept, ...discarded];
 }
 
 /** Certificates, signing keys and secrets. */

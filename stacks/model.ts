@@ -1,6 +1,7 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
 import { isIPv6 } from "node:net";
 import { type HostPlan, planHost } from "./host-plan.ts";
+import { mailboxId } from "./mailbox-id.ts";
 import { certificateNames, hostnamesOf } from "./names.ts";
 import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
@@ -24,6 +25,8 @@ export interface Person {
   readonly forward: string | undefined;
   /** Name of the box on the boxes' network; `mailHost` in the directory. */
   readonly boxHost: string;
+  /** Of their mailbox, beside others that the uid had; names its volume. */
+  readonly mailboxId: string;
 }
 
 /** Names by which the services are reached. */
@@ -208,13 +211,22 @@ function people(config: StackConfig): Person[] {
       cpus: config.defaults.cpus,
       forward: user.forward,
       boxHost: `box-${uid}`,
+      mailboxId: mailboxId(uid, user.mailbox),
     };
   });
 }
 
 function ownAddresses(uid: string, user: UserConfig, domain: string): string[] {
-  if (user.state !== "active") return [];
-  return [...(user.addresses ?? [`${uid}@${domain}`]), ...user.aliases];
+  return user.state === "active" ? addressesOf(uid, user, domain) : [];
+}
+
+/** The addresses that a mailbox of theirs has, or would have again. */
+export function addressesOf(
+  uid: string,
+  { addresses, aliases }: Pick<UserConfig, "addresses" | "aliases">,
+  domain: string,
+): string[] {
+  return [...(addresses ?? [`${uid}@${domain}`]), ...aliases];
 }
 
 function bytes(size: string): number {

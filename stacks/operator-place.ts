@@ -108,10 +108,11 @@ async function toolchain(folder: string): Promise<OperatorPlace["binds"]> {
   return files.sort().map((name) => ({ path: join(folder, name), readOnly: true }));
 }
 
-/** Plugins that are links to where the user has them. */
+/** Plugins, of which some are links to where the user has them. Files beside them tell when they were used, and come and go. */
 async function plugins(home: string): Promise<string[]> {
   const folder = join(home, "plugins");
-  return (await readdir(folder).catch(() => [])).sort().map((name) => join(folder, name));
+  const found = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return found.flatMap((each) => (each.isFile() ? [] : [join(folder, each.name)])).sort();
 }
 
 /** The repository's own folder; a linked work tree has it elsewhere. */

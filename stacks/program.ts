@@ -7,6 +7,8 @@ import type { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
+import type { MailboxRecord } from "./mailboxes/plan.ts";
+import { settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior } from "./prior.ts";
@@ -19,6 +21,8 @@ export interface Program {
   readonly summary: pulumi.Output<Summary>;
   /** Which key signs, and which others are published; the next update goes on from it. */
   readonly dkim: pulumi.Output<DkimState>;
+  /** Who has mail on the host, and until when that of people who gave it up is kept. */
+  readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
   /** The TTL of the records, and until when others may remember older ones for longer. */
   readonly dns: pulumi.Output<DnsState>;
   /** The records of the domains as a zone file, for zones that are kept by hand. */
@@ -31,12 +35,14 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
   // What the portal asks for changes a mailbox and nothing else.
-  const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
+  const tidies = process.env.SEMAIL_KEEP_OLD === undefined;
   const settling = { gandiToken, outputs, leavesDns: !tidies, now };
   const { model, dns } = await settleRecords(buildModel(config, names), settling);
+  const plan = await settleMailboxes(config, { outputs, tidies, now });
   const engine = await reachHost(model);
-  const { summary, dkim, settled } = mailStack({
+  const { summary, dkim, mailboxes, settled } = mailStack({
     ...{ model, engine, gandiToken, backupSecrets, eabKey },
+    mailboxes: plan,
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled
@@ -44,5 +50,5 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
       : undefined,
   });
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
-  return { summary, dkim, dns: settled.apply(() => dns), records: zone };
+  return { summary, dkim, mailboxes, dns: settled.apply(() => dns), records: zone };
 }

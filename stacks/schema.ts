@@ -34,11 +34,29 @@ export const User = z.strictObject({
     .enum(["active", "none", "deleted"])
     .default("active")
     .describe(
-      "`none`: in the directory, without a mailbox. `deleted`: no address and no container, but the mail volume is kept and the addresses stay reserved, until the person is taken out of the config.",
+      "`none`: in the directory, without a mailbox. `deleted`: no address and no container, but the mail is kept for `retention` and the addresses stay reserved, until the person is taken out of the config.",
     ),
   deletedOn: day
     .optional()
     .describe("The day on which a person with `state: deleted` gave up their mailbox."),
+  restore: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whoever is back under a uid whose mail is still kept (`retention`) is the same person, and has it again.",
+    ),
+  mailbox: z
+    .int()
+    .min(1)
+    .max(9_999)
+    .default(1)
+    .describe(
+      "Number of the mailbox under this uid. Count it up to give the uid of somebody whose mail is kept to another person: theirs begins empty.",
+    ),
+  reuse: z
+    .boolean()
+    .default(false)
+    .describe("May have addresses that were those of somebody whose mail is still kept."),
 });
 
 export const Ports = z.strictObject({
@@ -83,12 +101,6 @@ export const Portal = z.strictObject({
     .describe("Run the portal, where people look after their own mailbox, and the operator behind it."),
   port: port.default(8443).describe("The portal's HTTPS port on the host."),
   aliasLimit: z.int().min(0).max(100).default(5).describe("How many aliases a person may give themselves."),
-  retentionDays: z
-    .int()
-    .min(0)
-    .max(3_650)
-    .default(30)
-    .describe("Days on which a person can take back the deletion of their mailbox."),
   approval: z
     .boolean()
     .default(false)
@@ -177,6 +189,14 @@ export const StackConfig = z.strictObject({
   smtpOut: SmtpOut.prefault({}).describe("How mail is sent to other servers."),
   portal: Portal.prefault({}).describe("Where people look after their own mailbox."),
   backup: Backup.prefault({}).describe("Snapshots of the people's mail."),
+  retention: z
+    .int("must be a whole number of days")
+    .min(0)
+    .max(3_650)
+    .default(30)
+    .describe(
+      "Days for which the mail of a mailbox that is given up is kept, and can be had again. The first update after that removes it; with `0`, the first one after that which gave it up.",
+    ),
   images: Images.prefault({}).describe("Versions of the container images."),
   protect: z
     .boolean()

@@ -5,6 +5,7 @@ import type { Keys } from "../components/keys.ts";
 import { dkimPublicKey } from "../components/providers/key-pair/diff.ts";
 import type { Signing } from "./dkim/declare.ts";
 import { policyText } from "./dns/mta-sts.ts";
+import type { KeptMailbox } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
 import type { PendingRecord, RecordSpec } from "./records.ts";
 
@@ -29,6 +30,8 @@ export interface Summary {
     /** The password the person's entry was made with; they may have changed it since. */
     readonly initialPassword: string;
   }[];
+  /** Mailboxes that were given up, and the last day on which their mail is kept. */
+  readonly kept: readonly { readonly id: string; readonly name: string; readonly until: string }[];
   /** Every record of the domains, the DKIM keys too. */
   readonly records: readonly RecordSpec[];
   /** Who serves the zone; `none`: the records are to be entered by hand. */
@@ -56,16 +59,19 @@ export interface SigningKey {
   readonly publicKey: string;
 }
 
+export interface SummaryParts {
+  readonly records: readonly PendingRecord<pulumi.Input<string>>[];
+  readonly signing: readonly Signing[];
+  readonly kept: readonly KeptMailbox[];
+}
+
 /** The `summary` stack output; secret, since it holds passwords. */
 export function summarise(
   model: MailModel,
   keys: Keys,
-  {
-    records,
-    signing,
-  }: { records: readonly PendingRecord<pulumi.Input<string>>[]; signing: readonly Signing[] },
+  { records, signing, kept }: SummaryParts,
 ): pulumi.Output<Summary> {
-  const passwords = pulumi.all(model.people.map(({ uid }) => keys.initialPassword(uid)));
+  const passwords = pulumi.all(model.people.map(({ mailboxId }) => keys.initialPassword(mailboxId)));
   return pulumi.secret(
     pulumi
       .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, signing)])
@@ -84,6 +90,7 @@ export function summarise(
           ...(address === undefined ? {} : { address }),
           initialPassword: initial[index] ?? "",
         })),
+        kept: kept.map(({ id, name, until }) => ({ id, name, until })),
         records: known,
         dnsProvider: model.dns.provider,
         signing,

@@ -1,4 +1,4 @@
-/** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out. */
+/** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out, let all go. */
 import { cp, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
@@ -19,6 +19,7 @@ export type Event =
   | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
   | ({ kind: "restored"; id: string; time: string } & Merged)
   | { kind: "exported"; id: string; time: string }
+  | { kind: "forgotten"; snapshots: number }
   | { kind: "fault"; cause: string; remedy: string };
 
 export interface Job {
@@ -26,6 +27,8 @@ export interface Job {
   readonly folder: string | undefined;
   /** The beginning of a snapshot's id; undefined for the latest. */
   readonly snapshot: string | undefined;
+  /** Mailbox whose snapshots are meant, when that is another's. */
+  readonly from?: string | undefined;
 }
 
 export interface Tools {
@@ -137,10 +140,18 @@ export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise
   emit({ kind: "exported", id: found.short_id, time: found.time });
 }
 
+/** Removes all snapshots of a mailbox, and what only they had. */
+export async function forget({ uid }: Job, { restic, emit }: Tools): Promise<void> {
+  const ids = (await snapshotsOf(uid, restic)).map(({ id }) => id);
+  if (ids.length > 0) await restic.run({ args: ["forget", "--quiet", "--prune", ...ids] });
+  emit({ kind: "forgotten", snapshots: ids.length });
+}
+
 async function chosen(
-  { uid, snapshot, folder }: Job,
+  { from, uid: own, snapshot, folder }: Job,
   restic: Restic,
 ): Promise<{ found: Snapshot; path: string }> {
+  const uid = from ?? own;
   const found = chooseSnapshot(await snapshotsOf(uid, restic), { uid, id: snapshot, folder });
   return { found, path: found.paths[0] ?? "/" };
 }

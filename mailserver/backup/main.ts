@@ -8,7 +8,7 @@ import { BackupSettings, SETTINGS_FILE } from "../contract.ts";
 import { readSettings } from "../net/settings.ts";
 import { BackupFault } from "./fault.ts";
 import { isFolderName } from "./folder-name.ts";
-import { type Event, exportBox, type Job, list, restore, save, type Tools } from "./jobs.ts";
+import { type Event, exportBox, forget, type Job, list, restore, save, type Tools } from "./jobs.ts";
 import { openRestic } from "./restic.ts";
 
 const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
@@ -16,15 +16,18 @@ const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
   ["list", list],
   ["restore", restore],
   ["export", exportBox],
+  ["forget", forget],
 ]);
 
+const id = z.string().regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, "is no mailbox");
 const Arguments = z.strictObject({
-  uid: z.string().regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/),
+  uid: id,
   folder: z.string().refine(isFolderName, "is no name of a folder").optional(),
   snapshot: z
     .string()
     .regex(/^[0-9a-f]{4,64}$/, "is no id of a snapshot: 4 to 64 of 0-9 and a-f")
     .optional(),
+  from: id.optional(),
 });
 
 const PASSWORD_FILE = "/run/password";
@@ -37,7 +40,7 @@ function readArguments(): { work: (job: Job, tools: Tools) => Promise<void>; job
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
-    options: { folder: { type: "string" }, snapshot: { type: "string" } },
+    options: { folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
   });
   const [name = "", uid] = positionals;
   const work = JOBS.get(name);
@@ -48,8 +51,8 @@ function readArguments(): { work: (job: Job, tools: Tools) => Promise<void>; job
       parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
       "Correct it, then run it again.",
     );
-  const { folder, snapshot } = parsed.data;
-  return { work, job: { uid: parsed.data.uid, folder, snapshot } };
+  const { folder, snapshot, from } = parsed.data;
+  return { work, job: { uid: parsed.data.uid, folder, snapshot, from } };
 }
 
 async function main(signal: AbortSignal): Promise<void> {

@@ -35,6 +35,8 @@ export function missingOf(saved: readonly Message[], there: readonly Message[]):
 /** Merges the Maildir `saved` into `maildir`, on the same file system; `saved` is used up. */
 export async function mergeMaildir(saved: string, maildir: string): Promise<Merged> {
   let sum: Merged = { added: 0, kept: 0, folders: [], keywordsLost: 0 };
+  // A box that never ran has none yet; its INBOX is no folder that was gone.
+  for (const place of ["tmp", "cur", "new"]) await mkdir(join(maildir, place), { recursive: true });
   for (const folder of await foldersOf(saved)) {
     const one = await mergeFolder({
       saved: join(saved, folder),

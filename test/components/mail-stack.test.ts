@@ -9,8 +9,10 @@ import { issueAuthority } from "../../components/providers/certificate/issue.ts"
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
+import { type MailboxFacts, type MailboxPlan, planMailboxes } from "../../stacks/mailboxes/plan.ts";
 import { buildModel } from "../../stacks/model.ts";
 import { findOperatorPlace, type OperatorPlace } from "../../stacks/operator-place.ts";
+import type { StackConfig } from "../../stacks/schema.ts";
 import type { Summary } from "../../stacks/summary.ts";
 
 interface Registered {
@@ -79,7 +81,11 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
 /** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
 async function declare(
   raw: Record<string, unknown>,
-  { operatorPlace, plan }: { operatorPlace?: OperatorPlace; plan?: RotationPlan } = {},
+  {
+    operatorPlace,
+    plan,
+    mailboxes,
+  }: { operatorPlace?: OperatorPlace; plan?: RotationPlan; mailboxes?: Partial<MailboxFacts> } = {},
 ): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
@@ -108,12 +114,19 @@ async function declare(
         tidies: true,
         now: new Date(),
       }),
+    mailboxes: planned(config, mailboxes),
     gandiToken: undefined,
     operatorPlace,
   });
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
   await disconnect();
   return result;
+}
+
+function planned(config: StackConfig, facts: Partial<MailboxFacts> = {}): MailboxPlan {
+  const plan = planMailboxes({ config, prior: undefined, today: "2026-02-01", tidies: true, ...facts });
+  assert.ok(!("problems" in plan), JSON.stringify(plan));
+  return plan;
 }
 
 /** Containers that run; those that only hold settings are never started. */
@@ -405,6 +418,61 @@ describe("people without a mailbox", () => {
     const bob = plain<Summary>(summary).people.find(({ uid }) => uid === "bob");
     assert.equal(bob?.address, undefined);
     assert.ok(bob?.initialPassword);
+  });
+});
+
+describe("the mail of people who are gone", () => {
+  const prior = [
+    { id: "bob", uid: "bob", name: "Bob", addresses: [], since: "2026-01-20", left: true },
+    { id: "alice", uid: "alice", name: "Alice", addresses: [], since: "2026-01-20", left: true },
+    { id: "carol", uid: "carol", name: "Carol", addresses: [], since: "2026-01-01", left: true },
+  ];
+  const users = { alice: { name: "Another Alice", mailbox: 2 } };
+  const declared = (today: string) =>
+    declare({ domain: "example.test", users }, { mailboxes: { prior, today } });
+  const volumes = () =>
+    byType("volume:Volume")
+      .map(({ name, inputs }) => `${name} ${String(inputs.name)}`)
+      .filter((each) => each.startsWith("person-"))
+      .sort();
+
+  it("stays declared, as it was, beside that of another person with the uid", async () => {
+    const { kept } = plain<Summary>(await declared("2026-01-25"));
+    assert.deepEqual(volumes(), [
+      "person-alice-mail semail-dev-mail-alice",
+      "person-alice_2-mail semail-dev-mail-alice_2",
+      "person-bob-mail semail-dev-mail-bob",
+      "person-carol-mail semail-dev-mail-carol",
+    ]);
+    const mounted = named("person-alice-box").inputs.volumes as { volumeName: string }[];
+    assert.deepEqual(
+      mounted.map(({ volumeName }) => volumeName),
+      ["semail-dev-mail-alice_2"],
+    );
+    assert.deepEqual(
+      kept.map(({ id, until }) => `${id} ${until}`),
+      ["bob 2026-02-19", "alice 2026-02-19", "carol 2026-01-31"],
+    );
+    assert.deepEqual(byType("DiscardedVolume"), []);
+  });
+
+  it("is not had by another person's password, nor theirs by its", async () => {
+    const entry = () => named("person-alice-entry").inputs;
+    const { people } = plain<Summary>(await declared("2026-01-25"));
+    const [holder, password] = [entry().holder, plain<string>(entry().password)];
+    assert.deepEqual([holder, password], ["alice_2", people[0]?.initialPassword]);
+    await declare({ domain: "example.test", users: { alice: { name: "Alice" } } });
+    assert.equal(entry().holder, undefined);
+    assert.notEqual(plain<string>(entry().password), password);
+  });
+
+  it("is thrown away, and by name alone, when its time is over", async () => {
+    await declared("2026-02-01");
+    assert.equal(volumes().length, 3);
+    assert.deepEqual(
+      byType("DiscardedVolume").map(({ inputs }) => inputs.volume),
+      ["semail-dev-mail-carol"],
+    );
   });
 });
 

@@ -66,6 +66,7 @@ function backupOptions(values: Record<string, unknown>, [name, ...uids]: string[
   return {
     ...{ action, uids, all: values.all === true },
     ...{ folder: text("folder"), snapshot: text("snapshot"), output: text("output") },
+    from: text("from"),
   };
 }
 

@@ -24,6 +24,8 @@ export const Summary = z.object({
       initialPassword: z.string().optional(),
     }),
   ),
+  /** Mailboxes that were given up, and the last day on which their mail is kept. */
+  kept: z.array(z.object({ id: z.string(), name: z.string(), until: z.string() })).default([]),
   records: z.array(ZoneRecord).default([]),
   dnsProvider: z.string().default("none"),
   /** Certificate of the stack's own authority, PEM. */
@@ -135,6 +137,12 @@ function portalLines(summary: Summary, caFile: string): string[] {
   ];
 }
 
+function keptLines({ kept }: Summary): string[] {
+  if (kept.length === 0) return [];
+  const rows = kept.map(({ id, name, until }) => [id, name, `until ${until}`]);
+  return ["  Mail of mailboxes that were given up is kept", ...table(rows), ""];
+}
+
 /** What `npm run up` ends with. */
 export function renderSummary(summary: Summary, files: { ca: string; records: string }): string {
   const { domain, bind, ports, people, records, showPasswords, dnsProvider } = summary;
@@ -158,6 +166,7 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
           "  Nobody has a mailbox yet: add people under `semail:users` in the stack file, then run this again.",
           "",
         ]),
+    ...keptLines(summary),
     `  Ports on ${bind}`,
     `    ${services.join(" · ")}`,
     "",

@@ -50,6 +50,8 @@ const PRECIOUS = new Set([
 ]);
 /** Change with everything, or stand for what is told through their children. */
 const SILENT = /^(pulumi:|semail:index:(?!Mailbox$))/;
+/** Says of a volume that it is thrown away, whatever else becomes of it. */
+const DISCARDED = "pulumi-nodejs:dynamic/semail:DiscardedVolume";
 /** Containers that never run: they hold files for others. */
 const HOLDER = /-files$/;
 /** Volumes whose content is written anew with them. */
@@ -58,11 +60,19 @@ const REWRITTEN = /-(settings|live)$/;
 const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
 const typeOf = ({ newState, oldState }: Step): string => (newState ?? oldState)?.type ?? "";
 const personOf = (step: Step): string | undefined =>
-  /^person-(.+?)(?:-(?:mail|box|entry))?$/.exec(nameOf(step.urn))?.[1];
+  /^person-(.+?)(?:_\d+)?(?:-(?:mail|box|entry))?$/.exec(nameOf(step.urn))?.[1];
 
 /** What a preview says, sorted by what it means. */
 export function report({ steps, diagnostics }: PreviewJson): Report {
-  const changes = steps.filter((step) => step.op in VERBS && !SILENT.test(typeOf(step)));
+  const told = steps.filter((step) => step.op in VERBS && !SILENT.test(typeOf(step)));
+  const discarded = new Set(
+    told.flatMap((step) =>
+      typeOf(step) === DISCARDED && step.op === "create"
+        ? [nameOf(step.urn).replace(/^discarded-(.+)$/, "person-$1-mail")]
+        : [],
+    ),
+  );
+  const changes = told.filter((step) => typeOf(step) !== DISCARDED);
   const people = changes.filter((step) => personOf(step) !== undefined);
   const services = changes.filter((step) => personOf(step) === undefined);
   const ofType = (test: (step: Step) => boolean) => services.filter(test);
@@ -73,10 +83,10 @@ export function report({ steps, diagnostics }: PreviewJson): Report {
     records: ofType(isRecord).flatMap(recordChange),
     containers: ofType((step) => isContainer(step) && !HOLDER.test(nameOf(step.urn))).map(itemOf),
     others: ofType((step) => !isRecord(step) && !isContainer(step)).map(itemOf),
-    losses: changes.flatMap(lossOf),
-    errors: told(diagnostics, "error"),
-    warnings: told(diagnostics, "warning"),
-    notes: told(diagnostics, "info"),
+    losses: changes.flatMap((step) => lossOf(step, discarded)),
+    errors: said(diagnostics, "error"),
+    warnings: said(diagnostics, "warning"),
+    notes: said(diagnostics, "info"),
   };
 }
 
@@ -136,16 +146,17 @@ function entryDetails({ oldState, newState }: Step): string[] {
 }
 
 /** What of the data is lost with a step. */
-function lossOf(step: Step): Loss[] {
+function lossOf(step: Step, discarded: ReadonlySet<string>): Loss[] {
   const state = step.oldState;
   if (state === undefined || !(step.op === "delete" || step.op === "replace")) return [];
   const name = nameOf(step.urn);
   if (!PRECIOUS.has(state.type) || REWRITTEN.test(name)) return [];
-  return [{ name, fate: state.protect ? "refused" : state.retainOnDelete ? "kept" : "lost" }];
+  const kept = state.retainOnDelete && !discarded.has(name);
+  return [{ name, fate: state.protect ? "refused" : kept ? "kept" : "lost" }];
 }
 
 /** Messages of one severity; Pulumi's own last word and what the losses say already are left out. */
-function told(diagnostics: readonly Diagnostic[], severity: string): string[] {
+function said(diagnostics: readonly Diagnostic[], severity: string): string[] {
   const messages = diagnostics
     .filter((diagnostic) => diagnostic.severity === severity)
     .map(({ message }) => message.replace(/^(error|warning|info): /, "").trimEnd())

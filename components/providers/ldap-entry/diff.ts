@@ -27,6 +27,8 @@ export const shape = {
   /** Attributes whose values the other entries beside this one give up to it. */
   exclusive: z.array(z.string().min(1)).default([]),
   managePassword: z.boolean().default(false),
+  /** Whose entry it is: another one's is made anew under the same DN. */
+  holder: z.string().min(1).optional(),
   adopt: z.boolean().default(false),
 };
 
@@ -37,14 +39,16 @@ export type Inputs = z.infer<typeof Inputs>;
 /** Says what an update from `olds` to `news` would do. The connection alone never touches the entry. */
 export function compare(olds: Record<string, unknown>, news: Record<string, unknown>) {
   const moved = normaliseDn(String(olds.dn)) !== normaliseDn(String(news.dn));
+  const another = changedKeys(["holder"], olds, news);
   const updates = changedKeys(["connection", "exclusive", "managePassword"], olds, news);
   if (!sameAttributes(olds.attributes, news.attributes)) updates.push("attributes");
   // A password that the person has changed since is never put back.
   if (news.managePassword === true) updates.push(...changedKeys(["password"], olds, news));
   return {
-    changes: moved || updates.length > 0,
-    replaces: moved ? ["dn"] : [],
-    deleteBeforeReplace: false,
+    changes: moved || another.length > 0 || updates.length > 0,
+    replaces: [...(moved ? ["dn"] : []), ...another],
+    // Made beside it, the new one would take the old entry over, with its password.
+    deleteBeforeReplace: another.length > 0,
   };
 }
 

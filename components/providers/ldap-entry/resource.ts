@@ -26,6 +26,8 @@ export interface LdapEntryArgs {
    * another entry is taken out there: Pulumi deletes entries last, and updates them in no order.
    */
   exclusive?: pulumi.Input<string[]>;
+  /** Whose entry it is. Another holder's is made anew under the same DN, so that no password comes to somebody else. */
+  holder?: pulumi.Input<string>;
   /** Take over an entry that exists already. */
   adopt?: pulumi.Input<boolean>;
 }

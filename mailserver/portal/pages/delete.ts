@@ -10,12 +10,14 @@ export function deletePage(view: View, person: PersonView, now: number, told?: N
   const { say } = view;
   const address = person.addresses[0] ?? "";
   const lost = [...person.addresses, ...person.aliases];
-  const day = new Date(now + person.retentionDays * DAY_MS).toISOString().slice(0, 10);
+  const { retentionDays: days } = person;
+  const day = new Date(now + days * DAY_MS).toISOString().slice(0, 10);
+  const fate = days === 0 ? say("delete.notKept") : say("delete.kept", { days: String(days), day });
   const fields = html`${field("address", say("delete.address", { address }), html`autocomplete="off" autocapitalize="none" required maxlength="254"`)}
 ${field("password", say("password"), html`type="password" autocomplete="current-password" required maxlength="256"`)}<button class="danger">${say("delete.do")}</button>`;
   return {
     title: say("delete.title"),
-    body: html`${notice(say, told)}<section><p>${say("delete.lost")}</p><p>${say("delete.list")}</p><ul>${lost.map((each) => html`<li>${each}</li>`)}</ul><p>${say("delete.kept", { day })}</p></section>
+    body: html`${notice(say, told)}<section><p>${say("delete.lost")}</p><p>${say("delete.list")}</p><ul>${lost.map((each) => html`<li>${each}</li>`)}</ul><p>${fate}</p></section>
 <section>${form(view, "/delete", fields)}</section><p><a href="/mailbox">${say("fault.back")}</a></p>`,
   };
 }

@@ -112,13 +112,15 @@ export const en = {
   "delete.lost":
     "Your addresses stop to work at once and mail to them is refused. Your mail can't be read any more.",
   "delete.list": "These addresses are lost:",
-  "delete.kept": "Your mail is kept until {day}. Until then you can take the deletion back here.",
+  "delete.kept":
+    "Your mail is kept for {days} days, until {day}. Until then you can sign in here and take the deletion back. After that it is gone for good.",
+  "delete.notKept": "Your mail is gone for good: a deletion can't be taken back here.",
   "delete.address": "To be sure, type your address {address}",
   "delete.do": "Delete my mailbox",
   "delete.mistyped": "This is not your address. Type {address}.",
   "deleted.title": "Your mailbox is deleted",
   "deleted.until": "Your mail is kept until {day}. Until then you can have everything back.",
-  "deleted.over": "The time to take it back is over. Ask your administrator.",
+  "deleted.over": "It can't be taken back any more. If you want a mailbox again, ask your administrator.",
   "deleted.back": "Take the deletion back",
   "fault.title": "That did not work",
   "fault.back": "Back",

@@ -117,13 +117,16 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "delete.lost":
     "Vos adresses cessent aussitôt de fonctionner et le courriel y est refusé. Votre courriel ne peut plus être lu.",
   "delete.list": "Ces adresses sont perdues :",
-  "delete.kept": "Votre courriel est gardé jusqu’au {day}. D’ici là, vous pouvez annuler ici.",
+  "delete.kept":
+    "Votre courriel est gardé {days} jours, jusqu’au {day}. D’ici là, vous pouvez vous connecter ici et annuler la suppression. Ensuite, il est perdu pour de bon.",
+  "delete.notKept": "Votre courriel est perdu pour de bon : une suppression ne peut pas être annulée ici.",
   "delete.address": "Pour être sûr, tapez votre adresse {address}",
   "delete.do": "Supprimer ma boîte",
   "delete.mistyped": "Ce n’est pas votre adresse. Tapez {address}.",
   "deleted.title": "Votre boîte est supprimée",
   "deleted.until": "Votre courriel est gardé jusqu’au {day}. D’ici là, vous pouvez tout retrouver.",
-  "deleted.over": "Le délai pour annuler est passé. Adressez-vous à votre administrateur.",
+  "deleted.over":
+    "La suppression ne peut plus être annulée. Pour avoir de nouveau une boîte, adressez-vous à votre administrateur.",
   "deleted.back": "Annuler la suppression",
   "fault.title": "Cela n’a pas marché",
   "fault.back": "Retour",

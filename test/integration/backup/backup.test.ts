@@ -188,6 +188,49 @@ describe("the backup of a running box", () => {
     assert.equal(mail[0]?.[1], (await messages())[0]?.source.replaceAll("\r\n", "\n"));
   });
 
+  it("puts a mailbox's mail into another's, and tells apart the mailboxes of a uid", async () => {
+    const kinds = { "io.semail.stack": site.prefix, "io.semail.kind": "mail" };
+    for (const id of ["bob", "alice_2"])
+      await lab.docker.createVolume({
+        Name: `${site.prefix}-mail-${id}`,
+        Labels: { ...lab.labels, ...kinds },
+      });
+    const into = { uids: ["bob"], from: "alice" };
+    assert.match((await site.run("restore", into)).join("\n"), /bob restored from .*\(2 messages put back/);
+    assert.match((await site.run("restore", into)).join("\n"), /0 messages put back, 2 there already/);
+    // The latest of the uid, which has nothing yet, and is not shown what the first had.
+    assert.match(await faultOf(site.run("restore")), /There is no snapshot of alice_2/);
+    assert.match((await site.run("list", { uids: ["alice_1"] })).join("\n"), /^alice {2,}/);
+    assert.match(await faultOf(site.run("save", into)), /Leave --from out/);
+    await lab.docker.getVolume(`${site.prefix}-mail-alice_2`).remove();
+  });
+
+  it("lists and removes the snapshots of a mailbox that is no more, and of no other", async () => {
+    const of = (uid: string) => ({ uids: [uid] });
+    await site.run("save", of("bob"));
+    assert.match(await faultOf(site.run("forget", of("bob"))), /mail of bob is still on the host/);
+    await lab.docker.getVolume(`${site.prefix}-mail-bob`).remove();
+    assert.match((await site.run("list", of("bob"))).join("\n"), /^bob {2,}[0-9a-f]{8} /);
+    assert.match((await site.run("forget", of("bob"))).at(-1) ?? "", /bob forgotten \(1 snapshot removed\)/);
+    assert.match((await site.run("list", of("bob"))).join("\n"), /no snapshot/);
+    assert.match((await site.run("list")).join("\n"), /^alice {2,}[0-9a-f]{8} /);
+  });
+
+  it("lists mailboxes that were given up, also where there is no backup", async () => {
+    const kept = [
+      { id: "carol", name: "Carol Petit", until: "2026-03-03" },
+      { id: "alice", name: "Alice Martin", until: "2026-03-04" },
+    ];
+    const lines = await site.run("list", { uids: ["alice"] }, kept);
+    assert.equal(lines[0], "alice             given up, its mail is kept until 2026-03-04  Alice Martin");
+    assert.ok(!lines.some((line) => line.startsWith("carol")));
+    assert.match(lines[1] ?? "", /^alice {2,}[0-9a-f]{8} /);
+    await site.without(async () => {
+      assert.equal((await site.run("list", { uids: [] }, kept)).length, 2);
+      assert.match(await faultOf(site.run("list")), /keeps no backup/);
+    });
+  });
+
   it("names the remedy when the password is wrong or the repository is away", async () => {
     await site.configure({ password: "another" });
     for (const action of ["save", "list", "restore"] as const)

@@ -2,7 +2,7 @@
 import { BackupSettings } from "../../../mailserver/contract.ts";
 import { planImages } from "../../../stacks/image-plans.ts";
 import { StackConfig } from "../../../stacks/schema.ts";
-import { type BackupOptions, work } from "../../../tools/bootstrap/commands/backup.ts";
+import { type BackupOptions, type Kept, work } from "../../../tools/bootstrap/commands/backup.ts";
 import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
 import type { Lab } from "../../support/docker.ts";
 
@@ -10,7 +10,13 @@ export interface BackupSite {
   /** Begins the names of everything. */
   readonly prefix: string;
   /** Runs an action; answers the lines that it said. */
-  run(action: BackupOptions["action"], options?: Partial<BackupOptions>): Promise<string[]>;
+  run(
+    action: BackupOptions["action"],
+    options?: Partial<BackupOptions>,
+    kept?: readonly Kept[],
+  ): Promise<string[]>;
+  /** Does something while the stack keeps no backup. */
+  without(work: () => Promise<void>): Promise<void>;
   /** Puts other settings in place. */
   configure(settings: Partial<BackupSettings>): Promise<void>;
 }
@@ -81,13 +87,19 @@ export async function openBackup(lab: Lab, options: { prefix: string; root: stri
   return {
     prefix,
     configure,
-    async run(action, more = {}) {
+    async without(work) {
+      await pattern?.remove();
+      pattern = undefined;
+      await work();
+      await configure({});
+    },
+    async run(action, more = {}, kept = []) {
       const lines: string[] = [];
       const say = sayWith((line) => lines.push(line));
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
-      const none = { folder: undefined, snapshot: undefined, output: undefined };
-      await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more });
+      const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined };
+      await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more }, kept);
       return lines;
     },
   };

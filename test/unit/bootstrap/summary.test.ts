@@ -46,6 +46,16 @@ test("the IMAP line reads the newest mail of the second person, quoted for a she
   );
 });
 
+test("mail that is kept is told with its last day, and nothing where there is none", () => {
+  const kept = [{ id: "carol", name: "Carol Petit", until: "2026-03-03" }];
+  const files = { ca: "/co/ca.pem", records: "/co/records.zone" };
+  assert.match(
+    renderSummary({ ...summary, kept }, files),
+    /is kept\n {4}carol {2}Carol Petit {2}until 2026-03-03\n/,
+  );
+  assert.doesNotMatch(renderSummary(summary, files), /is kept/);
+});
+
 test("with a certificate of a public authority, programs connect by name and are told nothing of trust", () => {
   const hostnames = { smtp: "smtp.semail.test", imap: "imap.semail.test" };
   const more = {

@@ -114,6 +114,14 @@ describe("the diff of an LDAP entry", () => {
     });
   }
 
+  it("makes another holder's entry anew, after the old one is gone, and nobody's who stays", () => {
+    const second = { ...props, holder: "alice_2" };
+    const anew = { changes: true, replaces: ["holder"], deleteBeforeReplace: true };
+    assert.deepEqual(compare(props, second), anew);
+    assert.deepEqual(compare(second, { ...props, holder: "alice_3" }), anew);
+    assert.equal(compare(second, second).changes, false);
+  });
+
   it("sees a value set by hand in an attribute that must be empty", () => {
     const wanted = { mailRoutingAddress: [] };
     const seen = managed(wanted, { mailroutingaddress: ["thief@example.net"], title: ["unmanaged"] });

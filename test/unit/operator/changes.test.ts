@@ -19,6 +19,9 @@ const table: { change: Change; strange: boolean; step?: string }[] = [
     step: "entry",
   },
   { change: change("semail:index:Mailbox", "person-bob"), strange: false },
+  { change: change("semail:index:Mailbox", "kept-bob"), strange: false },
+  { change: change("semail:index:Mailbox", "kept-bob_2", "delete"), strange: false },
+  { change: change(VOLUME, "person-bob_2-mail"), strange: false, step: "volume" },
   { change: change("pulumi:pulumi:Stack", "semail-dev", "update"), strange: false },
   { change: change("pulumi:pulumi:Stack", "semail-dev", "create"), strange: true },
   { change: change("pulumi:providers:pulumi-nodejs", "default", "update"), strange: false },
@@ -30,6 +33,10 @@ const table: { change: Change; strange: boolean; step?: string }[] = [
   { change: change(BOX, "person-bob-box-box"), strange: true },
   { change: change(BOX, "person-alice-box", "update"), strange: true },
   { change: change(VOLUME, "person-bob-box"), strange: true },
+  { change: change(VOLUME, "kept-bob-mail"), strange: true },
+  { change: change("semail:index:Mailbox", "kept-alice"), strange: true },
+  { change: change("semail:index:Mailbox", "kept-bobby"), strange: true },
+  { change: change("pulumi-nodejs:dynamic/semail:DiscardedVolume", "discarded-bob"), strange: true },
 ];
 
 describe("a change of the stack", () => {

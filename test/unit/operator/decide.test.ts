@@ -110,6 +110,12 @@ const denied: { name: string; request: PersonRequest; code: string; facts?: type
     code: "address-taken",
   },
   {
+    name: "a mailbox back where nothing is kept",
+    request: { kind: "cancel-delete", uid: "carol" },
+    facts: on("2026-01-01", { retention: 0 }),
+    code: "wrong-state",
+  },
+  {
     name: "more aliases than the limit",
     request: { kind: "update", uid: "alice", aliases: ["a@example.org", "b@example.org", "c@example.org"] },
     code: "alias-limit",

@@ -66,12 +66,27 @@ test("a telephone reads the account from the picture, as the format's own exampl
   ]);
 });
 
-test("the deletion says which addresses are lost and until when it can be taken back", async () => {
-  const alice = person("alice", { aliases: ["shop@example.org"], retentionDays: 7 });
-  const { text } = await (await testPortal([alice]).browser().signIn("alice")).get("/delete");
-  for (const part of ["alice@example.org", "shop@example.org", "kept until 2026-01-09"])
-    assert.ok(text.includes(part), part);
-});
+for (const [retentionDays, parts] of [
+  [7, ["alice@example.org", "shop@example.org", "kept for 7 days, until 2026-01-09"]],
+  [0, ["shop@example.org", "gone for good: a deletion can"]],
+] as const)
+  test(`a deletion that can be taken back for ${retentionDays} days says so, and what is lost`, async () => {
+    const alice = person("alice", { aliases: ["shop@example.org"], retentionDays });
+    const { text } = await (await testPortal([alice]).browser().signIn("alice")).get("/delete");
+    for (const part of parts) assert.ok(text.includes(part), part);
+  });
+
+for (const [what, keptUntil, wanted] of [
+  ["within its time, with a button", "2026-01-02", true],
+  ["after it, without one", "2026-01-01", false],
+  ["where nothing is kept, without one", null, false],
+] as const)
+  test(`a mailbox that was given up is shown ${what}`, async () => {
+    const carol = person("carol", { state: "deleted", deletedOn: "2025-12-03", keptUntil });
+    const { text } = await (await testPortal([carol]).browser().signIn("carol")).get("/mailbox");
+    assert.equal(text.includes('action="/delete/cancel"'), wanted, text);
+    assert.equal(text.includes("kept until 2026-01-02"), wanted);
+  });
 
 for (const [method, path, fields, nobody, owner, other] of ROUTES) {
   test(`${method} ${path} by nobody, its owner and another person`, async () => {

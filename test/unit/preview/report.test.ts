@@ -68,6 +68,32 @@ for (const [what, step, fate] of [
   });
 }
 
+it("tells mail that is thrown away as lost, although volumes are kept", () => {
+  const discard = (id: string) => ({
+    op: "create",
+    urn: `urn:pulumi:s::p::pulumi-nodejs:dynamic/semail:DiscardedVolume::discarded-${id}`,
+    newState: { type: "pulumi-nodejs:dynamic/semail:DiscardedVolume" },
+  });
+  const of = (id: string) =>
+    report(PreviewJson.parse({ steps: [volume("delete", { retainOnDelete: true }), discard(id)] }));
+  assert.deepEqual(of("bob").losses, [{ name: "person-bob-mail", fate: "lost" }]);
+  assert.deepEqual(of("carol").losses, [{ name: "person-bob-mail", fate: "kept" }]);
+  assert.deepEqual(of("bob").others, []);
+});
+
+it("tells a second mailbox of a uid with its person", () => {
+  const step = {
+    ...volume("create", {}),
+    oldState: undefined,
+    newState: { type: "docker:index/volume:Volume" },
+  };
+  const urn = step.urn.replace("person-bob-mail", "person-bob_2-mail");
+  assert.deepEqual(
+    report(PreviewJson.parse({ steps: [{ ...step, urn }] })).people.map(({ name }) => name),
+    ["bob"],
+  );
+});
+
 it("finds nothing where nothing changes, and no fault", () => {
   assert.ok(isEmpty(recorded("same")));
   assert.ok(!isRefused(recorded("same")));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { silentLog } from "../../../mailserver/net/log.ts";
+import type { RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { box, relay, send, session, spoolFolder, start, vouching } from "./support.ts";
@@ -101,6 +102,26 @@ describe("a message for one box", () => {
     await start({ lmtpPort: to.listener.port, queueDir });
     await to.reached(1);
     assert.deepEqual(to.messages[0]?.to, ["postmaster@semail.test"]);
+  });
+
+  test("whose person has gone meanwhile goes back to its sender", async () => {
+    const out = await relay();
+    let gone = false;
+    const findRecipient = async (): Promise<RecipientAnswer> =>
+      gone ? { kind: "absent" } : { kind: "box", uid: "alice", host: "127.0.0.1" };
+    const directory = { findRecipient, close: async () => {} };
+    const daemon = await start({
+      lmtpPort: 1,
+      relayPort: out.listener.port,
+      deps: { query: vouching, directory },
+    });
+    assert.deepEqual(await send(await session(daemon), ["alice@semail.test"]), [OK, TAKEN]);
+    gone = true;
+    await out.reached(1);
+    const [dsn] = out.messages;
+    assert.deepEqual([dsn?.from, dsn?.to], ["", ["bob@foreign.example"]]);
+    assert.match(dsn?.text ?? "", /^Final-Recipient: rfc822; alice@semail\.test\r$/m);
+    assert.match(dsn?.text ?? "", /^Status: 5\.1\.1\r$/m);
   });
 
   test("that is given up is told to the sender", async () => {

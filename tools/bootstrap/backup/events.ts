@@ -16,6 +16,7 @@ export const JobEvent = z.discriminatedUnion("kind", [
     ...{ folders: z.array(text), keywordsLost: count },
   }),
   z.object({ kind: z.literal("exported"), id: text, time: text }),
+  z.object({ kind: z.literal("forgotten"), snapshots: count }),
   z.object({ kind: z.literal("fault"), cause: text, remedy: text }),
 ]);
 export type JobEvent = z.infer<typeof JobEvent>;
@@ -66,6 +67,8 @@ export function outcomeOf(uid: string, event: JobEvent): { what: string; detail:
     }
     case "exported":
       return { what: `${uid} exported`, detail: `snapshot ${event.id} of ${readableTime(event.time)}` };
+    case "forgotten":
+      return { what: `${uid} forgotten`, detail: `${plural(event.snapshots, "snapshot")} removed` };
     default:
       return undefined;
   }

@@ -14,7 +14,10 @@ export interface Place {
 }
 
 export interface JobRequest {
-  readonly uid: string;
+  /** Of the mailbox. */
+  readonly id: string;
+  /** Its mail is not needed, and may be gone. */
+  readonly withoutMail?: boolean;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
@@ -31,7 +34,7 @@ const ifFound = (error: unknown): undefined => {
 const statusOf = (error: unknown): unknown =>
   error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
 
-/** The people of the stack whose mail is on the host, those who gave up their mailbox among them. */
+/** Ids of the mailboxes of the stack whose mail is on the host, those that were given up among them. */
 export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> {
   const label = [`io.semail.stack=${prefix}`, "io.semail.kind=mail"];
   const { Volumes } = await docker.listVolumes({ filters: { label } });
@@ -41,25 +44,33 @@ export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> 
     .sort();
 }
 
+/** The volume of a mailbox. */
+export const mailVolume = (prefix: string, id: string): string => `${prefix}-mail-${id}`;
+
+/** What jobs are like; undefined for a stack that keeps no backup. */
+export function patternOf({ docker, prefix }: Place): Promise<Docker.ContainerInspectInfo | undefined> {
+  return docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+}
+
 /** Runs the job to its end. A job that failed is a fault with what it said. */
 export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { docker, prefix, signal } = place;
-  const pattern = await docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+  const pattern = await patternOf(place);
   if (!pattern)
     throw new Fault(
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const volume = `${prefix}-mail-${request.uid}`;
-  if (!(await docker.getVolume(volume).inspect().catch(ifFound)))
+  const volume = request.withoutMail ? undefined : mailVolume(prefix, request.id);
+  if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
-      `There is no mail of ${request.uid} on this host (volume ${volume}).`,
+      `There is no mail of ${request.id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
   const container = await create(
     place,
     jobOptions(pattern, volume, request),
-    `${prefix}-backup-job-${request.uid}`,
+    `${prefix}-backup-job-${request.id}`,
   );
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
@@ -73,10 +84,10 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   }
 }
 
-/** As the pattern, with the volume of the one box. Nothing of the output is logged: it may be mail. */
+/** As the pattern, with the volume of the one box where it takes that. Nothing of the output is logged: it may be mail. */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
-  volume: string,
+  volume: string | undefined,
   { args, entrypoint }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
@@ -90,7 +101,7 @@ function jobOptions(
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
       ...(Tmpfs ? { Tmpfs } : {}),
       ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
-      Binds: [...(HostConfig.Binds ?? []), `${volume}:/srv/mail`],
+      Binds: [...(HostConfig.Binds ?? []), ...(volume === undefined ? [] : [`${volume}:/srv/mail`])],
       LogConfig: { Type: "none", Config: {} },
     },
   };

@@ -5,14 +5,16 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
+import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
-import { type JobRequest, mailVolumes, type Place, runJob } from "../backup/job.ts";
+import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
+import { readOutput } from "../session.ts";
 import { openStack } from "../stack.ts";
 import { stackEngine } from "../stack-engine.ts";
 
-export const ACTIONS = ["save", "list", "restore", "export", "key"] as const;
+export const ACTIONS = ["save", "list", "restore", "export", "forget", "key"] as const;
 
 export interface BackupOptions {
   readonly stack: string;
@@ -21,6 +23,8 @@ export interface BackupOptions {
   readonly all: boolean;
   readonly folder: string | undefined;
   readonly snapshot: string | undefined;
+  /** Mailbox whose snapshot it is, when that is another's. */
+  readonly from: string | undefined;
   /** File for the archive. */
   readonly output: string | undefined;
 }
@@ -30,26 +34,60 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   const stack = openStack(context, options.stack);
   const { docker } = await stackEngine(context, stack, "use");
   const { prefix } = stack;
-  await work(context, { docker, prefix, signal: context.signal }, options);
+  const kept = options.action === "list" ? await keptMailboxes(context, options.stack) : [];
+  await work(context, { docker, prefix, signal: context.signal }, options, kept);
+}
+
+/** Of the stack output `mailboxes`: one that was given up. */
+const Kept = z.object({ id: z.string(), name: z.string(), until: z.string() });
+export type Kept = z.infer<typeof Kept>;
+
+/** None where no update has told yet. */
+async function keptMailboxes(context: Context, stack: string): Promise<Kept[]> {
+  const output = await readOutput(context, stack, "mailboxes").catch((error: unknown) => {
+    if (error instanceof Fault) return [];
+    throw error;
+  });
+  return (Array.isArray(output) ? output : []).flatMap((each) => Kept.safeParse(each).data ?? []);
 }
 
 /** The action itself, wherever the stack is. */
-export async function work(context: Context, place: Place, options: BackupOptions): Promise<void> {
+export async function work(
+  context: Context,
+  place: Place,
+  options: BackupOptions,
+  kept: readonly Kept[] = [],
+): Promise<void> {
+  const there = options.uids.length > 0 ? await mailVolumes(place) : [];
+  const named = { ...options, uids: options.uids.map((uid) => chooseMailbox(uid, there)) };
+  return carryOut(context, place, named, kept);
+}
+
+async function carryOut(
+  context: Context,
+  place: Place,
+  options: BackupOptions,
+  kept: readonly Kept[],
+): Promise<void> {
   switch (options.action) {
     case "save":
       return saveAll(context, place, options);
     case "list":
-      return list(context, place, options);
+      return list(context, place, options, kept);
     case "restore":
       return restore(context, place, options);
     case "export":
       return exportTo(context, place, options);
+    case "forget":
+      return forget(context, place, options);
     case "key":
       return key(context, place);
   }
 }
 
-function limits({ action, folder, snapshot }: BackupOptions): string[] {
+function limits({ action, folder, snapshot, from }: BackupOptions): string[] {
+  if (from !== undefined && action !== "restore")
+    throw new Fault("Only a restore is from one mailbox into another.", "Leave --from out.");
   if (folder !== undefined && action === "export")
     throw new Fault("An archive has all folders of its snapshot.", "Leave --folder out.");
   if (snapshot !== undefined && action === "save")
@@ -57,6 +95,7 @@ function limits({ action, folder, snapshot }: BackupOptions): string[] {
   return [
     ...(folder === undefined ? [] : ["--folder", folder]),
     ...(snapshot === undefined ? [] : ["--snapshot", snapshot]),
+    ...(from === undefined ? [] : ["--from", chooseMailbox(from, [from])]),
   ];
 }
 
@@ -87,7 +126,7 @@ async function saveAll(context: Context, place: Place, options: BackupOptions): 
   for (const uid of uids) {
     context.say.doing(`saving ${uid}`);
     try {
-      await runJob(place, { uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
+      await runJob(place, { id: uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
     } catch (error) {
       if (!(error instanceof Fault) || uids.length === 1) throw error;
       context.say.line(renderFault(error));
@@ -102,7 +141,17 @@ async function saveAll(context: Context, place: Place, options: BackupOptions): 
   if (uids.length === 0) context.say.line("There is no mailbox yet.");
 }
 
-async function list(context: Context, place: Place, options: BackupOptions): Promise<void> {
+async function list(
+  context: Context,
+  place: Place,
+  options: BackupOptions,
+  kept: readonly Kept[],
+): Promise<void> {
+  const wanted = kept.filter(({ id }) => options.uids.length === 0 || options.uids.includes(id));
+  for (const { id, name, until } of wanted)
+    context.say.line(`${id.padEnd(16)}  given up, its mail is kept until ${until}  ${name}`);
+  // Mail is kept without a backup, too.
+  if (wanted.length > 0 && !(await patternOf(place))) return;
   const uids = options.uids.length > 0 ? options.uids : await mailVolumes(place);
   for (const uid of uids) {
     let count = 0;
@@ -111,7 +160,7 @@ async function list(context: Context, place: Place, options: BackupOptions): Pro
       count += 1;
       context.say.line(snapshotLine(uid, event));
     };
-    await runJob(place, { uid, args: ["list", uid], onEvent });
+    await runJob(place, { id: uid, withoutMail: true, args: ["list", uid], onEvent });
     if (count === 0) context.say.line(`${uid.padEnd(16)}  no snapshot`);
   }
 }
@@ -125,7 +174,7 @@ async function restore(context: Context, place: Place, options: BackupOptions): 
     if (event.kind === "restored") folders = event.folders;
     said(event);
   };
-  await runJob(place, { uid, args: ["restore", uid, ...limits(options)], onEvent });
+  await runJob(place, { id: uid, args: ["restore", uid, ...limits(options)], onEvent });
   const inbox = folders.filter((folder) => folder !== "INBOX");
   if (inbox.length === 0) return;
   const shown = await subscribe(place, uid, inbox);
@@ -135,12 +184,14 @@ async function restore(context: Context, place: Place, options: BackupOptions): 
 /** Mail programs show what their person subscribed to. False where no box runs. */
 async function subscribe(
   { docker, prefix }: Place,
-  uid: string,
+  id: string,
   folders: readonly string[],
 ): Promise<boolean> {
+  const { uid } = parseMailboxId(id);
   const box = docker.getContainer(`${prefix}-box-${uid}`);
   const state = await box.inspect().catch(() => undefined);
-  if (!state?.State.Running) return false;
+  const has = state?.Mounts.some(({ Name }) => Name === mailVolume(prefix, id));
+  if (!state?.State.Running || !has) return false;
   const exec = await box.exec({
     Cmd: ["doveadm", "-c", "/run/dovecot.conf", "mailbox", "subscribe", "-u", uid, ...folders],
     AttachStdout: true,
@@ -165,7 +216,8 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
   });
   try {
     const job: JobRequest = {
-      uid,
+      id: uid,
+      withoutMail: true,
       args: ["export", uid, ...limits(options)],
       onEvent: tell(context, uid),
       out,
@@ -182,16 +234,26 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
   }
 }
 
+/** For mailboxes that are no more: those of others are let go as `keep` says. */
+async function forget(context: Context, place: Place, options: BackupOptions): Promise<void> {
+  const id = onlyOne(options);
+  if ((await mailVolumes(place)).includes(id))
+    throw new Fault(
+      `The mail of ${id} is still on the host, so its snapshots stay.`,
+      `Wait until it is gone. An earlier mailbox of the same uid has its number: \`${parseMailboxId(id).uid}_1\`.`,
+    );
+  await runJob(place, { id, withoutMail: true, args: ["forget", id], onEvent: tell(context, id) });
+}
+
 const Settings = z.object({ password: z.string() });
 
 /** Shows the password: whoever loses the stack's state has no other way to their snapshots. */
 async function key(context: Context, place: Place): Promise<void> {
-  const [uid] = await mailVolumes(place);
-  if (uid === undefined) throw new Fault("There is no mailbox yet.", "Add a person, then `npm run up`.");
   const out = new PassThrough();
   const reading = text(out);
   await runJob(place, {
-    uid,
+    id: "key",
+    withoutMail: true,
     entrypoint: ["cat"],
     args: ["/settings/settings.json"],
     onEvent: () => {},

@@ -1,0 +1,26 @@
+import * as pulumi from "@pulumi/pulumi";
+import { shim } from "../shim.ts";
+
+/** Arguments of a DiscardedVolume. */
+export interface DiscardedVolumeArgs {
+  /** Name of the volume. */
+  volume: pulumi.Input<string>;
+  /** Tells one volume of that name from a later one: the day since which it is kept. */
+  since: pulumi.Input<string>;
+  /** Address of the Docker engine. Default: the one that this machine's `docker` talks to. */
+  engine?: pulumi.Input<string> | undefined;
+}
+
+const provider = shim("components/providers/discarded-volume/crud.ts");
+
+/**
+ * A volume that this update removes for good, whatever `keepVolumes` says. Declared by the one update that does so: a
+ * volume that is merely left out, or destroyed with its stack, is not what somebody decided to throw away.
+ */
+export class DiscardedVolume extends pulumi.dynamic.Resource {
+  constructor(name: string, args: DiscardedVolumeArgs, opts: pulumi.CustomResourceOptions = {}) {
+    const { volume, since, engine } = args;
+    const inputs = { volume, since, ...(engine === undefined ? {} : { engine }) };
+    super(provider, name, inputs, opts, "semail", "DiscardedVolume");
+  }
+}
