@@ -51,11 +51,15 @@ export function rawFileConfig(text: string, project: string): Record<string, unk
 
 /** Where a stack file puts the system, as far as that can be read; a file that is wrong is for others to refuse. */
 export function fileHost(text: string, project: string): FileHost | undefined {
-  const raw = fileValues(text, project);
+  return readHost(fileValues(text, project));
+}
+
+/** As {@link fileHost}, of raw values. */
+export function readHost(raw: Readonly<Record<string, unknown>>): FileHost | undefined {
   const host = Host.safeParse(raw.host ?? {});
   const ports = Ports.safeParse(raw.ports ?? {});
   if (!host.success || !ports.success) return undefined;
-  const plan = planHost(host.data);
+  const plan = planHost(host.data, ports.data);
   return { plan, ldapPort: ports.data.ldap, ports: neededPorts(ports.data, plan) };
 }
 

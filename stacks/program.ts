@@ -5,12 +5,14 @@ import { planDkim } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
 import type { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
+import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior } from "./prior.ts";
 import { reachHost } from "./reach-host.ts";
+import type { HostAccess } from "./schema-host.ts";
 import type { Summary } from "./summary.ts";
 import { zoneFile } from "./zone-file.ts";
 
@@ -31,11 +33,14 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
   const { model, dns } = await settleRecords(buildModel(config, names), { gandiToken, outputs, now });
-  const engine = await reachHost(model);
+  const reach = (access: HostAccess) => reachHost(model, access);
+  const access = knownAccess(model.host);
+  // Before the first resource, where there is a machine already.
+  const engine = access && (await reach(access));
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
   const { summary, dkim, settled } = mailStack({
-    ...{ model, engine, gandiToken, backupSecrets, eabKey },
+    ...{ model, engine, reach, gandiToken, backupSecrets, eabKey },
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled

@@ -44,3 +44,12 @@ export const network = z.union(
   [z.cidrv4(), z.cidrv6()],
   "must be a network such as 192.0.2.0/24 or 2001:db8::/32",
 );
+
+/** Where ssh finds the private key; goes into its configuration. */
+export const identity = z
+  .string()
+  .regex(/^(?:\/|~\/)[^\n"%]+$/, "must be an absolute path, or one that begins with ~/")
+  .optional()
+  .describe(
+    "File with the private key to log in with; it must not ask for a passphrase. Default: the ssh agent and the user's usual keys.",
+  );
