@@ -78,13 +78,14 @@ function kindRows(path: string, kinds: readonly JsonSchema[]): string[] {
       const only = same.length < kinds.length && key !== "kind" ? ` (${same.map(nameOf).join(", ")})` : "";
       const property = first?.properties?.[key] ?? {};
       const rows = rowsOf(`${path}.${key}`, property, first?.required?.includes(key) ?? false);
-      return rows.map((line) => line.replace(/^\| (`[^`]*`)/, `| $1${only}`));
+      // A kind within a kind names both.
+      return rows.map((line) => line.replace(/^\| (`[^`]*`)/, `| $1${only}`).replace(") (", ": "));
     });
   });
 }
 
 function row(path: string, schema: JsonSchema, required: boolean): string {
-  const simple = schema.default !== undefined && typeof schema.default !== "object";
+  const simple = schema.default !== undefined && schema.default !== "" && typeof schema.default !== "object";
   const fallback = required ? "*required*" : simple ? `\`${String(schema.default)}\`` : "";
   return `| \`${path}\` | ${typeOf(schema)} | ${fallback} | ${(schema.description ?? "").replaceAll("|", "\\|")} |`;
 }

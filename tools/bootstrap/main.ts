@@ -128,7 +128,7 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
         unit: flag("unit"),
       });
     case "test:vm":
-      return testVm(context);
+      return testVm(context, positionals);
     case "fuzz":
       return fuzz(context, {
         seconds: wholeNumber(values.seconds, "seconds"),
