@@ -16,6 +16,7 @@ import { Portal } from "../components/portal.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
+import type { Pair } from "./certificate-files.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
 import { declareVm, type Vm } from "./declare-vm.ts";
@@ -42,6 +43,8 @@ export interface MailStackArgs {
   backupSecrets?: BackupSecrets | undefined;
   /** Key to `certificates.eabKeyId`. */
   eabKey?: pulumi.Output<string> | undefined;
+  /** The certificate of `certificates.kind: files`. */
+  pair?: Pair | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }

@@ -1,5 +1,6 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
+import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
 import { planDkim } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
@@ -33,6 +34,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
   const { model, dns } = await settleRecords(buildModel(config, names), { gandiToken, outputs, now });
+  const pair = await certificateFiles(model, now());
   const reach = (access: HostAccess) => reachHost(model, access);
   const access = knownAccess(model.host);
   // Before the first resource, where there is a machine already.
@@ -40,7 +42,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD_KEYS === undefined;
   const { summary, dkim, settled } = mailStack({
-    ...{ model, engine, reach, gandiToken, backupSecrets, eabKey },
+    ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled

@@ -7,6 +7,7 @@ import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
 import { issueAuthority } from "../../components/providers/certificate/issue.ts";
 import { opensshKey } from "../../components/ssh-key.ts";
+import type { Pair } from "../../stacks/certificate-files.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
@@ -92,7 +93,7 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
 /** Runs the program's components against recording mocks. Unwraps secrets, as a provider that takes none gets them. */
 async function declare(
   raw: Record<string, unknown>,
-  { operatorPlace, plan }: { operatorPlace?: OperatorPlace; plan?: RotationPlan } = {},
+  { operatorPlace, plan, pair }: { operatorPlace?: OperatorPlace; plan?: RotationPlan; pair?: Pair } = {},
 ): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
@@ -123,6 +124,7 @@ async function declare(
       }),
     gandiToken: undefined,
     operatorPlace,
+    pair,
     reach: async ({ address, hostKey }) => {
       reached.push(`${address} ${hostKey}`);
       return ENGINE;
@@ -675,6 +677,21 @@ describe("the backup", () => {
       { volumeName: "semail-dev-backup-settings", containerPath: "/settings", readOnly: true },
     ]);
     assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
+  });
+});
+
+describe("a stack with a certificate of somebody else's", () => {
+  it("has every service read it, the key travelling as a secret, and none of the stack's own", async () => {
+    const files = { kind: "files", certificateFile: "/tls/chain.pem", keyFile: "/tls/key.pem" };
+    const pair = { certificate: "-----BEGIN CERTIFICATE-----\nbought\n", key: PRIVATE_KEY.toString() };
+    const summary = await declare({ domain: "example.test", certificates: files, users: {} }, { pair });
+    assert.equal(summary.certificates.kind, "files");
+    for (const name of ["mail-smtp-in", "mail-smtp-out", "mail-access"]) {
+      const { uploads } = named(`${name}-live-files`).inputs;
+      assert.ok(isSecret(uploads), "the files travel as a secret");
+      const contents = plain<{ content: unknown }[]>(uploads).map(({ content }) => plain<string>(content));
+      assert.deepEqual(contents, [pair.certificate, pair.key]);
+    }
   });
 });
 
