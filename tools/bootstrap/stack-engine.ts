@@ -51,7 +51,8 @@ export async function engineIfThere(
   }
 }
 
-function hostOf({ committed, project }: OfStack) {
+/** Where the stack file puts the system. Throws a Fault when that can't be read. */
+export function hostOf({ committed, project }: OfStack) {
   const host = fileHost(committed.text, project);
   if (host) return host;
   // Never this machine's engine by mistake: something of the same name may be on it.

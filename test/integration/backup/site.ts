@@ -15,6 +15,13 @@ export interface BackupSite {
   configure(settings: Partial<BackupSettings>): Promise<void>;
 }
 
+interface BackupArgs {
+  readonly prefix: string;
+  readonly root: string;
+  /** Where the directory is written, if there is one. */
+  readonly ldapPort?: () => number;
+}
+
 const MOUNT = "rw,noexec,nosuid,nodev";
 
 /** The image, built as the stack builds it. */
@@ -34,8 +41,8 @@ async function buildImage(lab: Lab): Promise<string> {
 }
 
 /** Makes the pattern of the jobs under the names of the stack `prefix`. */
-export async function openBackup(lab: Lab, options: { prefix: string; root: string }): Promise<BackupSite> {
-  const { prefix, root } = options;
+export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupSite> {
+  const { prefix, root, ldapPort = () => 0 } = options;
   const { docker, labels } = lab;
   const image = await buildImage(lab);
   const repository = await lab.volume();
@@ -87,7 +94,11 @@ export async function openBackup(lab: Lab, options: { prefix: string; root: stri
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
       const none = { folder: undefined, snapshot: undefined, output: undefined };
-      await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more });
+      await work(
+        context,
+        { docker, prefix, signal, ldapPort: ldapPort() },
+        { ...all, ...none, action, ...more },
+      );
       return lines;
     },
   };

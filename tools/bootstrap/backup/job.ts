@@ -14,11 +14,14 @@ export interface Place {
 }
 
 export interface JobRequest {
-  readonly uid: string;
+  /** Whose box's volume it gets; undefined for a job that needs none. */
+  readonly uid?: string;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
   readonly out?: Writable;
+  /** Its standard input, to the end. */
+  readonly input?: Buffer;
   /** Another program of the image. */
   readonly entrypoint?: readonly string[];
 }
@@ -50,16 +53,18 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const volume = `${prefix}-mail-${request.uid}`;
-  if (!(await docker.getVolume(volume).inspect().catch(ifFound)))
+  const { uid } = request;
+  const volume = uid === undefined ? undefined : `${prefix}-mail-${uid}`;
+  if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
-      `There is no mail of ${request.uid} on this host (volume ${volume}).`,
+      `There is no mail of ${uid} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
   const container = await create(
     place,
     jobOptions(pattern, volume, request),
-    `${prefix}-backup-job-${request.uid}`,
+    // No uid begins with a sign.
+    `${prefix}-backup-job-${uid ?? "-directory"}`,
   );
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
@@ -73,11 +78,11 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   }
 }
 
-/** As the pattern, with the volume of the one box. Nothing of the output is logged: it may be mail. */
+/** As the pattern, with the volume of the one box, if any. Nothing of the output is logged: it may be mail. */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
-  volume: string,
-  { args, entrypoint }: JobRequest,
+  volume: string | undefined,
+  { args, entrypoint, input }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
   return {
@@ -86,11 +91,12 @@ function jobOptions(
     Labels: Config.Labels,
     Cmd: [...args],
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
+    ...(input ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     HostConfig: {
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
       ...(Tmpfs ? { Tmpfs } : {}),
       ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
-      Binds: [...(HostConfig.Binds ?? []), `${volume}:/srv/mail`],
+      Binds: [...(HostConfig.Binds ?? []), ...(volume === undefined ? [] : [`${volume}:/srv/mail`])],
       LogConfig: { Type: "none", Config: {} },
     },
   };
@@ -118,9 +124,11 @@ async function create(
 async function follow(
   docker: Docker,
   container: Docker.Container,
-  { onEvent, out }: JobRequest,
+  { onEvent, out, input }: JobRequest,
 ): Promise<void> {
-  const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+  const ways = { stream: true, stdout: true, stderr: true };
+  // Both ways over one connection, the half of which is closed after the input.
+  const stream = await container.attach(input ? { ...ways, stdin: true, hijack: true } : ways);
   const events = new PassThrough();
   const handedOut = {
     // An archive is larger than memory.
@@ -143,6 +151,7 @@ async function follow(
     }
   })();
   await container.start();
+  if (input) stream.end(input);
   const { StatusCode } = (await container.wait()) as { StatusCode: number };
   await Promise.all([closed, reading]);
   if (fault) throw fault;

@@ -5,12 +5,13 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
+import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolumes, type Place, runJob } from "../backup/job.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
 import { openStack } from "../stack.ts";
-import { stackEngine } from "../stack-engine.ts";
+import { hostOf, stackEngine } from "../stack-engine.ts";
 
 export const ACTIONS = ["save", "list", "restore", "export", "key"] as const;
 
@@ -30,18 +31,25 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   const stack = openStack(context, options.stack);
   const { docker } = await stackEngine(context, stack, "use");
   const { prefix } = stack;
-  await work(context, { docker, prefix, signal: context.signal }, options);
+  const { ldapPort } = hostOf(stack);
+  await work(context, { docker, prefix, ldapPort, signal: context.signal }, options);
+}
+
+/** Where the stack is, and how its directory is written. */
+export interface Site extends Place {
+  /** On this machine's loopback. */
+  readonly ldapPort: number;
 }
 
 /** The action itself, wherever the stack is. */
-export async function work(context: Context, place: Place, options: BackupOptions): Promise<void> {
+export async function work(context: Context, place: Site, options: BackupOptions): Promise<void> {
   switch (options.action) {
     case "save":
       return saveAll(context, place, options);
     case "list":
       return list(context, place, options);
     case "restore":
-      return restore(context, place, options);
+      return options.all ? restoreAll(context, place, options) : restore(context, place, options);
     case "export":
       return exportTo(context, place, options);
     case "key":
@@ -94,6 +102,7 @@ async function saveAll(context: Context, place: Place, options: BackupOptions): 
       failed.push(uid);
     }
   }
+  if (options.all) await saveDirectory(context, place);
   if (failed.length > 0)
     throw new Fault(
       `${failed.length} of ${uids.length} mailboxes were not saved: ${failed.join(", ")}.`,
@@ -114,6 +123,29 @@ async function list(context: Context, place: Place, options: BackupOptions): Pro
     await runJob(place, { uid, args: ["list", uid], onEvent });
     if (count === 0) context.say.line(`${uid.padEnd(16)}  no snapshot`);
   }
+}
+
+/** Everybody's mail, then the passwords: onto a new host. Who has no snapshot holds up nobody. */
+async function restoreAll(context: Context, place: Site, options: BackupOptions): Promise<void> {
+  if (options.uids.length > 0 || options.folder !== undefined || options.snapshot !== undefined)
+    throw new Fault("--all restores the latest snapshot of everybody.", "Leave the rest out, or --all.");
+  const uids = await mailVolumes(place);
+  const failed: string[] = [];
+  for (const uid of uids) {
+    try {
+      await restore(context, place, { ...options, all: false, uids: [uid] });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      context.say.line(renderFault(error));
+      failed.push(uid);
+    }
+  }
+  await restoreDirectory(context, place, place.ldapPort);
+  if (failed.length > 0)
+    throw new Fault(
+      `${failed.length} of ${uids.length} mailboxes were not restored: ${failed.join(", ")}.`,
+      "See above for each; one without a snapshot has nothing to restore. The others are there.",
+    );
 }
 
 async function restore(context: Context, place: Place, options: BackupOptions): Promise<void> {
