@@ -8,7 +8,7 @@ import { Host } from "./schema-host.ts";
 
 export const NAMESPACE = "semail";
 /** Kept as Outputs outside the parsed object, so that they are never printed with it. */
-const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey", "eabKey"] as const;
+export const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey", "eabKey"] as const;
 
 /** The `semail:*` keys as plain values. Pulumi hands objects over as JSON text. */
 export function rawConfig(all: Readonly<Record<string, string>>): Record<string, unknown> {
@@ -25,7 +25,7 @@ export function rawConfig(all: Readonly<Record<string, string>>): Record<string,
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A value that `pulumi config set --secret` wrote: only Pulumi can read it. */
+/** A value that `npm run secret` wrote: only Pulumi can read it. */
 const isSecret = (value: unknown): boolean =>
   isObject(value)
     ? "secure" in value || Object.values(value).some(isSecret)

@@ -40,7 +40,7 @@ export function configurationPage(schema: JsonSchema): string {
 All keys of \`Pulumi.<stack>.yaml\`. Generated from \`stacks/schema.ts\` by \`npm run docs\`; don't edit it by hand.
 
 Every key is checked before any resource is touched, and one error lists everything that is wrong. Secrets
-(\`semail:gandiToken\`) are set with \`pulumi config set --secret\` and are never part of what is printed.
+(\`semail:gandiToken\`) are set with \`npm run secret\` and are never part of what is printed.
 
 | Key | Type | Default | Meaning |
 | --- | --- | --- | --- |

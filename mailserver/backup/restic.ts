@@ -34,7 +34,7 @@ export function faultOf(code: number | null, said: string, repository: string): 
     return new BackupFault(
       `The password does not open the repository ${repository}.`,
       "It was made with another one, as by an earlier stack. Give that one:\n" +
-        "`pulumi config set --secret semail:backupPassword …`, then `npm run up`.",
+        "`npm run secret -- backupPassword`, then `npm run up`.",
     );
   if (code === EXIT.absent)
     return new BackupFault(

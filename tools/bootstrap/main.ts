@@ -7,6 +7,7 @@ import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
 import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
+import { secret } from "./commands/secret.ts";
 import { test } from "./commands/test.ts";
 import { testVm } from "./commands/test-vm.ts";
 import { trial } from "./commands/trial.ts";
@@ -112,6 +113,9 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
       return 0;
     case "backup":
       await backup(context, { ...backupOptions(values, positionals), stack: session.stack });
+      return 0;
+    case "secret":
+      await secret(context, { stack: session.stack, name: positionals[0] ?? "" });
       return 0;
     case "queue":
       return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });

@@ -3,11 +3,12 @@ import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
 import type { Engine } from "./engine.ts";
 import { Fault } from "./fault.ts";
+import { ensureLibvirt } from "./libvirt.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
 import { keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
-import { engineIfThere, type Purpose } from "./stack-engine.ts";
+import { engineIfThere, hostOf, type Purpose } from "./stack-engine.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
 /** Everything that a command on a stack works with. */
@@ -47,6 +48,7 @@ export async function openSession(
   // First what costs nothing to find wrong.
   const stack = openStack(context, options.stack);
   check?.(stack);
+  if (purpose === "update" && hostOf(stack).plan.vm) await ensureLibvirt(context);
   const engine = await engineIfThere(context, stack, purpose);
   if (engine) await ensureBaseImage(context, engine);
   const path = await ensurePulumi(context);
@@ -58,6 +60,15 @@ export async function openSession(
   // What it half made is looked for by the next command that reaches the engine.
   if (engine) await settlePending(context, { engine, stack, pulumi });
   return { engine, stack, pulumi };
+}
+
+/** Pulumi on a stack, which is made if there is none of that name; without its engine. */
+export async function openPulumi(context: Context, name: string): Promise<Pick<Session, "stack" | "pulumi">> {
+  const stack = openStack(context, name);
+  const env = pulumiEnv({ ...context, env: await ensurePulumi(context) }, stack);
+  const pulumi = pulumiFor(context, stack, { env, color: false });
+  await selectStack(context, stack, pulumi);
+  return { stack, pulumi };
 }
 
 /** What a stack's last update said of it: needs neither engine nor lock, and changes nothing. */

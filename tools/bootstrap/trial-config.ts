@@ -64,7 +64,7 @@ function change(
   config.set(key, next(value));
 }
 
-/** Takes out every value that `pulumi config set --secret` wrote: nothing here can read it. */
+/** Takes out every value that `npm run secret` wrote: nothing here can read it. */
 function dropSecrets(map: YAMLMap): void {
   for (const { key, value } of [...map.items]) {
     if (!isMap(value)) continue;
