@@ -1,10 +1,11 @@
 /** A secret that goes into the stack file, by a real Pulumi; needs no engine. */
 import assert from "node:assert/strict";
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { secret } from "../../../tools/bootstrap/commands/secret.ts";
 import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
+import { openPulumi } from "../../../tools/bootstrap/session.ts";
 import { makeProject, type TestProject } from "../../support/project.ts";
 
 const VALUE = "a-token-that-nobody-sees";
@@ -36,6 +37,19 @@ test("it is encrypted in the stack file, said nowhere, and what Pulumi reads is 
 test("another one takes its place", async () => {
   await secret(context, { stack: "test", name: "gandiToken", value: "another" });
   assert.equal((await project.stack.getConfig("semail:gandiToken")).value, "another");
+});
+
+test("it is the first command on a stack, whose keys stay out of the stack file", async () => {
+  const path = join(project.folder, "Pulumi.bare.yaml");
+  await writeFile(path, "config:\n  semail:domain: a.test\n");
+  await secret(context, { stack: "bare", name: "gandiToken", value: VALUE });
+  assert.match(
+    await readFile(path, "utf8"),
+    /^config:\n {2}semail:domain: a\.test\n {2}semail:gandiToken:\n {4}secure: v1:\S+\n$/,
+  );
+  const { stack, pulumi } = await openPulumi(context, "bare");
+  const target = ["--stack", "bare", "--config-file", stack.configFile];
+  assert.equal((await pulumi.query(["config", "get", "semail:gandiToken", ...target])).trim(), VALUE);
 });
 
 test("what is no secret of a stack is refused", async () => {
