@@ -86,26 +86,42 @@ function tell(context: Context, uid: string): (event: JobEvent) => void {
   };
 }
 
-/** One after the other. A box that can't be saved holds up no other. */
+type Work = readonly (readonly [what: string, work: () => Promise<void>])[];
+
+/** One after the other: one that fails is told and holds up no other. Answers those that failed. */
+async function each(context: Context, parts: Work): Promise<string[]> {
+  const failed: string[] = [];
+  for (const [what, work] of parts) {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Fault) || parts.length === 1) throw error;
+      context.say.line(renderFault(error));
+      failed.push(what);
+    }
+  }
+  return failed;
+}
+
+const DIRECTORY = "the directory";
+
+/** Everybody's mail and the directory, or the mail of those named. */
 async function saveAll(context: Context, place: Place, options: BackupOptions): Promise<void> {
   const uids = options.all ? await mailVolumes(place) : options.uids;
   if (uids.length === 0 && !options.all)
     throw new Fault("Whose mail is to be saved?", "Name people by uid, or give --all.");
-  const failed: string[] = [];
-  for (const uid of uids) {
+  const save = (uid: string) => {
     context.say.doing(`saving ${uid}`);
-    try {
-      await runJob(place, { uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
-    } catch (error) {
-      if (!(error instanceof Fault) || uids.length === 1) throw error;
-      context.say.line(renderFault(error));
-      failed.push(uid);
-    }
-  }
-  if (options.all) await saveDirectory(context, place);
+    return runJob(place, { uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
+  };
+  const parts: Work = [
+    ...uids.map((uid) => [uid, () => save(uid)] as const),
+    ...(options.all ? [[DIRECTORY, () => saveDirectory(context, place)] as const] : []),
+  ];
+  const failed = await each(context, parts);
   if (failed.length > 0)
     throw new Fault(
-      `${failed.length} of ${uids.length} mailboxes were not saved: ${failed.join(", ")}.`,
+      `${failed.length} of ${parts.length} were not saved: ${failed.join(", ")}.`,
       "See above for each, then run it again.",
     );
   if (uids.length === 0) context.say.line("There is no mailbox yet.");
@@ -129,21 +145,16 @@ async function list(context: Context, place: Place, options: BackupOptions): Pro
 async function restoreAll(context: Context, place: Site, options: BackupOptions): Promise<void> {
   if (options.uids.length > 0 || options.folder !== undefined || options.snapshot !== undefined)
     throw new Fault("--all restores the latest snapshot of everybody.", "Leave the rest out, or --all.");
-  const uids = await mailVolumes(place);
-  const failed: string[] = [];
-  for (const uid of uids) {
-    try {
-      await restore(context, place, { ...options, all: false, uids: [uid] });
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      context.say.line(renderFault(error));
-      failed.push(uid);
-    }
-  }
-  await restoreDirectory(context, place, place.ldapPort);
+  const parts: Work = [
+    ...(await mailVolumes(place)).map(
+      (uid) => [uid, () => restore(context, place, { ...options, all: false, uids: [uid] })] as const,
+    ),
+    [DIRECTORY, () => restoreDirectory(context, place, place.ldapPort)],
+  ];
+  const failed = await each(context, parts);
   if (failed.length > 0)
     throw new Fault(
-      `${failed.length} of ${uids.length} mailboxes were not restored: ${failed.join(", ")}.`,
+      `${failed.length} of ${parts.length} were not restored: ${failed.join(", ")}.`,
       "See above for each; one without a snapshot has nothing to restore. The others are there.",
     );
 }
