@@ -32,12 +32,15 @@ const filesIn = (folder: string): TlsSettings => ({
   keyFile: `${folder}/tls.key`,
 });
 
-/** The stack's own certificate, among the settings of each service. */
-export function ownTls({ tls }: Keys): TlsSource {
+/** A certificate that an update brings, among the settings of each service; `key` is a secret. */
+export function givenTls({
+  certificate,
+  key,
+}: Record<"certificate" | "key", pulumi.Input<string>>): TlsSource {
   return {
     settings: filesIn(SETTINGS),
     folder: SETTINGS,
-    given: { liveFiles: { "tls.crt": tls.certificate, "tls.key": tls.key } },
+    given: { liveFiles: { "tls.crt": certificate, "tls.key": key } },
     after: [],
   };
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { KeyPair } from "./providers/key-pair/resource.ts";
 import { LibvirtDisk } from "./providers/libvirt-disk/resource.ts";
 import { LibvirtImage } from "./providers/libvirt-image/resource.ts";
-import type { Network } from "./providers/libvirt-vm/network.ts";
+import { type Network, sshPlace } from "./providers/libvirt-vm/network.ts";
 import { LibvirtVm } from "./providers/libvirt-vm/resource.ts";
 import { opensshKey } from "./ssh-key.ts";
 import { TYPES } from "./types.ts";
@@ -22,10 +22,10 @@ export interface MailVmArgs {
   /** Lines of `.pub` files: who may log in as root. */
   authorizedKeys: readonly string[];
   /** Another text makes the system anew, with Debian's packages of that day. */
-  edition?: string | undefined;
-  autostart?: boolean | undefined;
-  accelerator?: "auto" | "kvm" | "tcg" | undefined;
-  bootSeconds?: number | undefined;
+  edition: string;
+  autostart: boolean;
+  accelerator: "auto" | "kvm" | "tcg";
+  bootSeconds: number;
   policy: DataPolicy;
 }
 
@@ -39,14 +39,18 @@ export interface VmAccess {
 
 /** A virtual machine of this machine's libvirt that carries the mail system, with the mail on a disk of its own. */
 export class MailVm extends pulumi.ComponentResource {
-  /** Known when ssh answers. */
+  /** Known when ssh answers. In a preview: what it will be, if the machine is there. */
   readonly access: pulumi.Output<VmAccess>;
+  /** Names what its system was made from. */
+  readonly system: pulumi.Output<string>;
+  /** Unknown in a preview that changes the machine, so that it may not be reached before the update. */
+  readonly settled: pulumi.Output<unknown>;
 
   constructor(name: string, args: MailVmArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.mailVm, name, {}, opts);
     const { prefix, folder, policy } = args;
     const parent = { parent: this };
-    const image = new LibvirtImage(`${name}-image`, { folder, edition: args.edition ?? "" }, parent);
+    const image = new LibvirtImage(`${name}-image`, { folder, edition: args.edition }, parent);
     const data = new LibvirtDisk(
       `${name}-data`,
       {
@@ -68,15 +72,20 @@ export class MailVm extends pulumi.ComponentResource {
         authorizedKeys: [...args.authorizedKeys],
         hostKeyPem: key.privateKeyPem,
         hostKey: key.publicKeyBase64.apply(opensshKey),
-        autostart: args.autostart ?? true,
-        accelerator: args.accelerator ?? "auto",
-        bootSeconds: args.bootSeconds ?? 300,
+        autostart: args.autostart,
+        accelerator: args.accelerator,
+        bootSeconds: args.bootSeconds,
       },
       parent,
     );
+    const { address, port } = sshPlace(args.network);
+    const hostKey = key.publicKeyBase64.apply(opensshKey);
+    // By its id, not by what it answers: that is unknown in each preview that changes it.
     this.access = pulumi
-      .all([vm.address, vm.sshPort, vm.user, vm.hostKey])
-      .apply(([address, port, user, hostKey]) => ({ address, port, user, hostKey }));
+      .all([vm.id, hostKey])
+      .apply(([, shown]) => ({ address, port, user: "root", hostKey: shown }));
+    this.system = image.recipe;
+    this.settled = vm.address;
     this.registerOutputs({ access: this.access });
   }
 }

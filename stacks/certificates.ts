@@ -1,9 +1,10 @@
 /** Who issues the certificate that the services show, and what the TLSA record says of it. */
 import * as pulumi from "@pulumi/pulumi";
-import { Certifier, ownTls, type TlsSource } from "../components/certifier.ts";
+import { Certifier, givenTls, type TlsSource } from "../components/certifier.ts";
 import type { Keys } from "../components/keys.ts";
 import type { MailHost } from "../components/mail-host.ts";
 import type { MailImages } from "../components/mail-images.ts";
+import type { Pair } from "./certificate-files.ts";
 import type { MailModel } from "./model.ts";
 import { tlsaKeyValue, tlsaValue } from "./records.ts";
 
@@ -12,6 +13,8 @@ export interface CertificatesArgs {
   gandiToken: pulumi.Output<string> | undefined;
   /** Key to `certificates.eabKeyId`. */
   eabKey?: pulumi.Output<string> | undefined;
+  /** What the files of `certificates.kind: files` hold. */
+  pair?: Pair | undefined;
   host: MailHost;
   images: MailImages;
   keys: Keys;
@@ -31,7 +34,9 @@ export function declareCertificates({
   ...args
 }: CertificatesArgs): TlsSource {
   const { certificates, dns, network, domains } = model;
-  if (certificates.kind === "own") return ownTls(keys);
+  const { pair } = args;
+  if (pair) return givenTls({ certificate: pair.certificate, key: pulumi.secret(pair.key) });
+  if (certificates.kind !== "acme") return givenTls(keys.tls);
   const { eabKeyId: keyId } = certificates;
   const dev = dns.provider === "dev";
   const certifier = new Certifier("certifier", {

@@ -1,4 +1,4 @@
-/** What a public authority needs to issue the certificate, as far as the config says it. Pure. */
+/** What the certificate needs that the services show, as far as the config says it. Pure. */
 import type { Problem } from "./cross-check.ts";
 import { certificateNames } from "./names.ts";
 
@@ -22,11 +22,37 @@ const LETS_ENCRYPT = "letsencrypt.org";
 /** Problems of `certificates`, held against the domains and their records. */
 export function checkCertificates(raw: Raw, domain: string | undefined): Problem[] {
   const certificates = at(raw, "certificates");
-  if (certificates.kind !== "acme") return [];
+  const files = checkFiles(certificates, at(raw, "dns"));
+  if (certificates.kind !== "acme") return files;
   return [
+    ...files,
     ...checkTerms(certificates),
     ...checkRecords(at(raw, "dns"), certificates),
     ...checkNames(raw, domain),
+  ];
+}
+
+const FILES = ["certificateFile", "keyFile"] as const;
+
+function checkFiles(certificates: Raw, dns: Raw): Problem[] {
+  const path = (key: string) => `certificates.${key}`;
+  if (certificates.kind !== "files")
+    return FILES.filter((key) => certificates[key] !== undefined).map((key) => ({
+      ...{ path: path(key), message: "is for certificates.kind files" },
+    }));
+  return [
+    ...FILES.filter((key) => certificates[key] === undefined).map((key) => ({
+      ...{ path: path(key), message: "is missing: certificates.kind files reads it" },
+    })),
+    ...(dns.signed === true
+      ? [
+          {
+            path: "dns.signed",
+            message:
+              "needs certificates.kind own or acme, whose key stays: the TLSA record would be wrong as soon as a file has another key",
+          },
+        ]
+      : []),
   ];
 }
 

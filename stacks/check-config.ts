@@ -8,7 +8,7 @@ import { Host } from "./schema-host.ts";
 
 export const NAMESPACE = "semail";
 /** Kept as Outputs outside the parsed object, so that they are never printed with it. */
-const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey", "eabKey"] as const;
+export const SECRET_KEYS = ["gandiToken", "backupPassword", "backupSecretKey", "eabKey"] as const;
 
 /** The `semail:*` keys as plain values. Pulumi hands objects over as JSON text. */
 export function rawConfig(all: Readonly<Record<string, string>>): Record<string, unknown> {
@@ -25,7 +25,7 @@ export function rawConfig(all: Readonly<Record<string, string>>): Record<string,
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A value that `pulumi config set --secret` wrote: only Pulumi can read it. */
+/** A value that `npm run secret` wrote: only Pulumi can read it. */
 const isSecret = (value: unknown): boolean =>
   isObject(value)
     ? "secure" in value || Object.values(value).some(isSecret)
@@ -51,11 +51,15 @@ export function rawFileConfig(text: string, project: string): Record<string, unk
 
 /** Where a stack file puts the system, as far as that can be read; a file that is wrong is for others to refuse. */
 export function fileHost(text: string, project: string): FileHost | undefined {
-  const raw = fileValues(text, project);
+  return readHost(fileValues(text, project));
+}
+
+/** As {@link fileHost}, of raw values. */
+export function readHost(raw: Readonly<Record<string, unknown>>): FileHost | undefined {
   const host = Host.safeParse(raw.host ?? {});
   const ports = Ports.safeParse(raw.ports ?? {});
   if (!host.success || !ports.success) return undefined;
-  const plan = planHost(host.data);
+  const plan = planHost(host.data, ports.data);
   return { plan, ldapPort: ports.data.ldap, ports: neededPorts(ports.data, plan) };
 }
 

@@ -32,7 +32,7 @@ export function loadConfig(): LoadedConfig {
   if (result.config?.dns.provider === "gandi" && !gandiToken && !process.env.GANDI_PERSONAL_ACCESS_TOKEN) {
     result.problems.push({
       path: "gandiToken",
-      message: "is needed for dns.provider gandi: pulumi config set --secret semail:gandiToken <token>",
+      message: `is needed for dns.provider gandi: ${secretCommand("gandiToken")}`,
     });
   }
   const eabKey = secret("eabKey");
@@ -44,7 +44,7 @@ export function loadConfig(): LoadedConfig {
   ) {
     result.problems.push({
       path: "backupSecretKey",
-      message: "is needed for backup.repository: pulumi config set --secret semail:backupSecretKey <key>",
+      message: `is needed for backup.repository: ${secretCommand("backupSecretKey")}`,
     });
   }
   if (!result.config || result.problems.length > 0) {
@@ -52,6 +52,8 @@ export function loadConfig(): LoadedConfig {
   }
   return { config: result.config, gandiToken, backupSecrets, eabKey };
 }
+
+const secretCommand = (name: string): string => `npm run secret -- ${name} --stack ${pulumi.getStack()}`;
 
 /** The certifier runs on the host: it can't use what is in the environment here. */
 function missingForAcme(
@@ -63,13 +65,12 @@ function missingForAcme(
   if (dns.provider === "gandi" && !gandiToken)
     problems.push({
       path: "gandiToken",
-      message:
-        "is needed for certificates.kind acme, where the host itself writes records: pulumi config set --secret semail:gandiToken <token>",
+      message: `is needed for certificates.kind acme, where the host itself writes records: ${secretCommand("gandiToken")}`,
     });
   if (certificates.eabKeyId !== undefined && !eabKey)
     problems.push({
       path: "eabKey",
-      message: "is needed for certificates.eabKeyId: pulumi config set --secret semail:eabKey <key>",
+      message: `is needed for certificates.eabKeyId: ${secretCommand("eabKey")}`,
     });
   return problems;
 }

@@ -1,6 +1,7 @@
 /** What the rest of the stack config asks of the host. Pure, and tolerant of parts that are malformed. */
 import type { Problem } from "./cross-check.ts";
 import { planHost } from "./host-plan.ts";
+import { Ports } from "./schema.ts";
 import { Host } from "./schema-host.ts";
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -11,16 +12,17 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** The address of the DNS records; of a host that can't be read, the one that it names. */
 export function publicAddress(raw: unknown): unknown {
   const host = Host.safeParse(raw ?? {});
-  if (host.success) return planHost(host.data).address;
+  if (host.success) return planHost(host.data, {}).address;
   return isObject(raw) ? raw.address : undefined;
 }
 
 /** What a host far away can't do. */
-export function checkHost({ host: raw, dns, portal }: Raw): Problem[] {
+export function checkHost({ host: raw, dns, portal, ports }: Raw): Problem[] {
   const host = Host.safeParse(raw ?? {});
   if (!host.success || host.data.kind === "local") return [];
   return [
-    ...(planHost(host.data).address === undefined
+    ...checkForwards(host.data, ports),
+    ...(planHost(host.data, {}).address === undefined
       ? [
           {
             path: "host.address",
@@ -47,4 +49,15 @@ export function checkHost({ host: raw, dns, portal }: Raw): Problem[] {
         ]
       : []),
   ];
+}
+
+/** A VM's sshd has a port of this machine, like the stack's services. */
+function checkForwards(host: Host, raw: unknown): Problem[] {
+  const ports = Ports.safeParse(raw ?? {});
+  if (host.kind !== "libvirt" || host.vm.network.kind !== "user" || !ports.success) return [];
+  const { sshPort } = host.vm.network;
+  const taken = Object.entries(ports.data).find(([, port]) => port === sshPort);
+  return taken
+    ? [{ path: "host.vm.network.sshPort", message: `${sshPort} is already ports.${taken[0]}` }]
+    : [];
 }

@@ -18,22 +18,27 @@ import { DiscardedVolume } from "../components/providers/discarded-volume/resour
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
+import type { Pair } from "./certificate-files.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
+import { declareVm, type Vm } from "./declare-vm.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyText } from "./dns/mta-sts.ts";
-import { hostFolder } from "./host-plan.ts";
+import { hostFolder, knownAccess } from "./host-plan.ts";
 import type { MailboxPlan, MailboxRecord } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
 import { type PendingRecord, tlsaRecord } from "./records.ts";
+import type { HostAccess } from "./schema-host.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface MailStackArgs {
   model: MailModel;
-  /** Where the host's Docker engine is; undefined for this machine's. */
-  engine?: pulumi.Input<string> | undefined;
+  /** Where the engine of a host is that was there before; undefined for this machine's, and for a VM. */
+  engine?: string | undefined;
+  /** Connects to a host that the stack makes; answers where its engine is. */
+  reach(access: HostAccess): Promise<string>;
   plans: ImagePlans;
   /** Which DKIM keys there are, and what for. */
   dkim: RotationPlan;
@@ -43,6 +48,8 @@ export interface MailStackArgs {
   backupSecrets?: BackupSecrets | undefined;
   /** Key to `certificates.eabKeyId`. */
   eabKey?: pulumi.Output<string> | undefined;
+  /** The certificate of `certificates.kind: files`. */
+  pair?: Pair | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
@@ -58,10 +65,10 @@ export interface Outputs {
 
 /** Declares the whole mail system. Returns the stack's outputs. */
 export function mailStack(args: MailStackArgs): Outputs {
-  const { model, engine, plans, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
+  const { model, engine, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
-  const { host, images } = declareHost(model, engine, plans);
+  const { host, images } = declareHost({ ...args, policy });
   const keys = declareKeys(model, dkim);
   const directory = new Directory("directory", {
     host,
@@ -168,11 +175,19 @@ function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
   });
 }
 
+interface HostArgs extends Pick<MailStackArgs, "model" | "engine" | "reach" | "plans"> {
+  policy: DataPolicy;
+}
+
 /** The machine, what runs on it, and what keeps the boxes apart. */
-function declareHost(model: MailModel, engine: MailStackArgs["engine"], plans: ImagePlans) {
+function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   const { prefix, host: where, network } = model;
-  const host = new MailHost("host", { prefix, engine, binds: where.binds, subnets: network });
-  declareFirewall(model, host);
+  const vm = declareVm(model, reach, policy);
+  const host = new MailHost("host", {
+    ...{ prefix, engine: vm?.engine ?? engine },
+    ...{ binds: where.binds, subnets: network },
+  });
+  declareFirewall(model, host, vm);
   const images = new MailImages("images", { host, plans });
   const front = Object.values(network.atBoxes);
   new Guard("guard", { host, image: images.image("guard"), front, ports: BOX_PORTS });
@@ -180,15 +195,14 @@ function declareHost(model: MailModel, engine: MailStackArgs["engine"], plans: I
 }
 
 /** The packet filter of a machine far away, where there is to be one. */
-function declareFirewall({ prefix, host: { remote }, ports, stack }: MailModel, host: MailHost): void {
-  if (!remote?.firewall) return;
+function declareFirewall({ prefix, host: where, ports, stack }: MailModel, host: MailHost, vm?: Vm): void {
+  const access = vm?.access ?? knownAccess(where);
+  if (!where.remote?.firewall || !access) return;
   const { smtp, submission, submissions, imap, imaps, sieve } = ports;
   new HostFirewall(
     "host-firewall",
     {
-      stack: prefix,
-      access: remote.access,
-      folder: hostFolder(stack),
+      ...{ stack: prefix, access, folder: hostFolder(stack), system: vm?.system },
       ports: [smtp, submission, submissions, imap, imaps, sieve],
     },
     { parent: host },

@@ -106,7 +106,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const domains = [domain, ...config.domains];
   const hostnames = hostnamesOf(domain);
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
-  const host = planHost(config.host);
+  const host = planHost(config.host, config.ports);
   const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
   const { address } = host;
   const persons = people(config);

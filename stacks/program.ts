@@ -1,10 +1,12 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
+import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
 import { planDkim } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
 import type { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
+import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
 import type { MailboxRecord } from "./mailboxes/plan.ts";
@@ -13,6 +15,7 @@ import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior } from "./prior.ts";
 import { reachHost } from "./reach-host.ts";
+import type { HostAccess } from "./schema-host.ts";
 import type { Summary } from "./summary.ts";
 import { zoneFile } from "./zone-file.ts";
 
@@ -39,9 +42,13 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const settling = { gandiToken, outputs, leavesDns: !tidies, now };
   const { model, dns } = await settleRecords(buildModel(config, names), settling);
   const plan = await settleMailboxes(config, { outputs, tidies, now });
-  const engine = await reachHost(model);
+  const pair = await certificateFiles(model, now());
+  const reach = (access: HostAccess) => reachHost(model, access);
+  const access = knownAccess(model.host);
+  // Before the first resource, where there is a machine already.
+  const engine = access && (await reach(access));
   const { summary, dkim, mailboxes, settled } = mailStack({
-    ...{ model, engine, gandiToken, backupSecrets, eabKey },
+    ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
     mailboxes: plan,
     plans: await planImages(model),
     dkim: await planDkim(model, { outputs, tidies, now }),

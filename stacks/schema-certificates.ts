@@ -1,14 +1,20 @@
 /** The part of the stack config about the certificate that the services show. */
 import { z } from "zod";
-import { address } from "./schema-fields.ts";
+import { address, path } from "./schema-fields.ts";
+
+const file = path.optional();
 
 export const Certificates = z.strictObject({
   kind: z
-    .enum(["own", "acme"])
+    .enum(["own", "acme", "files"])
     .default("own")
     .describe(
-      "Who issues the certificate. `own`: an authority of the stack's own, which programs have to be told to trust; `acme`: a public authority (RFC 8555), proven by DNS records of `semail:dns`.",
+      "Who issues the certificate. `own`: an authority of the stack's own, which programs have to be told to trust; `acme`: a public authority (RFC 8555), proven by DNS records of `semail:dns`; `files`: whoever put it in `certificateFile`.",
     ),
+  certificateFile: file.describe(
+    "For `files`: the certificate in PEM, of the machine on which updates run; the leaf first, then those who issued it.",
+  ),
+  keyFile: file.describe("For `files`: its private key in PEM, without a passphrase."),
   directory: z
     .url()
     .regex(/^https:\/\/[^@\s]+$/, "must be an https:// URL")

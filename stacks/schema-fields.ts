@@ -54,3 +54,15 @@ export const network = z.union(
   [z.cidrv4(), z.cidrv6()],
   "must be a network such as 192.0.2.0/24 or 2001:db8::/32",
 );
+
+/** A file of the machine on which updates run; goes into ssh's configuration, too. */
+export const path = z
+  .string()
+  .regex(/^(?:\/|~\/)[^\n"%]+$/, "must be an absolute path, or one that begins with ~/");
+
+/** Where ssh finds the private key. */
+export const identity = path
+  .optional()
+  .describe(
+    "File with the private key to log in with; it must not ask for a passphrase. Default: the ssh agent and the user's usual keys.",
+  );

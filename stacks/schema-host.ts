@@ -1,7 +1,8 @@
 /** The part of the stack config about the machine that carries the mail system. One schema per kind of host. */
 import { isIP } from "node:net";
 import { z } from "zod";
-import { ipv4, ipv6, port } from "./schema-fields.ts";
+import { identity, ipv4, ipv6, port } from "./schema-fields.ts";
+import { Vm } from "./schema-libvirt.ts";
 
 /** What every kind says of the addresses under which the services are reached. */
 export const published = {
@@ -66,18 +67,20 @@ export const HostAccess = z.strictObject({
     )
     .transform((text) => (HOST_KEY.exec(text)?.[1] ?? text).replace(/\s+/, " "))
     .describe("The host's public key. No other is accepted."),
-  identity: z
-    .string()
-    .regex(/^(?:\/|~\/)[^\n"%]+$/, "must be an absolute path, or one that begins with ~/")
-    .optional()
-    .describe(
-      "File with the private key to log in with; it must not ask for a passphrase. Default: the ssh agent and the user's usual keys.",
-    ),
+  identity,
 });
 export type HostAccess = z.output<typeof HostAccess>;
 
-/** What the kinds have in common whose machine is another one. */
-export const remote = {
+const firewall = z
+  .boolean()
+  .default(false)
+  .describe(
+    "Keep a firewall (nftables) on the host that lets in ssh and the ports of the stack and nothing else. For a host that does nothing else.",
+  );
+
+export const SshHost = z.strictObject({
+  kind: z.literal("ssh").describe("`ssh`: a Debian or Ubuntu machine with a Docker engine, reached by ssh."),
+  ssh: HostAccess.describe("How to log in to it."),
   bind: ipv4
     .default("0.0.0.0")
     .describe("The address of the host on which ports are published. `0.0.0.0`: every one."),
@@ -88,22 +91,25 @@ export const remote = {
     .describe(
       "Install on the host what is missing (Debian's docker.io), as root or by sudo. `false`: say what is missing.",
     ),
-  firewall: z
-    .boolean()
-    .default(false)
-    .describe(
-      "Keep a firewall (nftables) on the host that lets in ssh and the ports of the stack and nothing else. For a host that does nothing else.",
-    ),
-};
-
-export const SshHost = z.strictObject({
-  kind: z.literal("ssh").describe("`ssh`: a Debian or Ubuntu machine with a Docker engine, reached by ssh."),
-  ssh: HostAccess.describe("How to log in to it."),
-  ...remote,
-  address: remote.address.describe(
+  firewall,
+  address: published.address.describe(
     "The public address of the host, for the DNS records. Default: `ssh.address` where that is an IPv4 address.",
   ),
 });
 
-export const Host = z.discriminatedUnion("kind", [LocalHost, SshHost]);
+export const LibvirtHost = z.strictObject({
+  kind: z
+    .literal("libvirt")
+    .describe(
+      "`libvirt`: a VM that the stack makes with this machine's libvirt, as root, and reaches by ssh.",
+    ),
+  vm: Vm.describe("The VM."),
+  firewall,
+  address: published.address.describe(
+    "The public address of the host, for the DNS records. Default: that of the VM on a bridge.",
+  ),
+  address6: published.address6.describe("As `address`, for IPv6. Makes AAAA records."),
+});
+
+export const Host = z.discriminatedUnion("kind", [LocalHost, SshHost, LibvirtHost]);
 export type Host = z.output<typeof Host>;

@@ -46,7 +46,10 @@ export interface Summary {
   /** Certificate of the stack's own authority, PEM. */
   readonly ca: string;
   /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
-  readonly certificates: { readonly kind: "own" | "acme"; readonly roots: readonly string[] };
+  readonly certificates: {
+    readonly kind: MailModel["certificates"]["kind"];
+    readonly roots: readonly string[];
+  };
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
 }

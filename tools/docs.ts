@@ -40,7 +40,7 @@ export function configurationPage(schema: JsonSchema): string {
 All keys of \`Pulumi.<stack>.yaml\`. Generated from \`stacks/schema.ts\` by \`npm run docs\`; don't edit it by hand.
 
 Every key is checked before any resource is touched, and one error lists everything that is wrong. Secrets
-(\`semail:gandiToken\`) are set with \`pulumi config set --secret\` and are never part of what is printed.
+(\`semail:gandiToken\`) are set with \`npm run secret\` and are never part of what is printed.
 
 | Key | Type | Default | Meaning |
 | --- | --- | --- | --- |
@@ -78,13 +78,14 @@ function kindRows(path: string, kinds: readonly JsonSchema[]): string[] {
       const only = same.length < kinds.length && key !== "kind" ? ` (${same.map(nameOf).join(", ")})` : "";
       const property = first?.properties?.[key] ?? {};
       const rows = rowsOf(`${path}.${key}`, property, first?.required?.includes(key) ?? false);
-      return rows.map((line) => line.replace(/^\| (`[^`]*`)/, `| $1${only}`));
+      // A kind within a kind names both.
+      return rows.map((line) => line.replace(/^\| (`[^`]*`)/, `| $1${only}`).replace(") (", ": "));
     });
   });
 }
 
 function row(path: string, schema: JsonSchema, required: boolean): string {
-  const simple = schema.default !== undefined && typeof schema.default !== "object";
+  const simple = schema.default !== undefined && schema.default !== "" && typeof schema.default !== "object";
   const fallback = required ? "*required*" : simple ? `\`${String(schema.default)}\`` : "";
   return `| \`${path}\` | ${typeOf(schema)} | ${fallback} | ${(schema.description ?? "").replaceAll("|", "\\|")} |`;
 }

@@ -15,7 +15,7 @@ import { chooseSnapshot, folderOfSnapshot, type Snapshot, Snapshots, tagOf } fro
 /** What a job says, one JSON line each. */
 export type Event =
   | { kind: "progress"; share: number }
-  | { kind: "saved"; id: string; messages: number; bytes: number; addedBytes: number }
+  | { kind: "saved"; id: string; messages: number; entries?: number; bytes: number; addedBytes: number }
   | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
   | ({ kind: "restored"; id: string; time: string } & Merged)
   | { kind: "exported"; id: string; time: string }
@@ -52,7 +52,7 @@ const scratch = (home: string): string => join(home, ".backup");
 
 /** Takes a snapshot, and lets go of those that nobody asks to keep. */
 export async function save(job: Job, tools: Tools): Promise<void> {
-  const { restic, settings, home, emit, now, pause } = tools;
+  const { restic, home, emit, now, pause } = tools;
   await openRepository(tools);
   const hold = join(scratch(home), "hold");
   await rm(scratch(home), { recursive: true, force: true });
@@ -87,11 +87,16 @@ export async function save(job: Job, tools: Tools): Promise<void> {
     bytes: done.total_bytes_processed,
     addedBytes: done.data_added,
   });
+  await letGo(job.uid, tools);
+}
+
+/** Lets go of the snapshots that nobody asks to keep. */
+export async function letGo(host: string, { restic, settings }: Tools): Promise<void> {
   const keep = Object.entries(settings.keep).filter(([, count]) => count > 0);
   if (keep.length === 0) return;
   const kept = keep.flatMap(([unit, count]) => [`--keep-${unit}`, String(count)]);
   await restic.run({
-    args: ["forget", "--quiet", "--prune", "--host", job.uid, "--group-by", "host,tags", ...kept],
+    args: ["forget", "--quiet", "--prune", "--host", host, "--group-by", "host,tags", ...kept],
   });
 }
 
@@ -156,10 +161,11 @@ async function chosen(
   return { found, path: found.paths[0] ?? "/" };
 }
 
-async function snapshotsOf(uid: string, restic: Restic): Promise<Snapshot[]> {
+/** The snapshots of a host, the oldest first. */
+export async function snapshotsOf(host: string, restic: Restic): Promise<Snapshot[]> {
   let text = "";
   await restic.run({
-    args: ["snapshots", "--json", "--host", uid],
+    args: ["snapshots", "--json", "--host", host],
     timeoutMs: ANSWER_MS,
     onLine: (line) => {
       text += line;
@@ -169,7 +175,7 @@ async function snapshotsOf(uid: string, restic: Restic): Promise<Snapshot[]> {
 }
 
 /** Makes the repository where there is none, and never where there is one that doesn't open. */
-async function openRepository({ restic }: Tools): Promise<void> {
+export async function openRepository({ restic }: Tools): Promise<void> {
   const code = await restic.run({
     args: ["cat", "config"],
     timeoutMs: ANSWER_MS,
@@ -213,7 +219,7 @@ const Summary = z.object({
 });
 
 /** Passes restic's progress on in steps of a percent, and keeps its summary. */
-function watch(emit: (event: Event) => void) {
+export function watch(emit: (event: Event) => void) {
   let told = -1;
   let summary: z.infer<typeof Summary> | undefined;
   return {

@@ -6,10 +6,17 @@ import { parseArgs, promisify } from "node:util";
 import { z } from "zod";
 import { BackupSettings, SETTINGS_FILE } from "../contract.ts";
 import { readSettings } from "../net/settings.ts";
+import { exportDirectory, saveDirectory } from "./directory.ts";
 import { BackupFault } from "./fault.ts";
 import { isFolderName } from "./folder-name.ts";
 import { type Event, exportBox, forget, type Job, list, restore, save, type Tools } from "./jobs.ts";
 import { openRestic } from "./restic.ts";
+
+/** About all people at once. */
+const WHOLE = new Map<string, (tools: Tools) => Promise<void>>([
+  ["save-directory", (tools) => saveDirectory(process.stdin, tools)],
+  ["export-directory", exportDirectory],
+]);
 
 const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
   ["save", save],
@@ -36,13 +43,15 @@ const HOME = "/srv/mail";
 // Standard output is for what is handed out.
 const emit = (event: Event): void => void process.stderr.write(`${JSON.stringify(event)}\n`);
 
-function readArguments(): { work: (job: Job, tools: Tools) => Promise<void>; job: Job } {
+function readArguments(): (tools: Tools) => Promise<void> {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
     options: { folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
   });
   const [name = "", uid] = positionals;
+  const whole = WHOLE.get(name);
+  if (whole) return whole;
   const work = JOBS.get(name);
   if (!work) throw new BackupFault(`There is no job ${name}.`, `Name one of ${[...JOBS.keys()].join(", ")}.`);
   const parsed = Arguments.safeParse({ uid, ...values });
@@ -52,14 +61,14 @@ function readArguments(): { work: (job: Job, tools: Tools) => Promise<void>; job
       "Correct it, then run it again.",
     );
   const { folder, snapshot, from } = parsed.data;
-  return { work, job: { uid: parsed.data.uid, folder, snapshot, from } };
+  return (tools) => work({ uid: parsed.data.uid, folder, snapshot, from }, tools);
 }
 
 async function main(signal: AbortSignal): Promise<void> {
-  const { work, job } = readArguments();
+  const work = readArguments();
   const settings = await readSettings(BackupSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
   await writeFile(PASSWORD_FILE, settings.password, { mode: 0o600 });
-  await work(job, {
+  await work({
     restic: openRestic(settings, { path: process.env.PATH, passwordFile: PASSWORD_FILE, signal }),
     settings,
     home: HOME,

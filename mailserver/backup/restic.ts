@@ -13,6 +13,8 @@ export interface Call {
   readonly onLine?: (line: string) => void;
   /** Gets its standard output instead. */
   readonly into?: Writable;
+  /** Its standard input. */
+  readonly from?: Uint8Array;
   readonly timeoutMs?: number;
   /** Exit codes that are an answer. */
   readonly accept?: readonly number[];
@@ -32,7 +34,7 @@ export function faultOf(code: number | null, said: string, repository: string): 
     return new BackupFault(
       `The password does not open the repository ${repository}.`,
       "It was made with another one, as by an earlier stack. Give that one:\n" +
-        "`pulumi config set --secret semail:backupPassword …`, then `npm run up`.",
+        "`npm run secret -- backupPassword`, then `npm run up`.",
     );
   if (code === EXIT.absent)
     return new BackupFault(
@@ -88,13 +90,15 @@ export function openRestic(
       : {}),
   };
   return {
-    async run({ args, onLine, into, timeoutMs, accept = [] }) {
+    async run({ args, onLine, into, from, timeoutMs, accept = [] }) {
       const limits = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
       const child = spawn("restic", ["--no-cache", "--retry-lock", "1m", ...args], {
         env,
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["pipe", "pipe", "pipe"],
         signal: AbortSignal.any([options.signal, ...limits]),
       });
+      child.stdin.on("error", () => {}); // Its exit says more.
+      child.stdin.end(from);
       const said = collect(child.stderr);
       const read = into ? pipeline(child.stdout, into, { end: false }) : eachLine(child.stdout, onLine);
       const ended = new Promise<number | null>((resolve) => {

@@ -6,6 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
 import { issueAuthority } from "../../components/providers/certificate/issue.ts";
+import { opensshKey } from "../../components/ssh-key.ts";
+import type { Pair } from "../../stacks/certificate-files.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
@@ -22,6 +24,9 @@ interface Registered {
 }
 
 const registered: Registered[] = [];
+/** Machines that were connected to, with the key that they were to show. */
+const reached: string[] = [];
+const ENGINE = "unix://.semail/ssh/dev/docker.sock";
 /** Part of the certificate's text: another is another certificate. */
 let serial = 1;
 
@@ -43,6 +48,7 @@ const plans: ImagePlans = {
 
 const PRIVATE_KEY = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
 const PUBLIC_KEY = createPublicKey(PRIVATE_KEY).export({ type: "spki", format: "pem" });
+const RAW_KEY = Buffer.alloc(32, 7).toString("base64");
 const AUTHORITY = await issueAuthority("Test authority", 2, new Date());
 
 const machine: OperatorPlace = {
@@ -73,7 +79,15 @@ function outputs(type: string, inputs: Record<string, unknown>): Record<string, 
   if (type.includes("KeyPair"))
     return {
       ...{ ...inputs, privateKeyPem: PRIVATE_KEY },
-      ...{ publicKeyPem: PUBLIC_KEY, publicKeyBase64: "MIIB" },
+      ...{ publicKeyPem: PUBLIC_KEY, publicKeyBase64: inputs.algorithm === "ed25519" ? RAW_KEY : "MIIB" },
+    };
+  if (type.includes("LibvirtImage"))
+    return {
+      ...inputs,
+      recipe: "0123456789abcdef",
+      disk: "/i/disk",
+      kernel: "/i/vmlinuz",
+      initrd: "/i/initrd",
     };
   return inputs;
 }
@@ -85,7 +99,13 @@ async function declare(
     operatorPlace,
     plan,
     mailboxes,
-  }: { operatorPlace?: OperatorPlace; plan?: RotationPlan; mailboxes?: Partial<MailboxFacts> } = {},
+    pair,
+  }: {
+    operatorPlace?: OperatorPlace;
+    plan?: RotationPlan;
+    mailboxes?: Partial<MailboxFacts>;
+    pair?: Pair;
+  } = {},
 ): Promise<Summary> {
   registered.length = 0;
   await pulumi.runtime.setMocks(
@@ -117,6 +137,11 @@ async function declare(
     mailboxes: planned(config, mailboxes),
     gandiToken: undefined,
     operatorPlace,
+    pair,
+    reach: async ({ address, hostKey }) => {
+      reached.push(`${address} ${hostKey}`);
+      return ENGINE;
+    },
   });
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
   await disconnect();
@@ -654,7 +679,7 @@ describe("a stack whose mail is signed by a second key", () => {
       ["semail1 example.test", "semail1-ed25519 example.test"],
     );
     assert.deepEqual(named("semail1-ed25519._domainkey.example.test-TXT").inputs.values, [
-      "v=DKIM1; k=ed25519; p=MIIB",
+      `v=DKIM1; k=ed25519; p=${RAW_KEY}`,
     ]);
   });
 
@@ -727,6 +752,60 @@ describe("the backup", () => {
       { volumeName: "semail-dev-backup-settings", containerPath: "/settings", readOnly: true },
     ]);
     assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
+  });
+});
+
+describe("a stack with a certificate of somebody else's", () => {
+  it("has every service read it, the key travelling as a secret, and none of the stack's own", async () => {
+    const files = { kind: "files", certificateFile: "/tls/chain.pem", keyFile: "/tls/key.pem" };
+    const pair = { certificate: "-----BEGIN CERTIFICATE-----\nbought\n", key: PRIVATE_KEY.toString() };
+    const summary = await declare({ domain: "example.test", certificates: files, users: {} }, { pair });
+    assert.equal(summary.certificates.kind, "files");
+    for (const name of ["mail-smtp-in", "mail-smtp-out", "mail-access"]) {
+      const { uploads } = named(`${name}-live-files`).inputs;
+      assert.ok(isSecret(uploads), "the files travel as a secret");
+      const contents = plain<{ content: unknown }[]>(uploads).map(({ content }) => plain<string>(content));
+      assert.deepEqual(contents, [pair.certificate, pair.key]);
+    }
+  });
+});
+
+describe("a stack on a VM of its own", () => {
+  const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWRIsTzN9x0T4pXTRnOy8dZyY0lOy8pJvZ6BzNf8b0Y";
+  const network = {
+    ...{ kind: "bridge", bridge: "br0", address: "192.0.2.25/24", gateway: "192.0.2.1" },
+    nameservers: ["192.0.2.53"],
+  };
+  const vm = { network, sshKeys: [key], identity: "/keys/mx" };
+  const host = { kind: "libvirt", vm, firewall: true };
+
+  it("has its engine where the VM is reached by the key that the stack made", async () => {
+    reached.length = 0;
+    await declare({ domain: "example.test", dns: { provider: "none" }, host, users: {} });
+    const shown = `192.0.2.25 ${opensshKey(RAW_KEY)}`;
+    assert.deepEqual(reached, [shown]);
+    assert.equal(named("host-engine").inputs.host, ENGINE);
+    const { name, folder, dataDisk, authorizedKeys } = named("vm-machine").inputs;
+    assert.deepEqual([name, folder], ["semail-dev", "/var/lib/libvirt/images/semail-dev/vm"]);
+    assert.equal(dataDisk, "/var/lib/libvirt/images/semail-dev/data.qcow2");
+    assert.deepEqual(authorizedKeys, [key]);
+    assert.equal(named("vm-data").inputs.deletable, false);
+  });
+
+  it("has the firewall set anew with each system, by the same way in", () => {
+    const { access, system } = named("host-firewall").inputs;
+    assert.deepEqual(access, {
+      ...{ address: "192.0.2.25", port: 22, user: "root", identity: "/keys/mx" },
+      hostKey: opensshKey(RAW_KEY),
+    });
+    assert.equal(system, "0123456789abcdef");
+  });
+
+  it("has no VM on another host", async () => {
+    reached.length = 0;
+    await declare({ domain: "example.test", users: {} });
+    assert.deepEqual(byType("LibvirtVm"), []);
+    assert.deepEqual(reached, []);
   });
 });
 

@@ -20,6 +20,7 @@ const args: MailVmArgs = {
     ...{ kind: "bridge", bridge: "br0", address: "192.0.2.25/24", gateway: "192.0.2.1" },
     nameservers: ["192.0.2.53"],
   },
+  ...{ edition: "", autostart: true, accelerator: "auto", bootSeconds: 300 },
   policy: { protect: true, keepVolumes: true },
 };
 
@@ -36,9 +37,8 @@ async function declare(change: Partial<MailVmArgs> = {}) {
         kernel: "/i/vmlinuz",
         initrd: "/i/initrd",
       };
-      const place = { address: "192.0.2.25", sshPort: 22, user: "root" };
       const outputs = name.endsWith("-key") ? key : name.endsWith("-image") ? image : {};
-      return { id: name, state: { ...inputs, ...outputs, ...(name.endsWith("-machine") ? place : {}) } };
+      return { id: name, state: { ...inputs, ...outputs } };
     },
     call: () => ({}),
   });

@@ -1,33 +1,67 @@
-/** A stack on a machine that is reached by ssh alone: refused, told what is missing, up, mail in and read, down. */
+/**
+ * A stack on a machine that is reached by ssh alone: refused, told what is missing, up, mail in and read; the machine
+ * lost, and another one in its place by two commands; down.
+ */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { OpMap } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
+import { Attribute, Change, Client } from "ldapts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planImages } from "../../stacks/image-plans.ts";
 import { buildModel } from "../../stacks/model.ts";
 import { ensureBaseImage } from "../../tools/bootstrap/base-image.ts";
+import { backup } from "../../tools/bootstrap/commands/backup.ts";
+import { up } from "../../tools/bootstrap/commands/up.ts";
 import { type Context, sayWith } from "../../tools/bootstrap/context.ts";
 import type { Engine } from "../../tools/bootstrap/engine.ts";
 import { type Purpose, stackEngine } from "../../tools/bootstrap/stack-engine.ts";
 import { openLab } from "../support/docker.ts";
-import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
+import { deliverAsStranger, loginOf, openImap, readMail } from "../support/mail.ts";
 import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { buildPlanned, type RemoteHost, shipImages, startRemoteHost } from "../support/remote-host.ts";
+import { type S3Store, startS3 } from "../support/s3.ts";
 
 const DOMAIN = "semail.test";
 const lab = openLab();
 let remote: RemoteHost;
 let project: TestProject;
 let keys: StackKeys;
+let store: S3Store;
+
+const changedPassword = "a password of her own";
 
 const hostKeys = (more: object = {}, over: object = {}): StackKeys => ({
   ...keys,
   host: { kind: "ssh", ssh: { ...remote.access, ...over }, ...more },
 });
 const changed = ({ same: _, ...rest }: OpMap = {}): OpMap => rest;
+
+/** Has the engine of the host at work, with all images that a build there would make from Debian's mirror. */
+async function equip(): Promise<string[]> {
+  const { context, engine, lines } = await open("update");
+  await ensureBaseImage(context, engine);
+  const { config } = parseConfig(hostKeys());
+  assert.ok(config);
+  const plans = await planImages(buildModel(config, { project: "semail", stack: "test" }));
+  await shipImages(lab.docker, engine.docker, await buildPlanned(lab.docker, plans));
+  return lines;
+}
+
+/** As she does it at the portal. */
+async function changePassword(from: string, to: string): Promise<void> {
+  const client = new Client({ url: `ldap://127.0.0.1:${(keys.ports as { ldap: number }).ldap}` });
+  try {
+    const dn = "uid=alice,ou=people,dc=semail,dc=test";
+    await client.bind(dn, from);
+    const modification = new Attribute({ type: "userPassword", values: [to] });
+    await client.modify(dn, new Change({ operation: "replace", modification }));
+  } finally {
+    await client.unbind();
+  }
+}
 
 /** What the program says when it is refused. */
 async function refusal(config: StackKeys): Promise<string> {
@@ -68,12 +102,18 @@ async function onHost(docker: Docker): Promise<string[]> {
 describe("a stack on a host that is reached by ssh", () => {
   before(async () => {
     remote = await startRemoteHost(lab);
+    store = await startS3();
     keys = {
       domain: DOMAIN,
       dns: { provider: "none" },
       ports: await stackPorts(),
       ...{ protect: false, keepVolumes: false },
       users: { alice: { name: "Alice Martin" } },
+      backup: {
+        ...{ enabled: true, keyId: store.keyId },
+        repository: `s3:http://${remote.neighbour}:${store.port}/snapshots`,
+      },
+      backupSecretKey: "not-looked-at",
     };
     project = await makeProject(hostKeys());
   });
@@ -81,6 +121,7 @@ describe("a stack on a host that is reached by ssh", () => {
     await project?.dispose();
     await lab.cleanup();
     await remote?.dispose();
+    await store?.close();
   });
 
   it("is refused, nothing being done, when another machine answers", async () => {
@@ -102,17 +143,10 @@ describe("a stack on a host that is reached by ssh", () => {
 
   it("comes up, the engine being started and the base image shipped", async () => {
     await project.configure(hostKeys({ install: true, firewall: true, address6: remote.address6 }));
-    const { context, engine, lines } = await open("update");
-    await ensureBaseImage(context, engine);
-    const said = lines.join("\n");
+    const said = (await equip()).join("\n");
     assert.match(said, /… starting the Docker engine of root@/);
     assert.match(said, /… having the Docker engine keep the addresses of IPv6 clients/);
     assert.match(said, /✓ host root@\S+ \(Docker engine [\s\S]*✓ base image \S+ \(shipped\)/);
-    const { config } = parseConfig(hostKeys());
-    assert.ok(config);
-    const plans = await planImages(buildModel(config, { project: "semail", stack: "test" }));
-    // What a build there would make; without a mirror of Debian's packages it can't.
-    await shipImages(lab.docker, engine.docker, await buildPlanned(lab.docker, plans));
     const { summary } = await project.stack.up({ suppressOutputs: true });
     assert.deepEqual(Object.keys(changed(summary.resourceChanges)), ["create"]);
   });
@@ -143,6 +177,36 @@ describe("a stack on a host that is reached by ssh", () => {
     assert.equal(engine.local, false);
     assert.ok((await onHost(engine.docker)).length > 10);
     assert.match(lines.join("\n"), /^✓ host root@\S+ \(Docker engine /);
+  });
+
+  it("is there again on another host by two commands when its own is lost, with mail, keys and passwords", async () => {
+    const before = await project.summary();
+    const login = loginOf(before, "alice");
+    const subject = `from ${remote.neighbour}`;
+    await changePassword(login.pass, changedPassword);
+    const own = { ...login, pass: changedPassword };
+    const source = await readMail(before, own, subject);
+    const { context } = await open("use");
+    const all = {
+      ...{ stack: "test", all: true, uids: [] },
+      ...{ folder: undefined, snapshot: undefined, from: undefined, output: undefined },
+    };
+    await backup(context, { ...all, action: "save" });
+    await remote.handle.remove();
+    await remote.dispose();
+    remote = await startRemoteHost(lab);
+    await project.configure(hostKeys({ install: true, firewall: true, address6: remote.address6 }));
+    await equip();
+    await up(context, { stack: "test", unlock: false, color: false, refresh: false });
+    await backup(context, { ...all, action: "restore" });
+    const after = await project.summary();
+    assert.notEqual(after.bind, before.bind);
+    assert.deepEqual([after.signing, after.ca], [before.signing, before.ca]);
+    assert.equal(await readMail(after, own, subject), source);
+    await assert.rejects(openImap(after, login));
+    const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject: "to the new one" };
+    assert.match(await deliverAsStranger(after, mail), /^250/);
+    assert.match(await readMail(after, own, "to the new one"), /to the new one/);
   });
 
   it("goes, and leaves nothing on the host", async () => {

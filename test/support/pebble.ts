@@ -16,6 +16,8 @@ export interface PebbleOptions {
   readonly validity?: number;
   /** Names for which it does not. */
   readonly blocked?: readonly string[];
+  /** Keys of the accounts that it knows, by their id, in base64url: then it takes no other (RFC 8555 section 7.3.4). */
+  readonly accounts?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -54,13 +56,13 @@ async function askRoots(handle: Handle): Promise<string> {
   return promise;
 }
 
-function config({ validity = 7_776_000, blocked = [] }: PebbleOptions): string {
+function config({ validity = 7_776_000, blocked = [], accounts }: PebbleOptions): string {
   return JSON.stringify({
     pebble: {
       ...{ listenAddress: "0.0.0.0:14000", managementListenAddress: "0.0.0.0:15000" },
       ...{ certificate: "/settings/tls.crt", privateKey: "/settings/tls.key" },
       ...{ httpPort: 5002, tlsPort: 5001, ocspResponderURL: "", keyAlgorithm: "ecdsa" },
-      externalAccountBindingRequired: false,
+      ...{ externalAccountBindingRequired: accounts !== undefined, externalAccountMACKeys: accounts ?? {} },
       domainBlocklist: blocked,
       retryAfter: { authz: 1, order: 1 },
       certificateValidityPeriod: validity,

@@ -70,9 +70,12 @@ async function start(context: Context, { systemd }: Machine): Promise<() => Prom
     await must(context, { file: "systemctl", args: ["start", "libvirtd"] }, fault);
   }
   const env = { ...context.env, PATH: `${context.env.PATH ?? ""}:/usr/sbin:/sbin` };
-  const children = (systemd ? [] : DAEMONS).map(([file, ...args]) =>
-    spawn(file, args, { stdio: "ignore", env }),
-  );
+  // Of a session of their own: they outlive this run unless it stops them, as VMs do.
+  const children = (systemd ? [] : DAEMONS).map(([file, ...args]) => {
+    const child = spawn(file, args, { stdio: "ignore", env, detached: true });
+    child.unref();
+    return child;
+  });
   const stop = async () => {
     for (const child of children.toReversed()) {
       if (child.exitCode === null && child.kill()) await once(child, "close");

@@ -7,6 +7,7 @@ import { down } from "./commands/down.ts";
 import { preview } from "./commands/preview.ts";
 import { queue } from "./commands/queue.ts";
 import { bench, check, crash, docs, fuzz } from "./commands/scripts.ts";
+import { secret } from "./commands/secret.ts";
 import { test } from "./commands/test.ts";
 import { testVm } from "./commands/test-vm.ts";
 import { trial } from "./commands/trial.ts";
@@ -114,6 +115,9 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
     case "backup":
       await backup(context, { ...backupOptions(values, positionals), stack: session.stack });
       return 0;
+    case "secret":
+      await secret(context, { stack: session.stack, name: positionals[0] ?? "" });
+      return 0;
     case "queue":
       return queue(context, { stack: session.stack, words: [...positionals, ...deskFlags(values)] });
     case "doctor":
@@ -129,7 +133,7 @@ async function dispatch(context: Context, name: Name, args: string[]): Promise<n
         unit: flag("unit"),
       });
     case "test:vm":
-      return testVm(context);
+      return testVm(context, positionals);
     case "fuzz":
       return fuzz(context, {
         seconds: wholeNumber(values.seconds, "seconds"),

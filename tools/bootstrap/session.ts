@@ -3,16 +3,18 @@ import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
 import type { Engine } from "./engine.ts";
 import { Fault } from "./fault.ts";
+import { ensureLibvirt } from "./libvirt.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
 import { keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
-import { type Purpose, stackEngine } from "./stack-engine.ts";
+import { engineIfThere, hostOf, type Purpose } from "./stack-engine.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
 /** Everything that a command on a stack works with. */
 export interface Session {
-  readonly engine: Engine;
+  /** Undefined when it is that of a VM which isn't there, or doesn't answer. */
+  readonly engine: Engine | undefined;
   readonly stack: Stack;
   readonly pulumi: Pulumi;
 }
@@ -46,16 +48,27 @@ export async function openSession(
   // First what costs nothing to find wrong.
   const stack = openStack(context, options.stack);
   check?.(stack);
-  const engine = await stackEngine(context, stack, purpose);
-  await ensureBaseImage(context, engine);
+  if (purpose === "update" && hostOf(stack).plan.vm) await ensureLibvirt(context);
+  const engine = await engineIfThere(context, stack, purpose);
+  if (engine) await ensureBaseImage(context, engine);
   const path = await ensurePulumi(context);
   const env = pulumiEnv({ ...context, env: path }, stack);
   const pulumi = pulumiFor(context, stack, { env, color: options.color });
   await selectStack(context, stack, pulumi);
   if (options.unlock && !stack.backend) await pulumi.query(["cancel", "--yes", "--stack", stack.name]);
   clearLocks(context, stack, options.unlock);
-  await settlePending(context, { engine, stack, pulumi });
+  // What it half made is looked for by the next command that reaches the engine.
+  if (engine) await settlePending(context, { engine, stack, pulumi });
   return { engine, stack, pulumi };
+}
+
+/** Pulumi on a stack, which is made if there is none of that name; without its engine. */
+export async function openPulumi(context: Context, name: string): Promise<Pick<Session, "stack" | "pulumi">> {
+  const stack = openStack(context, name);
+  const env = pulumiEnv({ ...context, env: await ensurePulumi(context) }, stack);
+  const pulumi = pulumiFor(context, stack, { env, color: false });
+  await selectStack(context, stack, pulumi);
+  return { stack, pulumi };
 }
 
 /** What a stack's last update said of it: needs neither engine nor lock, and changes nothing. */

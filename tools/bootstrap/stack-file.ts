@@ -37,6 +37,26 @@ export function hasSecretsKeys(text: string): boolean {
   return topLevel(text, "the kept stack file").size > 0;
 }
 
+/** The encrypted value of `key` in a stack file. */
+export function secretOf(text: string, key: string): string {
+  const value: unknown = parseDocument(text).getIn(["config", key, "secure"]);
+  if (typeof value === "string") return value;
+  throw new Fault(`Pulumi did not encrypt ${key}.`, "See `npm run preview`, then run this again.");
+}
+
+/** The stack file with the encrypted value `secure` at `key`; everything else as its author wrote it. */
+export function putSecret(committed: { name: string; text: string }, key: string, secure: string): string {
+  const document = parseDocument(committed.text);
+  const [error] = document.errors;
+  if (error || !isMap(document.get("config")))
+    throw new Fault(
+      `${committed.name} has no config that can be written to${error ? `: ${error.message}` : ""}.`,
+      "Correct it, then run this again.",
+    );
+  document.setIn(["config", key], document.createNode({ secure }));
+  return document.toString({ lineWidth: 0 });
+}
+
 /** Stack names as Pulumi and Docker names both take them. */
 export function checkStackName(name: string): string {
   if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(name)) return name;

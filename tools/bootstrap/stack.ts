@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { type Context, type Env, stateFolder } from "./context.ts";
@@ -28,6 +37,13 @@ export interface Stack {
 export function writePrivate(path: string, text: string): void {
   const part = `${path}.${process.pid}`;
   writeFileSync(part, text, { mode: 0o600 });
+  renameSync(part, path);
+}
+
+/** Writes in one step, with the rights that the file has. */
+export function writeShared(path: string, text: string): void {
+  const part = `${path}.${process.pid}`;
+  writeFileSync(part, text, { mode: statSync(path).mode & 0o777 });
   renameSync(part, path);
 }
 

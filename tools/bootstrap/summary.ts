@@ -33,7 +33,7 @@ export const Summary = z.object({
   /** Names of the services, and who issues the certificate for them. */
   hostnames: z.object({ smtp: z.string(), imap: z.string() }).optional(),
   certificates: z
-    .object({ kind: z.enum(["own", "acme"]), roots: z.array(z.string()) })
+    .object({ kind: z.enum(["own", "acme", "files"]), roots: z.array(z.string()) })
     .default({ kind: "own", roots: [] }),
   showPasswords: z.boolean().default(false),
 });
@@ -45,8 +45,8 @@ export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Whether a public authority issues the certificate: for names alone, not for addresses. */
-const isPublic = ({ certificates }: Summary): boolean => certificates.kind === "acme";
+/** Whether another authority issues the certificate: for names alone, not for addresses. */
+const isPublic = ({ certificates }: Summary): boolean => certificates.kind !== "own";
 
 /** Whether a program must be told whom to trust. */
 const needsCa = (summary: Summary): boolean =>

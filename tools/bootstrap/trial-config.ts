@@ -1,6 +1,6 @@
 /** The stack file of a trial: the same system on one machine, without a secret. Pure. */
-import { isIPv4 } from "node:net";
 import { isMap, parseDocument, type YAMLMap } from "yaml";
+import { readHost } from "../../stacks/check-config.ts";
 import { Fault } from "./fault.ts";
 
 /** What Pulumi writes into a stack file that it encrypts values of. */
@@ -46,11 +46,10 @@ export function trialConfig(name: string, like: { name: string; text: string } |
 }
 
 /** What the records say of the host, wherever it is. */
-function recordedAddresses({ address, address6, ssh }: Record<string, unknown>): Record<string, unknown> {
-  const reached = typeof ssh === "object" && ssh !== null && "address" in ssh ? String(ssh.address) : "";
-  const known = address ?? (isIPv4(reached) ? reached : undefined);
+function recordedAddresses(host: Record<string, unknown>): Record<string, unknown> {
+  const { address, address6 } = readHost({ host })?.plan ?? host;
   return {
-    ...(known === undefined ? {} : { address: known }),
+    ...(address === undefined ? {} : { address }),
     ...(address6 === undefined ? {} : { address6 }),
   };
 }
@@ -65,7 +64,7 @@ function change(
   config.set(key, next(value));
 }
 
-/** Takes out every value that `pulumi config set --secret` wrote: nothing here can read it. */
+/** Takes out every value that `npm run secret` wrote: nothing here can read it. */
 function dropSecrets(map: YAMLMap): void {
   for (const { key, value } of [...map.items]) {
     if (!isMap(value)) continue;

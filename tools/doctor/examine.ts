@@ -236,7 +236,7 @@ async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: Exami
   if (port === undefined) return [];
   const host = reachedAt(stack);
   // Senders don't know the stack's own authority.
-  const ca = [...certificates.roots, ...(certificates.kind === "acme" ? [] : [stack.ca])];
+  const ca = [...certificates.roots, ...(certificates.kind === "own" ? [stack.ca] : [])];
   const places = stack.domains.map((zone) => ({ zone, host, port, ca, wanted, timeoutMs }));
   return (await Promise.all(places.map(fetchPolicy))).map(checkPolicy);
 }

@@ -33,7 +33,7 @@ export const StackFacts = z.object({
   ca: z.string(),
   /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
   certificates: z
-    .object({ kind: z.enum(["own", "acme"]), roots: z.array(z.string()) })
+    .object({ kind: z.enum(["own", "acme", "files"]), roots: z.array(z.string()) })
     .default({ kind: "own", roots: [] }),
 });
 export type StackFacts = z.infer<typeof StackFacts>;

@@ -16,7 +16,7 @@ export interface HostAccess {
 export const ALIAS = "semail-host";
 /** Files in the folder that ssh is started in: their names are short, since the path of a socket has to be. */
 export const CONFIG = "config";
-const KNOWN_HOSTS = "known_hosts";
+export const KNOWN_HOSTS = "known_hosts";
 /** The engine's socket, as it is found on this machine. */
 export const SOCKET = "docker.sock";
 /** Seconds for which the connection stays after its last user: what is deleted last goes after the program. */

@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +12,7 @@ import {
   ALIAS,
   CONFIG,
   type HostAccess,
+  KNOWN_HOSTS,
   portForward,
   SOCKET,
   STAYS_SECONDS,
@@ -71,6 +72,13 @@ export async function connect(access: HostAccess, options: ConnectOptions): Prom
       runScript(folder, { script, shell: sudo ? "exec sudo -n sh -s" : "exec sh -s" }, signal),
     close: () => lease.kill(),
   };
+}
+
+/** The host key by which the last connection from `folder` went; undefined when there was none yet. */
+export function lastHostKey(folder: string): string | undefined {
+  const path = join(folder, KNOWN_HOSTS);
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  return text.startsWith(`${ALIAS} `) ? text.slice(ALIAS.length).trim() : undefined;
 }
 
 /** Logs in by a connection of its own, to see that one can. Throws a Fault. */

@@ -1,5 +1,6 @@
 /** The operations of HostFirewall; loaded by the shim when one runs. */
 import { join } from "node:path";
+import { Fault } from "../../../tools/bootstrap/fault.ts";
 import { nameOf } from "../../../tools/remote/access.ts";
 import { type Connection, connect, logIn } from "../../../tools/remote/connection.ts";
 import { type HostFacts, readSurvey, SURVEY } from "../../../tools/remote/survey.ts";
@@ -41,12 +42,17 @@ export async function read(id: string, props: Props) {
   });
 }
 
-/** Takes the rules away; that there are none is fine. */
+/** Takes the rules away; that there are none is fine. So is a host that is lost, or let go of: it keeps its own. */
 async function remove(_id: string, props: Props): Promise<void> {
   const inputs = Inputs.parse(props);
-  await onHost(inputs, async (host) => {
-    await must(host, removal(inputs.stack), "its firewall can't be removed");
-  });
+  try {
+    await onHost(inputs, async (host) => {
+      await must(host, removal(inputs.stack), "its firewall can't be removed");
+    });
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    console.log(`${error.message} Its firewall stays as it is.`);
+  }
 }
 
 export { remove as delete };
@@ -57,8 +63,14 @@ interface Host {
   asRoot(script: string): ReturnType<Connection["run"]>;
 }
 
+/**
+ * Of its own: the host may be one that the stack moves away from, whose engine must not be found in the place of the
+ * other's.
+ */
+const folderOf = ({ folder }: Inputs): string => join(process.cwd(), folder, "firewall");
+
 async function onHost<T>(inputs: Inputs, work: (host: Host) => Promise<T>): Promise<T> {
-  const connection = await connect(inputs.access, { folder: join(process.cwd(), inputs.folder), ports: [] });
+  const connection = await connect(inputs.access, { folder: folderOf(inputs), ports: [] });
   try {
     const facts = readSurvey((await connection.run(SURVEY)).stdout);
     if (!facts) throw new Error(`${nameOf(inputs.access)} doesn't tell what it is like`);
@@ -72,7 +84,7 @@ async function onHost<T>(inputs: Inputs, work: (host: Host) => Promise<T>): Prom
 async function enforce(inputs: Inputs, host: Host): Promise<void> {
   await must(host, apply(inputs.stack, rulesOf(inputs, host.facts.ssh)), "its firewall can't be set");
   // Not through the connection that is there: that one stays open whatever the rules are.
-  await logIn(inputs.access, join(process.cwd(), inputs.folder));
+  await logIn(inputs.access, folderOf(inputs));
   await must(host, PROVE, "its firewall can't be kept");
 }
 

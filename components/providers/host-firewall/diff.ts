@@ -19,6 +19,8 @@ export const shape = {
   folder: z.string().min(1),
   /** TCP ports that everybody may reach. */
   ports: z.array(Port).min(1),
+  /** Names the host's system, where that may be replaced: a new one has no rules. */
+  system: z.string().optional(),
 };
 
 /** Inputs after check. */
@@ -33,7 +35,7 @@ export function compare(olds: Record<string, unknown>, news: Record<string, unkn
     ...changedKeys(["stack"], olds, news),
     ...(address(olds) === address(news) ? [] : ["access"]),
   ];
-  const rest = changedKeys(["access", "folder", "ports"], olds, news);
+  const rest = changedKeys(["access", "folder", "ports", "system"], olds, news);
   return { changes: replaces.length + rest.length > 0, replaces, deleteBeforeReplace: true };
 }
 

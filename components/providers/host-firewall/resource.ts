@@ -11,6 +11,8 @@ export interface HostFirewallArgs {
   folder: pulumi.Input<string>;
   /** TCP ports that everybody may reach. */
   ports: pulumi.Input<number[]>;
+  /** Names the host's system, where that may be replaced: a new one has no rules. */
+  system?: pulumi.Input<string> | undefined;
 }
 
 const provider = shim("components/providers/host-firewall/crud.ts");

@@ -10,19 +10,43 @@ const forward = z.strictObject({
   guestPort: port,
 });
 
+const ADDRESS = "must be an address with its prefix, such as 192.0.2.25/24";
+const ADDRESS6 = "must be an address with its prefix, such as 2001:db8::25/64";
+
 /** Addresses that the guest has for good: nothing asks who got which lease. */
 const fixed = {
-  address: z.cidrv4("must be an address with its prefix, such as 192.0.2.25/24"),
-  gateway: z.ipv4(),
-  address6: z.cidrv6("must be an address with its prefix, such as 2001:db8::25/64").optional(),
-  gateway6: z.ipv6().optional(),
-  nameservers: z.array(z.union([z.ipv4(), z.ipv6()])).min(1, "at least one name server"),
+  address: z
+    .cidrv4(ADDRESS)
+    .describe(
+      "The VM's IPv4 address with its prefix, such as `192.0.2.25/24`; outside of what DHCP gives away.",
+    ),
+  gateway: z.ipv4("must be an IPv4 address").describe("The router's IPv4 address there."),
+  address6: z.cidrv6(ADDRESS6).optional().describe("As `address`, for IPv6."),
+  gateway6: z.ipv6("must be an IPv6 address").optional().describe("As `gateway`, for IPv6."),
+  nameservers: z
+    .array(z.union([z.ipv4(), z.ipv6()], "must be an IP address"))
+    .min(1, "at least one name server")
+    .describe("Addresses of the name servers that the VM asks for Debian's mirror and the registry."),
 };
 
 /** A bridge's or network's name: goes into XML and command lines. */
 const deviceName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "must be the name of a bridge or network");
+
+/** Beside this machine, on one of its bridges. */
+export const BridgeNetwork = z.strictObject({
+  kind: z.literal("bridge").describe("`bridge`: on a bridge of this machine, with an address of its own."),
+  bridge: deviceName.describe("The bridge, such as `br0`."),
+  ...fixed,
+});
+
+/** On a network that libvirt keeps. */
+export const LibvirtNetwork = z.strictObject({
+  kind: z.literal("network").describe("`network`: on a network of libvirt's."),
+  network: deviceName.describe("The network, such as `default`."),
+  ...fixed,
+});
 
 export const Network = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -36,8 +60,8 @@ export const Network = z.discriminatedUnion("kind", [
         "must forward a port to 22 (ssh)",
       ),
   }),
-  z.strictObject({ kind: z.literal("network"), network: deviceName, ...fixed }),
-  z.strictObject({ kind: z.literal("bridge"), bridge: deviceName, ...fixed }),
+  LibvirtNetwork,
+  BridgeNetwork,
 ]);
 export type Network = z.output<typeof Network>;
 
@@ -49,7 +73,8 @@ export function sshPlace(network: Network): { address: string; port: number } {
   return { address: to.address, port: to.hostPort };
 }
 
-const bare = (cidr: string): string => cidr.slice(0, cidr.indexOf("/"));
+/** The address of an address with its prefix. */
+export const bare = (cidr: string): string => cidr.slice(0, cidr.indexOf("/"));
 
 /** qemu's user-mode network is always this one. */
 const USER_MODE = { address: "10.0.2.15/24", gateway: "10.0.2.2", nameservers: ["10.0.2.3"] };

@@ -21,6 +21,13 @@ export interface BackupSite {
   configure(settings: Partial<BackupSettings>): Promise<void>;
 }
 
+interface BackupArgs {
+  readonly prefix: string;
+  readonly root: string;
+  /** Where the directory is written, if there is one. */
+  readonly ldapPort?: () => number;
+}
+
 const MOUNT = "rw,noexec,nosuid,nodev";
 
 /** The image, built as the stack builds it. */
@@ -40,8 +47,8 @@ async function buildImage(lab: Lab): Promise<string> {
 }
 
 /** Makes the pattern of the jobs under the names of the stack `prefix`. */
-export async function openBackup(lab: Lab, options: { prefix: string; root: string }): Promise<BackupSite> {
-  const { prefix, root } = options;
+export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupSite> {
+  const { prefix, root, ldapPort = () => 0 } = options;
   const { docker, labels } = lab;
   const image = await buildImage(lab);
   const repository = await lab.volume();
@@ -99,7 +106,8 @@ export async function openBackup(lab: Lab, options: { prefix: string; root: stri
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
       const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined };
-      await work(context, { docker, prefix, signal }, { ...all, ...none, action, ...more }, kept);
+      const place = { docker, prefix, signal, ldapPort: ldapPort() };
+      await work(context, place, { ...all, ...none, action, ...more }, kept);
       return lines;
     },
   };

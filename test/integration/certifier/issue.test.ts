@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openLab } from "../../support/docker.ts";
-import { type Entry, NAMES, openSite, type Site, TOKEN, untilLogged, ZONE } from "./site.ts";
+import { ACCOUNT_KEY, type Entry, NAMES, openSite, type Site, TOKEN, untilLogged, ZONE } from "./site.ts";
 
 const lab = openLab();
 after(() => lab.cleanup());
@@ -114,6 +114,17 @@ describe("an authority that issues", () => {
   });
 });
 
+describe("an authority that takes known accounts alone", () => {
+  it("issues to an account that is bound to one that it knows", async () => {
+    const site = await openSite(lab, { accounts: { "kid-1": ACCOUNT_KEY } });
+    const certifier = await site.start({ eab: { keyId: "kid-1", keyFile: "/settings/eab.key" } });
+    await untilLogged(lab, certifier, is("certificate.issued"));
+    const { certificate } = await site.served();
+    assert.deepEqual(namesOf(certificate).toSorted(), NAMES.toSorted());
+    assert.ok(!(await certifier.logs()).includes(ACCOUNT_KEY));
+  });
+});
+
 interface Failure {
   readonly site?: Parameters<typeof openSite>[1];
   readonly settings?: Parameters<Site["start"]>[0];
@@ -142,6 +153,19 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     code: ["dns", "unauthorized"],
     reason: /the authority says of \S+semail\.test/,
     remedy: /delegated to the name servers/,
+  },
+  "an account that the authority doesn't know": {
+    site: { accounts: { "kid-1": ACCOUNT_KEY } },
+    code: ["externalAccountRequired"],
+    reason: /external account binding/i,
+    remedy: /certificates\.eabKeyId and the secret semail:eabKey/,
+  },
+  "an account that the authority knows by another key": {
+    site: { accounts: { "kid-1": ACCOUNT_KEY.toLowerCase() } },
+    settings: { eab: { keyId: "kid-1", keyFile: "/settings/eab.key" } },
+    code: ["unauthorized", "malformed", "refused"],
+    reason: /\S/,
+    remedy: /\S/,
   },
   "an authority that nobody knows": {
     settings: { roots: [] },

@@ -33,10 +33,13 @@ export interface Site {
   texts(name: string): Promise<string[]>;
 }
 
-interface SiteOptions extends Pick<PebbleOptions, "validity" | "blocked" | "env"> {
+interface SiteOptions extends Pick<PebbleOptions, "validity" | "blocked" | "accounts" | "env"> {
   /** Whom Pebble asks instead of the stack's name server. */
   readonly authorityDns?: string;
 }
+
+/** As an authority gives it out with the id of an account. */
+export const ACCOUNT_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
 async function buildImages(lab: Lab): Promise<Record<"certifier" | "livedns", string>> {
   const { images, portal, backup } = StackConfig.parse({ domain: ZONE });
@@ -117,7 +120,7 @@ export async function openSite(lab: Lab, options: SiteOptions = {}): Promise<Sit
           "dns-token": token,
           "tls.crt": own.certificate,
           "tls.key": own.key,
-          "eab.key": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+          "eab.key": ACCOUNT_KEY,
         },
         env: { SETTINGS_VERSION: "1" },
         volumes: { "/certificates": volume },

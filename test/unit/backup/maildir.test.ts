@@ -80,7 +80,7 @@ describe("the snapshot that is meant", () => {
 
 describe("a failed restic", () => {
   const cases = [
-    [12, "", /password does not open the repository \/r/, /semail:backupPassword/],
+    [12, "", /password does not open the repository \/r/, /npm run secret -- backupPassword/],
     [10, "", /no repository at \/r yet/, /save --all/],
     [11, "", /Another backup works/, /Try again/],
     [

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { checkStackName, hasSecretsKeys, mergeStackFile } from "../../../tools/bootstrap/stack-file.ts";
+import {
+  checkStackName,
+  hasSecretsKeys,
+  mergeStackFile,
+  putSecret,
+  secretOf,
+} from "../../../tools/bootstrap/stack-file.ts";
 
 const committed = (text: string) => ({ name: "Pulumi.dev.yaml", text });
 const salt = "encryptionsalt: v1:abc=:v1:def:ghi==\n";
@@ -68,3 +74,25 @@ for (const name of ["dev", "pr-12", "0", "a".repeat(31)]) {
 for (const name of ["", "-x", "Dev", "a b", "../x", "a".repeat(32), "a_b", "--yes"]) {
   test(`"${name}" can't be a stack`, () => assert.throws(() => checkStackName(name), { name: "Fault" }));
 }
+
+test("a secret is put into a stack file, and everything else stays as its author wrote it", () => {
+  const text = `# Ours.
+config:
+  semail:domain: a.test # the only one
+  semail:users:
+    alice: { name: "Alice, a name that is long enough to be folded by whoever folds lines at eighty signs" }
+`;
+  const committed = { name: "Pulumi.prod.yaml", text };
+  const once = putSecret(committed, "semail:gandiToken", "v1:abc");
+  assert.equal(once, `${text}  semail:gandiToken:\n    secure: v1:abc\n`);
+  const twice = putSecret({ ...committed, text: once }, "semail:gandiToken", "v1:def");
+  assert.equal(twice, once.replace("v1:abc", "v1:def"));
+  assert.equal(secretOf(twice, "semail:gandiToken"), "v1:def");
+});
+
+test("a stack file without a config is not written to", () => {
+  for (const text of ["", "a: 1\n", "config: [\n"])
+    assert.throws(() => putSecret({ name: "Pulumi.x.yaml", text }, "semail:eabKey", "v1:a"), {
+      message: /^Pulumi\.x\.yaml has no config/,
+    });
+});

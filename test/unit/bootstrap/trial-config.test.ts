@@ -38,6 +38,7 @@ config:
 `);
   assert.doesNotMatch(text, /secure|xyz|abc/);
   assert.deepEqual(top, ["config"]);
+  assert.ok(config.host.kind === "local");
   assert.equal(config.host.bind, "127.0.0.1");
   assert.equal(config.host.address, "192.0.2.1");
   assert.deepEqual([config.dns.provider, config.dns.spf], ["dev", "merge"]);
@@ -66,10 +67,15 @@ test("a file without a config is named, with the remedy", () => {
 
 test("a trial like a stack far away is on this machine, with the records of that one", () => {
   const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWRIsTzN9x0T4pXTRnOy8dZyY0lOy8pJvZ6BzNf8b0Y";
-  const host = (address: string, more = "") =>
-    checked(
-      `config:\n  semail:domain: a.test\n  semail:host: { kind: ssh, ssh: { address: ${address}, hostKey: "${key}" }${more} }\n`,
-    ).config.host;
-  for (const one of [host("192.0.2.1"), host("mx.a.test", ", address: 192.0.2.1, firewall: true")])
+  const host = (yaml: string) =>
+    checked(`config:\n  semail:domain: a.test\n  semail:host: { ${yaml} }\n`).config.host;
+  const ssh = (address: string) => `kind: ssh, ssh: { address: ${address}, hostKey: "${key}" }`;
+  const network =
+    "kind: bridge, bridge: br0, address: 192.0.2.1/24, gateway: 192.0.2.9, nameservers: [192.0.2.9]";
+  for (const one of [
+    host(ssh("192.0.2.1")),
+    host(`${ssh("mx.a.test")}, address: 192.0.2.1, firewall: true`),
+    host(`kind: libvirt, vm: { network: { ${network} }, sshKeys: ["${key}"] }`),
+  ])
     assert.deepEqual(one, { kind: "local", bind: "127.0.0.1", address: "192.0.2.1" });
 });

@@ -43,7 +43,10 @@ describe("certificates of a public authority are refused, before any resource, w
       acme({ roots: ["/etc/root.pem"] }),
       /^certificates\.roots\.0: must be a certificate in PEM$/,
     ],
-    "a kind that nobody knows": [acme({ kind: "bought" }), /^certificates\.kind: must be one of own, acme$/],
+    "a kind that nobody knows": [
+      acme({ kind: "bought" }),
+      /^certificates\.kind: must be one of own, acme, files$/,
+    ],
   };
   for (const [name, [raw, wanted]] of Object.entries(cases))
     it(name, () => {
@@ -70,4 +73,40 @@ describe("certificates of a public authority are taken with", () => {
 
 it("the stack's own authority needs nothing of all that", () => {
   assert.deepEqual(problemsOf({ domain: "example.org", certificates: { kind: "own" } }), []);
+});
+
+describe("a certificate out of files is refused, before any resource, with", () => {
+  const pair = { certificateFile: "/etc/tls/chain.pem", keyFile: "~/tls/key.pem" };
+  const files = (more: object, top: object = {}) => ({
+    ...{ domain: "example.org", certificates: { kind: "files", ...more } },
+    ...top,
+  });
+  const cases: Record<string, [Record<string, unknown>, RegExp]> = {
+    "no word of the key": [
+      files({ certificateFile: pair.certificateFile }),
+      /^certificates\.keyFile: is missing: certificates\.kind files reads it$/,
+    ],
+    "a path that depends on where one stands": [
+      files({ ...pair, certificateFile: "chain.pem" }),
+      /^certificates\.certificateFile: must be an absolute path/,
+    ],
+    "TLSA records that another key would make wrong": [
+      files(pair, { dns: { ...dns, signed: true } }),
+      /^dns\.signed: needs certificates\.kind own or acme/,
+    ],
+    "another kind, which would not look at them": [
+      { domain: "example.org", certificates: pair },
+      /^certificates\.certificateFile: is for certificates\.kind files$/,
+    ],
+  };
+  for (const [name, [raw, wanted]] of Object.entries(cases))
+    it(name, () => {
+      const problems = problemsOf(raw);
+      assert.ok(
+        problems.some((problem) => wanted.test(problem)),
+        problems.join("\n"),
+      );
+    });
+
+  it("nothing, where both are named", () => assert.deepEqual(problemsOf(files(pair)), []));
 });

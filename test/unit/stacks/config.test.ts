@@ -212,7 +212,8 @@ describe("a stack config", () => {
   it("passes when it is right, with defaults filled in", () => {
     const { config, problems } = parseConfig(base);
     assert.deepEqual(problems, []);
-    assert.equal(config?.host.bind, "127.0.0.1");
+    assert.ok(config?.host.kind === "local");
+    assert.equal(config.host.bind, "127.0.0.1");
     assert.equal(config?.ports.smtp, 25);
     assert.equal(config?.protect, true);
   });

@@ -5,6 +5,13 @@ import { buildModel } from "../../../stacks/model.ts";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBWRIsTzN9x0T4pXTRnOy8dZyY0lOy8pJvZ6BzNf8b0Y";
 const ssh = { address: "192.0.2.25", hostKey: KEY };
+const bridge = {
+  ...{ kind: "bridge", bridge: "br0", address: "192.0.2.25/24", gateway: "192.0.2.1" },
+  nameservers: ["192.0.2.53"],
+};
+const libvirt = (vm: object) => ({
+  host: { kind: "libvirt", vm: { network: bridge, sshKeys: [`${KEY} you@example.org`], ...vm } },
+});
 const base = { domain: "example.org", users: { alice: { name: "Alice" } } };
 
 const problemsOf = (raw: object) =>
@@ -19,7 +26,7 @@ function planOf(host: object | undefined) {
 
 describe("a host that can't be is refused:", () => {
   const cases: readonly (readonly [name: string, raw: object, problem: RegExp])[] = [
-    ["of no known kind", { host: { kind: "cloud" } }, /^host\.kind: must be one of local, ssh/],
+    ["of no known kind", { host: { kind: "cloud" } }, /^host\.kind: must be one of local, ssh, libvirt/],
     ["far away, with no way to it", { host: { kind: "ssh" } }, /^host\.ssh: is missing$/],
     [
       "without its key, whose command is told",
@@ -61,6 +68,53 @@ describe("a host that can't be is refused:", () => {
       { host: { kind: "ssh", ssh }, portal: { enabled: true } },
       /^portal\.enabled: needs host\.kind local/,
     ],
+    ["that is a VM without a word on it", { host: { kind: "libvirt" } }, /^host\.vm: is missing$/],
+    ["that nobody may log in to", libvirt({ sshKeys: [] }), /^host\.vm\.sshKeys: at least one/],
+    [
+      "with a private key in place of the public one",
+      libvirt({ sshKeys: ["-----BEGIN OPENSSH PRIVATE KEY-----"] }),
+      /^host\.vm\.sshKeys\.0: must be a line of a \.pub file/,
+    ],
+    [
+      "whose memory is no size",
+      libvirt({ memory: "2" }),
+      /^host\.vm\.memory: must be a whole number of MB, 768MB/,
+    ],
+    [
+      "with half a gigabyte of disk",
+      libvirt({ dataDisk: "1.5GB" }),
+      /^host\.vm\.dataDisk: must be a whole number of GB/,
+    ],
+    [
+      "in a folder that would be read as something else in XML",
+      libvirt({ folder: "/srv/a&b" }),
+      /^host\.vm\.folder: must be an absolute path/,
+    ],
+    [
+      "on a bridge without its prefix",
+      libvirt({ network: { ...bridge, address: "192.0.2.25" } }),
+      /^host\.vm\.network\.address: must be an address with its prefix/,
+    ],
+    [
+      "on no known kind of network",
+      libvirt({ network: { kind: "wifi" } }),
+      /^host\.vm\.network\.kind: must be one of bridge, network, user/,
+    ],
+    [
+      "that nobody outside reaches, without the address of its records",
+      libvirt({ network: { kind: "user", sshPort: 2222 } }),
+      /^host\.address: is missing/,
+    ],
+    [
+      "with a port for sshd that is a service's",
+      libvirt({ network: { kind: "user", sshPort: 587 } }),
+      /^host\.vm\.network\.sshPort: 587 is already ports\.submission$/,
+    ],
+    [
+      "that is a VM, with a portal whose operator would have no checkout",
+      { ...libvirt({}), portal: { enabled: true } },
+      /^portal\.enabled: needs host\.kind local/,
+    ],
     ["on this machine, with a key of another kind", { host: { ssh } }, /^host\.ssh: is not a known key$/],
   ];
   for (const [name, raw, problem] of cases)
@@ -78,7 +132,7 @@ describe("the plan of a host", () => {
     const { host, network } = planOf(undefined);
     assert.deepEqual(host, {
       ...{ kind: "local", binds: ["127.0.0.1"], reach: "127.0.0.1" },
-      ...{ address: undefined, address6: undefined, remote: undefined },
+      ...{ address: undefined, address6: undefined, remote: undefined, vm: undefined },
     });
     assert.equal(network.front6, undefined);
   });
@@ -89,9 +143,10 @@ describe("the plan of a host", () => {
       ...{ kind: "ssh", binds: ["0.0.0.0"], reach: "192.0.2.25" },
       ...{ address: "192.0.2.25", address6: undefined },
       remote: {
-        access: { ...ssh, port: 2222, user: "root", identity: "~/.ssh/mx" },
+        login: { ...ssh, port: 2222, user: "root", identity: "~/.ssh/mx" },
         ...{ install: false, firewall: false },
       },
+      vm: undefined,
     });
   });
 
@@ -105,6 +160,41 @@ describe("the plan of a host", () => {
 
   it("takes a host key as ssh-keyscan and .pub files write it", () => {
     for (const hostKey of [`mx.example.org ${KEY}`, `${KEY} root@mx`, ` ${KEY}\n`])
-      assert.equal(planOf({ kind: "ssh", ssh: { ...ssh, hostKey } }).host.remote?.access.hostKey, KEY);
+      assert.equal(planOf({ kind: "ssh", ssh: { ...ssh, hostKey } }).host.remote?.login.hostKey, KEY);
+  });
+
+  it("has a VM on a bridge be a host with that address, whose key the stack makes", () => {
+    const { host, records } = planOf(libvirt({ identity: "~/.ssh/mx", memory: "3GB" }).host);
+    const { vm, ...rest } = host;
+    assert.deepEqual(rest, {
+      ...{
+        kind: "libvirt",
+        binds: ["0.0.0.0"],
+        reach: "192.0.2.25",
+        address: "192.0.2.25",
+        address6: undefined,
+      },
+      remote: {
+        login: { address: "192.0.2.25", port: 22, user: "root", identity: "~/.ssh/mx", hostKey: undefined },
+        ...{ install: false, firewall: false },
+      },
+    });
+    assert.deepEqual([vm?.memoryMiB, vm?.systemGiB, vm?.dataGiB, vm?.name], [3072, 8, 32, undefined]);
+    assert.deepEqual(vm?.network, bridge);
+    assert.ok(records.some(({ type, values }) => type === "A" && values[0] === "192.0.2.25"));
+    const six = { ...bridge, address6: "2001:db8::25/64" };
+    assert.deepEqual(planOf(libvirt({ network: six }).host).host.binds, ["0.0.0.0", "::"]);
+  });
+
+  it("forwards each port that is published to a VM behind this machine, and none of loopback's", () => {
+    const network = { kind: "user", sshPort: 2222 };
+    const { host } = planOf({ ...libvirt({ network }).host, address: "192.0.2.1" });
+    assert.equal(host.reach, "127.0.0.1");
+    assert.deepEqual([host.remote?.login.address, host.remote?.login.port], ["127.0.0.1", 2222]);
+    const forwards = host.vm?.network.kind === "user" ? host.vm.network.forwards : [];
+    assert.deepEqual(
+      forwards.map(({ hostPort, guestPort }) => `${hostPort}:${guestPort}`),
+      ["2222:22", "25:25", "587:587", "465:465", "143:143", "993:993", "4190:4190"],
+    );
   });
 });

@@ -6,7 +6,10 @@ const count = z.int().min(0);
 
 export const JobEvent = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("progress"), share: z.number().min(0).max(1) }),
-  z.object({ kind: z.literal("saved"), id: text, messages: count, bytes: count, addedBytes: count }),
+  z.object({
+    ...{ kind: z.literal("saved"), id: text, messages: count, entries: count.optional() },
+    ...{ bytes: count, addedBytes: count },
+  }),
   z.object({
     ...{ kind: z.literal("snapshot"), id: text, time: text },
     ...{ folder: text.optional(), bytes: count.optional() },
@@ -50,13 +53,15 @@ export function readableTime(time: string): string {
 
 const plural = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
+const people = (number: number): string => (number === 1 ? "1 person" : `${number} people`);
+
 /** How a job ended: the step and its detail. */
 export function outcomeOf(uid: string, event: JobEvent): { what: string; detail: string } | undefined {
   switch (event.kind) {
     case "saved":
       return {
         what: `${uid} saved as ${event.id}`,
-        detail: `${plural(event.messages, "message")}, ${readableBytes(event.bytes)}, ${readableBytes(event.addedBytes)} new in the repository`,
+        detail: `${event.entries === undefined ? plural(event.messages, "message") : people(event.entries)}, ${readableBytes(event.bytes)}, ${readableBytes(event.addedBytes)} new in the repository`,
       };
     case "restored": {
       const lost = event.keywordsLost > 0 ? `, ${plural(event.keywordsLost, "label")} not` : "";

@@ -14,14 +14,16 @@ export interface Place {
 }
 
 export interface JobRequest {
-  /** Of the mailbox. */
-  readonly id: string;
+  /** Of the mailbox; undefined for a job that is about none. */
+  readonly id?: string;
   /** Its mail is not needed, and may be gone. */
   readonly withoutMail?: boolean;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
   readonly out?: Writable;
+  /** Its standard input, to the end. */
+  readonly input?: Buffer;
   /** Another program of the image. */
   readonly entrypoint?: readonly string[];
 }
@@ -61,16 +63,18 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const volume = request.withoutMail ? undefined : mailVolume(prefix, request.id);
+  const { id, withoutMail = false } = request;
+  const volume = id === undefined || withoutMail ? undefined : mailVolume(prefix, id);
   if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
-      `There is no mail of ${request.id} on this host (volume ${volume}).`,
+      `There is no mail of ${id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
   const container = await create(
     place,
     jobOptions(pattern, volume, request),
-    `${prefix}-backup-job-${request.id}`,
+    // No uid begins with a sign.
+    `${prefix}-backup-job-${id ?? "-directory"}`,
   );
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
@@ -88,7 +92,7 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
   volume: string | undefined,
-  { args, entrypoint }: JobRequest,
+  { args, entrypoint, input }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
   return {
@@ -97,6 +101,7 @@ function jobOptions(
     Labels: Config.Labels,
     Cmd: [...args],
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
+    ...(input ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     HostConfig: {
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
       ...(Tmpfs ? { Tmpfs } : {}),
@@ -129,9 +134,11 @@ async function create(
 async function follow(
   docker: Docker,
   container: Docker.Container,
-  { onEvent, out }: JobRequest,
+  { onEvent, out, input }: JobRequest,
 ): Promise<void> {
-  const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+  const ways = { stream: true, stdout: true, stderr: true };
+  // Both ways over one connection, the half of which is closed after the input.
+  const stream = await container.attach(input ? { ...ways, stdin: true, hijack: true } : ways);
   const events = new PassThrough();
   const handedOut = {
     // An archive is larger than memory.
@@ -154,6 +161,7 @@ async function follow(
     }
   })();
   await container.start();
+  if (input) stream.end(input);
   const { StatusCode } = (await container.wait()) as { StatusCode: number };
   await Promise.all([closed, reading]);
   if (fault) throw fault;

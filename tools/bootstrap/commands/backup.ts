@@ -6,13 +6,14 @@ import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import { z } from "zod";
 import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
+import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
 import { readOutput } from "../session.ts";
 import { openStack } from "../stack.ts";
-import { stackEngine } from "../stack-engine.ts";
+import { hostOf, stackEngine } from "../stack-engine.ts";
 
 export const ACTIONS = ["save", "list", "restore", "export", "forget", "key"] as const;
 
@@ -35,7 +36,14 @@ export async function backup(context: Context, options: BackupOptions): Promise<
   const { docker } = await stackEngine(context, stack, "use");
   const { prefix } = stack;
   const kept = options.action === "list" ? await keptMailboxes(context, options.stack) : [];
-  await work(context, { docker, prefix, signal: context.signal }, options, kept);
+  const { ldapPort } = hostOf(stack);
+  await work(context, { docker, prefix, ldapPort, signal: context.signal }, options, kept);
+}
+
+/** Where the stack is, and how its directory is written. */
+export interface Site extends Place {
+  /** On this machine's loopback. */
+  readonly ldapPort: number;
 }
 
 /** Of the stack output `mailboxes`: one that was given up. */
@@ -54,7 +62,7 @@ async function keptMailboxes(context: Context, stack: string): Promise<Kept[]> {
 /** The action itself, wherever the stack is. */
 export async function work(
   context: Context,
-  place: Place,
+  place: Site,
   options: BackupOptions,
   kept: readonly Kept[] = [],
 ): Promise<void> {
@@ -65,7 +73,7 @@ export async function work(
 
 async function carryOut(
   context: Context,
-  place: Place,
+  place: Site,
   options: BackupOptions,
   kept: readonly Kept[],
 ): Promise<void> {
@@ -75,7 +83,7 @@ async function carryOut(
     case "list":
       return list(context, place, options, kept);
     case "restore":
-      return restore(context, place, options);
+      return options.all ? restoreAll(context, place, options) : restore(context, place, options);
     case "export":
       return exportTo(context, place, options);
     case "forget":
@@ -117,25 +125,42 @@ function tell(context: Context, uid: string): (event: JobEvent) => void {
   };
 }
 
-/** One after the other. A box that can't be saved holds up no other. */
+type Work = readonly (readonly [what: string, work: () => Promise<void>])[];
+
+/** One after the other: one that fails is told and holds up no other. Answers those that failed. */
+async function each(context: Context, parts: Work): Promise<string[]> {
+  const failed: string[] = [];
+  for (const [what, work] of parts) {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Fault) || parts.length === 1) throw error;
+      context.say.line(renderFault(error));
+      failed.push(what);
+    }
+  }
+  return failed;
+}
+
+const DIRECTORY = "the directory";
+
+/** Everybody's mail and the directory, or the mail of those named. */
 async function saveAll(context: Context, place: Place, options: BackupOptions): Promise<void> {
   const uids = options.all ? await mailVolumes(place) : options.uids;
   if (uids.length === 0 && !options.all)
     throw new Fault("Whose mail is to be saved?", "Name people by uid, or give --all.");
-  const failed: string[] = [];
-  for (const uid of uids) {
+  const save = (uid: string) => {
     context.say.doing(`saving ${uid}`);
-    try {
-      await runJob(place, { id: uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
-    } catch (error) {
-      if (!(error instanceof Fault) || uids.length === 1) throw error;
-      context.say.line(renderFault(error));
-      failed.push(uid);
-    }
-  }
+    return runJob(place, { id: uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
+  };
+  const parts: Work = [
+    ...uids.map((uid) => [uid, () => save(uid)] as const),
+    ...(options.all ? [[DIRECTORY, () => saveDirectory(context, place)] as const] : []),
+  ];
+  const failed = await each(context, parts);
   if (failed.length > 0)
     throw new Fault(
-      `${failed.length} of ${uids.length} mailboxes were not saved: ${failed.join(", ")}.`,
+      `${failed.length} of ${parts.length} were not saved: ${failed.join(", ")}.`,
       "See above for each, then run it again.",
     );
   if (uids.length === 0) context.say.line("There is no mailbox yet.");
@@ -163,6 +188,25 @@ async function list(
     await runJob(place, { id: uid, withoutMail: true, args: ["list", uid], onEvent });
     if (count === 0) context.say.line(`${uid.padEnd(16)}  no snapshot`);
   }
+}
+
+/** Everybody's mail, then the passwords: onto a new host. Who has no snapshot holds up nobody. */
+async function restoreAll(context: Context, place: Site, options: BackupOptions): Promise<void> {
+  const { uids, folder, snapshot, from } = options;
+  if (uids.length > 0 || [folder, snapshot, from].some((limit) => limit !== undefined))
+    throw new Fault("--all restores the latest snapshot of everybody.", "Leave the rest out, or --all.");
+  const parts: Work = [
+    ...(await mailVolumes(place)).map(
+      (uid) => [uid, () => restore(context, place, { ...options, all: false, uids: [uid] })] as const,
+    ),
+    [DIRECTORY, () => restoreDirectory(context, place, place.ldapPort)],
+  ];
+  const failed = await each(context, parts);
+  if (failed.length > 0)
+    throw new Fault(
+      `${failed.length} of ${parts.length} were not restored: ${failed.join(", ")}.`,
+      "See above for each; one without a snapshot has nothing to restore. The others are there.",
+    );
 }
 
 async function restore(context: Context, place: Place, options: BackupOptions): Promise<void> {

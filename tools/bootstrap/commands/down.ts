@@ -1,8 +1,10 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import type Docker from "dockerode";
-import type { Context } from "../context.ts";
+import { readCheckpoint } from "../checkpoint.ts";
+import { type Context, stateFolder } from "../context.ts";
+import type { Engine } from "../engine.ts";
 import { Fault, messageOf } from "../fault.ts";
+import { type Disk, dataDiskOf, machineOf } from "../machine-state.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
 
 const REMEDY = "Correct it, then run `npm run down` again: it goes on from where it stopped.";
@@ -13,9 +15,10 @@ export interface DownOptions extends SessionOptions {
   readonly confirmed: boolean;
 }
 
-/** The stack's volumes by their label. */
-async function volumes(docker: Docker, prefix: string): Promise<string[]> {
-  const { Volumes } = await docker.listVolumes({ filters: { label: [`io.semail.stack=${prefix}`] } });
+/** The stack's volumes by their label; none where there is no engine. */
+async function volumes(engine: Engine | undefined, prefix: string): Promise<string[]> {
+  if (!engine) return [];
+  const { Volumes } = await engine.docker.listVolumes({ filters: { label: [`io.semail.stack=${prefix}`] } });
   return (Volumes ?? []).map(({ Name }) => Name).toSorted();
 }
 
@@ -37,28 +40,50 @@ async function confirm(context: Context, question: string): Promise<boolean> {
 /** Removes what the stack runs; its mail and protected keys stay unless purged. */
 export async function down(context: Context, options: DownOptions): Promise<void> {
   const session = await openSession(context, options, { purpose: "use" });
-  const { docker } = session.engine;
-  const { name, prefix } = session.stack;
-  if (options.purge && !options.confirmed) {
-    const listed = (await volumes(docker, prefix)).map((volume) => `\n  ${volume}`).join("");
-    const question = `Destroy the stack ${name} with its keys, its state and these volumes?${listed || " (none)"}\nType yes: `;
-    if (!(await confirm(context, question))) return context.say.line("Nothing was changed.");
+  const { stack, pulumi } = session;
+  const { name, prefix } = stack;
+  const disk = dataDiskOf(readCheckpoint(stack));
+  if (options.purge) {
+    if (disk && !disk.deletable) throw keptDisk(disk.path);
+    if (!options.confirmed && !(await agreed(context, session, disk)))
+      return context.say.line("Nothing was changed.");
+    await pulumi.query(["state", "unprotect", "--all", "--yes", "--stack", name]);
   }
-  if (options.purge) await session.pulumi.query(["state", "unprotect", "--all", "--yes", "--stack", name]);
   const spare = options.purge ? [] : ["--exclude-protected"];
-  await session.pulumi.deploy(["destroy", "--yes", "--skip-preview", ...spare], REMEDY);
-  if (options.purge) return purge(context, session);
-  const kept = await volumes(docker, prefix);
+  await pulumi.deploy(["destroy", "--yes", "--skip-preview", ...spare], REMEDY);
+  // A VM has gone with all that was on it, unless it carries what is protected.
+  const gone = disk && machineOf(readCheckpoint(stack)).length === 0;
+  const engine = gone ? undefined : session.engine;
+  if (options.purge) return purge(context, { ...session, engine });
+  const kept = [...(await volumes(engine, prefix)), ...(disk && existsSync(disk.path) ? [disk.path] : [])];
   context.say.done(`stack ${name}`, "down; the next `up` makes unprotected keys and passwords anew");
   if (kept.length > 0)
     context.say.line(`  Kept: ${kept.join(", ")}\n  Remove them with \`npm run down -- --purge\`.`);
 }
 
+/** Asks on the terminal. */
+async function agreed(
+  context: Context,
+  { engine, stack }: Session,
+  disk: Disk | undefined,
+): Promise<boolean> {
+  const listed = [...(await volumes(engine, stack.prefix)), ...(disk ? [disk.path] : [])];
+  const lines = listed.map((each) => `\n  ${each}`).join("") || " (none)";
+  const question = `Destroy the stack ${stack.name} with its keys, its state and these volumes?${lines}\nType yes: `;
+  return confirm(context, question);
+}
+
+const keptDisk = (path: string): Fault =>
+  new Fault(
+    `The data disk ${path} holds the mail and is not deleted.`,
+    "If it is to go: set `semail:protect: false` and `semail:keepVolumes: false`, run `npm run up`, then run this again.",
+  );
+
 async function purge(context: Context, { engine, stack, pulumi }: Session): Promise<void> {
   const failures: string[] = [];
-  for (const name of await volumes(engine.docker, stack.prefix)) {
+  for (const name of await volumes(engine, stack.prefix)) {
     try {
-      await engine.docker.getVolume(name).remove();
+      await engine?.docker.getVolume(name).remove();
       context.say.done(`volume ${name}`, "removed");
     } catch (error) {
       failures.push(`${name}: ${messageOf(error)}`);
@@ -73,5 +98,6 @@ async function purge(context: Context, { engine, stack, pulumi }: Session): Prom
   await pulumi.query(["stack", "rm", "--yes", "--stack", stack.name]);
   rmSync(stack.folder, { recursive: true, force: true });
   rmSync(stack.configFile, { force: true });
+  rmSync(stateFolder(context.root, "ssh", stack.name), { recursive: true, force: true });
   context.say.done(`stack ${stack.name}`, "gone, with its mail, keys and state");
 }

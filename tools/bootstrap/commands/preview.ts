@@ -23,10 +23,12 @@ export async function preview(context: Context, options: PreviewOptions): Promis
     throw new Fault("--expect-no-changes goes with --comment.", "Name the file that shall say what changes.");
   const session = await openSession(context, options, { purpose: "preview", check: checkStackConfig });
   const { engine, stack, pulumi } = session;
-  const flags = options.refresh ? ["--refresh"] : [];
-  const absent = await findAbsent(engine.docker, stack);
+  // Of a VM that isn't there nothing can be compared.
+  const refresh = options.refresh && engine !== undefined;
+  const flags = refresh ? ["--refresh"] : [];
+  const absent = engine ? await findAbsent(engine.docker, stack) : [];
   if (options.comment !== undefined)
-    return comment(context, session, options.comment, { ...options, absent });
+    return comment(context, session, options.comment, { ...options, refresh, absent });
   await pulumi.deploy(
     ["preview", ...(options.diff ? ["--diff"] : []), ...flags],
     "Correct it, then run this again.",

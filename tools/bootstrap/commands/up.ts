@@ -3,18 +3,24 @@ import { z } from "zod";
 import { zoneFile } from "../../../stacks/zone-file.ts";
 import { renderShort } from "../../doctor/render.ts";
 import { tidyZones } from "../../snapshots.ts";
-import { describeAbsent, findAbsent } from "../absent.ts";
+import { type Absent, describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
+import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
+import type { Engine } from "../engine.ts";
 import { Fault } from "../fault.ts";
-import { openSession, type Session, type SessionOptions } from "../session.ts";
+import { machineOf } from "../machine-state.ts";
+import { openSession, type Session, type SessionOptions, settlePending } from "../session.ts";
 import { writePrivate } from "../stack.ts";
+import { stackEngine } from "../stack-engine.ts";
 import { renderSummary, Summary, trusted } from "../summary.ts";
 import { examineStack } from "./doctor.ts";
 
 const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
-const UPDATE = ["up", "--yes", "--skip-preview", "--suppress-outputs"];
+const QUIET = ["--yes", "--skip-preview", "--suppress-outputs"];
+const UPDATE = ["up", ...QUIET];
+const REFRESH = ["refresh", ...QUIET];
 
 /** An update that is done keeps nobody waiting. */
 const EXAMINATION_MS = 2_500;
@@ -28,16 +34,7 @@ export interface UpOptions extends SessionOptions {
 export async function up(context: Context, options: UpOptions): Promise<void> {
   const session = await openSession(context, options, { purpose: "update", check: checkStackConfig });
   const { stack, pulumi } = session;
-  const lost = await forgetAbsent(context, session);
-  context.say.doing(
-    `updating the stack ${stack.name}`,
-    "minutes the first time, seconds when nothing changed",
-  );
-  await pulumi.deploy([...UPDATE, ...(options.refresh ? ["--refresh"] : [])], REMEDY);
-  if (lost && !options.refresh) {
-    context.say.doing("comparing with directory and DNS, whose data may have gone with a volume");
-    await pulumi.deploy([...UPDATE, "--refresh"], REMEDY);
-  }
+  await update(context, session, options.refresh);
   context.say.done(`stack ${stack.name}`, "up to date");
   const outputs: unknown = JSON.parse(
     await pulumi.query(["stack", "output", "--json", "--show-secrets", "--stack", stack.name]),
@@ -67,15 +64,53 @@ const readConfig = ({ pulumi, stack }: Session): Promise<string> =>
     ...["config", "--json", "--show-secrets", "--stack", stack.name, "--config-file", stack.configFile],
   ]);
 
+/** Brings the stack up to date, in as many deployments as that takes. */
+async function update(context: Context, session: Session, refresh: boolean): Promise<void> {
+  const { stack, pulumi } = session;
+  const deploy = (compare: boolean) => pulumi.deploy([...UPDATE, ...(compare ? ["--refresh"] : [])], REMEDY);
+  const { engine = await bringMachine(context, session, { deploy, refresh }) } = session;
+  const absent = await forgetAbsent(context, engine, session);
+  if (!session.engine && absent.length === 0 && !refresh) return;
+  context.say.doing(
+    `updating the stack ${stack.name}`,
+    "minutes the first time, seconds when nothing changed",
+  );
+  await deploy(refresh);
+  if (refresh || !absent.some(({ kind }) => kind === "volume")) return;
+  context.say.doing("comparing with directory and DNS, whose data may have gone with a volume");
+  await deploy(true);
+}
+
+interface Deployment {
+  readonly deploy: (compare: boolean) => Promise<void>;
+  readonly refresh: boolean;
+}
+
+/** Makes or starts the VM, with all that the stack has on it. What an older one had may be missing there after that. */
+async function bringMachine(context: Context, session: Session, { deploy, refresh }: Deployment) {
+  const { stack, pulumi } = session;
+  // Its engine can't be compared with anything yet; what it consists of can.
+  const targets = refresh ? machineOf(readCheckpoint(stack)).flatMap((urn) => ["--target", urn]) : [];
+  if (targets.length > 0) await pulumi.deploy([...REFRESH, ...targets], REMEDY);
+  context.say.doing(`updating the stack ${stack.name} and its VM`, "several minutes the first time");
+  await deploy(false);
+  const engine = await stackEngine(context, stack, "use");
+  await settlePending(context, { ...session, engine });
+  return engine;
+}
+
 /**
  * Has Pulumi look at what the engine lacks, and only at that: a whole refresh would ask a directory that may be
- * among it. Tells whether data is gone.
+ * among it. Tells what it was.
  */
-async function forgetAbsent(context: Context, { engine, stack, pulumi }: Session): Promise<boolean> {
+async function forgetAbsent(
+  context: Context,
+  engine: Engine,
+  { stack, pulumi }: Session,
+): Promise<readonly Absent[]> {
   const absent = await findAbsent(engine.docker, stack);
-  if (absent.length === 0) return false;
+  if (absent.length === 0) return absent;
   context.say.done("changed behind Pulumi's back", describeAbsent(absent));
-  const targets = absent.flatMap(({ urn }) => ["--target", urn]);
-  await pulumi.deploy(["refresh", "--yes", "--skip-preview", "--suppress-outputs", ...targets], REMEDY);
-  return absent.some(({ kind }) => kind === "volume");
+  await pulumi.deploy([...REFRESH, ...absent.flatMap(({ urn }) => ["--target", urn])], REMEDY);
+  return absent;
 }

@@ -1,0 +1,218 @@
+/**
+ * A stack on a VM that it makes itself, with the real program and the commands of `npm run`: previewed without a VM, up,
+ * mail in and out, the VM stopped, its system replaced, gone. Emulated, so that it runs anywhere: 10 to 15 min on two
+ * cores, most of it starts of the VM (three) and of containers. It is on a bridge that leads to this machine alone; so
+ * its images, which would be built there, are put on its data disk beforehand (test/support/vm-site.ts).
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { OpMap } from "@pulumi/pulumi/automation/index.js";
+import { execa } from "execa";
+import { system } from "../../components/providers/libvirt/host.ts";
+import { domainState } from "../../components/providers/libvirt/virsh.ts";
+import { parseConfig } from "../../stacks/check-config.ts";
+import { buildModel } from "../../stacks/model.ts";
+import { down } from "../../tools/bootstrap/commands/down.ts";
+import { up } from "../../tools/bootstrap/commands/up.ts";
+import { type Context, sayWith } from "../../tools/bootstrap/context.ts";
+import { stackEngine } from "../../tools/bootstrap/stack-engine.ts";
+import { openLab } from "../support/docker.ts";
+import { deliverAsStranger, loginOf, readMail, submit } from "../support/mail.ts";
+import { type Inbox, listenForMail } from "../support/mail-listener.ts";
+import { freePort } from "../support/ports.ts";
+import { makeProject, type StackKeys, type TestProject } from "../support/project.ts";
+import { type Bridge, makeDataDisk, openBridge, placeSystems } from "../support/vm-site.ts";
+
+const URI = "qemu:///system";
+const DOMAIN = "semail.test";
+const DATA_GIB = 6;
+/** Of mail, in an emulated machine. */
+const PATIENCE_MS = 120_000;
+
+const lab = openLab();
+let scratch = "";
+let folder = "";
+let bridge: Bridge;
+let inbox: Inbox;
+let project: TestProject;
+let keys: StackKeys;
+let context: Context;
+const lines: string[] = [];
+
+const options = { stack: "test", unlock: false, color: false };
+const changed = ({ same: _, ...rest }: OpMap = {}): OpMap => rest;
+const state = () => domainState(system, URI, project.prefix);
+
+/** The stack's keys, with a VM like the others but for `vm`. */
+const keysWith = (vm: object, more: StackKeys = {}): StackKeys => {
+  const host = keys.host as { vm: object };
+  return { ...keys, host: { ...host, vm: { ...host.vm, ...vm } }, ...more };
+};
+
+/** As `npm run` starts a command in the project's folder. */
+function contextOf(root: string): Context {
+  const { signal } = new AbortController();
+  const say = sayWith((line) => {
+    lines.push(line);
+    console.log(line);
+  });
+  return { root, env: process.env, signal, hurry: signal, say };
+}
+
+/** The VM's engine, as the commands have it. */
+async function engine() {
+  const name = "Pulumi.test.yaml";
+  const text = await readFile(join(project.folder, name), "utf8");
+  const stack = { name: "test", project: "semail", prefix: project.prefix, committed: { name, text } };
+  return stackEngine(context, stack, "use");
+}
+
+const containers = async (): Promise<string[]> => {
+  const { docker } = await engine();
+  return (await docker.listContainers()).flatMap(({ Names }) => Names.map((name) => name.slice(1))).sort();
+};
+
+async function isReadable(subject: string): Promise<string> {
+  const summary = await project.summary();
+  return readMail(summary, loginOf(summary, "alice"), subject, PATIENCE_MS);
+}
+
+/** The firewall's rules in the VM, by an ssh of one's own. */
+async function rules(): Promise<string> {
+  const known = join(project.folder, ".semail", "ssh", "test");
+  const { stdout } = await execa("ssh", ["-F", "config", "semail-host", "nft list table inet semail"], {
+    cwd: known,
+    reject: false,
+  });
+  return stdout;
+}
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "semail-t-vm-"));
+  await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(scratch, "id")]);
+  bridge = await openBridge();
+  inbox = await listenForMail({ listen: { host: bridge.address, port: 25 } });
+  keys = {
+    ...{ domain: DOMAIN, dns: { provider: "none" }, ports: { ldap: await freePort() } },
+    smtpOut: { allowTargets: [`${bridge.address}/32`] },
+    users: { alice: { name: "Alice Martin" } },
+    host: {
+      kind: "libvirt",
+      firewall: true,
+      vm: {
+        ...{ vcpus: 2, memory: "1536MB", systemDisk: "4GB", dataDisk: `${DATA_GIB}GB`, accelerator: "tcg" },
+        ...{
+          sshKeys: [(await readFile(join(scratch, "id.pub"), "utf8")).trim()],
+          identity: join(scratch, "id"),
+        },
+        ...{ autostart: false, bootSeconds: 600 },
+        network: {
+          ...{ kind: "bridge", bridge: bridge.name, address: `${bridge.guest}/24`, gateway: bridge.address },
+          nameservers: [bridge.address],
+        },
+      },
+    },
+  };
+  project = await makeProject(keys);
+  folder = join("/var/lib/libvirt/images", project.prefix);
+  context = contextOf(project.folder);
+  await placeSystems(folder, ["", "next"]);
+  const { config, problems } = parseConfig(keys);
+  assert.ok(config, JSON.stringify(problems));
+  const model = buildModel(config, { project: "semail", stack: "test" });
+  await makeDataDisk(lab, { path: join(folder, "data.qcow2"), sizeGiB: DATA_GIB, model });
+});
+
+after(async () => {
+  // What a test that failed left.
+  await execa("virsh", ["--connect", URI, "destroy", project.prefix], { reject: false });
+  await execa("virsh", ["--connect", URI, "undefine", project.prefix], { reject: false });
+  await rm(folder, { recursive: true, force: true });
+  await rm(project.folder, { recursive: true, force: true });
+  await inbox?.listener.close();
+  await bridge?.dispose();
+  await lab.cleanup();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+test("a preview shows what would be made, and needs no VM for it", async () => {
+  const { changeSummary } = await project.stack.preview();
+  assert.deepEqual(Object.keys(changeSummary), ["create"]);
+  assert.equal(await state(), "gone");
+});
+
+test("`npm run up` makes the VM and the system on it", async () => {
+  await up(context, { ...options, refresh: false });
+  const said = lines.join("\n");
+  assert.match(said, /^! The VM can't be asked: Nobody has connected/m);
+  assert.match(said, /✓ host root@\S+ \(Docker engine /);
+  assert.equal(await state(), "running");
+  assert.ok((await containers()).includes(`${project.prefix}-box-alice`));
+});
+
+test("strangers' mail comes in by the VM's own address, with theirs kept, and is read over IMAP", async () => {
+  const summary = await project.summary();
+  assert.deepEqual([summary.bind, summary.ports.smtp], [bridge.guest, 25]);
+  const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject: "first" };
+  assert.match(await deliverAsStranger(summary, mail), /^250/);
+  const source = await isReadable("first");
+  assert.ok(source.includes(`\nReceived: from stranger.test ([${bridge.address}])`), source);
+});
+
+test("mail goes out to another server", async () => {
+  const summary = await project.summary();
+  const to = `x@[${bridge.address}]`;
+  await submit(summary, loginOf(summary, "alice"), { from: `alice@${DOMAIN}`, to, subject: "out" });
+  await inbox.reached(1);
+  assert.match(inbox.messages[0]?.text ?? "", /^Subject: out\r$/m);
+});
+
+test("a second update has nothing to change", async () => {
+  const { summary } = await project.stack.up({ suppressOutputs: true });
+  assert.deepEqual(changed(summary.resourceChanges), {});
+});
+
+test("stopped by hand, it is started by an update, which a preview tells without reaching it", async () => {
+  await execa("virsh", ["--connect", URI, "shutdown", project.prefix]);
+  while ((await state()) !== "shut off") await system.sleep(500);
+  const { changeSummary } = await project.stack.preview();
+  assert.ok((changeSummary.update ?? 0) > 0);
+  assert.equal(changeSummary.delete ?? 0, 0);
+  await up(context, { ...options, refresh: false });
+  assert.ok(await isReadable("first"));
+});
+
+test("its system is replaced, and mail, services and firewall are there as before", async () => {
+  const before = await containers();
+  assert.match(await rules(), /policy drop/);
+  await project.configure(keysWith({ edition: "next" }));
+  const { summary } = await project.stack.up({ suppressOutputs: true });
+  // The system, the VM that has it, and its firewall.
+  const { create, delete: gone, replace, update } = changed(summary.resourceChanges);
+  assert.deepEqual(
+    { create, gone, replace, update },
+    { create: undefined, gone: undefined, replace: 1, update: 2 },
+  );
+  assert.ok(await isReadable("first"));
+  assert.match(await rules(), /policy drop/);
+  const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject: "second" };
+  assert.match(await deliverAsStranger(await project.summary(), mail), /^250/);
+  assert.ok(await isReadable("second"));
+  assert.deepEqual(await containers(), before);
+});
+
+test("`npm run down` keeps the disk with the mail, until the config says that it may go", async () => {
+  const purge = () => down(context, { ...options, purge: true, confirmed: true });
+  await assert.rejects(purge(), { name: "Fault", message: /holds the mail and is not deleted/ });
+  assert.ok(await isReadable("second"));
+  await project.configure(keysWith({ edition: "next" }, { protect: false, keepVolumes: false }));
+  await project.stack.up({ suppressOutputs: true });
+  assert.ok(existsSync(join(folder, "data.qcow2")));
+  await purge();
+  assert.equal(await state(), "gone");
+  assert.ok(!existsSync(join(folder, "data.qcow2")));
+});
