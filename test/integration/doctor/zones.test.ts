@@ -21,7 +21,7 @@ before(async () => {
     records: linesOf(zone, factsOf(zone, KEY, nowhere)),
     ...(zone.signed === undefined ? {} : { signed: zone.signed }),
   }));
-  dns = await startSignedDns(lab, plans, []);
+  dns = await startSignedDns(lab, plans);
 });
 after(() => lab.cleanup());
 

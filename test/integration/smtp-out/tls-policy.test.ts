@@ -11,7 +11,7 @@ import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import { openLab } from "../../support/docker.ts";
 import { makeIdentity } from "../../support/identity.ts";
 import { type Peer, startPeer } from "../../support/peer.ts";
-import { startSignedDns } from "../../support/signed-dns.ts";
+import { type Change, type SignedDns, startSignedDns } from "../../support/signed-dns.ts";
 
 const lab = openLab();
 const stack = new AsyncDisposableStack();
@@ -21,24 +21,28 @@ after(async () => {
 });
 
 /** With TLS, and without. */
-const [SECURE, CLEAR] = ["127.0.77.1", "127.0.77.2"];
+const SECURE = "127.0.77.1";
+const CLEAR = "127.0.77.2";
 const pool = new ConnectionPool({ idleMs: 500, messages: 100 });
 stack.defer(() => pool.close());
 let secure: Peer;
 let carry: SmtpCourier;
+let signed: SignedDns;
+let right: string;
 
 const spki = (pem: string): string => {
   const key = new X509Certificate(pem).publicKey.export({ type: "spki", format: "der" });
   return createHash("sha256").update(key).digest("hex");
 };
 const OTHER = "ab".repeat(32);
+const WRONG_DS = `1 13 2 ${OTHER}`;
 
 before(async () => {
   const identity = await makeIdentity("mx-ta.signed.test");
   secure = stack.use(await startPeer({ host: SECURE, tls: identity }));
   const { port } = secure;
   stack.use(await startPeer({ host: CLEAR, port }));
-  const right = `3 1 1 ${spki(identity.certificate)}`;
+  right = `3 1 1 ${spki(identity.certificate)}`;
   /** A mail domain whose one host has these TLSA records. */
   const domain = (name: string, address: string, ...tlsa: string[]): string[] => [
     `${name} MX 10 mx-${name}`,
@@ -67,6 +71,10 @@ before(async () => {
         "two MX 10 mx-wrong",
         "two MX 20 mx-right",
         "null MX 0 .",
+        ...domain("mended", SECURE, `3 1 1 ${OTHER}`),
+        "child NS ns1.child",
+        "ns1.child A 192.0.2.53",
+        `child DS ${WRONG_DS}`,
         `implicit A ${SECURE}`,
         `_${port}._tcp.implicit TLSA 3 1 1 ${OTHER}`,
         "manymx A 127.0.77.9",
@@ -79,15 +87,16 @@ before(async () => {
       signed: "wrong" as const,
       records: [`_${port} TLSA ${right}`],
     },
+    { name: "child.signed.test", signed: "below" as const, records: domain("mail", SECURE, right) },
     { name: "bogus.test", signed: "wrong" as const, records: ["@ MX 10 mx", `mx A ${SECURE}`] },
     {
       name: "unsigned.test",
       records: [...domain("wrong", SECURE, `3 1 1 ${OTHER}`), "tosigned MX 10 mx-wrong.signed.test."],
     },
   ];
-  const { resolver } = await startSignedDns(lab, zones, ["lost.test"]);
-  const dns = createDns([resolver], { now: Date.now });
-  const noSts = { find: async () => undefined };
+  signed = await startSignedDns(lab, zones, { lost: ["lost.test"], forgetful: true });
+  const dns = createDns([signed.resolver], { now: Date.now, remember: false });
+  const noSts = { find: async () => ({}) };
   carry = createSmtpCourier({
     ...{ dns, port, log: silentLog, random: Math.random, ownNames: [], hostname: "smtp.semail.test" },
     mayReach: createTargetRule(["127.0.0.0/8"]),
@@ -131,17 +140,82 @@ const cases: Readonly<Record<string, { what: string; want: string }>> = {
   "tosigned.unsigned.test": { what: "an MX that nothing vouches for", want: "delivered 2.0.0" },
 };
 
+/** What becomes of a message to a domain: the kind, its status and our or the host's words. */
+async function send(domain: string): Promise<{ came: string; said: string }> {
+  const delivery = { from: null, recipients: [makeAddress("bob", domain)], body: Buffer.from("\r\n") };
+  const all = { ...delivery, eightBit: false, smtputf8: false };
+  const [result] = await carry(domain, all, AbortSignal.timeout(60_000));
+  const { kind, reply } = result ?? assert.fail("no result");
+  return { came: `${kind} ${reply.enhanced}`, said: reply.lines.join(" ") };
+}
+
 describe("with real DNSSEC, mail to a domain with", () => {
   for (const [domain, { what, want }] of Object.entries(cases)) {
     test(`${what}: ${want}`, async () => {
       const [kind, status, ...words] = want.split(" ");
-      const delivery = { from: null, recipients: [makeAddress("bob", domain)], body: Buffer.from("\r\n") };
-      const all = { ...delivery, eightBit: false, smtputf8: false };
-      const [result] = await carry(domain, all, AbortSignal.timeout(60_000));
-      const { reply } = result ?? assert.fail("no result");
-      const said = reply.lines.join(" ");
-      assert.equal(`${result?.kind} ${reply.enhanced}`, `${kind} ${status}`, said);
+      const { came, said } = await send(domain);
+      assert.equal(came, `${kind} ${status}`, said);
       assert.ok(said.includes(words.join(" ")), said);
+    });
+  }
+});
+
+/** Mail that waits goes out when what was wrong is mended: each step changes the zone, and sends again. */
+describe("with real DNSSEC, over time,", () => {
+  const host = (address: string): Change => ["set", "mx-mended", "A", address];
+  const noHost: Change = ["unset", "mx-mended", "A", ""];
+  const tlsa = (verb: Change[0], data: string): Change => [
+    ...([verb, `_${secure.port}._tcp.mx-mended`, "TLSA"] as const),
+    data,
+  ];
+  const stories: Readonly<
+    Record<
+      string,
+      { readonly domain: string; readonly steps: () => (readonly [readonly Change[], string])[] }
+    >
+  > = {
+    "TLSA records that do not fit are replaced, and STARTTLS vanishes and comes back": {
+      domain: "mended.signed.test",
+      steps: () => [
+        [[], "temporary 4.7.5"],
+        [[tlsa("unset", ""), tlsa("set", right)], "delivered 2.0.0"],
+        [[noHost, host(CLEAR)], "temporary 4.7.4"],
+        [[noHost, host(SECURE)], "delivered 2.0.0"],
+        [[tlsa("unset", "")], "delivered 2.0.0"],
+      ],
+    },
+    "a chain of trust is broken, mended and broken again": {
+      domain: "mail.child.signed.test",
+      steps: () => [
+        [[], "temporary 4.4.3"],
+        [
+          [
+            ["unset", "child", "DS", ""],
+            ["set", "child", "DS", rightDs],
+          ],
+          "delivered 2.0.0",
+        ],
+        [
+          [
+            ["unset", "child", "DS", ""],
+            ["set", "child", "DS", WRONG_DS],
+          ],
+          "temporary 4.4.3",
+        ],
+      ],
+    },
+  };
+  let rightDs: string;
+  before(async () => {
+    rightDs = await signed.ds("child.signed.test");
+  });
+  for (const [name, { domain, steps }] of Object.entries(stories)) {
+    test(name, async () => {
+      for (const [index, [changes, want]] of steps().entries()) {
+        if (changes.length > 0) await signed.change("signed.test", changes);
+        const { came, said } = await send(domain);
+        assert.equal(came, want, `step ${index + 1}: ${said}`);
+      }
     });
   }
 });
