@@ -128,14 +128,13 @@ interface PeopleArgs {
   policy: DataPolicy;
 }
 
-/** Everybody's entry, and their box. What of it there is to wait for. */
+/** Everybody's entry, and their box, after which the entry is made. The entries. */
 function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resource[] {
   const box = images.image("box");
-  return model.people.flatMap(({ name, state, ...person }) => {
+  return model.people.map(({ name, state, ...person }) => {
     const active = state === "active";
     const args = { ...person, ...shared, active, fullName: name, image: box, domain: model.domain };
-    const { volume } = new Mailbox(`person-${person.uid}`, args);
-    return volume ? [volume] : [];
+    return new Mailbox(`person-${person.uid}`, args).entry;
   });
 }
 
