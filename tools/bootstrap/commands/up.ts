@@ -16,8 +16,8 @@ const REMEDY = "Correct it, then run `npm run up` again: it goes on from where i
 
 const UPDATE = ["up", "--yes", "--skip-preview", "--suppress-outputs"];
 
-/** An update that is done keeps nobody waiting. */
-const EXAMINATION_MS = 2_500;
+/** Only what is silent makes an update that is done last as long. */
+const EXAMINATION_MS = 5_000;
 
 export interface UpOptions extends SessionOptions {
   /** Compare everything with host, directory and DNS first. */
