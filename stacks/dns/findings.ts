@@ -16,9 +16,11 @@ export const printable = (text: string): string =>
 
 /** One readable text for all findings. */
 export function describeFindings(findings: readonly Finding[]): string {
-  const lines = findings.flatMap(({ severity, rule, record, message, remedy }) => [
-    `  ${severity === "error" ? "✗" : "!"} ${record}: ${message} (${rule})`,
-    `      ${remedy}`,
-  ]);
+  const lines = findings.flatMap(({ severity, rule, record, message, remedy }) => {
+    // What is listed comes after the rule.
+    const [head = "", ...list] = message.split("\n");
+    const said = list.length === 0 ? `${head} (${rule})` : `${head.replace(/:$/, "")} (${rule}):`;
+    return [`  ${severity === "error" ? "✗" : "!"} ${record}: ${said}`, ...list, `      ${remedy}`];
+  });
   return printable(lines.join("\n"));
 }

@@ -194,6 +194,7 @@ describe("a record that would break mail is found before it is made", () => {
   it("and what it quotes of a zone is no command to a terminal", () => {
     const held = [record("@", "TXT", ['"\\027[2J\\226\\128\\174evil"'])];
     const text = describeFindings(checkZone(facts([SPF], { held })));
+    assert.match(text, /which this would replace \(what others entered stays\):\n +- /);
     assert.match(text, /- \\u\{1b\}\[2J\\u\{202e\}evil/);
     assert.doesNotMatch(text, /(?!\n)\p{C}/u);
   });

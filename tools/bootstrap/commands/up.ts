@@ -22,8 +22,8 @@ const QUIET = ["--yes", "--skip-preview", "--suppress-outputs"];
 const UPDATE = ["up", ...QUIET];
 const REFRESH = ["refresh", ...QUIET];
 
-/** An update that is done keeps nobody waiting. */
-const EXAMINATION_MS = 2_500;
+/** Only what is silent makes an update that is done last as long. */
+const EXAMINATION_MS = 5_000;
 
 export interface UpOptions extends SessionOptions {
   /** Compare everything with host, directory and DNS first. */
