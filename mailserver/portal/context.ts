@@ -15,6 +15,7 @@ import { type PageContent, page, type View } from "./layout.ts";
 import { Refusal } from "./pages/fault.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { SCRIPT, STYLE } from "./style.ts";
+import type { SendTestMail } from "./test-mail.ts";
 import type { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, sayIn } from "./words.ts";
 
@@ -23,6 +24,7 @@ export interface PortalDeps {
   readonly directory: Accounts;
   readonly operator: OperatorClient;
   readonly usage: Usage;
+  readonly sendTestMail: SendTestMail;
   readonly dns: MxRecords;
   readonly sessions: Sessions;
   readonly guard: LoginGuard;

@@ -56,6 +56,9 @@ const FULL = reply(452, "4.3.1", "There is no room for the message at the moment
 const QUEUE_FAILED = reply(451, "4.3.0", "The message could not be stored: try again later");
 const LOOKUP_FAILED = reply(451, "4.4.3", "The recipient can't be looked up at the moment: try again later");
 
+/** Under which all that the portal sends is counted together, as one person's; no uid has a space. */
+const PORTAL = "the portal";
+
 /** Makes the handlers of one listener's sessions. */
 export function createHandler(
   listener: Listener,
@@ -188,10 +191,11 @@ class Submission implements SessionHandler {
     return sender && countMessage(recipients.map(addressOf), sender, this.#deps);
   }
 
-  /** Who is held to limits; undefined for a daemon of ours: what it forwards is counted nowhere. */
+  /** Who is held to limits; undefined for smtp-in: what it forwards is counted nowhere. */
   #sender(): Sender | undefined {
-    if (this.#identity.kind !== "person") return undefined;
-    return { uid: this.#identity.uid, session: this.#session.id };
+    const { kind } = this.#identity;
+    if (kind === "portal") return { uid: PORTAL, session: this.#session.id };
+    return kind === "person" ? { uid: this.#identity.uid, session: this.#session.id } : undefined;
   }
 
   #judge(message: Message, authors: Authors): Verdict {
@@ -206,7 +210,7 @@ class Submission implements SessionHandler {
   ): Promise<Buffer> {
     const { hostname, showClient, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
-    const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
+    const kind = this.#identity.kind === "service" ? "forwarded" : "submitted";
     const facts = { hostname, queueId, now, session: this.#session, parameters: transaction.parameters };
     const prepared = prepare(message, { ...facts, kind, showClient });
     if (kind === "forwarded" && !this.#isOurs(transaction)) {

@@ -23,7 +23,7 @@ export function mailboxPage(view: View, { person, usage, servers, told }: Mailbo
   return {
     title: say("mailbox"),
     body: html`${notice(say, told)}${pending}
-<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}</section>
+<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}${testMail(view)}</section>
 ${setUp(view, person, servers)}${aliases(view, person)}${forwarding(view, person)}${passwordSection(view)}
 <section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button>${say("sessions.end")}</button>`)}</section>
 <section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button>${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
@@ -41,7 +41,18 @@ function space({ say, language }: View, { quota }: PersonView, usage: UsageView 
   return html`<p id="space">${text}</p><meter aria-labelledby="space" max="${limit}" high="${limit * FILLING}" value="${used}"></meter>`;
 }
 
-function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSettings["servers"]): Html {
+/** A button that sends the person a mail. */
+export function testMail(view: View): Html {
+  const { say } = view;
+  return html`${form(view, "/test-mail", html`<button>${say("testMail.do")}</button>`)}<p class="hint">${say("testMail.hint")}</p>`;
+}
+
+/** What a mail program wants to know. */
+export function setUp(
+  { say }: View,
+  { uid, addresses }: PersonView,
+  servers: PortalSettings["servers"],
+): Html {
   const { imap, smtp, sieve } = servers;
   const row = (what: string, host: string, port: number, security: string) =>
     html`<tr><th scope="row">${what}</th><td>${host}</td><td>${port}</td><td>${security}</td></tr>`;
