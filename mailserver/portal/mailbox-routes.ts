@@ -188,10 +188,10 @@ async function submit(c: Ctx, deps: PortalDeps, wish: Wish) {
 }
 
 /** Whether an address can be had, in words. */
-async function judge(name: string, at: string, { operator }: PortalDeps): Promise<Notice> {
+async function judge(name: string, at: string, { operator, settings }: PortalDeps): Promise<Notice> {
   const typed = local.safeParse(name);
-  if (!typed.success || !LOCAL.test(typed.data) || at.length > 253)
-    return { kind: "bad", key: "address.malformed" };
+  if (!typed.success || !LOCAL.test(typed.data)) return { kind: "bad", key: "address.malformed" };
+  if (!settings.domains.includes(at)) return { kind: "bad", key: "address.foreign" };
   const address = `${typed.data}@${at}`;
   const { free, reason } = await operator.address(address);
   if (free) return { kind: "good", key: "address.free", values: { address } };

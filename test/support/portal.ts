@@ -7,7 +7,12 @@ import { silentLog } from "../../mailserver/net/log.ts";
 import type { Connections } from "../../mailserver/net/pool.ts";
 import { ConnectFailed, type TlsIdentity } from "../../mailserver/net/types.ts";
 import { type OperatorClient, OperatorError } from "../../mailserver/operator/client.ts";
-import { type PersonRequest, PersonView, type RequestView } from "../../mailserver/operator/protocol.ts";
+import {
+  type FaultCode,
+  type PersonRequest,
+  PersonView,
+  type RequestView,
+} from "../../mailserver/operator/protocol.ts";
 import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../mailserver/policy/recipient.ts";
 import { createPortal } from "../../mailserver/portal/app.ts";
@@ -33,9 +38,8 @@ export function memoryOperator(people: PersonView[]) {
   const byUid = new Map(people.map((each) => [each.uid, each]));
   const requests = new Map<string, RequestView>();
   const submitted: PersonRequest[] = [];
-  const state = { down: false };
-  const fail = (status: number, code: "unavailable" | "unknown-person" | "unknown-request") =>
-    new OperatorError(status, { code, detail: "" });
+  const state: { down: boolean; refuses?: FaultCode } = { down: false };
+  const fail = (status: number, code: FaultCode) => new OperatorError(status, { code, detail: "" });
   const up = () => {
     if (state.down) throw fail(503, "unavailable");
   };
@@ -64,6 +68,7 @@ export function memoryOperator(people: PersonView[]) {
     },
     submit: async (wanted) => {
       up();
+      if (state.refuses) throw fail(409, state.refuses);
       submitted.push(wanted);
       const id = (requests.size + 1).toString(16).padStart(32, "0");
       const steps = [{ name: "config", state: "running" } as const];
@@ -193,7 +198,8 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
   const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
   const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
     app.request(`${origin}${path}`, init, env);
-  return { send, browser: () => new Browser(send), operator, directory, time, mails, relay };
+  const { routes } = app;
+  return { send, routes, browser: () => new Browser(send), operator, directory, time, mails, relay };
 }
 
 type Send = (path: string, init?: RequestInit) => Promise<Response>;
