@@ -252,6 +252,7 @@ describe("the operator on a stack", () => {
     const inTheWay = await lab.docker.createContainer({
       name: `${project.prefix}-box-carol`,
       Image: (await box("bob").inspect()).Image,
+      Labels: lab.labels,
     });
     const view = last(await carryOut(operator.client, carol));
     assert.deepEqual(view && outcome(view), ["failed", "update-failed"]);

@@ -27,6 +27,7 @@ let browser: Browser;
 let site: Site;
 let origin: string;
 let request: string;
+let made: string;
 
 async function signIn(page: Page, uid: string, password = `${uid}-password`): Promise<void> {
   await page.goto(`${origin}/sign-in`);
@@ -36,10 +37,12 @@ async function signIn(page: Page, uid: string, password = `${uid}-password`): Pr
 }
 
 const go = (path: string) => (page: Page) => page.goto(`${origin}${path}`);
-const showing = (progress: Parameters<Site["operator"]["move"]>[1]) => async (page: Page) => {
-  site.operator.move(request, progress);
-  await page.goto(`${origin}/progress/${request}`);
-};
+const showing =
+  (progress: Parameters<Site["operator"]["move"]>[1], of = () => request) =>
+  async (page: Page) => {
+    site.operator.move(of(), progress);
+    await page.goto(`${origin}/progress/${of()}`);
+  };
 
 /** How to come to each page, and as whom. */
 const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promise<unknown>][] = [
@@ -59,7 +62,17 @@ const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promi
   ["progress", "alice", showing({ state: "running", done: 2 })],
   ["progress-failed", "alice", showing({ state: "failed", done: 3 })],
   ["progress-done", "alice", showing({ state: "done", done: 5 })],
+  ["created", "alice", showing({ state: "done", done: 5 }, () => made)],
   ["mailbox", "alice", go("/mailbox")],
+  [
+    "mailbox-test-mail",
+    "alice",
+    async (page) => {
+      await page.goto(`${origin}/mailbox`);
+      await page.locator('form[action="/test-mail"] button').click();
+      await page.locator(".note").waitFor();
+    },
+  ],
   [
     "mailbox-telephone",
     "alice",
@@ -109,6 +122,7 @@ describe("the portal in a browser", () => {
   before(async () => {
     site = await startSite();
     request = await site.operator.client.submit({ kind: "restart", uid: "alice" });
+    made = await site.operator.client.submit({ kind: "create", uid: "alice", address: "alice@example.org" });
     const opened = await openBrowser(lab);
     browser = opened.browser;
     origin = `https://${opened.host}:${site.port}`;
