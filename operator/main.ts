@@ -16,7 +16,7 @@ import { Operator } from "./operator.ts";
 import { Refusal } from "./refusal.ts";
 import { listen, routes } from "./server.ts";
 import { operatorContext, readOperatorSettings } from "./settings.ts";
-import { updatesProcess } from "./updates-process.ts";
+import { updatesProcess } from "./updates-process/parent.ts";
 import type { StackFile } from "./work.ts";
 
 /** Between the steps of a request, and a little for the next. */
@@ -52,7 +52,7 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
   const operator = new Operator({
     file: stackFile(root, committed.name, project),
     updates: updatesProcess({
-      entry: join(root, "operator/updates-main.ts"),
+      entry: join(root, "operator/updates-process/main.ts"),
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache(root) },
       ending,
       idleMs: UPDATES_IDLE_MS,

@@ -7,10 +7,10 @@ import { describe, it, type TestContext } from "node:test";
 import { engineBoxes } from "../../../operator/boxes.ts";
 import { EngineError, engineAt } from "../../../operator/engine-client.ts";
 import { Refusal } from "../../../operator/refusal.ts";
-import { updatesProcess } from "../../../operator/updates-process.ts";
+import { updatesProcess } from "../../../operator/updates-process/parent.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
-/** Answers as updates-main.ts does; what it is to do stands in the text. */
+/** Answers as main.ts does; what it is to do stands in the text. */
 const PROGRAM = `
 const tell = (answer) => process.send(answer);
 process.on("message", ({ id, kind, text, name }) => {

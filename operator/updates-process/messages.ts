@@ -1,7 +1,7 @@
 /** What the operator and the process that makes its updates say to each other. */
-import type { FaultView } from "../mailserver/operator/protocol.ts";
-import type { Change } from "./changes.ts";
-import type { Progress } from "./updates.ts";
+import type { FaultView } from "../../mailserver/operator/protocol.ts";
+import type { Change } from "../changes.ts";
+import type { Progress } from "../updates.ts";
 
 /** The text is that of the stack file, the name that of a resource. */
 export type Call =

@@ -1,9 +1,9 @@
-/** Updates as a process of their own makes them (`updates-main.ts`), which is there only while there are some. */
+/** Updates as a process of their own makes them (`main.ts`), which is there only while there are some. */
 import { type ChildProcess, fork } from "node:child_process";
-import type { Change } from "./changes.ts";
-import { Refusal } from "./refusal.ts";
-import type { Progress, StackUpdates } from "./updates.ts";
-import type { Answer, Call } from "./updates-messages.ts";
+import type { Change } from "../changes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Progress, StackUpdates } from "../updates.ts";
+import type { Answer, Call } from "./messages.ts";
 
 export interface UpdatesProcessOptions {
   /** The process's program. */

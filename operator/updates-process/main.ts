@@ -3,13 +3,13 @@
  * rest of the portal together. Ends when the operator lets go of it; what runs then is interrupted as by Ctrl-C.
  */
 import Docker from "dockerode";
-import { createLog } from "../mailserver/net/log.ts";
-import { messageOf } from "../tools/bootstrap/fault.ts";
-import type { Change } from "./changes.ts";
-import { Refusal } from "./refusal.ts";
-import { operatorContext, readOperatorSettings } from "./settings.ts";
-import { stackUpdates } from "./updates.ts";
-import type { Answer, Call } from "./updates-messages.ts";
+import { createLog } from "../../mailserver/net/log.ts";
+import { messageOf } from "../../tools/bootstrap/fault.ts";
+import type { Change } from "../changes.ts";
+import { Refusal } from "../refusal.ts";
+import { operatorContext, readOperatorSettings } from "../settings.ts";
+import { stackUpdates } from "../updates.ts";
+import type { Answer, Call } from "./messages.ts";
 
 /** How long an administrator's run is waited for. */
 const PATIENCE_MS = 300_000;
