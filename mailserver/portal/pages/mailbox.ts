@@ -23,10 +23,10 @@ export function mailboxPage(view: View, { person, usage, servers, told }: Mailbo
   return {
     title: say("mailbox"),
     body: html`${notice(say, told)}${pending}
-<section><h2>${say("own.addresses")}</h2><ul class="plain">${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}${testMail(view)}</section>
+<section><h2>${say("own.addresses")}</h2><ul class="plain">${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}${testMail(view, "quiet")}</section>
 ${setUp(view, person, servers)}${aliases(view, person)}${forwarding(view, person)}${passwordSection(view)}
-<section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button>${say("sessions.end")}</button>`)}</section>
-<section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button>${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
+<section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button class="quiet">${say("sessions.end")}</button>`)}</section>
+<section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button class="quiet">${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
 <section><h2>${say("delete.title")}</h2><p><a href="/delete">${say("delete.open")}</a></p></section>`,
   };
 }
@@ -42,9 +42,9 @@ function space({ say, language }: View, { quota }: PersonView, usage: UsageView 
 }
 
 /** A button that sends the person a mail. */
-export function testMail(view: View): Html {
+export function testMail(view: View, look = ""): Html {
   const { say } = view;
-  return html`${form(view, "/test-mail", html`<button>${say("testMail.do")}</button>`)}<p class="hint">${say("testMail.hint")}</p>`;
+  return html`${form(view, "/test-mail", html`<button class="${look}">${say("testMail.do")}</button>`)}<p class="hint">${say("testMail.hint")}</p>`;
 }
 
 /** What a mail program wants to know. */

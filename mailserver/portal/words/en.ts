@@ -29,7 +29,7 @@ export const en = {
   "mx.priority": "Priority",
   "mx.target": "Target",
   "mx.type": "Type",
-  "mx.ttl": "TTL (seconds)",
+  "mx.ttl": "TTL (s)",
   "mx.elsewhere":
     "These records don't point here: mail for this domain goes elsewhere. Tell your administrator.",
   "mx.none": "DNS has no MX record for this domain: no mail will arrive. Tell your administrator.",

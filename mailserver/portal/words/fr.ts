@@ -31,7 +31,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "mx.priority": "Priorité",
   "mx.target": "Cible",
   "mx.type": "Type",
-  "mx.ttl": "TTL (secondes)",
+  "mx.ttl": "TTL (s)",
   "mx.elsewhere":
     "Ces enregistrements ne mènent pas ici : le courriel de ce domaine va ailleurs. Prévenez votre administrateur.",
   "mx.none":

@@ -151,6 +151,31 @@ describe("the portal in a browser", () => {
         }
       });
 
+  it("looks as the README shows it", async () => {
+    const shots: [
+      name: string,
+      uid: string,
+      options: BrowserContextOptions,
+      show: (page: Page) => Promise<unknown>,
+    ][] = [
+      ["new", "bob", { locale: "en", viewport: { width: 760, height: 740 } }, go("/new")],
+      [
+        "mailbox",
+        "alice",
+        { locale: "en", ...PHONE, viewport: { width: 360, height: 1_230 }, colorScheme: "dark" },
+        PAGES.find(([name]) => name === "mailbox-telephone")?.[2] ?? go("/"),
+      ],
+    ];
+    for (const [name, uid, options, show] of shots) {
+      const { context, page, faults } = await open(options);
+      await signIn(page, uid);
+      await show(page);
+      await page.screenshot({ path: join(SHOTS, `readme-${name}.png`) });
+      assert.deepEqual(faults, []);
+      await context.close();
+    }
+  });
+
   it("weighs little, and is asked for once", async () => {
     const { context, page } = await open({});
     await signIn(page, "alice");
