@@ -37,7 +37,7 @@ import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
-import { checkMessage, checkRecipients, countMessage, type QuotaDeps, type Sender } from "./quota.ts";
+import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
 import { type Named, Recipients } from "./recipients.ts";
 
 export interface HandlerDeps extends LoginDeps, QuotaDeps {
@@ -55,9 +55,6 @@ const LOOP = reply(554, "5.4.6", "The message has passed too many servers: it ru
 const FULL = reply(452, "4.3.1", "There is no room for the message at the moment: try again later");
 const QUEUE_FAILED = reply(451, "4.3.0", "The message could not be stored: try again later");
 const LOOKUP_FAILED = reply(451, "4.4.3", "The recipient can't be looked up at the moment: try again later");
-
-/** Under which all that the portal sends is counted together, as one person's; no uid has a space. */
-const PORTAL = "the portal";
 
 /** Makes the handlers of one listener's sessions. */
 export function createHandler(
