@@ -56,6 +56,7 @@ class Worker {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
+  #over = false;
 
   constructor({ entry, env }: Pick<UpdatesProcessOptions, "entry" | "env">) {
     this.#child = fork(entry, {
@@ -73,15 +74,16 @@ class Worker {
   }
 
   get alive(): boolean {
-    return this.#child.connected;
+    return this.#child.connected && !this.#over;
   }
 
   call(wish: Wish, onProgress: Waiting["onProgress"]): Promise<Change[]> {
     const { promise, resolve, reject } = Promise.withResolvers<Change[]>();
     const id = ++this.#calls;
     this.#waiting.set(id, { onProgress, resolve, reject });
-    // What fails here ends the process, and is told by its end.
-    this.#child.send({ ...wish, id } as Call, () => undefined);
+    this.#child.send({ ...wish, id } as Call, (error) => {
+      if (error) this.#fail(error);
+    });
     return promise;
   }
 
@@ -101,6 +103,7 @@ class Worker {
   }
 
   #fail(error: Error): void {
+    this.#over = true;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
