@@ -13,6 +13,7 @@ export type Kind =
   | "zone"
   | "settings"
   | "socket"
+  | "state"
   | "certificate"
   | "service"
   | "box"

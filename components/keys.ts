@@ -49,6 +49,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly dkim: ReadonlyMap<number, DkimPair>;
   readonly directoryAdmin: pulumi.Output<string>;
   readonly relay: pulumi.Output<string>;
+  /** What the portal hands its test mails to smtp-out with. */
+  readonly portalRelay: pulumi.Output<string> | undefined;
   /** What the reverse-paths of forwarded mail are made of. */
   readonly srs: pulumi.Output<string>;
   /** What snapshots are encrypted with. */
@@ -88,6 +90,7 @@ export class Keys extends pulumi.ComponentResource {
     this.dkim = new Map(args.dkim.map((each) => [each.key, this.dkimPair(name, each, args.protect)]));
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
+    this.portalRelay = args.portal ? secret("portal-relay") : undefined;
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
     this.backup = args.backup ? secret("backup") : undefined;

@@ -85,8 +85,12 @@ const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
 const LMTP_PORT = 24;
 /** What a box offers the front services: LMTP, IMAP and ManageSieve (mailserver/images/box). */
 export const BOX_PORTS = [LMTP_PORT, 143, 4190] as const;
-const RELAY_PORT = 10_025;
-const RELAY_USER = "smtp-in";
+/** smtp-out's internal listener, and who logs in there. */
+export const RELAY = {
+  host: "smtp-out",
+  port: 10_025,
+  users: { smtpIn: "smtp-in", portal: "portal" },
+} as const;
 
 /** The services that strangers and people talk to: smtp-in, smtp-out, access, and the resolver that they ask. */
 export class MailServer extends pulumi.ComponentResource {
@@ -150,13 +154,14 @@ export class MailServer extends pulumi.ComponentResource {
         ),
       );
     const settings = pulumi
-      .all([this.common(hostnames.smtp, login, "smtp-out"), keys.relay, dkim])
-      .apply(([common, password, dkim]) =>
+      .all([this.common(hostnames.smtp, login, "smtp-out"), keys.relay, keys.portalRelay, dkim])
+      .apply(([common, password, portalPassword, dkim]) =>
         settingsJson(SmtpOutSettings, {
           ...common,
           metricsAddress: addresses.smtpOut,
-          relayPort: RELAY_PORT,
-          relay: { user: RELAY_USER, password },
+          relayPort: RELAY.port,
+          relay: { user: RELAY.users.smtpIn, password },
+          ...(portalPassword && { portal: { user: RELAY.users.portal, password: portalPassword } }),
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
@@ -202,7 +207,7 @@ export class MailServer extends pulumi.ComponentResource {
           ...common,
           metricsAddress: addresses.smtpIn,
           workers,
-          relay: { host: "smtp-out", port: RELAY_PORT, user: RELAY_USER, password },
+          relay: { host: RELAY.host, port: RELAY.port, user: RELAY.users.smtpIn, password },
           resolvers: [addresses.resolver],
           notices: outbound.notices,
           senders: { reject: dmarcReject, quarantine: dmarcQuarantine, dnsFailure },

@@ -5,13 +5,17 @@ import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory } from "./directory.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
+import { RELAY } from "./mail-server.ts";
 import { OPERATOR_SOCKETS, type Operator } from "./operator.ts";
 import { TYPES } from "./types.ts";
+import { dataVolume } from "./volume.ts";
 
 export interface PortalArgs {
   host: MailHost;
   image: ImageRef;
   directory: Directory;
+  /** What it hands test mails to smtp-out with. */
+  relayPassword: pulumi.Input<string>;
   tls: TlsSource;
   operator: Operator;
   domains: readonly string[];
@@ -28,6 +32,7 @@ export interface PortalArgs {
 
 const USER = 5027;
 const PORT = 8443;
+const STATE = "/var/lib/semail-portal";
 const MEMORY_MB = 160;
 
 /** The web pages where people look after their own mailbox. */
@@ -38,6 +43,15 @@ export class Portal extends pulumi.ComponentResource {
     super(TYPES.portal, name, {}, opts);
     const { host, image, directory, tls, operator, address, port } = args;
     const login = directory.login("portal");
+    // Who typed wrong passwords: nothing that anybody would miss.
+    const state = dataVolume(
+      `${name}-state`,
+      { host, name: "portal", kind: "state", policy: { protect: false, keepVolumes: false } },
+      { parent: this },
+    );
+    const files = pulumi
+      .all([login.password, args.relayPassword])
+      .apply(([password, relayPassword]) => settings(args, login, { password, relayPassword }));
     this.container = serviceContainer(
       `${name}-server`,
       {
@@ -48,9 +62,13 @@ export class Portal extends pulumi.ComponentResource {
         user: USER,
         memoryMb: MEMORY_MB,
         networks: [{ network: host.front, alias: "portal", ipv4: address }],
-        files: { "settings.json": login.password.apply((password) => settings(args, login, password)) },
+        files: { "settings.json": files },
         ...tls.given,
-        volumes: [{ volume: operator.sockets, path: OPERATOR_SOCKETS }, ...(tls.given.volumes ?? [])],
+        volumes: [
+          { volume: operator.sockets, path: OPERATOR_SOCKETS },
+          { volume: state, path: STATE },
+          ...(tls.given.volumes ?? []),
+        ],
         ports: host.published(PORT, port),
         wait: true,
       },
@@ -63,7 +81,7 @@ export class Portal extends pulumi.ComponentResource {
 function settings(
   { domains, hostnames, tls, ports, address, resolver, mtaSts }: PortalArgs,
   login: { url: string; bindDn: string; peopleDn: string },
-  password: string,
+  { password, relayPassword }: { password: string; relayPassword: string },
 ): string {
   const { url, bindDn, peopleDn } = login;
   return `${JSON.stringify(
@@ -77,6 +95,8 @@ function settings(
       },
       directory: { url, bindDn, peopleDn, password },
       tls: tls.settings,
+      relay: { host: RELAY.host, port: RELAY.port, user: RELAY.users.portal, password: relayPassword },
+      stateDir: STATE,
       port: PORT,
       metricsAddress: address,
       resolvers: [resolver],

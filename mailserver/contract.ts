@@ -89,6 +89,10 @@ export const SpoolRetrySettings = RetrySettings.extend({
   maxMs: z.int().min(10).default(900_000),
 });
 
+/** What a daemon of ours shows smtp-out's internal listener. `password` is a secret. */
+const RelayAccount = z.strictObject({ user: z.string().min(1), password: z.string().min(16) });
+const RelayPeer = RelayAccount.extend({ host: hostname, port });
+
 /** Folder of the durable queue; on a volume of its own. */
 const queueDir = z.string().min(1).default("/var/spool/semail");
 
@@ -139,7 +143,7 @@ export const SmtpInSettings = z.strictObject({
   /** Processes that serve, beside the one that watches over them. */
   workers: z.int().min(1).max(16).default(1),
   /** Where forwards and notifications go: the internal listener of smtp-out. */
-  relay: z.strictObject({ host: hostname, port, user: z.string().min(1), password: z.string().min(16) }),
+  relay: RelayPeer,
   /** IP addresses of the stack's resolver, `address` or `address:port`; without one, senders are not checked. */
   resolvers: z.array(z.string().min(1)).default([]),
   senders: SenderSettings.prefault({}),
@@ -174,7 +178,9 @@ export const SmtpOutSettings = z.strictObject({
   submissionsPort: port.default(465),
   /** Internal listener for smtp-in's forwards; never published. */
   relayPort: port.default(10025),
-  relay: z.strictObject({ user: z.string().min(1), password: z.string().min(16) }),
+  relay: RelayAccount,
+  /** By which the portal logs in there: it may write to our own people, from postmaster alone. */
+  portal: RelayAccount.optional(),
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
   /** Other names of ours that stand in MX records: such a host is never sent to (RFC 5321 section 5.1). */
@@ -217,6 +223,10 @@ export const PortalSettings = z.strictObject({
   ...healthAddress,
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
+  /** Where test mails go: the internal listener of smtp-out. */
+  relay: RelayPeer,
+  /** Folder on a volume of its own: who typed wrong passwords. */
+  stateDir: z.string().min(1).default("/var/lib/semail-portal"),
   operatorSocket: z.string().min(1).default("/run/semail/operator/operator.sock"),
   /** The text of `/.well-known/mta-sts.txt`, where the domains have a policy (RFC 8461). */
   mtaSts: z.string().optional(),

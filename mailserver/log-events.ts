@@ -97,6 +97,10 @@ export const LOG_EVENTS = {
   "portal.forged": "A form did not come from the portal's own page and was refused",
   "portal.asked": "A person asked for a change; the operator took it",
   "portal.password": "A person changed their password",
+  "portal.test-mail": "A person had a test mail sent to themselves",
+  "portal.test-mail.failed": "A test mail could not be handed to smtp-out",
+  "portal.guard.unsaved":
+    "What is known of wrong passwords could not be written down; it holds until the next restart",
   "portal.failed": "A page could not be made",
   "dns.failed": "A DNS look-up failed",
 } as const satisfies Record<string, string>;

@@ -1,8 +1,7 @@
 /** A person's container, asked directly: is it ready, start it anew, what did it say. */
-import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type Docker from "dockerode";
 import { MAX_LOG, type UsageView } from "../mailserver/operator/protocol.ts";
+import { type AskEngine, EngineError } from "./engine-client.ts";
 
 export interface Boxes {
   /** Resolves when the box answers; throws when it doesn't within the time. */
@@ -17,35 +16,26 @@ export interface Boxes {
 const DAY_LINES = 5_000;
 
 /** The boxes of the stack whose things begin with `prefix`. */
-export function engineBoxes(docker: Docker, prefix: string, readyWithinMs = 30_000): Boxes {
-  const container = (uid: string) => docker.getContainer(`${prefix}-box-${uid}`);
+export function engineBoxes(ask: AskEngine, prefix: string, readyWithinMs = 30_000): Boxes {
+  const pathOf = (uid: string) => `/containers/${prefix}-box-${uid}`;
   return {
     ready: async (uid) => {
-      for (let waited = 0; !(await isHealthy(container(uid))); waited += 250) {
+      for (let waited = 0; !(await isHealthy(ask, pathOf(uid))); waited += 250) {
         if (waited >= readyWithinMs)
           throw new Error(`box-${uid} isn't ready after ${readyWithinMs / 1_000} s`);
         await sleep(250);
       }
     },
-    restart: async (uid) => {
-      await container(uid).restart({ t: 10 });
-    },
+    restart: async (uid) => void (await ask("POST", `${pathOf(uid)}/restart?t=10`)),
     usage: async (uid) => {
-      const said = await run(container(uid), [...QUOTA, uid]);
+      const said = await runIn(ask, pathOf(uid), [...QUOTA, uid]);
       if (said?.code !== 0)
         throw new Error(`box-${uid} can't tell its quota: ${said?.output ?? "it doesn't run"}`);
       return usageIn(said.output);
     },
     log: async (uid, since) => {
-      const options = {
-        stdout: true,
-        stderr: true,
-        timestamps: true,
-        follow: false,
-        tail: DAY_LINES,
-      } as const;
-      const frames = await container(uid).logs({ ...options, since: Math.floor(since / 1_000) });
-      return latest(textOf(frames));
+      const wanted = `stdout=1&stderr=1&timestamps=1&tail=${DAY_LINES}&since=${Math.floor(since / 1_000)}`;
+      return latest(textOf(await ask("GET", `${pathOf(uid)}/logs?${wanted}`)));
     },
   };
 }
@@ -53,25 +43,29 @@ export function engineBoxes(docker: Docker, prefix: string, readyWithinMs = 30_0
 const QUOTA = ["/usr/bin/doveadm", "-c", "/run/dovecot.conf", "-f", "tab", "quota", "get", "-u"];
 
 /** Runs the box's own check now: its health is looked at every few minutes only. */
-async function isHealthy(container: Docker.Container): Promise<boolean> {
-  return (await run(container, ["/usr/local/bin/healthcheck"]))?.code === 0;
+async function isHealthy(ask: AskEngine, container: string): Promise<boolean> {
+  return (await runIn(ask, container, ["/usr/local/bin/healthcheck"]))?.code === 0;
 }
 
 /** Runs a command in it, to the end; undefined when the container doesn't run. */
-async function run(
-  container: Docker.Container,
+export async function runIn(
+  ask: AskEngine,
+  container: string,
   command: string[],
 ): Promise<{ code: number | null; output: string } | undefined> {
-  const exec = await container
-    .exec({ Cmd: command, AttachStdout: true, AttachStderr: true })
-    .catch((error: { statusCode?: number }) => {
-      // 409: it doesn't run yet.
-      if (error.statusCode === 409) return undefined;
-      throw error;
-    });
-  if (!exec) return undefined;
-  const frames = await buffer(await exec.start({}));
-  return { code: (await exec.inspect()).ExitCode, output: textOf(frames) };
+  const options = { Cmd: command, AttachStdout: true, AttachStderr: true };
+  const made = await ask("POST", `${container}/exec`, options).catch((error: unknown) => {
+    // 409: it doesn't run yet.
+    if (error instanceof EngineError && error.status === 409) return undefined;
+    throw error;
+  });
+  if (!made) return undefined;
+  const { Id } = JSON.parse(made.toString()) as { Id: string };
+  const frames = await ask("POST", `/exec/${Id}/start`, { Detach: false, Tty: false });
+  const { ExitCode } = JSON.parse((await ask("GET", `/exec/${Id}/json`)).toString()) as {
+    ExitCode: number | null;
+  };
+  return { code: ExitCode, output: textOf(frames) };
 }
 
 /** Dovecot counts in KiB, and writes `-` where there is no limit. */

@@ -3,33 +3,24 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import Docker from "dockerode";
-import { z } from "zod";
 import { createLog, type Log } from "../mailserver/net/log.ts";
 import { signalled } from "../mailserver/net/signalled.ts";
-import { SOCKET } from "../mailserver/operator/protocol.ts";
 import { syncFolder } from "../mailserver/queue/sync-folder.ts";
-import { type Context, stateFolder } from "../tools/bootstrap/context.ts";
-import { openStack } from "../tools/bootstrap/stack.ts";
+import { stateFolder } from "../tools/bootstrap/context.ts";
+import { compileCache, openStack } from "../tools/bootstrap/stack.ts";
 import { engineBoxes } from "./boxes.ts";
+import { engineAt } from "./engine-client.ts";
 import { openRepository } from "./git.ts";
 import { openJournal, writeDurably } from "./journal.ts";
 import { Operator } from "./operator.ts";
 import { Refusal } from "./refusal.ts";
 import { listen, routes } from "./server.ts";
-import { stackUpdates } from "./updates.ts";
+import { operatorContext, readOperatorSettings } from "./settings.ts";
+import { updatesProcess } from "./updates-process/parent.ts";
 import type { StackFile } from "./work.ts";
 
-/** What it finds in its environment. The rest of it goes to Pulumi and git. */
-const Settings = z.object({
-  /** The checkout. */
-  SEMAIL_ROOT: z.string().startsWith("/"),
-  SEMAIL_STACK: z.string().min(1),
-  SEMAIL_SOCKET: z.string().startsWith("/").default(SOCKET),
-});
-
-/** How long an administrator's run is waited for. */
-const PATIENCE_MS = 300_000;
+/** Between the steps of a request, and a little for the next. */
+const UPDATES_IDLE_MS = 5_000;
 
 function stackFile(root: string, name: string, project: string): StackFile {
   const path = join(root, name);
@@ -54,16 +45,19 @@ function stackFile(root: string, name: string, project: string): StackFile {
 }
 
 async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<void> }> {
-  const settings = Settings.parse(process.env);
-  const root = settings.SEMAIL_ROOT;
-  const quiet = { doing: () => undefined, done: () => undefined, line: () => undefined };
-  const context: Context = { root, env: { ...process.env }, signal: ending, hurry: ending, say: quiet };
-  const { committed, project, prefix, name } = openStack(context, settings.SEMAIL_STACK);
-  const docker = new Docker();
+  const settings = readOperatorSettings(process.env);
+  const { root, stack } = settings;
+  const context = operatorContext(settings, process.env, ending);
+  const { committed, project, prefix, name } = openStack(context, stack);
   const operator = new Operator({
     file: stackFile(root, committed.name, project),
-    updates: stackUpdates({ context, stackName: name, docker, log, patienceMs: PATIENCE_MS }),
-    boxes: engineBoxes(docker, prefix),
+    updates: updatesProcess({
+      entry: join(root, "operator/updates-process/main.ts"),
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache(root) },
+      ending,
+      idleMs: UPDATES_IDLE_MS,
+    }),
+    boxes: engineBoxes(engineAt(), prefix),
     repository: () => openRepository(root, committed.name, process.env),
     journal: openJournal(stateFolder(root, "operator", name)),
     now: Date.now,
@@ -72,7 +66,7 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
     ending,
     log,
   });
-  const server = await listen(routes(operator, { log, ending }), settings.SEMAIL_SOCKET);
+  const server = await listen(routes(operator, { log, ending }), settings.socket);
   operator.recover();
   return {
     close: async () => {

@@ -8,6 +8,7 @@ import {
   type RequestView,
   type UsageView,
 } from "../mailserver/operator/protocol.ts";
+import type { StackConfig } from "../stacks/schema.ts";
 import { decide, type Facts, viewAddress, viewPerson } from "./decide.ts";
 import { type Entry, type Journal, newEntry } from "./journal.ts";
 import { markFailure } from "./progress.ts";
@@ -37,6 +38,8 @@ export class Operator {
   private readonly queue: Entry[] = [];
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private working: Promise<void> | undefined;
+  /** What the stack file said when it was read last. */
+  private known: { readonly text: string; readonly config: StackConfig } | undefined;
   /** The request that could not be taken back yet; nothing else is begun before. */
   private stuck: Entry | undefined;
 
@@ -148,10 +151,13 @@ export class Operator {
     await this.working;
   }
 
+  /** Each page asks for it, and the file seldom changes. */
   private facts(): Facts {
     const { file, now } = this.deps;
     const text = file.read();
-    return { config: readConfig({ name: file.name, project: file.project, text }), today: dayOf(now()) };
+    if (this.known?.text !== text)
+      this.known = { text, config: readConfig({ name: file.name, project: file.project, text }) };
+    return { config: this.known.config, today: dayOf(now()) };
   }
 
   private pending(): Entry[] {

@@ -1,7 +1,12 @@
 /** Previews and updates of one stack, through Pulumi's Automation API, as `npm run up` would do them. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EngineEvent, LocalWorkspace, Stack as PulumiStack } from "@pulumi/pulumi/automation/index.js";
+import {
+  type EngineEvent,
+  LocalWorkspace,
+  PulumiCommand,
+  Stack as PulumiStack,
+} from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
 import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
@@ -46,6 +51,7 @@ const REMEDY = "An administrator finds the cause in the operator's log.";
 /** Updates of the stack of that name in the context's checkout. */
 export function stackUpdates(options: UpdatesOptions): StackUpdates {
   const { context, log } = options;
+  const pulumi = once(() => PulumiCommand.get());
   const run = async <T>(what: string, text: string, work: (opened: Opened) => Promise<T>): Promise<T> => {
     const heard: string[] = [];
     try {
@@ -64,13 +70,16 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
     preview: (text) =>
       run("pulumi preview", text, async ({ stack, env, heard }) => {
         const changes: Change[] = [];
-        const pulumi = await select(context, stack, { ...env, ...PREVIEW_ENV });
+        const selected = await select(context, stack, {
+          env: { ...env, ...PREVIEW_ENV },
+          pulumi: await pulumi(),
+        });
         const onEvent = (event: EngineEvent) => {
           hear(event, heard);
           const { metadata } = event.resourcePreEvent ?? {};
           if (metadata) changes.push({ urn: metadata.urn, type: metadata.type, op: metadata.op });
         };
-        await pulumi.preview({
+        await selected.preview({
           configFile: stack.configFile,
           onEvent,
           signal: context.signal,
@@ -80,7 +89,7 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
       }),
     update: (text, onProgress) =>
       run("pulumi up", text, async ({ stack, env, heard }) => {
-        const pulumi = await select(context, stack, env);
+        const selected = await select(context, stack, { env, pulumi: await pulumi() });
         const onEvent = (event: EngineEvent) => {
           hear(event, heard);
           const progress = progressOf(event);
@@ -92,8 +101,7 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
           signal: context.signal,
           color: "never" as const,
         };
-        // With secrets, the look at the history afterwards would write the state's salt into the checkout's stack file.
-        await pulumi.up({ ...options, showSecrets: false });
+        await selected.up(options);
       }),
     unprotect: async (name) => {
       const stack = openStack(context, options.stackName);
@@ -147,14 +155,35 @@ async function unlocked({ context, patienceMs }: UpdatesOptions, stack: Stack): 
   }
 }
 
-/** Without the look-ups that the API makes around each update: the stack is there, and nobody reads its outputs. */
-async function select(context: Context, stack: Stack, envVars: Record<string, string>): Promise<PulumiStack> {
-  const workspace = await LocalWorkspace.create({ workDir: context.root, envVars });
+/**
+ * Without the look-ups that the API makes around each update, which are a run of Pulumi each: the stack is there, and
+ * nobody reads its outputs or its history. (With secrets, a look at that would write the state's salt into the checkout's
+ * stack file.)
+ */
+async function select(
+  context: Context,
+  stack: Stack,
+  { env: envVars, pulumi: pulumiCommand }: { env: Record<string, string>; pulumi: PulumiCommand },
+): Promise<PulumiStack> {
+  const workspace = await LocalWorkspace.create({ workDir: context.root, envVars, pulumiCommand });
   const quiet = {
     selectStack: async () => undefined,
     stackOutputs: async () => ({}),
   };
-  return PulumiStack.select(stack.name, Object.assign(workspace, quiet));
+  const selected = await PulumiStack.select(stack.name, Object.assign(workspace, quiet));
+  return Object.assign(selected, { info: async () => undefined });
+}
+
+/** Asks at the first call alone; a failure is asked again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | undefined;
+  return () => {
+    known ??= ask().catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
 }
 
 function hear({ diagnosticEvent }: EngineEvent, heard: string[]): void {

@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, readdir, readFile, realpath, rm, stat, writeFile
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { BuildPlan, ImagePlans, ServiceImage } from "../components/mail-images.ts";
-import { bundleDaemon, bundleSources } from "../tools/bundle.ts";
+import { bundleDaemon } from "../tools/bundle.ts";
 import type { MailModel } from "./model.ts";
 
 /** Relative to the project's folder, so that the state doesn't depend on where the checkout is. */
@@ -16,6 +16,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   "smtp-out": "mailserver/smtp-out/main.ts",
   livedns: "tools/livedns/main.ts",
   portal: "mailserver/portal/main.ts",
+  operator: "operator/main.ts",
   backup: "mailserver/backup/main.ts",
   certifier: "mailserver/certifier/main.ts",
 };
@@ -55,20 +56,12 @@ export async function planImages(
     if (entry === undefined) return [name, await plan(name, { BASE_IMAGE: images.base }, [])];
     return [name, { ...(await plan(name, { NODE_IMAGE: node.tag }, [await bundle(entry)])), on: "node" }];
   };
-  const operator = async (): Promise<[ServiceImage, BuildPlan]> => [
-    "operator",
-    {
-      ...(await plan("operator", { NODE_IMAGE: node.tag }, [await version("operator/main.ts")])),
-      on: "node",
-    },
-  ];
   const names: ServiceImage[] = ["guard", "directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
-  if (model.portal.enabled) names.push("portal");
+  if (model.portal.enabled) names.push("portal", "operator");
   if (model.backup.enabled) names.push("backup");
   if (model.certificates.kind === "acme") names.push("certifier");
-  const made = [...names.map(service), ...(model.portal.enabled ? [operator()] : [])];
-  return { node, ...Object.fromEntries(await Promise.all(made)) };
+  return { node, ...Object.fromEntries(await Promise.all(names.map(service))) };
 }
 
 async function plan(name: string, buildArgs: Record<string, string>, extras: Extra[]): Promise<BuildPlan> {
@@ -112,14 +105,6 @@ async function stage(source: string, target: string, extras: readonly Extra[]): 
 async function bundle(entry: string): Promise<Extra> {
   const code = await bundleDaemon(entry);
   return { name: "main.mjs", identity: code, place: (target) => writeFile(target, code) };
-}
-
-/** Stands for code that is run from the checkout: another is another image, and so replaces what runs it. */
-async function version(entry: string): Promise<Extra> {
-  const digest = createHash("sha256")
-    .update(await bundleSources(entry))
-    .digest("hex");
-  return { name: "version", identity: digest, place: (target) => writeFile(target, `${digest}\n`) };
 }
 
 /** The Node.js that the daemons run on is the one that the project's own package brings. */

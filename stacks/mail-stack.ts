@@ -107,7 +107,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const people = declarePeople({ model, host, images, keys, directory, policy });
   const unused = declareUnused({ host, engine, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
-  if (operatorPlace) declarePortal({ model, host, images, tls, directory, operatorPlace });
+  if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
   const summary = summarise(model, keys, { records, signing: signatures.signing, kept: mailboxes.kept });
   const settled = pulumi.all(published.map(({ urn }) => urn)).apply(() => undefined);
@@ -229,21 +229,24 @@ interface PortalArgs {
   model: MailModel;
   host: MailHost;
   images: MailImages;
+  keys: Keys;
   tls: TlsSource;
   directory: Directory;
   operatorPlace: OperatorPlace;
 }
 
 /** Where people look after their own mailbox, and what does as they ask. */
-function declarePortal({ model, host, images, tls, directory, operatorPlace }: PortalArgs): void {
+function declarePortal({ model, host, images, keys, tls, directory, operatorPlace }: PortalArgs): void {
   const { domains, hostnames, ports, network, dns } = model;
+  const { portalRelay: relayPassword } = keys;
+  if (relayPassword === undefined) return;
   const operator = new Operator("operator", {
     host,
     image: images.image("operator"),
     machine: operatorPlace,
   });
   new Portal("portal", {
-    ...{ host, directory, tls, operator, domains, hostnames, ports },
+    ...{ host, directory, relayPassword, tls, operator, domains, hostnames, ports },
     image: images.image("portal"),
     address: network.portal,
     resolver: network.resolver,

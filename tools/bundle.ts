@@ -1,6 +1,6 @@
 /** One-file bundles of the daemons, for images that hold no package manager. */
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 /** Paths in the bundle are relative to this folder, so that the same sources give the same bytes anywhere. */
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -36,16 +36,7 @@ const oneLanguage: Plugin = {
 };
 
 /** Bundles `entry` (relative to the project's folder) for Node 24. The same sources give the same bytes. */
-export function bundleDaemon(entry: string): Promise<Uint8Array> {
-  return bundle(entry, {});
-}
-
-/** The project's own code alone, which tells one version of what runs from the checkout from another. */
-export function bundleSources(entry: string): Promise<Uint8Array> {
-  return bundle(entry, { packages: "external" });
-}
-
-async function bundle(entry: string, options: BuildOptions): Promise<Uint8Array> {
+export async function bundleDaemon(entry: string): Promise<Uint8Array> {
   const result = await build({
     absWorkingDir: PROJECT,
     entryPoints: [entry],
@@ -63,7 +54,6 @@ async function bundle(entry: string, options: BuildOptions): Promise<Uint8Array>
     minifySyntax: true,
     charset: "ascii",
     logLevel: "silent",
-    ...options,
   });
   const [file] = result.outputFiles ?? [];
   if (!file) throw new Error(`${entry} gave no bundle`);

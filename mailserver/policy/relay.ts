@@ -14,7 +14,9 @@ export type Identity =
   | { readonly kind: "nobody" }
   | { readonly kind: "person"; readonly uid: string; readonly addresses: readonly string[] }
   /** Another daemon of ours, with the relay password. */
-  | { readonly kind: "service" };
+  | { readonly kind: "service" }
+  /** The portal, which has a word for its own people and for nobody else, from one of these addresses. */
+  | { readonly kind: "portal"; readonly addresses: readonly string[] };
 
 export interface SenderFacts {
   readonly listener: Listener;
@@ -56,6 +58,11 @@ const WRONG_SENDER = reply(
   "5.7.1",
   "This sender address is not yours: send from one of your own addresses",
 );
+const OWN_PEOPLE = reply(
+  550,
+  "5.7.1",
+  "The portal may write to people with a mailbox here, and to nobody else",
+);
 const NO_SUCH_PERSON = reply(550, "5.1.1", "No mailbox with this address here: check the spelling");
 const wrongAuthor = (field: string): Reply =>
   reply(550, "5.7.1", `The ${field} address is not yours: send from one of your own addresses`);
@@ -70,6 +77,8 @@ export function decideSender({ listener, tls, identity, from, tagSeparator }: Se
   // Each listener has its own kind of users; a relay password is worth nothing in public, and a person's not inside.
   if ((listener === "submission") !== (identity.kind === "person")) return refuse(NEED_AUTH);
   if (identity.kind === "service") return ACCEPT;
+  // Nobody is to answer what the portal sends, so there is no address that it could take.
+  if (identity.kind === "portal") return from === null ? ACCEPT : refuse(WRONG_SENDER);
   // The null reverse-path is what a read receipt has (RFC 8098 section 3); its From is checked all the same.
   if (from === null) return ACCEPT;
   return ownAddress(from, identity.addresses, tagSeparator) ? ACCEPT : refuse(WRONG_SENDER);
@@ -79,7 +88,8 @@ export function decideSender({ listener, tls, identity, from, tagSeparator }: Se
 export function decideRecipient(facts: RecipientFacts): Verdict {
   const sender = decideSender(facts);
   if (sender.kind === "refuse") return sender;
-  return facts.recipient === "absent" ? refuse(NO_SUCH_PERSON) : ACCEPT;
+  if (facts.recipient === "absent") return refuse(NO_SUCH_PERSON);
+  return facts.identity.kind === "portal" && facts.recipient === "foreign" ? refuse(OWN_PEOPLE) : ACCEPT;
 }
 
 /** May a message that names these authors go out? */

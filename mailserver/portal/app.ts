@@ -9,6 +9,7 @@ import {
   giveSession,
   type PortalDeps,
   type PortalEnv,
+  requireForm,
   sessionToken,
   show,
   viewOf,
@@ -97,6 +98,7 @@ function signedIn({ sessions }: PortalDeps): MiddlewareHandler<PortalEnv> {
 function ownForm({ log }: PortalDeps): MiddlewareHandler<PortalEnv> {
   return async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
+    requireForm(c);
     const { csrf } = await c.req.parseBody();
     // Hashes of the session's random token would leak nothing by their time either; it is 256 bits.
     if (csrf !== c.get("session").csrf) {

@@ -15,6 +15,7 @@ import { type PageContent, page, type View } from "./layout.ts";
 import { Refusal } from "./pages/fault.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { SCRIPT, STYLE } from "./style.ts";
+import type { SendTestMail } from "./test-mail.ts";
 import type { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, sayIn } from "./words.ts";
 
@@ -23,6 +24,7 @@ export interface PortalDeps {
   readonly directory: Accounts;
   readonly operator: OperatorClient;
   readonly usage: Usage;
+  readonly sendTestMail: SendTestMail;
   readonly dns: MxRecords;
   readonly sessions: Sessions;
   readonly guard: LoginGuard;
@@ -70,10 +72,15 @@ export async function show(
   return c.html(await page(viewOf(c), ASSETS, content), status);
 }
 
-/** The fields of a form, checked; a file, a list or a field that isn't asked for is none. */
-export async function readForm<T extends z.ZodType>(c: Ctx, schema: T): Promise<z.output<T>> {
+/** All forms of ours come so; others are parsed by nobody. */
+export function requireForm(c: Ctx): void {
   const type = c.req.header("content-type") ?? "";
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) throw new Refusal(400, "fault.input");
+}
+
+/** The fields of a form, checked; a file, a list or a field that isn't asked for is none. */
+export async function readForm<T extends z.ZodType>(c: Ctx, schema: T): Promise<z.output<T>> {
+  requireForm(c);
   const result = schema.safeParse(await c.req.parseBody({ all: true }));
   if (!result.success) throw new Refusal(400, "fault.input");
   return result.data;

@@ -5,14 +5,19 @@ import { getRequestListener } from "@hono/node-server";
 import type { PortalSettings } from "../contract.ts";
 import { type Accounts, createDirectory } from "../directory/directory.ts";
 import { createDns, type MxRecords } from "../dns/resolver.ts";
+import { openLimitsFile } from "../limits/limits-file.ts";
+import { createLoginMemory } from "../limits/login-memory.ts";
+import { deliver } from "../net/client.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
+import type { Connections } from "../net/pool.ts";
 import { MIN_VERSION } from "../net/tls.ts";
 import { type OperatorClient, operatorClient } from "../operator/client.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createPortal } from "./app.ts";
 import { Sessions } from "./sessions.ts";
+import { createTestMails } from "./test-mail.ts";
 import { createUsage } from "./usage.ts";
 
 /** What differs between the container and a test. */
@@ -23,6 +28,7 @@ export interface PortalDaemonDeps {
   readonly directory?: Accounts & { close(): Promise<void> };
   readonly operator?: OperatorClient;
   readonly dns?: MxRecords;
+  readonly connections?: Connections;
   readonly loginStepMs?: number;
 }
 
@@ -39,8 +45,14 @@ const MAX_CONNECTIONS = 500;
 export async function startPortal(settings: PortalSettings, deps: PortalDaemonDeps): Promise<PortalDaemon> {
   const { log, clock, newToken } = deps;
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
+  const limitsFile = openLimitsFile(settings.stateDir);
   const guard = createLoginGuard({
     now: clock.now,
+    memory: createLoginMemory({
+      // The nearest secret that outlives a restart: it keeps names unreadable for who has the file alone.
+      ...{ db: limitsFile, secret: settings.relay.password, now: clock.now },
+      failed: (error) => log.error("portal.guard.unsaved", { error }),
+    }),
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
   const operator = deps.operator ?? operatorClient({ socket: settings.operatorSocket });
@@ -48,6 +60,10 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
     ...{ settings, directory, guard, clock, log },
     operator,
     usage: createUsage(operator, clock),
+    sendTestMail: createTestMails({
+      ...{ relay: settings.relay, newToken, clock, log },
+      connections: deps.connections ?? { deliver },
+    }),
     dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now, remember: false }),
     sessions: new Sessions({ now: clock.now, newToken, limits: settings.session }),
   });
@@ -82,6 +98,7 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
       await closed;
       cancel();
       await directory.close();
+      limitsFile.close();
     },
   };
 }

@@ -29,7 +29,7 @@ const DeleteForm = z.strictObject({
   password: z.string().min(1).max(256),
 });
 
-type Status = 200 | 400 | 409;
+type Status = 200 | 400 | 409 | 429 | 503;
 
 /** The page of a person's mailbox, whatever state that is in. */
 export async function showMailbox(c: Ctx, deps: PortalDeps, told?: Notice, status: Status = 200) {
@@ -91,6 +91,7 @@ export function mailboxRoutes(deps: PortalDeps): Hono<PortalEnv> {
     const { forward } = await readForm(c, ForwardForm);
     return submit(c, deps, { kind: "update", forward: forward === "" ? null : forward });
   });
+  app.post("/test-mail", (c) => sendTestMail(c, deps));
   app.post("/restart", (c) => submit(c, deps, { kind: "restart" }));
   app.get("/log", async (c) => show(c, logPage(viewOf(c), await deps.operator.log(c.get("session").uid))));
   app.get("/phone.svg", async (c) => {
@@ -105,7 +106,13 @@ export function mailboxRoutes(deps: PortalDeps): Hono<PortalEnv> {
 }
 
 function progressRoutes(app: Hono<PortalEnv>, deps: PortalDeps): void {
-  app.get("/progress/:id", async (c) => show(c, progressPage(viewOf(c), await ownRequest(c, deps))));
+  app.get("/progress/:id", async (c) => {
+    const request = await ownRequest(c, deps);
+    const made = request.kind === "create" && request.state === "done";
+    const person = made ? await deps.operator.person(request.uid) : undefined;
+    const { servers } = deps.settings;
+    return show(c, progressPage(viewOf(c), request, person && { person, servers }));
+  });
   app.get("/progress/:id/events", async (c) => {
     const { id } = await ownRequest(c, deps);
     const { say } = viewOf(c);
@@ -146,6 +153,16 @@ function deleteRoutes(app: Hono<PortalEnv>, deps: PortalDeps): void {
   app.post("/delete/cancel", (c) => submit(c, deps, { kind: "cancel-delete" }));
 }
 
+async function sendTestMail(c: Ctx, deps: PortalDeps) {
+  const { uid, state, addresses } = await deps.operator.person(c.get("session").uid);
+  const [address] = addresses;
+  if (state !== "active" || address === undefined) throw new Refusal(404, "fault.absent");
+  const outcome = await deps.sendTestMail({ uid, address }, viewOf(c).language);
+  const kind = outcome === "sent" ? "good" : "bad";
+  const status = ({ sent: 200, limited: 429, failed: 503 } as const)[outcome];
+  return showMailbox(c, deps, { kind, key: `testMail.${outcome}`, values: { address } }, status);
+}
+
 /** Somebody else's request looks like none. */
 async function ownRequest(c: Ctx, { operator }: PortalDeps): Promise<RequestView> {
   const id = RequestId.safeParse(c.req.param("id"));
@@ -171,10 +188,10 @@ async function submit(c: Ctx, deps: PortalDeps, wish: Wish) {
 }
 
 /** Whether an address can be had, in words. */
-async function judge(name: string, at: string, { operator }: PortalDeps): Promise<Notice> {
+async function judge(name: string, at: string, { operator, settings }: PortalDeps): Promise<Notice> {
   const typed = local.safeParse(name);
-  if (!typed.success || !LOCAL.test(typed.data) || at.length > 253)
-    return { kind: "bad", key: "address.malformed" };
+  if (!typed.success || !LOCAL.test(typed.data)) return { kind: "bad", key: "address.malformed" };
+  if (!settings.domains.includes(at)) return { kind: "bad", key: "address.foreign" };
   const address = `${typed.data}@${at}`;
   const { free, reason } = await operator.address(address);
   if (free) return { kind: "good", key: "address.free", values: { address } };

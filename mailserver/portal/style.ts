@@ -27,14 +27,14 @@ button.danger{background:var(--bad);border-color:var(--bad);color:var(--card)}
 .row{display:flex;flex-wrap:wrap;gap:.75rem}.row>*{flex:1 1 12rem}
 .note{border-left:.3rem solid var(--main);background:var(--card);padding:.75rem 1rem;border-radius:.3rem;margin:0 0 1rem}
 .note.bad{border-color:var(--bad);background:var(--badbg);color:var(--bad)}.note.good{border-color:var(--good);background:var(--goodbg);color:var(--good)}
-.scroll{overflow-x:auto;margin-bottom:.75rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600;font-size:.92rem}
+.scroll{overflow-x:auto;margin-bottom:.75rem}table{border-collapse:collapse;width:100%}section>table{table-layout:fixed;margin-bottom:.75rem}section>table td{overflow-wrap:break-word}section>table th:first-child{width:42%}th,td{vertical-align:top}th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600;font-size:.92rem}
 ul.plain,ol.steps{list-style:none;padding:0;margin:0 0 .75rem}ul.plain li{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;justify-content:space-between;padding:.35rem 0;overflow-wrap:anywhere}
 ul.plain form{margin:0}
 ol.steps li{display:flex;justify-content:space-between;padding:.45rem 0;border-bottom:1px solid var(--line)}
 li[data-state=done] span{color:var(--good)}li[data-state=failed] span{color:var(--bad)}li[data-state=running] span{font-weight:600}
 pre{overflow:auto;max-height:32rem;font-size:.82rem;background:var(--paper);padding:.75rem;border-radius:.4rem}
 details{margin-top:.75rem}summary{cursor:pointer;color:var(--main);padding:.5rem 0}details>p{margin:.5rem 0}.qr{display:block;background:#fff}
-#verdict{margin-top:.5rem}select+button.quiet{margin-top:.75rem}form>label:first-child,form>input[type=hidden]+label,.row label{margin-top:0}th{white-space:nowrap}
+#verdict{margin:.5rem 0 0;min-height:1.55em}#verdict+button{margin-top:.5rem}select+button.quiet{margin-top:.75rem}form>label:first-child,form>input[type=hidden]+label,.row label{margin-top:0}thead th{white-space:nowrap}section>ol:last-child{margin-bottom:0}ol.steps li:last-child{border:0}
 meter{width:100%;height:1rem;accent-color:var(--main)}
 .free{color:var(--good)}.refused{color:var(--bad)}
 `;

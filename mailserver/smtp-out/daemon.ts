@@ -9,6 +9,8 @@ import { openStsStore, type StsStore } from "../courier/sts-store.ts";
 import { createTargetRule } from "../courier/target.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";
 import { createDns } from "../dns/resolver.ts";
+import { openLimitsFile } from "../limits/limits-file.ts";
+import { createLoginMemory } from "../limits/login-memory.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
@@ -29,8 +31,6 @@ import { createArcSealer } from "./arc.ts";
 import { createDeliver, type DeliverDeps } from "./deliver.ts";
 import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
-import { openLimitsFile } from "./limits-file.ts";
-import { createLoginMemory } from "./login-memory.ts";
 import { createNotifier, createOwnSigner } from "./notify.ts";
 import { createSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
@@ -88,7 +88,10 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const limitsFile = openLimitsFile(settings.queueDir);
   const guard = createLoginGuard({
     now: clock.now,
-    memory: createLoginMemory({ db: limitsFile, secret: settings.relay.password, now: clock.now, log }),
+    memory: createLoginMemory({
+      ...{ db: limitsFile, secret: settings.relay.password, now: clock.now },
+      failed: (error) => log.error("smtp.auth.unsaved", { error }),
+    }),
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
   const stsStore = openStsStore(settings.queueDir);
@@ -105,6 +108,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     ...sealing(settings, log),
     relay: settings.relay,
     showClient: settings.showClient,
+    portal: settings.portal,
     room,
     sending: { settings: settings.sending, limits },
   };

@@ -37,7 +37,7 @@ import type { DkimSigner } from "./dkim.ts";
 import { findLocal } from "./find-local.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
-import { checkMessage, checkRecipients, countMessage, type QuotaDeps, type Sender } from "./quota.ts";
+import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
 import { type Named, Recipients } from "./recipients.ts";
 
 export interface HandlerDeps extends LoginDeps, QuotaDeps {
@@ -188,10 +188,11 @@ class Submission implements SessionHandler {
     return sender && countMessage(recipients.map(addressOf), sender, this.#deps);
   }
 
-  /** Who is held to limits; undefined for a daemon of ours: what it forwards is counted nowhere. */
+  /** Who is held to limits; undefined for smtp-in: what it forwards is counted nowhere. */
   #sender(): Sender | undefined {
-    if (this.#identity.kind !== "person") return undefined;
-    return { uid: this.#identity.uid, session: this.#session.id };
+    const { kind } = this.#identity;
+    if (kind === "portal") return { uid: PORTAL, session: this.#session.id };
+    return kind === "person" ? { uid: this.#identity.uid, session: this.#session.id } : undefined;
   }
 
   #judge(message: Message, authors: Authors): Verdict {
@@ -206,7 +207,7 @@ class Submission implements SessionHandler {
   ): Promise<Buffer> {
     const { hostname, showClient, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
-    const kind = this.#identity.kind === "person" ? "submitted" : "forwarded";
+    const kind = this.#identity.kind === "service" ? "forwarded" : "submitted";
     const facts = { hostname, queueId, now, session: this.#session, parameters: transaction.parameters };
     const prepared = prepare(message, { ...facts, kind, showClient });
     if (kind === "forwarded" && !this.#isOurs(transaction)) {

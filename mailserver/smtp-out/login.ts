@@ -4,22 +4,34 @@ import type { Directory, Person } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
-import type { Listener } from "../policy/relay.ts";
+import type { Identity, Listener } from "../policy/relay.ts";
 import type { Clock } from "../queue/clock.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { closing, directoryUnavailable, reply } from "../smtp/replies.ts";
 import type { Credentials, Reply } from "../smtp/types.ts";
 
+/** What a daemon of ours logs in with. `password` is a secret. */
+interface Account {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface LoginDeps {
   readonly directory: Directory;
   readonly guard: LoginGuard;
-  readonly relay: { readonly user: string; readonly password: string };
+  readonly relay: Account;
+  /** By which the portal logs in, where there is one. */
+  readonly portal?: Account | undefined;
+  /** Ours. */
+  readonly domains: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Who has logged in: a person as they were then, or a daemon of ours. */
-export type Known = ({ readonly kind: "person" } & Person) | { readonly kind: "service" };
+export type Known =
+  | ({ readonly kind: "person" } & Person)
+  | Extract<Identity, { readonly kind: "service" | "portal" }>;
 
 const WRONG = reply(535, "5.7.8", "Login or password is wrong");
 const LOCKED = reply(454, "4.7.0", "Too many wrong passwords: wait five minutes, then try again");
@@ -90,11 +102,17 @@ async function checkPerson(credentials: Credentials, { directory }: LoginDeps): 
   return names.includes(authorization.toLowerCase()) ? { kind: "person", ...person } : undefined;
 }
 
-function checkService({ user, password }: Credentials, { relay }: LoginDeps): Known | undefined {
-  // Both always compared, and hashes because timingSafeEqual wants equal lengths.
-  const rightUser = equal(user, relay.user);
-  const rightPassword = equal(password, relay.password);
-  return rightUser && rightPassword ? { kind: "service" } : undefined;
+function checkService(credentials: Credentials, { relay, portal, domains }: LoginDeps): Known | undefined {
+  if (isAccount(credentials, relay)) return { kind: "service" };
+  if (portal === undefined || !isAccount(credentials, portal)) return undefined;
+  return { kind: "portal", addresses: domains.map((domain) => `postmaster@${domain}`) };
+}
+
+/** Both always compared, and hashes because timingSafeEqual wants equal lengths. */
+function isAccount({ user, password }: Credentials, account: Account): boolean {
+  const rightUser = equal(user, account.user);
+  const rightPassword = equal(password, account.password);
+  return rightUser && rightPassword;
 }
 
 function equal(a: string, b: string): boolean {

@@ -26,6 +26,9 @@ export interface Sender {
   readonly session: string;
 }
 
+/** Under which all that the portal sends is counted together, as one person's; no uid has a space. */
+export const PORTAL = "the portal";
+
 /** At MAIL: undefined, or that no message may come now, to whomever. */
 export async function checkMessage(sender: Sender, deps: QuotaDeps): Promise<Reply | undefined> {
   const limit = deps.sending.limits.would(sender.uid, 0);

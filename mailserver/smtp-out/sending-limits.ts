@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type { SendingSettings } from "../contract.ts";
-import { atOnce } from "./limits-file.ts";
+import { atOnce } from "../limits/limits-file.ts";
 
 /** A limit that a message would pass. */
 export type Limit = "messagesPerMinute" | "messagesPerDay" | "newRecipientsPerDay";

@@ -540,6 +540,7 @@ describe("the operator", () => {
     );
     assert.deepEqual(inputs.volumes, [
       { volumeName: "semail-dev-operator", containerPath: "/run/semail/operator" },
+      { volumeName: "semail-dev-portal", containerPath: "/var/lib/semail-portal" },
       { volumeName: "semail-dev-portal-settings", containerPath: "/settings", readOnly: true },
     ]);
     assert.deepEqual(inputs.ports, [{ internal: 8443, external: 8443, ip: "127.0.0.1", protocol: "tcp" }]);

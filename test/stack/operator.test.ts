@@ -1,29 +1,38 @@
 /** A person's mailbox by the operator on a real stack: made, used, given up, taken back; and every way to be cut off. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { execa } from "execa";
+import type { Browser } from "playwright-core";
 import type { PersonRequest, RequestView } from "../../mailserver/operator/protocol.ts";
+import { mergeStackFile } from "../../tools/bootstrap/stack-file.ts";
+import { openBrowser } from "../support/browser.ts";
 import { openLab } from "../support/docker.ts";
+import { type Foreign, startForeign } from "../support/foreign.ts";
+import { liveDns } from "../support/livedns.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { carryOut, followOperator, type RunningOperator } from "../support/operator.ts";
-import { freePort } from "../support/ports.ts";
-import { makeProject, stackPorts, type TestProject } from "../support/project.ts";
+import { signIn, visit } from "../support/portal-journey.ts";
+import { DOMAIN, makePortalProject } from "../support/portal-stack.ts";
+import type { TestProject } from "../support/project.ts";
 import { secretsOf } from "../support/state.ts";
 
-const DOMAIN = "semail.test";
 const FILE = "Pulumi.test.yaml";
 const users = {
   alice: { name: "Alice Martin" },
   bob: { name: "Bob Durand", state: "none" },
   carol: { name: "Carol Petit", state: "none" },
+  dan: { name: "Dan Moreau", state: "none" },
+  erin: { name: "Erin Blanc", state: "none" },
 };
 const create: PersonRequest = { kind: "create", uid: "bob", address: `bob@${DOMAIN}` };
 
 const lab = openLab();
 let project: TestProject;
 let operator: RunningOperator;
+let browser: Browser;
+let foreign: Foreign;
 
 const path = () => join(project.folder, FILE);
 const merged = () => join(project.folder, ".semail/stacks", FILE);
@@ -45,6 +54,23 @@ const hasBox = (uid: string) =>
       () => true,
       () => false,
     );
+/** Chromium beside the portal, and somebody else's mail site. */
+async function openWorld(): Promise<{ browser: Browser; foreign: Foreign }> {
+  const network = `${project.prefix}-front`;
+  const info = await lab.docker.getContainer(`${project.prefix}-resolver`).inspect();
+  const resolver = info.NetworkSettings.Networks[network]?.IPAddress ?? "";
+  const { ports } = await project.summary();
+  const { dnsToken } = await secretsOf(project);
+  const dns = liveDns(`http://127.0.0.1:${ports.dnsApi}/v5/livedns`, dnsToken);
+  const [{ browser }, foreign] = await Promise.all([
+    openBrowser(lab, network),
+    startForeign({ lab, network, resolver, dns, domain: "foreign.test" }),
+  ]);
+  return { browser, foreign };
+}
+const PORTAL = "https://portal:8443";
+const TELEPHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
+
 /** What an update would still change. */
 const drift = async () => {
   const { changeSummary } = await project.stack.preview({ configFile: merged() });
@@ -53,22 +79,7 @@ const drift = async () => {
 
 describe("the operator on a stack", () => {
   before(async () => {
-    project = await makeProject({
-      domain: DOMAIN,
-      dns: { provider: "none" },
-      ports: await stackPorts(),
-      protect: true,
-      keepVolumes: false,
-      postmaster: "alice",
-      showPasswords: true,
-      portal: { enabled: true, port: await freePort() },
-      users,
-    });
-    // The docker provider of this checkout, and the workspace that the shared packages link to.
-    const root = join(import.meta.dirname, "../..");
-    const workspace = await realpath(join(root, "node_modules/@pulumi/gandi"));
-    project.stack.workspace.envVars.SEMAIL_OPERATOR_MOUNTS = [root, workspace].join(delimiter);
-    await project.stack.up({ suppressOutputs: true });
+    project = await makePortalProject(users, { protect: true });
     // As `npm run up` leaves it: Pulumi's own keys are kept beside, and never in the file that is committed.
     await mkdir(dirname(merged()), { recursive: true });
     await writeFile(merged(), await text());
@@ -77,8 +88,10 @@ describe("the operator on a stack", () => {
     await git("add", FILE);
     await git("commit", "-qm", "The stack");
     operator = await followOperator(lab.docker, project.prefix);
+    ({ browser, foreign } = await openWorld());
   });
   after(async () => {
+    await browser?.close();
     await lab.cleanup();
     if (project) {
       const { envVars: env, workDir: cwd } = project.stack.workspace;
@@ -121,6 +134,88 @@ describe("the operator on a stack", () => {
     assert.deepEqual(await drift(), []);
   });
 
+  it("is asked in a browser, and the mailbox that comes of it gets mail of strangers and a test mail", async () => {
+    await using dan = await visit(browser, PORTAL, { locale: "en-GB" });
+    const { page } = dan;
+    const summary = await project.summary();
+    const auth = loginOf(summary, "dan");
+    await signIn(dan, "dan", auth.pass);
+    await page.locator("#local").fill("alice");
+    await page.getByText(`alice@${DOMAIN} is taken.`).waitFor();
+    await page.locator("#local").fill("dan");
+    await page.getByText(`dan@${DOMAIN} is free.`).waitFor();
+    await page.getByRole("button", { name: "Create the mailbox" }).click();
+    await page.getByText("Under way…", { exact: true }).waitFor();
+    await dan.done("Done.");
+    await foreign.send(`dan@${DOMAIN}`, "from afar");
+    assert.match(await readMail(summary, auth, "from afar"), /^Received: from mx\.foreign\.test/m);
+    await page.getByRole("button", { name: "Send me a test mail" }).click();
+    await page.getByText(`A test mail is on its way to dan@${DOMAIN}.`).waitFor();
+    const source = await readMail(summary, auth, "Your mailbox works");
+    assert.match(source, new RegExp(`^From: .*<postmaster@${DOMAIN}>\\r$`, "m"));
+    assert.match(source, /^DKIM-Signature: .*d=semail\.test/m);
+  });
+
+  it("is asked in French from a telephone without JavaScript", async () => {
+    const options = { locale: "fr-FR", javaScriptEnabled: false, ...TELEPHONE };
+    const summary = await project.summary();
+    const auth = loginOf(summary, "erin");
+    {
+      await using erin = await visit(browser, PORTAL, options);
+      await signIn(erin, "erin", auth.pass);
+      await erin.page.getByText("Bonjour Erin Blanc.").waitFor();
+      await erin.page.getByRole("button", { name: "Créer la boîte" }).click();
+      await erin.page.waitForURL("**/progress/*");
+    }
+    // The browser was closed in the middle of it: whoever comes back finds it where it is.
+    await using erin = await visit(browser, PORTAL, options);
+    const { page } = erin;
+    await signIn(erin, "erin", auth.pass);
+    await page.waitForURL(/\/(progress\/\w+|mailbox)$/);
+    if (page.url().endsWith("/mailbox")) await page.getByText(`erin@${DOMAIN}`).first().waitFor();
+    else await erin.done("Terminé.");
+    await page.getByRole("button", { name: "M’envoyer un courriel d’essai" }).click();
+    await page.getByText("Un courriel d’essai est en route").waitFor();
+    await readMail(summary, auth, "Votre boîte fonctionne");
+  });
+
+  it("is asked by the keyboard alone: a mailbox is given up, taken back, and given up again", async () => {
+    await using dan = await visit(browser, PORTAL, { locale: "en-GB" });
+    const { page, tabTo } = dan;
+    const { keyboard } = page;
+    const summary = await project.summary();
+    const auth = loginOf(summary, "dan");
+    const enter = async (selector: string) => {
+      await tabTo(selector);
+      await keyboard.press("Enter");
+    };
+    const fill = async (fields: Readonly<Record<string, string>>) => {
+      for (const [selector, text] of Object.entries(fields)) {
+        await tabTo(selector);
+        await keyboard.type(text);
+      }
+      await keyboard.press("Enter");
+    };
+    const giveUp = async () => {
+      await enter('a[href="/delete"]');
+      await page.waitForURL("**/delete");
+      await fill({ "#address": `dan@${DOMAIN}`, "#password": auth.pass });
+      await dan.done("Done.");
+      assert.match(await mailTo("dan", "too late"), /^550 5\.1\.1/);
+      await enter('a[href="/mailbox"]');
+      await page.getByRole("heading", { name: "Your mailbox is deleted" }).waitFor();
+    };
+    await fill({ "#login": "dan", "#password": auth.pass });
+    await page.waitForURL("**/mailbox");
+    await giveUp();
+    await enter('form[action="/delete/cancel"] button');
+    await dan.done("Done.");
+    await readMail(summary, auth, "from afar");
+    await enter('a[href="/mailbox"]');
+    await page.waitForURL("**/mailbox");
+    await giveUp();
+  });
+
   it("gives two who ask for the same address at once one of them", async () => {
     const alias = (uid: string): PersonRequest => ({ kind: "update", uid, aliases: ["both@semail.test"] });
     const [one, other] = await Promise.allSettled([
@@ -151,6 +246,25 @@ describe("the operator on a stack", () => {
   });
 
   const carol: PersonRequest = { kind: "create", uid: "carol", address: `carol@${DOMAIN}` };
+
+  it("takes everything back when the engine refuses half-way", async () => {
+    const config = await text();
+    const inTheWay = await lab.docker.createContainer({
+      name: `${project.prefix}-box-carol`,
+      Image: (await box("bob").inspect()).Image,
+      Labels: lab.labels,
+    });
+    const view = last(await carryOut(operator.client, carol));
+    assert.deepEqual(view && outcome(view), ["failed", "update-failed"]);
+    assert.deepEqual(
+      view?.steps.filter(({ state }) => state === "failed").map(({ name }) => name),
+      ["container"],
+    );
+    assert.equal(await text(), config);
+    assert.deepEqual(await drift(), []);
+    await assert.rejects(lab.docker.getVolume(`${project.prefix}-mail-carol`).inspect(), { statusCode: 404 });
+    await inTheWay.remove();
+  });
 
   it("killed in the middle of an update finishes it", async () => {
     const id = await operator.client.submit(carol);
@@ -185,8 +299,39 @@ describe("the operator on a stack", () => {
     assert.deepEqual(await drift(), []);
   });
 
-  it("ends on SIGTERM, and has no secret in its log or its journal", async () => {
+  it("with approval, puts the diff on a branch and leaves the stack alone", async () => {
+    const administrator = (await text()).replace("semail:portal:\n", "semail:portal:\n    approval: true\n");
+    await writeFile(path(), administrator);
+    await git("commit", "-qam", "Requests are to be approved");
+    const head = await git("rev-parse", "HEAD");
+    const forward = "carol@elsewhere.example";
+    const view = last(await carryOut(operator.client, { kind: "update", uid: "carol", forward }));
+    assert.deepEqual(view && outcome(view), ["waiting-for-approval", undefined]);
+    assert.deepEqual([await text(), await git("rev-parse", "HEAD")], [administrator, head]);
+    assert.deepEqual(await drift(), []);
+    const branch = `semail/update-carol-${view?.id.slice(0, 8)}`;
+    assert.equal(
+      await git("log", "--format=%an %s", `HEAD..${branch}`),
+      "Carol Petit carol changes their mailbox",
+    );
+    const diff = (await git("diff", "--unified=0", "HEAD", branch)).match(/^[+-][^+-].*$/gm);
+    assert.deepEqual(
+      diff?.map((line) => line.replace(/\s+/, " ")),
+      [`+ forward: ${forward}`],
+    );
+    await git("merge", "-q", "--ff-only", branch);
+    await writeFile(
+      merged(),
+      mergeStackFile({ name: FILE, text: await text() }, await readFile(merged(), "utf8")),
+    );
+    assert.deepEqual(await drift(), ["update"]);
+  });
+
+  it("ends on SIGTERM, which the portal says, and has no secret in its log or its journal", async () => {
     assert.equal(await operator.stop(), 0);
+    await using dan = await visit(browser, PORTAL, { locale: "fr-FR" });
+    await signIn(dan, "dan", (await login("dan")).pass);
+    await dan.page.getByText("Le service qui modifie les boîtes ne répond pas.").waitFor();
     assert.equal(await git("status", "--porcelain", FILE), "");
     assert.doesNotMatch(await text(), /encryptionsalt/);
     const { values } = await secretsOf(project);

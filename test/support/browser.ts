@@ -15,16 +15,16 @@ export interface ContainedBrowser {
 }
 
 /**
- * A network of its own, since Chromium gives up what it is loading whenever an interface of its network comes or goes.
- * The lab's cleanup ends it.
+ * Not on the machine's network, since Chromium gives up what it is loading whenever an interface of its network comes or
+ * goes. The lab's cleanup ends it. `network`: to be there, instead of on one of its own.
  */
-export async function openBrowser(lab: Lab): Promise<ContainedBrowser> {
+export async function openBrowser(lab: Lab, network = "bridge"): Promise<ContainedBrowser> {
   const image = await lab.ensureImage("browser", IMAGE);
-  const handle = await lab.run({ image, publish: [DEVTOOLS] });
+  const handle = await lab.run({ image, publish: [DEVTOOLS], networks: { [network]: [] } });
   const path = await pathIn(lab, handle.id);
   const { NetworkSettings } = await lab.docker.getContainer(handle.id).inspect();
   const browser = await chromium.connectOverCDP(`ws://127.0.0.1:${await handle.port(DEVTOOLS)}${path}`);
-  return { browser, host: NetworkSettings.Networks.bridge?.Gateway ?? "" };
+  return { browser, host: NetworkSettings.Networks[network]?.Gateway ?? "" };
 }
 
 /** Where it can be driven, which it says on stderr. */

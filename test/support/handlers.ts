@@ -18,6 +18,7 @@ import { createHandler as createOutbound, type HandlerDeps } from "../../mailser
 export const RELAY = { user: "smtp-in", password: "relay-secret-0123456789" };
 /** Makes the reverse-paths of forwarded mail, at the time 0. */
 export const SRS = { domains: ["semail.test"], secret: "secret-for-tests-0123" };
+export const PORTAL = { user: "portal", password: "portal-secret-0123456789" };
 const PEOPLE: readonly (Person & { readonly forward?: string })[] = [
   { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
   { uid: "bob", addresses: ["bob@semail.test"], version: "1" },
@@ -70,6 +71,7 @@ export function outboundHandler(
     ...{ hostname, rules, directory, guard, room, clock, queue },
     domains: rules.domains,
     relay: RELAY,
+    portal: PORTAL,
     signers: [],
     showClient: false,
     sending: {

@@ -1,15 +1,26 @@
 /** The portal in this process, before an operator and a directory that live in memory. */
 import type { HttpBindings } from "@hono/node-server";
+import { PortalSettings } from "../../mailserver/contract.ts";
 import type { Accounts } from "../../mailserver/directory/directory.ts";
 import type { MxRecords } from "../../mailserver/dns/resolver.ts";
 import { silentLog } from "../../mailserver/net/log.ts";
+import type { Connections } from "../../mailserver/net/pool.ts";
+import { ConnectFailed, type TlsIdentity } from "../../mailserver/net/types.ts";
 import { type OperatorClient, OperatorError } from "../../mailserver/operator/client.ts";
-import { type PersonRequest, PersonView, type RequestView } from "../../mailserver/operator/protocol.ts";
+import {
+  type FaultCode,
+  type PersonRequest,
+  PersonView,
+  type RequestView,
+} from "../../mailserver/operator/protocol.ts";
 import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../mailserver/policy/recipient.ts";
 import { createPortal } from "../../mailserver/portal/app.ts";
 import { Sessions } from "../../mailserver/portal/sessions.ts";
+import { createTestMails } from "../../mailserver/portal/test-mail.ts";
 import { createUsage } from "../../mailserver/portal/usage.ts";
+import { noAnswer, reply } from "../../mailserver/smtp/replies.ts";
+import { writeIdentity } from "./identity.ts";
 
 export const ORIGIN = "https://mail.example.org";
 export const LIMITS = { idleMs: 1_800_000, absoluteMs: 43_200_000, rotateMs: 600_000 };
@@ -27,9 +38,8 @@ export function memoryOperator(people: PersonView[]) {
   const byUid = new Map(people.map((each) => [each.uid, each]));
   const requests = new Map<string, RequestView>();
   const submitted: PersonRequest[] = [];
-  const state = { down: false };
-  const fail = (status: number, code: "unavailable" | "unknown-person" | "unknown-request") =>
-    new OperatorError(status, { code, detail: "" });
+  const state: { down: boolean; refuses?: FaultCode } = { down: false };
+  const fail = (status: number, code: FaultCode) => new OperatorError(status, { code, detail: "" });
   const up = () => {
     if (state.down) throw fail(503, "unavailable");
   };
@@ -58,6 +68,7 @@ export function memoryOperator(people: PersonView[]) {
     },
     submit: async (wanted) => {
       up();
+      if (state.refuses) throw fail(409, state.refuses);
       submitted.push(wanted);
       const id = (requests.size + 1).toString(16).padStart(32, "0");
       const steps = [{ name: "config", state: "running" } as const];
@@ -86,6 +97,20 @@ export const SETTINGS = {
   },
   mtaSts: "version: STSv1\r\n",
 };
+
+/** What a portal in a process of its own is given, with files in `folder`. */
+export async function portalSettings(folder: string, identity: TlsIdentity): Promise<PortalSettings> {
+  const settings = PortalSettings.parse({
+    ...SETTINGS,
+    directory: { url: "ldap://127.0.0.1", bindDn: "cn=portal", peopleDn: "ou=people", password: "unused" },
+    tls: await writeIdentity(folder, identity),
+    relay: { host: "smtp-out", port: 10_025, user: "portal", password: "portal-secret-0123456789" },
+    stateDir: folder,
+    resolvers: ["127.0.0.1"],
+  });
+  // Any port that is free.
+  return { ...settings, port: 0 };
+}
 
 /** The MX records of example.org point here, those of other domains elsewhere. */
 export const testDns: MxRecords = {
@@ -121,11 +146,31 @@ export function memoryPeople(uids: readonly string[]) {
   return { accounts, state };
 }
 
+export interface SentMail {
+  readonly to: string;
+  readonly text: string;
+}
+
+/** smtp-out as test mails see it: notes them, unless it is down. */
+export function relayTo(mails: SentMail[], state: { readonly down: boolean }): Connections {
+  return {
+    deliver: async (_options, { recipients }, body) => {
+      if (state.down) return { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
+      const [to] = recipients;
+      mails.push({ to: to?.text ?? "", text: Buffer.from(body).toString() });
+      const outcome = { kind: "delivered", reply: reply(250, "2.0.0", "Queued") } as const;
+      return { kind: "done", outcomes: [outcome], tls: undefined, bodyBegan: true };
+    },
+  };
+}
+
 /** A portal whose clock stands still until `time.now` is set. */
 export function testPortal(people: PersonView[] = [person("alice"), person("bob")]) {
   const operator = memoryOperator(people);
   const time = { now: Date.parse("2026-01-02T03:04:05Z") };
   const { accounts, state: directory } = memoryPeople(people.map(({ uid }) => uid));
+  const mails: SentMail[] = [];
+  const relay = { down: false };
   let tokens = 0;
   const clock = {
     now: () => time.now,
@@ -139,6 +184,11 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     directory: accounts,
     operator: operator.client,
     usage: createUsage(operator.client, clock),
+    sendTestMail: createTestMails({
+      ...{ clock, newToken: () => `mail-${mails.length}`, log: silentLog },
+      relay: { host: "smtp-out", port: 10_025, user: "portal", password: "portal-secret-0123456789" },
+      connections: relayTo(mails, relay),
+    }),
     dns: testDns,
     sessions: new Sessions({ now: clock.now, newToken: () => `token-${++tokens}`, limits: LIMITS }),
     guard: createLoginGuard({ now: clock.now }),
@@ -148,7 +198,8 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
   const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
   const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
     app.request(`${origin}${path}`, init, env);
-  return { send, browser: () => new Browser(send), operator, directory, time };
+  const { routes } = app;
+  return { send, routes, browser: () => new Browser(send), operator, directory, time, mails, relay };
 }
 
 type Send = (path: string, init?: RequestInit) => Promise<Response>;

@@ -7,7 +7,7 @@ import { ensureLibvirt } from "./libvirt.ts";
 import { readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
-import { keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
+import { compileCache, keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
 import { engineIfThere, hostOf, type Purpose } from "./stack-engine.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
@@ -94,6 +94,7 @@ export async function ensureProgramEnv(context: Context): Promise<Env> {
     ...env,
     PULUMI_HOME: env.PULUMI_HOME || pulumiHome(context.root),
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || compileCache(context.root),
   };
 }
 

@@ -155,9 +155,15 @@ export function pulumiEnv(context: Context, stack: Stack): Env {
     ...env,
     PULUMI_HOME: env.PULUMI_HOME || pulumiHome(root),
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || compileCache(root),
     ...(stack.backend ? { PULUMI_BACKEND_URL: `file://${stack.backend}` } : {}),
     ...(own ? { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile(root) } : {}),
   };
+}
+
+/** Where Node.js keeps what it has compiled: the program and its packages are loaded anew by every command. */
+export function compileCache(root: string): string {
+  return stateFolder(root, "compile-cache");
 }
 
 /** The checkout's own PULUMI_HOME: nothing of it leaks into the user's. */

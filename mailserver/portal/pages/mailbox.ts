@@ -23,10 +23,10 @@ export function mailboxPage(view: View, { person, usage, servers, told }: Mailbo
   return {
     title: say("mailbox"),
     body: html`${notice(say, told)}${pending}
-<section><h2>${say("own.addresses")}</h2><ul>${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}</section>
+<section><h2>${say("own.addresses")}</h2><ul class="plain">${person.addresses.map((each) => html`<li>${each}</li>`)}</ul>${space(view, person, usage)}${testMail(view, "quiet")}</section>
 ${setUp(view, person, servers)}${aliases(view, person)}${forwarding(view, person)}${passwordSection(view)}
-<section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button>${say("sessions.end")}</button>`)}</section>
-<section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button>${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
+<section><h2>${say("sessions.title")}</h2><p class="hint">${say("sessions.hint")}</p>${form(view, "/sessions/end-others", html`<button class="quiet">${say("sessions.end")}</button>`)}</section>
+<section><h2>${say("restart.title")}</h2><p class="hint">${say("restart.hint")}</p>${form(view, "/restart", html`<button class="quiet">${say("restart.do")}</button>`)}<p><a href="/log">${say("log.show")}</a></p></section>
 <section><h2>${say("delete.title")}</h2><p><a href="/delete">${say("delete.open")}</a></p></section>`,
   };
 }
@@ -41,14 +41,25 @@ function space({ say, language }: View, { quota }: PersonView, usage: UsageView 
   return html`<p id="space">${text}</p><meter aria-labelledby="space" max="${limit}" high="${limit * FILLING}" value="${used}"></meter>`;
 }
 
-function setUp({ say }: View, { uid, addresses }: PersonView, servers: PortalSettings["servers"]): Html {
+/** A button that sends the person a mail. */
+export function testMail(view: View, look = ""): Html {
+  const { say } = view;
+  return html`${form(view, "/test-mail", html`<button class="${look}">${say("testMail.do")}</button>`)}<p class="hint">${say("testMail.hint")}</p>`;
+}
+
+/** What a mail program wants to know. */
+export function setUp(
+  { say }: View,
+  { uid, addresses }: PersonView,
+  servers: PortalSettings["servers"],
+): Html {
   const { imap, smtp, sieve } = servers;
   const row = (what: string, host: string, port: number, security: string) =>
-    html`<tr><th scope="row">${what}</th><td>${host}</td><td>${port}</td><td>${security}</td></tr>`;
+    html`<tr><th scope="row">${what}</th><td>${host}<br><span class="hint">${say("setup.at", { port: String(port), security })}</span></td></tr>`;
   const file = new URLSearchParams({ emailaddress: addresses[0] ?? uid });
   return html`<section><h2>${say("setup.title")}</h2><p>${say("setup.hint")}</p>
-<div class="scroll" tabindex="0" role="region" aria-label="${say("setup.title")}"><table><thead><tr><th scope="col">${say("setup.what")}</th><th scope="col">${say("setup.server")}</th><th scope="col">${say("setup.port")}</th><th scope="col">${say("setup.security")}</th></tr></thead><tbody>
-${row(say("setup.receive"), imap.host, imap.imaps, "SSL/TLS")}${row(say("setup.send"), smtp.host, smtp.submissions, "SSL/TLS")}${row(say("setup.filters"), imap.host, sieve, "STARTTLS")}</tbody></table></div>
+<table><thead><tr><th scope="col">${say("setup.what")}</th><th scope="col">${say("setup.server")}</th></tr></thead><tbody>
+${row(say("setup.receive"), imap.host, imap.imaps, "SSL/TLS")}${row(say("setup.send"), smtp.host, smtp.submissions, "SSL/TLS")}${row(say("setup.filters"), imap.host, sieve, "STARTTLS")}</tbody></table>
 <p>${say("setup.user")}: <strong>${addresses[0] ?? uid}</strong></p><p><a href="/mail/config-v1.1.xml?${file.toString()}">${say("setup.file")}</a></p>
 <details><summary>${say("setup.phone")}</summary><p class="hint">${say("setup.scan")}</p><img class="qr" src="/phone.svg" alt="${say("setup.picture")}" width="240" height="240" loading="lazy"></details></section>`;
 }

@@ -1,13 +1,22 @@
 /** How far a request is. */
 import { html } from "hono/html";
-import { isOver, type RequestView } from "../../operator/protocol.ts";
-import type { PageContent, View } from "../layout.ts";
+import type { PortalSettings } from "../../contract.ts";
+import { isOver, type PersonView, type RequestView } from "../../operator/protocol.ts";
+import type { Html, PageContent, View } from "../layout.ts";
 import type { Say, WordKey } from "../words.ts";
+import { setUp, testMail } from "./mailbox.ts";
 
 /** Seconds between two looks of a browser without JavaScript. */
 const REFRESH = 2;
 
-export function progressPage({ say }: View, request: RequestView): PageContent {
+/** A mailbox that has just been made. */
+interface Made {
+  readonly person: PersonView;
+  readonly servers: PortalSettings["servers"];
+}
+
+export function progressPage(view: View, request: RequestView, made?: Made): PageContent {
+  const { say } = view;
   const over = isOver(request);
   const kind = request.state === "failed" ? "bad" : request.state === "done" ? "good" : "";
   return {
@@ -18,8 +27,13 @@ export function progressPage({ say }: View, request: RequestView): PageContent {
       ({ name, state }) =>
         html`<li data-step="${name}" data-state="${state}">${say(`step.${name}`)} <span>${say(`step.${state}`)}</span></li>`,
     )}</ol>${over ? "" : html`<p class="hint">${say("progress.hint")}</p>`}</section>
-<p><a href="/mailbox">${say("progress.next")}</a></p>`,
+${made ? welcome(view, made) : ""}<p><a href="/mailbox">${say("progress.next")}</a></p>`,
   };
+}
+
+/** What comes next: a first mail, and a program to read it with. */
+function welcome(view: View, { person, servers }: Made): Html {
+  return html`<section><h2>${view.say("testMail.title")}</h2>${testMail(view)}</section>${setUp(view, person, servers)}`;
 }
 
 /** The same as the script wants it. */

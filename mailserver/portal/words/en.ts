@@ -29,7 +29,7 @@ export const en = {
   "mx.priority": "Priority",
   "mx.target": "Target",
   "mx.type": "Type",
-  "mx.ttl": "TTL (seconds)",
+  "mx.ttl": "TTL (s)",
   "mx.elsewhere":
     "These records don't point here: mail for this domain goes elsewhere. Tell your administrator.",
   "mx.none": "DNS has no MX record for this domain: no mail will arrive. Tell your administrator.",
@@ -57,6 +57,17 @@ export const en = {
   "own.usedOf": "Space for mail: {used} of {limit} used",
   "own.pending": "A request of yours is under way.",
   "own.follow": "Follow it",
+  "testMail.title": "Your first mail",
+  "testMail.do": "Send me a test mail",
+  "testMail.hint": "It comes from postmaster, and arrives within seconds.",
+  "testMail.sent": "A test mail is on its way to {address}. Look into your mail program.",
+  "testMail.limited": "You had five test mails within an hour. Wait a while, then try again.",
+  "testMail.failed":
+    "The test mail could not be sent. Try again in a minute; if it stays so, tell your administrator.",
+  "testMail.from": "Mail",
+  "testMail.subject": "Your mailbox works",
+  "testMail.text":
+    "This is the test mail that you asked for.\n\nIt reached {to}: mail arrives in your mailbox, and your mail program shows it.\nYou need not answer it.\n\nThe mail system of {domain}\n",
   "setup.title": "Mail program",
   "setup.hint":
     "Most programs find these settings by themselves when you give them your address and password.",
@@ -68,8 +79,7 @@ export const en = {
   "setup.user": "User name",
   "setup.what": "Service",
   "setup.server": "Server",
-  "setup.port": "Port",
-  "setup.security": "Security",
+  "setup.at": "Port {port}, {security}",
   "setup.receive": "Receiving (IMAP)",
   "setup.send": "Sending (SMTP)",
   "setup.filters": "Filters (ManageSieve)",

@@ -31,7 +31,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "mx.priority": "Priorité",
   "mx.target": "Cible",
   "mx.type": "Type",
-  "mx.ttl": "TTL (secondes)",
+  "mx.ttl": "TTL (s)",
   "mx.elsewhere":
     "Ces enregistrements ne mènent pas ici : le courriel de ce domaine va ailleurs. Prévenez votre administrateur.",
   "mx.none":
@@ -61,6 +61,18 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "own.usedOf": "Espace pour le courriel : {used} utilisés sur {limit}",
   "own.pending": "Une de vos demandes est en cours.",
   "own.follow": "La suivre",
+  "testMail.title": "Votre premier courriel",
+  "testMail.do": "M’envoyer un courriel d’essai",
+  "testMail.hint": "Il vient de postmaster, et arrive en quelques secondes.",
+  "testMail.sent":
+    "Un courriel d’essai est en route vers {address}. Regardez dans votre logiciel de courriel.",
+  "testMail.limited": "Vous avez eu cinq courriels d’essai en une heure. Attendez un peu, puis réessayez.",
+  "testMail.failed":
+    "Le courriel d’essai n’a pas pu être envoyé. Réessayez dans une minute ; si cela reste, prévenez votre administrateur.",
+  "testMail.from": "Courriel",
+  "testMail.subject": "Votre boîte fonctionne",
+  "testMail.text":
+    "Voici le courriel d’essai que vous avez demandé.\n\nIl est arrivé à {to} : votre boîte reçoit du courriel, et votre logiciel le montre.\nVous n’avez pas à y répondre.\n\nLe système de courriel de {domain}\n",
   "setup.title": "Logiciel de courriel",
   "setup.hint":
     "La plupart des logiciels trouvent ces réglages seuls à partir de votre adresse et de votre mot de passe.",
@@ -72,8 +84,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "setup.user": "Identifiant",
   "setup.what": "Service",
   "setup.server": "Serveur",
-  "setup.port": "Port",
-  "setup.security": "Sécurité",
+  "setup.at": "Port {port}, {security}",
   "setup.receive": "Réception (IMAP)",
   "setup.send": "Envoi (SMTP)",
   "setup.filters": "Filtres (ManageSieve)",

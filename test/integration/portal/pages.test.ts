@@ -27,6 +27,7 @@ let browser: Browser;
 let site: Site;
 let origin: string;
 let request: string;
+let made: string;
 
 async function signIn(page: Page, uid: string, password = `${uid}-password`): Promise<void> {
   await page.goto(`${origin}/sign-in`);
@@ -36,10 +37,12 @@ async function signIn(page: Page, uid: string, password = `${uid}-password`): Pr
 }
 
 const go = (path: string) => (page: Page) => page.goto(`${origin}${path}`);
-const showing = (progress: Parameters<Site["operator"]["move"]>[1]) => async (page: Page) => {
-  site.operator.move(request, progress);
-  await page.goto(`${origin}/progress/${request}`);
-};
+const showing =
+  (progress: Parameters<Site["operator"]["move"]>[1], of = () => request) =>
+  async (page: Page) => {
+    site.operator.move(of(), progress);
+    await page.goto(`${origin}/progress/${of()}`);
+  };
 
 /** How to come to each page, and as whom. */
 const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promise<unknown>][] = [
@@ -59,7 +62,17 @@ const PAGES: [name: string, uid: string | undefined, open: (page: Page) => Promi
   ["progress", "alice", showing({ state: "running", done: 2 })],
   ["progress-failed", "alice", showing({ state: "failed", done: 3 })],
   ["progress-done", "alice", showing({ state: "done", done: 5 })],
+  ["created", "alice", showing({ state: "done", done: 5 }, () => made)],
   ["mailbox", "alice", go("/mailbox")],
+  [
+    "mailbox-test-mail",
+    "alice",
+    async (page) => {
+      await page.goto(`${origin}/mailbox`);
+      await page.locator('form[action="/test-mail"] button').click();
+      await page.locator(".note").waitFor();
+    },
+  ],
   [
     "mailbox-telephone",
     "alice",
@@ -109,6 +122,7 @@ describe("the portal in a browser", () => {
   before(async () => {
     site = await startSite();
     request = await site.operator.client.submit({ kind: "restart", uid: "alice" });
+    made = await site.operator.client.submit({ kind: "create", uid: "alice", address: "alice@example.org" });
     const opened = await openBrowser(lab);
     browser = opened.browser;
     origin = `https://${opened.host}:${site.port}`;
@@ -136,6 +150,31 @@ describe("the portal in a browser", () => {
           await context.close();
         }
       });
+
+  it("looks as the README shows it", async () => {
+    const shots: [
+      name: string,
+      uid: string,
+      options: BrowserContextOptions,
+      show: (page: Page) => Promise<unknown>,
+    ][] = [
+      ["new", "bob", { locale: "en", viewport: { width: 760, height: 740 } }, go("/new")],
+      [
+        "mailbox",
+        "alice",
+        { locale: "en", ...PHONE, viewport: { width: 360, height: 1_230 }, colorScheme: "dark" },
+        PAGES.find(([name]) => name === "mailbox-telephone")?.[2] ?? go("/"),
+      ],
+    ];
+    for (const [name, uid, options, show] of shots) {
+      const { context, page, faults } = await open(options);
+      await signIn(page, uid);
+      await show(page);
+      await page.screenshot({ path: join(SHOTS, `readme-${name}.png`) });
+      assert.deepEqual(faults, []);
+      await context.close();
+    }
+  });
 
   it("weighs little, and is asked for once", async () => {
     const { context, page } = await open({});

@@ -3,13 +3,20 @@ import { EventEmitter, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PortalSettings } from "../../../mailserver/contract.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { isOver, type RequestView, STEPS } from "../../../mailserver/operator/protocol.ts";
 import { startPortal } from "../../../mailserver/portal/daemon.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
-import { makeIdentity, writeIdentity } from "../../support/identity.ts";
-import { memoryOperator, memoryPeople, person, SETTINGS, testDns } from "../../support/portal.ts";
+import { makeIdentity } from "../../support/identity.ts";
+import {
+  memoryOperator,
+  memoryPeople,
+  person,
+  portalSettings,
+  relayTo,
+  type SentMail,
+  testDns,
+} from "../../support/portal.ts";
 
 /** One for each state that a mailbox may be in. */
 const people = () => [
@@ -70,25 +77,19 @@ export async function startSite() {
   const folder = await mkdtemp(join(tmpdir(), "semail-portal-"));
   const operator = movingOperator();
   const directory = memoryPeople([...operator.byUid.keys()]);
-  const settings = PortalSettings.parse({
-    ...SETTINGS,
-    directory: { url: "ldap://127.0.0.1", bindDn: "cn=portal", peopleDn: "ou=people", password: "unused" },
-    tls: await writeIdentity(folder, await makeIdentity("localhost")),
-    resolvers: ["127.0.0.1"],
-  });
+  const settings = await portalSettings(folder, await makeIdentity("localhost"));
+  const mails: SentMail[] = [];
+  const relay = { down: false };
   let tokens = 0;
-  const portal = await startPortal(
-    // Any port that is free.
-    { ...settings, port: 0 },
-    {
-      ...{ log: silentLog, clock: systemClock, dns: testDns, loginStepMs: 1 },
-      newToken: () => `token-${++tokens}`,
-      directory: { ...directory.accounts, close: async () => {} },
-      operator: operator.client,
-    },
-  );
+  const portal = await startPortal(settings, {
+    ...{ log: silentLog, clock: systemClock, dns: testDns, loginStepMs: 1 },
+    newToken: () => `token-${++tokens}`,
+    directory: { ...directory.accounts, close: async () => {} },
+    operator: operator.client,
+    connections: relayTo(mails, relay),
+  });
   return {
-    ...{ operator, directory },
+    ...{ operator, directory, mails, relay },
     port: portal.port,
     close: async () => {
       await portal.close();

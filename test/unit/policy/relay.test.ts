@@ -12,10 +12,12 @@ const alice: Identity = {
   uid: "alice",
   addresses: ["alice@semail.test", "postmaster@semail.test"],
 };
-const identities = { nobody: { kind: "nobody" }, alice, service: { kind: "service" } } satisfies Record<
-  string,
-  Identity
->;
+const identities = {
+  nobody: { kind: "nobody" },
+  alice,
+  service: { kind: "service" },
+  portal: { kind: "portal", addresses: ["postmaster@semail.test"] },
+} satisfies Record<string, Identity>;
 const senders = {
   own: "alice@semail.test",
   alias: "postmaster@semail.test",
@@ -31,8 +33,10 @@ const allowed = new Set([
     `relay tls service ${sender}`,
     `relay clear service ${sender}`,
   ]),
+  "relay tls portal null",
+  "relay clear portal null",
 ]);
-const SENDER_CODES: Record<string, number> = { alice: 553, nobody: 530, service: 530 };
+const SENDER_CODES: Record<string, number> = { alice: 553, nobody: 530, service: 530, portal: 553 };
 
 for (const listener of ["submission", "relay"] as const) {
   for (const channel of ["tls", "clear"] as const) {
@@ -46,7 +50,8 @@ for (const listener of ["submission", "relay"] as const) {
             const onWrongSide =
               (listener === "submission") !== (who === "alice") || name.includes("submission clear");
             const refused = onWrongSide ? 530 : SENDER_CODES[who];
-            assert.equal(code, allowed.has(name) ? (recipient === "absent" ? 550 : 250) : refused);
+            const mayReach = recipient === "box" || (recipient === "foreign" && who !== "portal");
+            assert.equal(code, allowed.has(name) ? (mayReach ? 250 : 550) : refused);
           });
         }
       }
@@ -99,6 +104,18 @@ const headers: { name: string; identity: Identity; authors: Authors; want: RegEx
     identity: identities.service,
     authors: { kind: "missing" },
     want: "accept",
+  },
+  {
+    name: "the portal's postmaster",
+    identity: identities.portal,
+    authors: clear(["postmaster@semail.test"]),
+    want: "accept",
+  },
+  {
+    name: "the portal as somebody else",
+    identity: identities.portal,
+    authors: clear(["alice@semail.test"]),
+    want: /^550 5.7.1 The From /,
   },
   { name: "nobody", identity: identities.nobody, authors: clear([OWN]), want: /^530 / },
 ];

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import { PortalSettings } from "../../../mailserver/contract.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { startPortal } from "../../../mailserver/portal/daemon.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
-import { memoryOperator, memoryPeople, SETTINGS, testDns } from "../../support/portal.ts";
+import { memoryOperator, memoryPeople, portalSettings, testDns } from "../../support/portal.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -32,20 +31,12 @@ async function browser(port: number) {
 test("the portal serves another certificate from now on, and ends no connection for it", async () => {
   const [first, second] = await Promise.all([makeIdentity("portal.test"), makeIdentity("portal.test")]);
   const clock = new FakeClock(Date.now());
-  const settings = PortalSettings.parse({
-    ...SETTINGS,
-    directory: { url: "ldap://127.0.0.1", bindDn: "cn=portal", peopleDn: "ou=people", password: "unused" },
-    tls: await writeIdentity(folder.path, first),
-    resolvers: ["127.0.0.1"],
+  const settings = await portalSettings(folder.path, first);
+  const portal = await startPortal(settings, {
+    ...{ log: silentLog, clock, newToken: () => "token", dns: testDns },
+    operator: memoryOperator([]).client,
+    directory: { ...memoryPeople([]).accounts, close: async () => {} },
   });
-  const portal = await startPortal(
-    { ...settings, port: 0 },
-    {
-      ...{ log: silentLog, clock, newToken: () => "token", dns: testDns },
-      operator: memoryOperator([]).client,
-      directory: { ...memoryPeople([]).accounts, close: async () => {} },
-    },
-  );
   const old = await browser(portal.port);
   assert.match(await old.get(), /^HTTP\/1\.1 303/);
   await writeIdentity(folder.path, second);

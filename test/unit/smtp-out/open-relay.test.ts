@@ -9,7 +9,7 @@ import type { SessionInfo } from "../../../mailserver/smtp/types.ts";
 import { sessionOptions as inboundOptions } from "../../../mailserver/smtp-in/session-options.ts";
 import { type ListenerName, sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
-import { inboundHandler, outboundHandler, RELAY, SRS } from "../../support/handlers.ts";
+import { inboundHandler, outboundHandler, PORTAL, RELAY, SRS } from "../../support/handlers.ts";
 
 /** With what mail of eve's leaves when somebody here forwards it, and what a guess at that looks like. */
 const FORWARDED = `<${rewrite(makeAddress("eve", "evil.test"), SRS, 0)?.text}>`;
@@ -96,13 +96,14 @@ const recipients: Record<string, string | "bounce" | "unknown" | "malformed"> = 
   "<bob@semail.test.>": "malformed",
 };
 
-const logins = ["none", "wrong", "person", "relay", "somebody else's name"] as const;
+const logins = ["none", "wrong", "person", "relay", "portal", "somebody else's name"] as const;
 type Login = (typeof logins)[number];
 
 async function logIn(client: Conversation, login: Login): Promise<void> {
   if (login === "wrong") await client.auth("alice", "wrong");
   if (login === "person") await client.auth("alice", "alice-secret");
   if (login === "relay") await client.auth(RELAY.user, RELAY.password);
+  if (login === "portal") await client.auth(PORTAL.user, PORTAL.password);
   if (login === "somebody else's name") await client.auth("alice", "alice-secret", "bob");
 }
 
@@ -120,7 +121,7 @@ interface Case {
   readonly login: Login;
   readonly from: string;
   readonly to: string;
-  readonly author: "alice" | "bob";
+  readonly author: "alice" | "bob" | "postmaster";
 }
 
 /** The rule, in words that owe nothing to the code: where this mail may end up, or undefined. */
@@ -129,8 +130,18 @@ function allowed({ port, tls, login, from, to, author }: Case): string | undefin
   if (senders[from] === "malformed" || goal === "malformed" || goal === "unknown") return undefined;
   if (goal === "bounce") return port === "25" && from === "<>" ? "eve@evil.test" : undefined;
   if (port === "25") return /^local:(bob|carol)/.exec(goal ?? "")?.[1];
-  if (port === "10025") return login === "relay" ? goal : undefined;
+  if (port === "10025") return allowedInside({ login, from, author }, goal);
   return tls && login === "person" && senders[from] === "alice" && author === "alice" ? goal : undefined;
+}
+
+/** smtp-in brings mail of anybody to anybody, the portal its own people mail of postmaster's that nobody can answer. */
+function allowedInside(
+  { login, from, author }: Pick<Case, "login" | "from" | "author">,
+  goal: string | undefined,
+) {
+  if (login === "relay") return goal;
+  const isPostmasters = login === "portal" && from === "<>" && author === "postmaster";
+  return isPostmasters && goal?.startsWith("local:") ? goal : undefined;
 }
 
 /** Where the mail of a case ended up. */
@@ -169,7 +180,7 @@ for (const port of ports) {
         let tried = 0;
         for (const from of Object.keys(senders)) {
           for (const to of Object.keys(recipients)) {
-            for (const author of ["alice", "bob"] as const) {
+            for (const author of ["alice", login === "portal" ? "postmaster" : "bob"] as const) {
               const one: Case = { port, tls, login, from, to, author };
               // Each from an address of its own: wrong passwords are counted.
               const n = ++clients;
@@ -182,7 +193,9 @@ for (const port of ports) {
           }
         }
         assert.ok(tried > 1_500);
-        const meant = port === "25" || (port === "10025" ? login === "relay" : tls && login === "person");
+        const meant =
+          port === "25" ||
+          (port === "10025" ? login === "relay" || login === "portal" : tls && login === "person");
         assert.equal(through > 0, meant);
       });
     }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SendingSettings, SessionLimits } from "../../../mailserver/contract.ts";
+import { openLimitsFile } from "../../../mailserver/limits/limits-file.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { QueueFull } from "../../../mailserver/queue/queue.ts";
-import { openLimitsFile } from "../../../mailserver/smtp-out/limits-file.ts";
 import {
   createSendingLimits,
   type Limit,

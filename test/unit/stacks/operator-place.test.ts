@@ -50,6 +50,15 @@ describe("where the operator runs", () => {
       assert.ok(paths.includes(wanted), wanted);
   });
 
+  it("stays the same when Pulumi notes in a home elsewhere that it used a plugin", async (t) => {
+    const { top, find } = await machine(t);
+    const home = join(top, "home");
+    await mkdir(join(home, "plugins/resource-docker-v5"), { recursive: true });
+    const before = await find({ PULUMI_HOME: home });
+    await writeFile(join(home, "plugins/resource-docker-v5.lastused"), "");
+    assert.deepEqual(await find({ PULUMI_HOME: home }), before);
+  });
+
   const refused: [name: string, env: Record<string, string>, wanted: RegExp][] = [
     [
       "a state that is kept elsewhere",

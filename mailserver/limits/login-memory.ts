@@ -1,7 +1,6 @@
-/** What the login guard knows, in the database of the limits: a restart must neither unlock a guesser nor lock out a home. */
+/** What a login guard knows, in a database: a restart must neither unlock a guesser nor lock out a home. */
 import { createHmac } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import type { Log } from "../net/log.ts";
 import type { LoginMemory } from "../policy/login-guard.ts";
 
 const SCHEMA = `
@@ -22,10 +21,11 @@ export interface LoginMemoryDeps {
   /** Makes the keys unreadable for who has the file alone: somebody types their password where their name belongs. */
   readonly secret: string;
   readonly now: () => number;
-  readonly log: Log;
+  /** Told of what could not be written down. */
+  readonly failed: (error: unknown) => void;
 }
 
-export function createLoginMemory({ db, secret, now, log }: LoginMemoryDeps): LoginMemory {
+export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps): LoginMemory {
   db.exec(SCHEMA);
   const keep = db.prepare(
     `INSERT INTO login_failures (key, failures, until) VALUES (?, ?, ?) ON CONFLICT (key)
@@ -44,7 +44,7 @@ export function createLoginMemory({ db, secret, now, log }: LoginMemoryDeps): Lo
     try {
       work();
     } catch (error) {
-      log.error("smtp.auth.unsaved", { error });
+      failed(error);
     }
   };
   return {

@@ -1,4 +1,4 @@
-/** The database beside the queue in which people and clients are counted. */
+/** The database of a daemon in which people and clients are counted. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { silentLog } from "../../../mailserver/net/log.ts";
+import { openLimitsFile } from "../../../mailserver/limits/limits-file.ts";
+import { createLoginMemory } from "../../../mailserver/limits/login-memory.ts";
 import { createLoginGuard, type LoginGuard } from "../../../mailserver/policy/login-guard.ts";
-import { openLimitsFile } from "../../../mailserver/smtp-out/limits-file.ts";
-import { createLoginMemory } from "../../../mailserver/smtp-out/login-memory.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
 const HERE = "192.0.2.1";
@@ -27,9 +26,9 @@ afterEach(async () => {
   for (const undo of cleanup.splice(0)) await undo();
 });
 
-function begin(log = silentLog): LoginGuard {
+function begin(failed: (error: unknown) => void = assert.ifError): LoginGuard {
   const clock = () => now;
-  const memory = createLoginMemory({ db, secret: "relay-secret-0123456789", now: clock, log });
+  const memory = createLoginMemory({ db, secret: "relay-secret-0123456789", now: clock, failed });
   return createLoginGuard({ now: clock, memory });
 }
 
@@ -127,11 +126,13 @@ test("neither a name nor an address can be read in the file", async () => {
 });
 
 test("a file that can't be written keeps nobody from logging in, and guesses are counted all the same", async () => {
-  const events: string[] = [];
-  const guard = begin({ ...silentLog, error: (event) => void events.push(event) });
+  let unsaved = 0;
+  const guard = begin(() => {
+    unsaved += 1;
+  });
   db.close();
   for (let count = 0; count < 5; count++) await fail(guard, "alice");
   assert.equal(await locked(guard, "alice"), true);
   (await guard.begin("bob", "203.0.113.1"))?.succeeded();
-  assert.ok(events.length > 0 && events.every((event) => event === "smtp.auth.unsaved"), events.join(" "));
+  assert.ok(unsaved > 0);
 });

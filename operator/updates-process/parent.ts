@@ -1,0 +1,114 @@
+/** Updates as a process of their own makes them (`main.ts`), which is there only while there are some. */
+import { type ChildProcess, fork } from "node:child_process";
+import type { Change } from "../changes.ts";
+import { Refusal } from "../refusal.ts";
+import type { Progress, StackUpdates } from "../updates.ts";
+import type { Answer, Call } from "./messages.ts";
+
+export interface UpdatesProcessOptions {
+  /** The process's program. */
+  readonly entry: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted when the operator ends: what runs is interrupted, and its caller waits until that is over. */
+  readonly ending: AbortSignal;
+  /** How long the process waits for another update; milliseconds. */
+  readonly idleMs: number;
+}
+
+interface Waiting {
+  readonly onProgress: (progress: Progress) => void;
+  readonly resolve: (changes: Change[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+type Wish = Call extends infer Each ? (Each extends unknown ? Omit<Each, "id"> : never) : never;
+
+export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
+  const { ending, idleMs } = options;
+  let worker: Worker | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const letGo = (): void => {
+    clearTimeout(timer);
+    worker?.letGo();
+    worker = undefined;
+  };
+  ending.addEventListener("abort", letGo, { once: true });
+  const call = async (wish: Wish, onProgress: Waiting["onProgress"] = () => undefined): Promise<Change[]> => {
+    ending.throwIfAborted();
+    clearTimeout(timer);
+    if (!worker?.alive) worker = new Worker(options);
+    try {
+      return await worker.call(wish, onProgress);
+    } finally {
+      clearTimeout(timer);
+      timer = setTimeout(letGo, idleMs).unref();
+    }
+  };
+  return {
+    preview: (text) => call({ kind: "preview", text }),
+    update: async (text, onProgress) => void (await call({ kind: "update", text }, onProgress)),
+    unprotect: async (name) => void (await call({ kind: "unprotect", name })),
+  };
+}
+
+/** One life of the process. */
+class Worker {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, Waiting>();
+  #calls = 0;
+  #over = false;
+
+  constructor({ entry, env }: Pick<UpdatesProcessOptions, "entry" | "env">) {
+    this.#child = fork(entry, {
+      env,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.#child.on("message", (answer: Answer) => this.#hear(answer));
+    this.#child.once("error", (cause) =>
+      this.#fail(new Error("the updates' process can't be had", { cause })),
+    );
+    this.#child.once("exit", (code, signal) =>
+      this.#fail(new Error(`the updates' process ended: ${signal ?? code}`)),
+    );
+  }
+
+  get alive(): boolean {
+    return this.#child.connected && !this.#over;
+  }
+
+  call(wish: Wish, onProgress: Waiting["onProgress"]): Promise<Change[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Change[]>();
+    const id = ++this.#calls;
+    this.#waiting.set(id, { onProgress, resolve, reject });
+    this.#child.send({ ...wish, id } as Call, (error) => {
+      if (error) this.#fail(error);
+    });
+    return promise;
+  }
+
+  letGo(): void {
+    if (this.#child.connected) this.#child.disconnect();
+  }
+
+  #hear(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    if (answer.kind === "progress") {
+      waiting?.onProgress(answer.progress);
+      return;
+    }
+    this.#waiting.delete(answer.id);
+    if (answer.kind === "done") waiting?.resolve([...answer.changes]);
+    else waiting?.reject(errorOf(answer));
+  }
+
+  #fail(error: Error): void {
+    this.#over = true;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function errorOf({ fault, message }: Extract<Answer, { kind: "failed" }>): Error {
+  return fault ? new Refusal(fault.code, fault.detail) : new Error(message);
+}

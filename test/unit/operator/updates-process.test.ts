@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, it, type TestContext } from "node:test";
+import { engineBoxes } from "../../../operator/boxes.ts";
+import { EngineError, engineAt } from "../../../operator/engine-client.ts";
+import { Refusal } from "../../../operator/refusal.ts";
+import { updatesProcess } from "../../../operator/updates-process/parent.ts";
+import { temporaryFolder } from "../../support/queue.ts";
+
+/** Answers as main.ts does; what it is to do stands in the text. */
+const PROGRAM = `
+const tell = (answer) => process.send(answer);
+process.on("message", ({ id, kind, text, name }) => {
+  if (text === "pid") tell({ id, kind: "done", changes: [{ urn: String(process.pid), type: "", op: kind }] });
+  if (text === "progress") {
+    tell({ id, kind: "progress", progress: { urn: "u", type: "t", op: "create", state: "running" } });
+    tell({ id, kind: "done", changes: [] });
+  }
+  if (text === "refuse") tell({ id, kind: "failed", message: "x", fault: { code: "update-failed", detail: "as told" } });
+  if (text === "fail" || name === "fail") tell({ id, kind: "failed", message: "as it was said" });
+  if (text === "die") process.exit(7);
+});
+process.once("disconnect", () => process.exit(0));
+`;
+
+async function setUp(t: TestContext, idleMs = 60_000) {
+  const folder = await temporaryFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const entry = join(folder.path, "updates.mjs");
+  await writeFile(entry, PROGRAM);
+  const ending = new AbortController();
+  t.after(() => ending.abort());
+  const updates = updatesProcess({ entry, env: process.env, ending: ending.signal, idleMs });
+  const pid = async () => Number((await updates.preview("pid"))[0]?.urn);
+  return { updates, ending, pid };
+}
+
+const isGone = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+};
+
+describe("the process that makes updates", () => {
+  it("is one for the steps of a request, and tells progress", async (t) => {
+    const { updates, pid } = await setUp(t);
+    const first = await pid();
+    const seen: string[] = [];
+    await updates.update("progress", ({ op, state }) => seen.push(`${op} ${state}`));
+    assert.deepEqual(seen, ["create running"]);
+    assert.equal(await pid(), first);
+  });
+
+  it("says why as the operator would itself", async (t) => {
+    const { updates } = await setUp(t);
+    await assert.rejects(
+      updates.update("refuse", () => undefined),
+      (error) => error instanceof Refusal && error.fault.detail === "as told",
+    );
+    await assert.rejects(updates.preview("fail"), /as it was said/);
+    await assert.rejects(updates.unprotect("fail"), /as it was said/);
+  });
+
+  it("fails what it was at when it dies, and is another one for the next", async (t) => {
+    const { updates, pid } = await setUp(t);
+    const first = await pid();
+    await assert.rejects(
+      updates.update("die", () => undefined),
+      /ended: 7/,
+    );
+    assert.notEqual(await pid(), first);
+  });
+
+  it("is let go of when nothing comes for a while, and when the operator ends", async (t) => {
+    const quick = await setUp(t, 1);
+    const first = await quick.pid();
+    while (!isGone(first)) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.notEqual(await quick.pid(), first);
+    const { updates, ending } = await setUp(t);
+    const hanging = updates.preview("nothing comes");
+    ending.abort(new Error("stopped"));
+    await assert.rejects(hanging, /ended: 0/);
+    await assert.rejects(updates.preview("pid"), /stopped/);
+  });
+});
+
+describe("the operator's words with the engine", () => {
+  const frame = (text: string) => {
+    const head = Buffer.alloc(8);
+    head[0] = 1;
+    head.writeUInt32BE(text.length, 4);
+    return Buffer.concat([head, Buffer.from(text)]);
+  };
+
+  it("asks a box by its own programs, and takes one that doesn't run yet for not ready", async (t) => {
+    const folder = await temporaryFolder();
+    t.after(() => folder[Symbol.asyncDispose]());
+    const asked: string[] = [];
+    const answers: [path: RegExp, status: number, body: string | Buffer][] = [
+      [/\/exec$/, 409, '{"message":"not running"}'],
+      [/\/exec$/, 201, '{"Id":"e1"}'],
+      [/\/exec\/e1\/start$/, 200, frame("\tSTORAGE\t1\t-\t\n")],
+      [/\/exec\/e1\/json$/, 200, '{"ExitCode":0}'],
+      [/\/logs\?/, 200, Buffer.concat([frame("one\n"), frame("two\n")])],
+      [/^/, 404, '{"message":"No such container"}'],
+    ];
+    const server = createServer(async (request, response) => {
+      const body = (await text(request)) || "{}";
+      const { Cmd = [] } = JSON.parse(body) as { Cmd?: string[] };
+      asked.push([request.method, request.url, Cmd[0]].filter(Boolean).join(" "));
+      const [, status = 404, answer] = answers.find(([path]) => path.test(request.url ?? "")) ?? [];
+      if (status === 409) answers.shift();
+      response.writeHead(status).end(answer);
+    });
+    const socket = join(folder.path, "docker.sock");
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    t.after(() => void server.close());
+    const boxes = engineBoxes(engineAt(socket), "semail-t");
+    await boxes.ready("bob");
+    assert.deepEqual(asked.slice(1), [
+      "POST /containers/semail-t-box-bob/exec /usr/local/bin/healthcheck",
+      "POST /exec/e1/start",
+      "GET /exec/e1/json",
+    ]);
+    assert.deepEqual(await boxes.usage("bob"), { used: 1_024, limit: null });
+    assert.equal(await boxes.log("bob", 5_000), "one\ntwo\n");
+    await assert.rejects(
+      boxes.restart("bob"),
+      (error) => error instanceof EngineError && error.status === 404,
+    );
+  });
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:https";
+import { test } from "node:test";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import { startPortal } from "../../../mailserver/portal/daemon.ts";
+import { systemClock } from "../../../mailserver/queue/clock.ts";
+import { makeIdentity } from "../../support/identity.ts";
+import { memoryOperator, memoryPeople, portalSettings, testDns } from "../../support/portal.ts";
+import { temporaryFolder } from "../../support/queue.ts";
+
+/** The answer to a sign-in over HTTPS. */
+async function signIn(port: number, login: string, password: string): Promise<number | undefined> {
+  const headers = {
+    origin: `https://localhost:${port}`,
+    "content-type": "application/x-www-form-urlencoded",
+  };
+  const to = { host: "127.0.0.1", port, path: "/sign-in", method: "POST", rejectUnauthorized: false };
+  const sent = request({ ...to, headers: { ...headers, host: `localhost:${port}` }, agent: false });
+  sent.end(String(new URLSearchParams({ login, password })));
+  const [answer] = await once(sent, "response");
+  answer.resume();
+  return answer.statusCode;
+}
+
+test("a restart unlocks nobody who guessed, and locks nobody else", async () => {
+  await using folder = await temporaryFolder();
+  const settings = await portalSettings(folder.path, await makeIdentity("localhost"));
+  const open = () =>
+    startPortal(settings, {
+      ...{ log: silentLog, clock: systemClock, dns: testDns, loginStepMs: 0 },
+      newToken: () => "token",
+      operator: memoryOperator([]).client,
+      directory: { ...memoryPeople(["alice", "bob"]).accounts, close: async () => {} },
+    });
+  const answers = async (count: number, login: string, password: string) => {
+    const portal = await open();
+    const all = [];
+    for (let n = 0; n < count; n += 1) all.push(await signIn(portal.port, login, password));
+    await portal.close();
+    return all;
+  };
+  assert.deepEqual(await answers(3, "alice", "wrong"), [403, 403, 403]);
+  assert.deepEqual(await answers(3, "alice", "wrong"), [403, 403, 429]);
+  assert.deepEqual(await answers(1, "alice", "alice-password"), [429]);
+  assert.deepEqual(await answers(1, "bob", "bob-password"), [303]);
+});
