@@ -7,11 +7,13 @@ import type { TLSSocket } from "node:tls";
 import type { OpMap } from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
 import { Attribute, Change, Client } from "ldapts";
+import { DeskAnswer } from "../../mailserver/desk/words.ts";
 import { imapLine, Summary, swaksLine } from "../../tools/bootstrap/summary.ts";
 import type { Check } from "../../tools/doctor/types.ts";
 import { openLab } from "../support/docker.ts";
 import { type Foreign, startForeign } from "../support/foreign.ts";
 import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
+import { untilLine } from "../support/log-lines.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
 import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -79,6 +81,7 @@ describe("a stack from nothing to nothing", () => {
       protect: false,
       keepVolumes: false,
       showPasswords: true,
+      smtpOut: { limits: { messagesPerDay: 2, exempt: ["alice"] } },
     };
     project = await makeProject({ ...base, users: { alice, bob } });
   });
@@ -189,6 +192,73 @@ describe("a stack from nothing to nothing", () => {
       submit(summary, login, { ...mail, from: `bob@${DOMAIN}`, to: foreign.address }),
       /55\d/,
     );
+  });
+
+  it("holds bob to his limit, and tells the postmaster once", async () => {
+    const summary = await project.summary();
+    const mail = { from: `bob@${DOMAIN}`, to: `alice@${DOMAIN}`, subject: "from bob" };
+    for (let count = 0; count < 2; count += 1) await submit(summary, loginOf(summary, "bob"), mail);
+    for (let count = 0; count < 2; count += 1) {
+      await assert.rejects(submit(summary, loginOf(summary, "bob"), mail), /450 4\.7\.1 2 messages a day/);
+    }
+    // Hers by default: she is the first of the people.
+    const subject = "bob has reached a sending limit";
+    const warning = await readMail(summary, loginOf(summary, "alice"), subject);
+    assert.match(warning, /^To: postmaster@semail\.test\r$/m);
+    const inbox = await openImap(summary, loginOf(summary, "alice"));
+    await inbox.mailboxOpen("INBOX");
+    assert.equal([(await inbox.search({ header: { subject } })) || []].flat().length, 1);
+    await inbox.logout();
+  });
+
+  it("has what waits for a busy host listed, shown, held, released, tried, dropped and flushed", async () => {
+    const summary = await project.summary();
+    const busy = foreign.address.replace("@", "+busy@");
+    const later = foreign.address.replace("@", "+later@");
+    const out = lab.handle(`${project.prefix}-smtp-out`);
+    const deferred = (to: string, attempts: number) =>
+      untilLine(lab, out, (line) =>
+        [`"event":"queue.deferred"`, `"to":"${to}"`, `"attempts":${attempts},`].every((words) =>
+          line.includes(words),
+        ),
+      );
+    const send = async (to: string, subject: string): Promise<void> => {
+      await foreign.defer(to);
+      await submit(summary, loginOf(summary, "alice"), { from: `alice@${DOMAIN}`, to, subject });
+      await deferred(to, 1);
+    };
+    const queue = async (...words: string[]): Promise<string> => {
+      const said = await project.command("queue", ...words, "--stack=test");
+      assert.equal(said.code, 0, said.out + said.err);
+      return said.out;
+    };
+    await send(busy, "for a busy host");
+    const list = await queue("list");
+    assert.match(
+      list,
+      /\+busy@foreign\.test {2}pending, 1 attempt, next in \d+ min: 450 4\.2\.0 .*Come back later/,
+    );
+    const [item] = DeskAnswer.parse(JSON.parse(await queue("list", "--json"))).items;
+    assert.ok(item);
+    const { id } = item;
+    assert.match(await queue("show", id), /\+busy@foreign\.test goes to mx:foreign\.test/);
+    assert.match(await queue("hold", id), /is held/);
+    assert.match(await queue("list", "--state=held"), /\+busy@foreign\.test {2}held, 1 attempt/);
+    assert.match(await queue("release", id), /is released and tried now \(1 recipient\)/);
+    await deferred(busy, 2);
+    assert.match(await queue("retry", id), /is tried now/);
+    await deferred(busy, 3);
+    // As docs/operations.md says for where there is only Docker.
+    const command = ["node", "--disable-warning=ExperimentalWarning", "/app/main.mjs", "queue", "show", id];
+    assert.match((await out.exec(command)).stdout, /pending, 3 attempts/);
+    assert.match(await queue("drop", id), /is dropped/);
+    assert.match(await queue("list"), /^0 items in all/m);
+    const gone = await project.command("queue", "show", id, "--stack=test");
+    assert.deepEqual([gone.code, gone.out], [1, ""], gone.err);
+    await send(later, "for a host that is there again");
+    await foreign.defer();
+    assert.match(await queue("flush"), /^1 recipient made due now/);
+    await foreign.read("for a host that is there again");
   });
 
   it("has a doctor who finds nothing wrong", async () => {

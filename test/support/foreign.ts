@@ -11,6 +11,8 @@ export interface Foreign {
   send(to: string | readonly string[], subject: string): Promise<void>;
   /** The source of the mail with that subject in the user's Maildir; waits for it. */
   read(subject: string, withinMs?: number): Promise<string>;
+  /** Answers a recipient 450 from now on; nobody when none is given. */
+  defer(recipient?: string): Promise<void>;
   /** Postfix's log. */
   logs(): Promise<string>;
 }
@@ -47,6 +49,17 @@ export async function startForeign({ lab, network, resolver, dns, domain }: Fore
     domain,
     address,
     logs: () => handle.logs(),
+    defer: async (recipient) => {
+      const rule =
+        recipient && `check_recipient_access inline:{ { ${recipient} = 450 4.2.0 Come back later } }`;
+      for (const command of [
+        ["postconf", "-e", `smtpd_recipient_restrictions=${rule ?? ""}`],
+        ["postfix", "reload"],
+      ]) {
+        const { exitCode, stderr } = await handle.exec(command);
+        if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+      }
+    },
     send: async (to, subject) => {
       const recipients = [to].flat();
       const message = `From: ${address}\nTo: ${recipients.join(", ")}\nSubject: ${subject}\n\nHello from ${domain}.\n`;

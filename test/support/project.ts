@@ -1,4 +1,5 @@
 /** A copy of the project under a name of its own, so that a test's stack lives beside any other on the engine. */
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -32,6 +33,8 @@ export interface TestProject {
   /** Writes the stack's config file, as a person would edit it. */
   configure(keys: StackKeys): Promise<void>;
   summary(): Promise<Summary>;
+  /** `npm run NAME`, without npm: what it printed, and its exit code. */
+  command(name: string, ...args: string[]): Promise<{ out: string; err: string; code: number }>;
   /** Destroys what is left of the stack, and the folder. */
   dispose(): Promise<void>;
 }
@@ -76,6 +79,16 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
     stack,
     configure,
     summary: async () => readSummary(await stack.outputs()),
+    command: (command, ...args) => {
+      const { promise, resolve } = Promise.withResolvers<{ out: string; err: string; code: number }>();
+      execFile(
+        process.execPath,
+        [join(folder, "tools/bootstrap/main.ts"), command, ...args],
+        { cwd: folder, timeout: 60_000 },
+        (error, out, err) => resolve({ out, err, code: error === null ? 0 : Number(error.code ?? 1) }),
+      );
+      return promise;
+    },
     dispose: async () => {
       await stack
         .destroy({ suppressOutputs: true })
