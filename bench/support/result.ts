@@ -41,16 +41,26 @@ export function ratioAtLeast(
   row: { metric: string; unit: string; ours: number },
   peers: Readonly<Record<string, { readonly theirs: number; readonly least: number }>>,
 ): Row {
-  const { metric, unit, ours } = row;
+  const { ours } = row;
   const each = Object.entries(peers);
-  const values = (of: (peer: { theirs: number; least: number }) => number): Record<string, number> =>
-    Object.fromEntries(each.map(([name, peer]) => [name, round(of(peer))]));
   return {
-    ...{ metric, unit, ours: round(ours) },
-    peers: values(({ theirs }) => theirs),
-    ratio: values(({ theirs }) => ours / theirs),
+    ...beside(row, Object.fromEntries(each.map(([name, { theirs }]) => [name, theirs]))),
     wanted: each.map(([name, { least }]) => `≥ ${least} × ${name}`).join(", "),
     holds: each.every(([, { theirs, least }]) => ours >= least * theirs),
+  };
+}
+
+/** A row with peers, of whose ratios nothing is wanted. */
+export function beside(
+  { metric, unit, ours }: { metric: string; unit: string; ours: number },
+  peers: Readonly<Record<string, number>>,
+): Row {
+  const values = (of: (theirs: number) => number): Record<string, number> =>
+    Object.fromEntries(Object.entries(peers).map(([name, theirs]) => [name, round(of(theirs))]));
+  return {
+    ...{ metric, unit, ours: round(ours) },
+    peers: values((theirs) => theirs),
+    ratio: values((theirs) => ours / theirs),
   };
 }
 

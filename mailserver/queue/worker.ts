@@ -3,9 +3,11 @@
  * next transaction together (group commit): one fsync serves all.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { faultText } from "./fault.ts";
 import type { NewItem } from "./item.ts";
 import type { Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
-import { NoRoom, Store } from "./store.ts";
+import { NoRoom } from "./room.ts";
+import { Store } from "./store.ts";
 
 /** Whether this thread was started as the queue's worker. */
 export function isQueueWorker(): boolean {
@@ -89,7 +91,7 @@ const SQLITE_IOERR_WRITE = 778;
 const SQLITE_IOERR_SHMSIZE = 4874;
 
 function toFailure(error: unknown): Failure {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = faultText(error);
   const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
   const full =
     error instanceof NoRoom ||
