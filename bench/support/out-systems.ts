@@ -152,7 +152,9 @@ export async function startPostfix({ site, ports, receiver }: Place, image: stri
   const volumes = { "/var/spool/postfix": volume };
   const entrypoint = ["/bin/bash", "-c", script];
   const handle = await site.lab.run({ image, entrypoint, networks: HOST_NETWORK, volumes });
-  await listens(plain);
+  await Promise.all([listens(plain), listens(secure)]).catch(async (error: unknown) => {
+    throw new Error(`Postfix does not start: ${await handle.logs()}`, { cause: error });
+  });
   const pid = await pidOf(site.lab, handle);
   const { Mountpoint } = await site.lab.docker.getVolume(volume).inspect();
   return {

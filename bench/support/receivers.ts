@@ -9,7 +9,7 @@ import type { Handle } from "../../test/support/docker.ts";
 /** The domain that all mail is for. */
 export const DOMAIN = "sink.test";
 const HOST = `mx.${DOMAIN}`;
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 export interface Receiver extends AsyncDisposable {
   readonly port: number;
@@ -49,7 +49,7 @@ export async function listens(port: number): Promise<void> {
       await once(socket, "connect");
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if (Date.now() > deadline) throw new Error(`nobody listens at ${port}`, { cause: error });
     } finally {
       socket.destroy();
     }
