@@ -129,6 +129,9 @@ export async function startPostfix({ site, ports, receiver }: Place, image: stri
     mydestination: "",
     mynetworks: "127.0.0.0/8",
     maillog_file: "/dev/stdout",
+    alias_maps: "",
+    local_recipient_maps: "",
+    cyrus_sasl_config_path: "/etc/postfix/sasl",
     relayhost: `[127.0.0.1]:${receiver}`,
     smtpd_relay_restrictions: "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination",
     smtpd_sasl_local_domain: "peer.semail.test",
@@ -137,6 +140,8 @@ export async function startPostfix({ site, ports, receiver }: Place, image: stri
   const { key, certificate } = site.identity;
   const script = [
     "set -e",
+    // Debian's package leaves none when it isn't asked to configure anything.
+    ": >/etc/postfix/main.cf",
     `printf %s '${key}${certificate}' >/tmp/tls.pem`,
     "printf 'pwcheck_method: auxprop\\nauxprop_plugin: sasldb\\nmech_list: PLAIN\\n' >/etc/postfix/sasl/smtpd.conf",
     `printf %s '${PERSON.password}' | saslpasswd2 -p -c -u peer.semail.test ${PERSON.user}`,

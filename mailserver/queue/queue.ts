@@ -72,9 +72,11 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   function settle(answer: Answer): void {
     const waiter = waiting.get(answer.number);
     waiting.delete(answer.number);
-    if ("value" in answer) return waiter?.resolve(answer.value);
-    const Kind = answer.failure.kind === "full" ? QueueFull : QueueError;
-    waiter?.reject(new Kind(answer.failure.message));
+    if ("value" in answer) waiter?.resolve(answer.value);
+    else {
+      const Kind = answer.failure.kind === "full" ? QueueFull : QueueError;
+      waiter?.reject(new Kind(answer.failure.message));
+    }
   }
 
   function send(): void {

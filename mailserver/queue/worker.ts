@@ -2,7 +2,7 @@
  * The worker thread that owns the queue's database. What arrives while a commit waits for the disk goes into the
  * next transaction together (group commit): one fsync serves all.
  */
-import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { faultText } from "./fault.ts";
 import type { NewItem } from "./item.ts";
 import type { Answer, Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
