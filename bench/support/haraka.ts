@@ -21,10 +21,11 @@ const INSTALL = [
 
 /** What Haraka is told beyond its defaults. */
 export const HARAKA_TUNING = {
-  // One process: with several, each delivers what it took itself, and none of these figures is better on two cores.
   "log.ini level": "warn",
   // 10,000 unless told; as many as the others open.
   "outbound.ini concurrency_max": "20",
+  // One process that serves, as it is unless told, beside the one that watches: on two cores the load needs the other.
+  "smtp.ini nodes": "1",
 } as const;
 
 /** Installs it into the folder. */
@@ -60,7 +61,7 @@ export async function startHaraka(
 ): Promise<System> {
   const [plain, secure] = ports;
   const files: Record<string, string> = {
-    "config/smtp.ini": `listen=127.0.0.1:${plain},127.0.0.1:${secure}\nsmtps_port=${secure}\n`,
+    "config/smtp.ini": `listen=127.0.0.1:${plain},127.0.0.1:${secure}\nsmtps_port=${secure}\nnodes=${HARAKA_TUNING["smtp.ini nodes"]}\n`,
     "config/log.ini": `[main]\nlevel=${HARAKA_TUNING["log.ini level"]}\n`,
     "config/outbound.ini": `concurrency_max=${HARAKA_TUNING["outbound.ini concurrency_max"]}\n`,
     "config/me": "peer.semail.test\n",

@@ -68,12 +68,16 @@ function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** Prints the table and writes `bench/results/<name>.json`. */
-export async function report(name: string, rows: readonly Row[]): Promise<void> {
+/** Prints the table and writes `bench/results/<name>.json`. `conditions`: what one must know to judge the figures. */
+export async function report(
+  name: string,
+  rows: readonly Row[],
+  conditions?: Readonly<Record<string, unknown>>,
+): Promise<void> {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${arch()}, Linux ${release()}`;
   const folder = join(import.meta.dirname, "../results");
   await mkdir(folder, { recursive: true });
-  const result = { name, machine, date: new Date().toISOString().slice(0, 10), rows };
+  const result = { name, machine, date: new Date().toISOString().slice(0, 10), conditions, rows };
   await writeFile(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
   show(rows);
 }
