@@ -32,7 +32,7 @@ export async function openSilent(port: number): Promise<Receiver> {
 
 /** smtp-sink of Debian's postfix, for as long as the container runs; settles once it answers. */
 export async function openSink(tools: Handle, port: number): Promise<void> {
-  const ended = tools.exec(["smtp-sink", `127.0.0.1:${port}`, "256"]);
+  const ended = tools.exec(["smtp-sink", "-u", "postfix", `127.0.0.1:${port}`, "256"]);
   const failed = ended.then(({ stderr, stdout }) =>
     Promise.reject(new Error(`smtp-sink: ${stderr}${stdout}`)),
   );
