@@ -3,7 +3,7 @@
  * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run. With names
  * of parts behind it, only those are run, and shown without being kept.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Handle } from "../test/support/docker.ts";
@@ -13,6 +13,7 @@ import { freePorts } from "../test/support/ports.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
 import { atMost, type Row, ratioAtLeast, ratioAtMost, report, show } from "./support/result.ts";
 import { emptyPostfix, holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";
+import { memoryOf } from "./support/usage.ts";
 
 const BYTES = 4_096;
 const SESSIONS = 20;
@@ -189,13 +190,6 @@ async function queueing(field: Field): Promise<Row[]> {
     );
   }
   return rows;
-}
-
-/** Resident memory of a process in KB, and its share of what it shares. */
-function memoryOf(pid: number): { readonly rss: number; readonly pss: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const of = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
-  return { rss: of("Rss"), pss: of("Pss") };
 }
 
 async function memory(field: Field): Promise<Row[]> {

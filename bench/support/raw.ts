@@ -54,23 +54,33 @@ export class Line {
   }
 }
 
+const STRANGER = "sender@elsewhere.test";
+
 /** A message of about that many bytes. */
-export function messageOf(bytes: number): string {
-  const head = "From: <sender@elsewhere.test>\r\nSubject: load\r\n\r\n";
+export function messageOf(bytes: number, from = STRANGER): string {
+  const head = `From: <${from}>\r\nSubject: load\r\n\r\n`;
   return head + `${"x".repeat(78)}\r\n`.repeat(Math.ceil((bytes - head.length) / 80));
+}
+
+export interface Sending {
+  readonly from?: string;
+  readonly to: string;
+  readonly messages: number;
+  readonly body: string;
+  readonly everyMs?: number;
 }
 
 /** Sends messages over one connection, one begun every so often at most; gives the milliseconds from each final dot to its reply. */
 export async function sendOver(
   line: Line,
-  { to, messages, body, everyMs = 0 }: { to: string; messages: number; body: string; everyMs?: number },
+  { from = STRANGER, to, messages, body, everyMs = 0 }: Sending,
 ): Promise<number[]> {
   const times: number[] = [];
   const start = performance.now();
   for (let sent = 0; sent < messages; sent += 1) {
     const wait = start + sent * everyMs - performance.now();
     if (everyMs > 0 && wait > 0) await sleep(wait);
-    await line.say("MAIL FROM:<sender@elsewhere.test>");
+    await line.say(`MAIL FROM:<${from}>`);
     await line.say(`RCPT TO:<${to}>`);
     await line.say("DATA");
     const began = performance.now();

@@ -41,16 +41,26 @@ export function ratioAtLeast(
   row: { metric: string; unit: string; ours: number },
   peers: Readonly<Record<string, { readonly theirs: number; readonly least: number }>>,
 ): Row {
-  const { metric, unit, ours } = row;
+  const { ours } = row;
   const each = Object.entries(peers);
-  const values = (of: (peer: { theirs: number; least: number }) => number): Record<string, number> =>
-    Object.fromEntries(each.map(([name, peer]) => [name, round(of(peer))]));
   return {
-    ...{ metric, unit, ours: round(ours) },
-    peers: values(({ theirs }) => theirs),
-    ratio: values(({ theirs }) => ours / theirs),
+    ...beside(row, Object.fromEntries(each.map(([name, { theirs }]) => [name, theirs]))),
     wanted: each.map(([name, { least }]) => `≥ ${least} × ${name}`).join(", "),
     holds: each.every(([, { theirs, least }]) => ours >= least * theirs),
+  };
+}
+
+/** A row with peers, of whose ratios nothing is wanted. */
+export function beside(
+  { metric, unit, ours }: { metric: string; unit: string; ours: number },
+  peers: Readonly<Record<string, number>>,
+): Row {
+  const values = (of: (theirs: number) => number): Record<string, number> =>
+    Object.fromEntries(Object.entries(peers).map(([name, theirs]) => [name, round(of(theirs))]));
+  return {
+    ...{ metric, unit, ours: round(ours) },
+    peers: values((theirs) => theirs),
+    ratio: values((theirs) => ours / theirs),
   };
 }
 
@@ -58,12 +68,16 @@ function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-/** Prints the table and writes `bench/results/<name>.json`. */
-export async function report(name: string, rows: readonly Row[]): Promise<void> {
+/** Prints the table and writes `bench/results/<name>.json`. `conditions`: what one must know to judge the figures. */
+export async function report(
+  name: string,
+  rows: readonly Row[],
+  conditions?: Readonly<Record<string, unknown>>,
+): Promise<void> {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${arch()}, Linux ${release()}`;
   const folder = join(import.meta.dirname, "../results");
   await mkdir(folder, { recursive: true });
-  const result = { name, machine, date: new Date().toISOString().slice(0, 10), rows };
+  const result = { name, machine, date: new Date().toISOString().slice(0, 10), conditions, rows };
   await writeFile(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
   show(rows);
 }

@@ -46,8 +46,7 @@ const AGAIN_MS = 5 * MINUTE;
 /** Domains of which we remember that it failed. */
 const MAX_FAILED = 10_000;
 
-/** Loaded when it is first needed: the queue's thread runs the same bundle and never needs it. */
-const loadMailauth = () => import("mailauth/lib/mta-sts.js");
+type Mailauth = typeof import("mailauth/lib/mta-sts.js");
 
 /** What mailauth makes of the file; it has checked it. */
 const Fetched = z.object({
@@ -71,13 +70,19 @@ export function stsStep(cached: StsPolicy | undefined, id: string | undefined, n
 export function createStsPolicies(deps: StsDeps): StsPolicies {
   const { store, clock, log } = deps;
   const resolver = guardedResolver(deps);
-  const fetch = deps.fetch ?? ((domain: string) => fetchFile(domain, resolver));
+  let loaded: Promise<Mailauth> | undefined;
+  /** When it is first needed: the queue's thread runs the same bundle and never needs it. */
+  const mailauth = (): Promise<Mailauth> => {
+    loaded ??= import("mailauth/lib/mta-sts.js");
+    return loaded;
+  };
+  const fetch = deps.fetch ?? (async (domain: string) => fetchFile(await mailauth(), domain, resolver));
   const running = new Map<string, Promise<Look>>();
   const failed = new Map<string, { readonly again: number; readonly failure: PolicyFailure }>();
 
   async function idOf(domain: string): Promise<string | undefined> {
     try {
-      const { resolvePolicy } = await loadMailauth();
+      const { resolvePolicy } = await mailauth();
       return (await resolvePolicy(domain, { resolver, strict: true })) || undefined;
     } catch (error) {
       // No answer, or several records, which count as none: what is known stays in force.
@@ -123,7 +128,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       const { policy, failure } = await looking;
       if (policy === undefined) return failure === undefined ? {} : { failure };
       const { mode, mx } = policy;
-      const { validateMx } = await loadMailauth();
+      const { validateMx } = await mailauth();
       // RFC 8461 section 4.1
       const facts = (host: string): StsFacts => ({
         ...{ mode, listed: validateMx(host, { id: policy.id, mode, mx }).valid },
@@ -150,8 +155,7 @@ function guardedResolver({ dns, mayReach }: StsDeps): Resolver {
 }
 
 /** mailauth follows no redirect and verifies the certificate against the authorities that everybody trusts. */
-async function fetchFile(domain: string, resolver: Resolver): Promise<unknown> {
-  const { fetchPolicy } = await loadMailauth();
+async function fetchFile({ fetchPolicy }: Mailauth, domain: string, resolver: Resolver): Promise<unknown> {
   const found = await fetchPolicy(domain, {
     ...{ resolver, strict: true, timeout: FETCH_MS, maxPolicySize: FETCH_BYTES },
   });

@@ -54,6 +54,9 @@ export function createDns(servers: readonly string[], options: DnsOptions): Dns 
   const remember: ReturnType<typeof createMemory> =
     options.remember === false ? (_key, ask) => ask() : createMemory(options.now);
 
+  /** What was made of an answer that is remembered: each is the answer to one question. */
+  const read = new WeakMap<DnsMessage, Settled<unknown>>();
+
   async function look<T>(
     name: string,
     type: RecordType,
@@ -63,7 +66,10 @@ export function createDns(servers: readonly string[], options: DnsOptions): Dns 
     const message = await remember(`${type} ${asked.toLowerCase()}`, () =>
       ask(known, { name: asked, type }, timeoutMs),
     );
-    return readAnswer(message, { name: asked, type }, record);
+    const made = read.get(message) ?? settled(() => readAnswer(message, { name: asked, type }, record));
+    read.set(message, made);
+    if ("error" in made) throw made.error;
+    return made.value as DnsAnswer<T>;
   }
 
   return {
@@ -81,6 +87,17 @@ export function createDns(servers: readonly string[], options: DnsOptions): Dns 
       }),
     resolveTxt: (name) => look(name, "TXT", (data) => Buffer.concat(Txt.parse(data)).toString("utf8")),
   };
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+/** Errors too: to make one costs more than all else in a look-up that is remembered. */
+function settled<T>(work: () => T): Settled<T> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
 }
 
 interface Question {

@@ -174,11 +174,13 @@ class Client implements ClientConnection {
     const message = this.#message;
     if (!message) return;
     const { body } = message;
-    // At once, and so together with the command before it.
-    if (framing === "octets" && body instanceof Uint8Array && body.length <= PIECE) {
-      void this.#socket.write(body);
-      this.#bodyWritten();
-    } else void this.#writePieces(message, framing);
+    const stuffer = framing === "stuffed" ? new DotStuffer() : undefined;
+    if (!(body instanceof Uint8Array) || body.length > PIECE) return void this.#writePieces(message, stuffer);
+    // At once, its end too, and so together with the command before it.
+    this.#socket.together(() => {
+      void this.#socket.write(stuffer?.push(body) ?? body);
+      this.#bodyWritten(stuffer?.end());
+    });
   }
 
   #bodyWritten(end?: Uint8Array): void {
@@ -188,8 +190,7 @@ class Client implements ClientConnection {
     this.#perform(actions);
   }
 
-  async #writePieces(message: Sending, framing: "stuffed" | "octets"): Promise<void> {
-    const stuffer = framing === "stuffed" ? new DotStuffer() : undefined;
+  async #writePieces(message: Sending, stuffer: DotStuffer | undefined): Promise<void> {
     try {
       for await (const chunk of pieces(message.body)) {
         if (this.#message !== message) return;

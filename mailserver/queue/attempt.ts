@@ -6,6 +6,7 @@ import { reply } from "../smtp/replies.ts";
 import type { Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
 import { toDelivery } from "./delivery.ts";
+import { faultText } from "./fault.ts";
 import type { Settlement } from "./item.ts";
 import type { Queue } from "./queue.ts";
 import { logSetAside } from "./reporter.ts";
@@ -97,7 +98,7 @@ async function open(group: Group, { queue, clock, log }: AttemptOptions): Promis
     const recipients = group.recipients.filter(({ seq }) => begun.seqs.includes(seq));
     return { recipients, delivery: toDelivery({ item: group.item, recipients, body: begun.body }) };
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = faultText(error);
     const aside = await queue.setAside({ id, cause, at: clock.now() });
     logSetAside(log, aside === undefined ? [] : [aside]);
     return undefined;

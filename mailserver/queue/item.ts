@@ -95,6 +95,11 @@ export interface Settlement {
   readonly owed?: Owed;
 }
 
+/** Nobody is tried any more, and nobody is told. */
+export function isEnd({ state, owed }: Pick<Settlement, "state" | "owed">): boolean {
+  return state !== "pending" && state !== "held" && owed === undefined;
+}
+
 /** A recipient of whom the sender has yet to be told. */
 export interface OwedRecipient extends Pick<NewRecipient, "address" | "originals" | "orcpt"> {
   readonly seq: number;

@@ -39,10 +39,13 @@ export interface Failure {
   readonly message: string;
 }
 
-export type Response =
-  | { readonly kind: "open" }
-  | { readonly kind: "result"; readonly number: number; readonly value: unknown }
-  | { readonly kind: "failure"; readonly number: number; readonly failure: Failure };
+/** `number` is that of the request. */
+export type Answer =
+  | { readonly number: number; readonly value: unknown }
+  | { readonly number: number; readonly failure: Failure };
+
+/** Of several requests in one, as they come in several in one: a message to another thread costs more than what is in it. */
+export type Response = "open" | readonly Answer[];
 
 /** The worker's start data; its presence tells a bundle's one entry file that it is the worker. */
 export interface QueueWorkerData {

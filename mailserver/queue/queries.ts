@@ -37,6 +37,9 @@ export const QUERIES = {
   isOpen: `SELECT 1 FROM recipient
     WHERE item = ? AND (state IN ('pending', 'held') OR owed IS NOT NULL) LIMIT 1`,
 
+  /** item → those of its recipients with whom there is something left to do */
+  open: "SELECT seq FROM recipient WHERE item = ? AND (state IN ('pending', 'held') OR owed IS NOT NULL)",
+
   /**
    * state, state again, attempts, next attempt, answer, owed twice, item, seq; who was held meanwhile stays
    * so, if not done, and a delay that was told meanwhile is not told again

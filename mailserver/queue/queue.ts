@@ -1,6 +1,6 @@
 /** The durable queue as the daemon sees it: promises that settle when the disk has it. */
 import { Worker } from "node:worker_threads";
-import type { Argument, Operation, QueueWorkerData, Request, Response, Result } from "./protocol.ts";
+import type { Answer, Argument, Operation, QueueWorkerData, Request, Response, Result } from "./protocol.ts";
 import type { Store, StoreOptions } from "./store.ts";
 
 /** There is no room for the message: 452 4.3.1, and the client tries again (RFC 3463 X.3.1). */
@@ -48,6 +48,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const failure = Promise.withResolvers<never>();
   const opened = Promise.withResolvers<void>();
   failure.promise.catch(() => {});
+  /** Asked in this turn of the event loop. */
+  const unsent: Request[] = [];
   let next = 0;
   let closing = false;
   let dead: QueueError | undefined;
@@ -63,13 +65,23 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   worker.on("error", die);
   worker.on("exit", die);
   worker.on("message", (response: Response) => {
-    if (response.kind === "open") return opened.resolve();
-    const waiter = waiting.get(response.number);
-    waiting.delete(response.number);
-    if (response.kind === "result") return waiter?.resolve(response.value);
-    const Kind = response.failure.kind === "full" ? QueueFull : QueueError;
-    waiter?.reject(new Kind(response.failure.message));
+    if (response === "open") return opened.resolve();
+    for (const answer of response) settle(answer);
   });
+
+  function settle(answer: Answer): void {
+    const waiter = waiting.get(answer.number);
+    waiting.delete(answer.number);
+    if ("value" in answer) waiter?.resolve(answer.value);
+    else {
+      const Kind = answer.failure.kind === "full" ? QueueFull : QueueError;
+      waiter?.reject(new Kind(answer.failure.message));
+    }
+  }
+
+  function send(): void {
+    if (unsent.length > 0) worker.postMessage(unsent.splice(0) satisfies Request[]);
+  }
 
   function call<O extends Operation>(operation: O, argument: Argument<O>): Promise<Result<O>> {
     return new Promise<unknown>((resolve, reject) => {
@@ -78,13 +90,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       if (dead) return reject(dead);
       const number = next++;
       waiting.set(number, { resolve, reject });
-      worker.postMessage({ number, operation, argument } satisfies Request);
+      if (unsent.length === 0) setImmediate(send);
+      unsent.push({ number, operation, argument });
     }) as Promise<Result<O>>;
   }
 
   const close = async (): Promise<void> => {
     if (closing || dead) return;
     closing = true;
+    send();
     const ended = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close");
     await ended;

@@ -9,6 +9,11 @@ import { join } from "node:path";
 const RESERVE_BYTES = 32 * 1024 * 1024;
 const RESERVE_SHARE = 1 / 4;
 
+/** There is no room for one message more, though there is for what is done with those that were taken. */
+export class NoRoom extends Error {
+  override readonly name = "NoRoom";
+}
+
 export class DiskRoom {
   readonly #dir: string;
   readonly #log: string;

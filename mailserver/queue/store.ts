@@ -14,10 +14,20 @@ import {
   type Managed,
   type ManageRequest,
 } from "./desk.ts";
-import type { DueItem, ItemView, NewItem, OwedRecipient, Settlement, Unreported } from "./item.ts";
+import { faultText, orNothing } from "./fault.ts";
+import {
+  type DueItem,
+  type ItemView,
+  isEnd,
+  type NewItem,
+  type OwedRecipient,
+  type Settlement,
+  type Unreported,
+} from "./item.ts";
 import { QUERIES } from "./queries.ts";
-import { DiskRoom } from "./room.ts";
+import { DiskRoom, NoRoom } from "./room.ts";
 import { readDue, readItem, readUnreported } from "./rows.ts";
+import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
 
 /** A step that other work waits for meanwhile. */
@@ -38,11 +48,6 @@ export interface StoreOptions {
   readonly dir: string;
   /** An upper bound in pages of 4 KiB, for tests of the full disk. */
   readonly maxPages?: number;
-}
-
-/** There is no room for one message more, though there is for what is done with those that were taken. */
-export class NoRoom extends Error {
-  override readonly name = "NoRoom";
 }
 
 export class Store {
@@ -68,7 +73,7 @@ export class Store {
 
   /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
   checkpoint(): void {
-    attempt(() => this.#sql.all("PRAGMA wal_checkpoint(TRUNCATE)"));
+    orNothing(() => this.#sql.all("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
   /** Runs `work` in one transaction: durable when this returns, undone when it throws. */
@@ -114,7 +119,7 @@ export class Store {
         items.push(readDue(this.#sql, claim.item, new Set(claim.seqs)));
         this.#claims.take(claim);
       } catch (error) {
-        this.#setAsideInto(setAside, { id: claim.item, cause: message(error), at: query.now });
+        this.#setAsideInto(setAside, { id: claim.item, cause: faultText(error), at: query.now });
       }
     }
     return { items, setAside };
@@ -143,19 +148,14 @@ export class Store {
   /** Stores what an attempt found. Gives back whether nobody works on the item any more. */
   settle(change: { id: string; at: number; settlements: readonly Settlement[] }): { idle: boolean } {
     const { id, at, settlements } = change;
-    for (const { seq, state, attempts, nextAttempt = 0, answer, owed = null } of settlements) {
-      const known = this.#sql.run(
-        QUERIES.settle,
-        ...[state, state, attempts, nextAttempt, json(answer), owed, owed, id, seq],
-      );
-      // Somebody took the item out of the queue meanwhile.
-      if (known === 0) continue;
-      this.#sql.run(
-        "INSERT OR REPLACE INTO history (item, seq, attempt, at, state, answer) VALUES (?, ?, ?, ?, ?, ?)",
-        ...[id, seq, attempts, at, state, json(answer)],
-      );
+    const seqs = settlements.map(({ seq }) => seq);
+    // What ends now is forgotten by the same commit: nothing of it needs to be written before.
+    if (settlements.every(isEnd) && this.#isRest(id, seqs)) {
+      this.#forget(id);
+      return { idle: true };
     }
-    return this.release({ id, seqs: settlements.map(({ seq }) => seq) });
+    for (const settlement of settlements) writeSettlement(this.#sql, { id, at, settlement });
+    return this.release({ id, seqs });
   }
 
   /** Gives claimed recipients back unchanged. */
@@ -174,7 +174,7 @@ export class Store {
       try {
         items.push(readUnreported(this.#sql, String(row.item)));
       } catch (error) {
-        this.#setAsideInto(setAside, { id: String(row.item), cause: message(error), at });
+        this.#setAsideInto(setAside, { id: String(row.item), cause: faultText(error), at });
       }
     }
     return { items, setAside };
@@ -239,7 +239,7 @@ export class Store {
   /** Moves an item out of the way of the others, with everything that can still be read of it. */
   setAside(item: { id: string; cause: string; at: number }): SetAside | undefined {
     const { id, cause, at } = item;
-    const rows = (sql: string) => attempt(() => this.#sql.all(sql, id)) ?? [];
+    const rows = (sql: string) => orNothing(() => this.#sql.all(sql, id)) ?? [];
     const parts = [
       rows("SELECT * FROM item WHERE id = ?"),
       rows("SELECT * FROM recipient WHERE item = ?"),
@@ -248,7 +248,7 @@ export class Store {
     // Somebody dropped it while it was being delivered.
     if (parts.every(({ length }) => length === 0)) return undefined;
     const values = parts.map(json);
-    const body = attempt(() => this.body(id)) ?? null;
+    const body = orNothing(() => this.body(id)) ?? null;
     this.#sql.run(
       `INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       ...[id, at, cause, ...values, body],
@@ -271,6 +271,11 @@ export class Store {
     return this.#room.has(bytes, pages * PAGE_BYTES);
   }
 
+  /** Whether nothing is left to do of an item but with these recipients. */
+  #isRest(id: string, seqs: readonly number[]): boolean {
+    return this.#sql.all(QUERIES.open, id).every(({ seq }) => seqs.includes(Number(seq)));
+  }
+
   #forgetIfDone(id: string): void {
     if (this.#sql.get(QUERIES.isOpen, id) === undefined) this.#forget(id);
   }
@@ -286,15 +291,3 @@ export class Store {
 
 const json = (value: unknown): string => JSON.stringify(value);
 const optionalJson = (value: unknown): string | null => (value === undefined ? null : json(value));
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function attempt<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
-}

@@ -2,10 +2,12 @@
  * The worker thread that owns the queue's database. What arrives while a commit waits for the disk goes into the
  * next transaction together (group commit): one fsync serves all.
  */
-import { isMainThread, type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { faultText } from "./fault.ts";
 import type { NewItem } from "./item.ts";
-import type { Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
-import { NoRoom, Store } from "./store.ts";
+import type { Answer, Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
+import { NoRoom } from "./room.ts";
+import { Store } from "./store.ts";
 
 /** Whether this thread was started as the queue's worker. */
 export function isQueueWorker(): boolean {
@@ -17,46 +19,37 @@ export function runQueueWorker(): void {
   if (parentPort === null) throw new Error("not in a worker thread");
   const port = parentPort;
   const store = new Store((workerData as QueueWorkerData).queueStore);
-  let waiting: Request[] = [];
-  port.on("message", (request: Request | "close") => {
-    if (request === "close") {
-      flush(store, waiting.splice(0), port);
+  const waiting: Request[] = [];
+  const answer = (batch: readonly Request[]): void => {
+    if (batch.length > 0) port.postMessage(flush(store, batch) satisfies Response);
+  };
+  port.on("message", (requests: readonly Request[] | "close") => {
+    if (requests === "close") {
+      answer(waiting.splice(0));
       store.close();
       port.close();
       return;
     }
-    waiting.push(request);
-    if (waiting.length > 1) return;
-    setImmediate(() => {
-      const batch = waiting;
-      waiting = [];
-      flush(store, batch, port);
-    });
+    const first = waiting.length === 0;
+    waiting.push(...requests);
+    if (first) setImmediate(() => answer(waiting.splice(0)));
   });
-  port.postMessage({ kind: "open" } satisfies Response);
+  port.postMessage("open" satisfies Response);
 }
 
-function flush(store: Store, batch: readonly Request[], port: MessagePort): void {
-  if (batch.length === 0) return;
+function flush(store: Store, batch: readonly Request[]): Answer[] {
   try {
     const bytes = batch.reduce((sum, request) => sum + bytesOf(request), 0);
     if (bytes > 0) store.prepare(bytes);
     const values = commit(store, batch);
-    for (const [index, { number }] of batch.entries()) {
-      port.postMessage({ kind: "result", number, value: values[index] } satisfies Response);
-    }
+    return batch.map(({ number }, index) => ({ number, value: values[index] }));
   } catch (error) {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      port.postMessage({
-        kind: "failure",
-        number: only.number,
-        failure: toFailure(error),
-      } satisfies Response);
-      return;
+      return [{ number: only.number, failure: toFailure(error) }];
     }
     // One of them failed: each alone, so that a message too large for the disk doesn't take the others along.
-    for (const request of batch) flush(store, [request], port);
+    return batch.flatMap((request) => flush(store, [request]));
   }
 }
 
@@ -89,7 +82,7 @@ const SQLITE_IOERR_WRITE = 778;
 const SQLITE_IOERR_SHMSIZE = 4874;
 
 function toFailure(error: unknown): Failure {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = faultText(error);
   const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
   const full =
     error instanceof NoRoom ||

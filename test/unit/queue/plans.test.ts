@@ -31,6 +31,7 @@ const wanted: Readonly<Record<Exclude<keyof typeof QUERIES, "census">, readonly 
   unreported: [/^SCAN recipient USING (COVERING )?INDEX owed$/],
   isUnreported: [/^SEARCH recipient USING (PRIMARY KEY|(COVERING )?INDEX owed) \(item=\?\)$/],
   isOpen: [OWN],
+  open: [OWN],
   settle: [OWN],
   told: [OWN],
   pending: [OWN],

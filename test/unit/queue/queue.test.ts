@@ -270,7 +270,7 @@ test("after the worker's death every call is refused at once, and closing ends",
 }, async () => {
   const mortal = `import { parentPort } from "node:worker_threads";
     parentPort.once("message", () => process.exit(1));
-    parentPort.postMessage({ kind: "open" });`;
+    parentPort.postMessage("open");`;
   const worker = new URL(`data:text/javascript,${encodeURIComponent(mortal)}`);
   await using queue = await testQueue("/nonexistent", { worker });
   await assert.rejects(queue.enqueue(item("a", ["bob@one.test"])), QueueError);

@@ -1,0 +1,234 @@
+/**
+ * `npm run bench -- smtp-out`: smtp-out beside Postfix and Haraka, on one machine and one disk, one after the other in one
+ * run. The load comes from one client program; what is relayed goes to one smtp-sink.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Handle } from "../test/support/docker.ts";
+import { type MailSite, openMailSite } from "../test/support/mail-site.ts";
+import { freePorts } from "../test/support/ports.ts";
+import { durablePerSecond } from "./support/disk.ts";
+import { HARAKA_TUNING, installHaraka, startHaraka } from "./support/haraka.ts";
+import { send } from "./support/load.ts";
+import {
+  ADDRESS,
+  addSender,
+  HOST_NETWORK,
+  POSTFIX_TUNING,
+  type System,
+  startOurs,
+  startPostfix,
+} from "./support/out-systems.ts";
+import { messageOf } from "./support/raw.ts";
+import { DOMAIN, openDns, openSilent, openSink } from "./support/receivers.ts";
+import { beside, type Row, ratioAtLeast, report } from "./support/result.ts";
+
+const BYTES = 4_096;
+const SESSIONS = 20;
+const MESSAGES = 1_500;
+/** Of the one that takes longest, so that all of it takes minutes. */
+const FEW = 400;
+const ROUNDS = 2;
+/** All of a run is relayed within this, or something is wrong. */
+const RELAYED_MS = 60_000;
+const IMAGE = fileURLToPath(new URL("images/postfix", import.meta.url));
+const OURS = "ours";
+const SIGNING = "ours, with DKIM";
+
+const CONDITIONS = {
+  load: `${SESSIONS} sessions, ${BYTES} bytes, one command at a time; the best of ${ROUNDS} runs of ${MESSAGES} messages (haraka: ${FEW}), in turns`,
+  "in clear text":
+    "smtp-out takes nothing from who has not logged in: the load logs in at its internal listener; at the others it does not",
+  "TLS and login":
+    "a whole hand-shake for each connection; the password is SSHA in OpenLDAP, and in a file of the others",
+  route: "smtp-out asks DNS for MX, addresses, MTA-STS and DANE; the others are told where mail goes",
+  acknowledged: "meanwhile the receiver takes connections and says nothing",
+  relayed: "until the queue is empty; the receiver is smtp-sink",
+  postfix: POSTFIX_TUNING,
+  haraka: HARAKA_TUNING,
+};
+
+interface Field {
+  readonly site: MailSite;
+  readonly image: string;
+  readonly dns: number;
+  readonly haraka: string;
+}
+
+interface Way {
+  readonly secure: boolean;
+  readonly keep: boolean;
+}
+
+/** Messages a second, and what the best run took. */
+interface Run {
+  readonly rate: number;
+  /** Of a thousand messages. */
+  readonly cpuSeconds: number;
+  readonly megabytes: number;
+}
+
+type Measure = (system: System, way: Way, messages: number) => Promise<void>;
+
+/** All systems, with their mail going to that port. */
+async function openSystems({ site, image, dns, haraka }: Field, receiver: number): Promise<System[]> {
+  const name = (what: string): string => `${what}-${receiver}`;
+  const place = async () => {
+    const [plain = 0, secure = 0, spare = 0, health = 0] = await freePorts(4);
+    return { site, receiver, ports: [plain, secure, spare, health] as const };
+  };
+  return [
+    await startOurs(await place(), { name: OURS, signs: false, dns, queueDir: name("queue") }),
+    await startOurs(await place(), { name: SIGNING, signs: true, dns, queueDir: name("queue-signing") }),
+    await startPostfix(await place(), image),
+    await startHaraka(await place(), { installed: haraka, folder: join(site.folder, name("haraka")) }),
+  ];
+}
+
+function pour({ plain, secure }: System, way: Way, messages: number): Promise<void> {
+  const mail = { from: ADDRESS, to: `someone@${DOMAIN}`, body: messageOf(BYTES, ADDRESS) };
+  return send(way.secure ? secure : plain, { ...mail, messages, sessions: SESSIONS, keep: way.keep });
+}
+
+const acknowledge: Measure = pour;
+
+async function relay(system: System, way: Way, messages: number): Promise<void> {
+  await pour(system, way, messages);
+  for (const deadline = Date.now() + RELAYED_MS; system.queued() > 0; await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`${system.name} still has ${system.queued()} messages`);
+  }
+}
+
+async function once(system: System, way: Way, measure: Measure): Promise<Run> {
+  const messages = system.name === "haraka" ? FEW : MESSAGES;
+  const before = system.usage();
+  const began = performance.now();
+  await measure(system, way, messages);
+  const seconds = (performance.now() - began) / 1_000;
+  const { cpuSeconds, megabytes } = system.usage();
+  return {
+    rate: messages / seconds,
+    cpuSeconds: ((cpuSeconds - before.cpuSeconds) * 1_000) / messages,
+    megabytes,
+  };
+}
+
+/** The best run of each, in turns, so that what changes with time meets all of them. */
+async function best(systems: readonly System[], way: Way, measure: Measure): Promise<(name: string) => Run> {
+  const runs = new Map<string, Run>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const system of systems) {
+      const run = await once(system, way, measure);
+      const known = runs.get(system.name);
+      if (known === undefined || run.rate > known.rate) runs.set(system.name, run);
+    }
+  }
+  return (name) => {
+    const run = runs.get(name);
+    if (run === undefined) throw new Error(`${name} was not measured`);
+    return run;
+  };
+}
+
+/** smtp-out signs only what comes from people, who log in over TLS. */
+const unsigned = (systems: readonly System[]): System[] => systems.filter(({ name }) => name !== SIGNING);
+
+const said = ({ secure, keep }: Way): string =>
+  `${keep ? "many messages" : "one message"} a connection, ${secure ? "TLS and login" : "in clear text"}`;
+
+async function acknowledged(field: Field): Promise<Row[]> {
+  const [port = 0] = await freePorts(1);
+  await using _silent = await openSilent(port);
+  const systems = await openSystems(field, port);
+  const rows: Row[] = [];
+  for (const secure of [false, true]) {
+    for (const keep of [false, true]) {
+      const way = { secure, keep };
+      const run = await best(secure ? systems : unsigned(systems), way, acknowledge);
+      const peers = {
+        postfix: { theirs: run("postfix").rate, least: 3 },
+        haraka: { theirs: run("haraka").rate, least: 4 },
+      };
+      const metric = `acknowledged, ${said(way)}`;
+      rows.push(ratioAtLeast({ metric, unit: "/s", ours: run(OURS).rate }, peers));
+      if (secure) {
+        rows.push(ratioAtLeast({ metric: `${metric}, DKIM`, unit: "/s", ours: run(SIGNING).rate }, peers));
+      } else if (keep) rows.push(ceiling(field, run(OURS).rate));
+    }
+  }
+  await stopAll(systems);
+  return rows;
+}
+
+/** How far the disk is from being what limits. */
+function ceiling({ site }: Field, ours: number): Row {
+  const loop = (together: number): number => durablePerSecond(site.folder, { bytes: BYTES, together });
+  return beside(
+    { metric: "acknowledged, many messages a connection, beside what the disk can do", unit: "/s", ours },
+    { "a loop, fsync for each": loop(1), [`a loop, fsync for each ${SESSIONS}`]: loop(SESSIONS) },
+  );
+}
+
+async function relayed(field: Field): Promise<Row[]> {
+  const [port = 0] = await freePorts(1);
+  const tools: Handle = await field.site.lab.run({ image: field.image, networks: HOST_NETWORK });
+  await openSink(tools, port);
+  const systems = await openSystems(field, port);
+  const rows: Row[] = [];
+  for (const way of [
+    { secure: false, keep: false },
+    { secure: false, keep: true },
+    { secure: true, keep: true },
+  ]) {
+    const run = await best(way.secure ? systems : unsigned(systems), way, relay);
+    const peers = {
+      postfix: { theirs: run("postfix").rate, least: 2 },
+      haraka: { theirs: run("haraka").rate, least: 4 },
+    };
+    const metric = `relayed end to end, ${said(way)}`;
+    rows.push(ratioAtLeast({ metric, unit: "/s", ours: run(OURS).rate }, peers));
+    if (way.secure) {
+      rows.push(ratioAtLeast({ metric: `${metric}, DKIM`, unit: "/s", ours: run(SIGNING).rate }, peers));
+    }
+    if (way.keep) rows.push(...costs(said(way), run, way.secure));
+  }
+  await stopAll(systems);
+  return rows;
+}
+
+function costs(way: string, run: (name: string) => Run, signed: boolean): Row[] {
+  const row = (what: string, unit: string, of: (run: Run) => number, name: string): Row =>
+    beside(
+      { metric: `${what}, ${way}${name === SIGNING ? ", DKIM" : ""}`, unit, ours: of(run(name)) },
+      { postfix: of(run("postfix")), haraka: of(run("haraka")) },
+    );
+  return (signed ? [OURS, SIGNING] : [OURS]).flatMap((name) => [
+    row("CPU for 1,000 relayed", "s", ({ cpuSeconds }) => cpuSeconds, name),
+    row("memory after it (PSS)", "MB", ({ megabytes }) => megabytes, name),
+  ]);
+}
+
+const stopAll = async (systems: readonly System[]): Promise<void> => {
+  await Promise.all(systems.map((system) => system.stop()));
+};
+
+const site = await openMailSite({ boxes: 0, direct: true, volatileDirectory: true });
+try {
+  await using dns = await openDns();
+  await addSender(site);
+  const haraka = join(site.folder, "haraka");
+  await installHaraka(haraka);
+  const image = await site.lab.ensureImage("bench-postfix", IMAGE);
+  const field: Field = { site, image, dns: dns.port, haraka };
+  console.log(JSON.stringify(CONDITIONS, null, 2));
+  const rows: Row[] = [];
+  for (const part of [acknowledged, relayed]) {
+    const began = performance.now();
+    rows.push(...(await part(field)));
+    console.log(`${part.name}: ${Math.round((performance.now() - began) / 1_000)} s`);
+  }
+  await report("smtp-out", rows, CONDITIONS);
+} finally {
+  await site.close();
+}
