@@ -43,7 +43,8 @@ const changed = ({ same: _, ...rest }: OpMap = {}): OpMap => rest;
 async function equip(): Promise<string[]> {
   const { context, engine, lines } = await open("update");
   await ensureBaseImage(context, engine);
-  const { config } = parseConfig(hostKeys());
+  const { backupSecretKey: _, ...plain } = hostKeys();
+  const { config } = parseConfig(plain);
   assert.ok(config);
   const plans = await planImages(buildModel(config, { project: "semail", stack: "test" }));
   await shipImages(lab.docker, engine.docker, await buildPlanned(lab.docker, plans));
@@ -77,7 +78,9 @@ async function open(purpose: Purpose): Promise<{ context: Context; engine: Engin
   const { signal } = new AbortController();
   const lines: string[] = [];
   const say = sayWith((line) => lines.push(line));
-  const context: Context = { root: project.folder, env: process.env, signal, hurry: signal, say };
+  // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
+  const env = { ...process.env, PULUMI_HOME: undefined };
+  const context: Context = { root: project.folder, env, signal, hurry: signal, say };
   const name = "Pulumi.test.yaml";
   const text = await readFile(join(project.folder, name), "utf8");
   const stack = { name: "test", project: "semail", prefix: project.prefix, committed: { name, text } };

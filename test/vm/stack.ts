@@ -60,7 +60,8 @@ function contextOf(root: string): Context {
     lines.push(line);
     console.log(line);
   });
-  return { root, env: process.env, signal, hurry: signal, say };
+  // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
+  return { root, env: { ...process.env, PULUMI_HOME: undefined }, signal, hurry: signal, say };
 }
 
 /** The VM's engine, as the commands have it. */

@@ -54,8 +54,6 @@ describe("the backup of the directory", () => {
   }
 
   before(async () => {
-    const Labels = { ...lab.labels, "io.semail.stack": prefix, "io.semail.kind": "mail" };
-    await lab.docker.createVolume({ Name: `${prefix}-mail-carol`, Labels });
     await make({ alice: {}, bob: {}, carol: {} });
     site = await openBackup(lab, { prefix, root, ldapPort: () => port });
     await setPassword("alice", "alice's own");
@@ -64,7 +62,6 @@ describe("the backup of the directory", () => {
 
   it("is taken with that of all mailboxes", async () => {
     const lines = (await site.run("save", { all: true, uids: [] })).join("\n");
-    assert.match(lines, /✓ carol saved as/);
     assert.match(lines, /✓ directory saved as [0-9a-f]{8} \(3 people, /);
     assert.doesNotMatch(lines, /ARGON2/);
   });

@@ -19,7 +19,9 @@ before(async () => {
   project = await makeProject({ domain: "a.test", users: { alice: { name: "Alice" } } });
   const { signal } = new AbortController();
   const say = sayWith((line) => lines.push(line));
-  context = { root: project.folder, env: process.env, signal, hurry: signal, say };
+  // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
+  const env = { ...process.env, PULUMI_HOME: undefined };
+  context = { root: project.folder, env, signal, hurry: signal, say };
 });
 after(() => rm(project.folder, { recursive: true, force: true }));
 
