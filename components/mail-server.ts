@@ -68,7 +68,9 @@ export interface MailServerArgs {
   subnets: { front: string };
   /** Name servers that the resolver asks instead of the public ones, by domain. */
   stubs: Readonly<Record<string, string>>;
-  ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
+  ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>> & {
+    readonly pop3s?: number;
+  };
   inbound: InboundArgs;
   outbound: OutboundArgs;
   /** What mail is signed with: one signature by each. */
@@ -83,8 +85,12 @@ const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
 /** Of the process that watches and of each that serves (mailserver/images/smtp-in). */
 const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
 const LMTP_PORT = 24;
-/** What a box offers the front services: LMTP, IMAP and ManageSieve (mailserver/images/box). */
-export const BOX_PORTS = [LMTP_PORT, 143, 4190] as const;
+/** Where a box hands out what its person's scripts answer. */
+const REPLY_PORT = 26;
+/** What a box offers the front services: LMTP, replies, IMAP and ManageSieve (mailserver/images/box). */
+export const BOX_PORTS = [LMTP_PORT, REPLY_PORT, 143, 4190] as const;
+/** And where people may fetch their mail so. */
+export const POP3_PORT = 110;
 /** smtp-out's internal listener, and who logs in there. */
 export const RELAY = {
   host: "smtp-out",
@@ -256,12 +262,14 @@ export class MailServer extends pulumi.ComponentResource {
         envs: [
           ...[`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
           `TLS_FOLDER=${tls.folder}`,
+          `POP3=${ports.pop3s === undefined ? "no" : "yes"}`,
         ],
         files: { "ldap-password": login.password, "box-seed": keys.boxSeed },
         ...tls.given,
         ports: [
           ...host.published(143, ports.imap),
           ...host.published(993, ports.imaps),
+          ...(ports.pop3s === undefined ? [] : host.published(995, ports.pop3s)),
           ...host.published(4190, ports.sieve),
         ],
         wait: true,
@@ -284,6 +292,7 @@ export class MailServer extends pulumi.ComponentResource {
         domains: [...domains],
         directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
         lmtpPort: LMTP_PORT,
+        boxReplyPort: REPLY_PORT,
         tagSeparator,
         catchAll:
           catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),

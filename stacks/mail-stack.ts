@@ -10,8 +10,8 @@ import { Keys } from "../components/keys.ts";
 import { MailDomain } from "../components/mail-domain.ts";
 import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
-import { BOX_PORTS, MailServer } from "../components/mail-server.ts";
-import { Mailbox } from "../components/mailbox.ts";
+import { BOX_PORTS, MailServer, POP3_PORT } from "../components/mail-server.ts";
+import { type BoxOwner, Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import { DiscardedVolume } from "../components/providers/discarded-volume/resource.ts";
@@ -50,6 +50,8 @@ export interface MailStackArgs {
   eabKey?: pulumi.Output<string> | undefined;
   /** The certificate of `certificates.kind: files`. */
   pair?: Pair | undefined;
+  /** Gives a person's mail to the user of their box. */
+  owner?: BoxOwner | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
@@ -104,7 +106,7 @@ export function mailStack(args: MailStackArgs): Outputs {
     policy,
   });
   const published = zones.publish(services, [server, ...nameServer]);
-  const people = declarePeople({ model, host, images, keys, directory, policy });
+  const people = declarePeople({ model, host, images, keys, directory, policy, owner: args.owner });
   const unused = declareUnused({ host, engine, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
@@ -126,14 +128,18 @@ interface PeopleArgs {
   keys: Keys;
   directory: Directory;
   policy: DataPolicy;
+  owner: BoxOwner | undefined;
 }
 
 /** Everybody's entry, and their box, after which the entry is made. The entries. */
 function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resource[] {
   const box = images.image("box");
+  // Counted by user id.
+  const processes = model.boxes.users === "own" ? model.boxes.processes : undefined;
   return model.people.map(({ name, state, ...person }) => {
     const active = state === "active";
-    const args = { ...person, ...shared, active, fullName: name, image: box, domain: model.domain };
+    const own = { active, fullName: name, image: box, domain: model.domain, processes };
+    const args = { ...person, ...shared, ...own };
     return new Mailbox(`person-${person.uid}`, args).entry;
   });
 }
@@ -189,7 +195,8 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   declareFirewall(model, host, vm);
   const images = new MailImages("images", { host, plans });
   const front = Object.values(network.atBoxes);
-  new Guard("guard", { host, image: images.image("guard"), front, ports: BOX_PORTS });
+  const ports = model.ports.pop3s === undefined ? BOX_PORTS : [...BOX_PORTS, POP3_PORT];
+  new Guard("guard", { host, image: images.image("guard"), front, ports });
   return { host, images };
 }
 
@@ -197,12 +204,12 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
 function declareFirewall({ prefix, host: where, ports, stack }: MailModel, host: MailHost, vm?: Vm): void {
   const access = vm?.access ?? knownAccess(where);
   if (!where.remote?.firewall || !access) return;
-  const { smtp, submission, submissions, imap, imaps, sieve } = ports;
+  const { smtp, submission, submissions, imap, imaps, pop3s, sieve } = ports;
   new HostFirewall(
     "host-firewall",
     {
       ...{ stack: prefix, access, folder: hostFolder(stack), system: vm?.system },
-      ports: [smtp, submission, submissions, imap, imaps, sieve],
+      ports: [smtp, submission, submissions, imap, imaps, ...(pop3s === undefined ? [] : [pop3s]), sieve],
     },
     { parent: host },
   );

@@ -98,8 +98,14 @@ export class Disk {
   readonly #syncs = new Map<string, () => void>();
   readonly #lastOf = new Map<number, Content>();
 
-  /** All of `before` is on the disk. */
-  constructor(before: Tree) {
+  /** A sync of anything has all names on the disk that were there before it. */
+  readonly #ordered: boolean;
+
+  /**
+   * All of `before` is on the disk. `ordered`: as the journals of ext4, XFS and Btrfs do, which POSIX doesn't ask for.
+   */
+  constructor(before: Tree, { ordered = false }: { readonly ordered?: boolean } = {}) {
+    this.#ordered = ordered;
     for (const [path, what] of before) {
       this.#safe.set(path, what === "folder" ? what : new Content(Buffer.from(what)));
     }
@@ -126,6 +132,11 @@ export class Disk {
           throw new Error(`a rename to another folder: ${note.to}`);
         this.#name({ kind: "renamed", path: note.from, to: note.to });
         break;
+      case "linked": {
+        const what = this.#seen.get(note.from);
+        if (what !== undefined) this.#name({ kind: "made", path: note.to, what });
+        break;
+      }
       case "wrote":
         this.#write(note.file, note);
         break;
@@ -188,12 +199,14 @@ export class Disk {
   /** What a sync that begins now does when it ends. */
   #syncOf(file: number): () => void {
     const what = this.#open.get(file);
-    if (what instanceof Content) {
-      const { mark } = what;
-      return () => what.sync(mark);
-    }
-    const covered = new Set(this.#pending.filter(({ path }) => dirname(path) === what));
+    const covered = new Set(
+      this.#pending.filter(
+        ({ path }) => this.#ordered || (typeof what === "string" && dirname(path) === what),
+      ),
+    );
+    const mark = what instanceof Content ? what.mark : 0;
     return () => {
+      if (what instanceof Content) what.sync(mark);
       for (const naming of this.#pending) if (covered.has(naming)) rename(this.#safe, naming);
       this.#pending = this.#pending.filter((naming) => !covered.has(naming));
     };

@@ -12,7 +12,8 @@ export type Note =
     }
   | { readonly kind: "truncated"; readonly process: number; readonly file: number; readonly size: number }
   | { readonly kind: "removed" | "folder"; readonly path: string }
-  | { readonly kind: "renamed"; readonly from: string; readonly to: string }
+  /** `linked`: has that name as well. */
+  | { readonly kind: "renamed" | "linked"; readonly from: string; readonly to: string }
   | {
       readonly kind: "began" | "synced";
       readonly process: number;
