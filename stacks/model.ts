@@ -195,7 +195,13 @@ function devZone(domain: string): string {
 }
 
 function people(config: StackConfig, prefix: string): Person[] {
-  const users = config.boxes.users === "own" ? boxUsers(prefix, Object.keys(config.users)) : undefined;
+  const users =
+    config.boxes.users === "own"
+      ? boxUsers(
+          prefix,
+          Object.entries(config.users).map(([uid, user]) => mailboxId(uid, user.mailbox)),
+        )
+      : undefined;
   const claimed = new Set(
     Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
   );
@@ -218,7 +224,7 @@ function people(config: StackConfig, prefix: string): Person[] {
       quotaBytes: bytes(user.quota ?? config.defaults.quota),
       memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
       cpus: config.defaults.cpus,
-      boxUser: users?.get(uid) ?? SHARED_USER,
+      boxUser: users?.get(mailboxId(uid, user.mailbox)) ?? SHARED_USER,
       forward: user.forward,
       boxHost: `box-${uid}`,
       mailboxId: mailboxId(uid, user.mailbox),

@@ -105,7 +105,13 @@ export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupS
       const say = sayWith((line) => lines.push(line));
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
-      const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined, mbox: false };
+      const none = {
+        folder: undefined,
+        snapshot: undefined,
+        from: undefined,
+        output: undefined,
+        mbox: false,
+      };
       const place = { docker, prefix, signal, ldapPort: ldapPort() };
       await work(context, place, { ...all, ...none, action, ...more }, kept);
       return lines;
