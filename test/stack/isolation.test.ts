@@ -13,6 +13,7 @@ import { secretsOf } from "../support/state.ts";
 
 const lab = openLab();
 let project: TestProject;
+let ldapPort: number;
 let listener: Server;
 let around: Surroundings;
 
@@ -48,8 +49,10 @@ async function listen(): Promise<number> {
 }
 
 before(async () => {
+  const ports = await stackPorts();
+  ldapPort = ports.ldap;
   const keys = {
-    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports: await stackPorts() },
+    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports },
     ...{ protect: false, keepVolumes: false, showPasswords: true },
     users: { alice: { name: "Alice Martin" }, bob: { name: "Bob Durand" } },
     backup: { enabled: true },
@@ -140,16 +143,17 @@ describe("a box's user id", () => {
       ...{ root: project.folder, env: {}, signal, hurry: signal },
       say: sayWith((line) => lines.push(line)),
     };
-    const none = { folder: undefined, snapshot: undefined, output: undefined, mbox: false };
+    const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined, mbox: false };
     const backup = (action: BackupOptions["action"], more: Partial<BackupOptions>) =>
       backUp(
         context,
-        { docker: lab.docker, prefix: project.prefix, signal },
+        { docker: lab.docker, prefix: project.prefix, ldapPort, signal },
         { ...none, action, stack: "test", uids: [], all: false, ...more },
       );
     await backup("save", { all: true });
     await backup("save", { all: true });
-    assert.equal(lines.filter((line) => /saved as/.test(line)).length, 4, lines.join("\n"));
+    // Twice: two mailboxes and the directory.
+    assert.equal(lines.filter((line) => /saved as/.test(line)).length, 6, lines.join("\n"));
     await run("box-bob", "rm -f /srv/mail/Maildir/{new,cur}/*");
     await backup("restore", { uids: ["bob"] });
     const summary = await project.summary();
