@@ -2,7 +2,8 @@
 import { BackupSettings } from "../../../mailserver/contract.ts";
 import { planImages } from "../../../stacks/image-plans.ts";
 import { StackConfig } from "../../../stacks/schema.ts";
-import { type BackupOptions, type Kept, work } from "../../../tools/bootstrap/commands/backup.ts";
+import type { Kept } from "../../../tools/bootstrap/backup/kept.ts";
+import { type BackupOptions, work } from "../../../tools/bootstrap/commands/backup.ts";
 import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
 import type { Lab } from "../../support/docker.ts";
 

@@ -1,17 +1,15 @@
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
-import { z } from "zod";
 import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
 import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
+import { type Kept, keptMailboxes } from "../backup/kept.ts";
+import { showPassword } from "../backup/password.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
-import { readOutput } from "../session.ts";
 import { openStack } from "../stack.ts";
 import { hostOf, stackEngine } from "../stack-engine.ts";
 
@@ -48,19 +46,6 @@ export interface Site extends Place {
   readonly ldapPort: number;
 }
 
-/** Of the stack output `mailboxes`: one that was given up. */
-const Kept = z.object({ id: z.string(), name: z.string(), until: z.string() });
-export type Kept = z.infer<typeof Kept>;
-
-/** None where no update has told yet. */
-async function keptMailboxes(context: Context, stack: string): Promise<Kept[]> {
-  const output = await readOutput(context, stack, "mailboxes").catch((error: unknown) => {
-    if (error instanceof Fault) return [];
-    throw error;
-  });
-  return (Array.isArray(output) ? output : []).flatMap((each) => Kept.safeParse(each).data ?? []);
-}
-
 /** The action itself, wherever the stack is. */
 export async function work(
   context: Context,
@@ -91,7 +76,7 @@ async function carryOut(
     case "forget":
       return forget(context, place, options);
     case "key":
-      return key(context, place);
+      return showPassword(context, place);
   }
 }
 
@@ -291,22 +276,4 @@ async function forget(context: Context, place: Place, options: BackupOptions): P
       `Wait until it is gone. An earlier mailbox of the same uid has its number: \`${parseMailboxId(id).uid}_1\`.`,
     );
   await runJob(place, { id, withoutMail: true, args: ["forget", id], onEvent: tell(context, id) });
-}
-
-const Settings = z.object({ password: z.string() });
-
-/** Shows the password: whoever loses the stack's state has no other way to their snapshots. */
-async function key(context: Context, place: Place): Promise<void> {
-  const out = new PassThrough();
-  const reading = text(out);
-  await runJob(place, {
-    id: "key",
-    withoutMail: true,
-    entrypoint: ["cat"],
-    args: ["/settings/settings.json"],
-    onEvent: () => {},
-    out,
-  });
-  out.end();
-  context.say.line(Settings.parse(JSON.parse(await reading)).password);
 }
