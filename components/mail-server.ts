@@ -14,6 +14,7 @@ import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { MailImages } from "./mail-images.ts";
+import { LMTP_PORT, RELAY, REPLY_PORT } from "./mail-ports.ts";
 import type { KeyPair } from "./providers/key-pair/resource.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
@@ -84,19 +85,6 @@ export interface MailServerArgs {
 const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
 /** Of the process that watches and of each that serves (mailserver/images/smtp-in). */
 const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
-const LMTP_PORT = 24;
-/** Where a box hands out what its person's scripts answer. */
-const REPLY_PORT = 26;
-/** What a box offers the front services: LMTP, replies, IMAP and ManageSieve (mailserver/images/box). */
-export const BOX_PORTS = [LMTP_PORT, REPLY_PORT, 143, 4190] as const;
-/** And where people may fetch their mail so. */
-export const POP3_PORT = 110;
-/** smtp-out's internal listener, and who logs in there. */
-export const RELAY = {
-  host: "smtp-out",
-  port: 10_025,
-  users: { smtpIn: "smtp-in", portal: "portal" },
-} as const;
 
 /** The services that strangers and people talk to: smtp-in, smtp-out, access, and the resolver that they ask. */
 export class MailServer extends pulumi.ComponentResource {

@@ -5,22 +5,22 @@ import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Guard } from "../components/guard.ts";
-import { KeptMail } from "../components/kept-mail.ts";
 import { Keys } from "../components/keys.ts";
 import { MailDomain } from "../components/mail-domain.ts";
 import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
-import { BOX_PORTS, MailServer, POP3_PORT } from "../components/mail-server.ts";
+import { BOX_PORTS, POP3_PORT } from "../components/mail-ports.ts";
+import { MailServer } from "../components/mail-server.ts";
 import { type BoxOwner, Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
-import { DiscardedVolume } from "../components/providers/discarded-volume/resource.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
 import type { Pair } from "./certificate-files.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
+import { declareUnused } from "./declare-unused.ts";
 import { declareVm, type Vm } from "./declare-vm.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
@@ -142,27 +142,6 @@ function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resourc
     const args = { ...person, ...shared, ...own };
     return new Mailbox(`person-${person.uid}`, args).entry;
   });
-}
-
-interface UnusedArgs extends Pick<MailStackArgs, "engine" | "mailboxes"> {
-  host: MailHost;
-  policy: DataPolicy;
-}
-
-/** Mail of mailboxes that are no more: what is kept of it, and what goes now. */
-function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
-  const kept = mailboxes.kept.map(
-    ({ id }) => new KeptMail(`kept-${id}`, { host, mailboxId: id, policy }).volume,
-  );
-  const discarded = mailboxes.discarded.map(
-    ({ id, since }) =>
-      new DiscardedVolume(
-        `discarded-${id}`,
-        { volume: `${host.prefix}-mail-${id}`, since, engine },
-        { parent: host },
-      ),
-  );
-  return [...kept, ...discarded];
 }
 
 /** Certificates, signing keys and secrets. */

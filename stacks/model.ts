@@ -111,11 +111,11 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const domains = [domain, ...config.domains];
   const hostnames = hostnamesOf(domain);
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
-  const host = planHost(config.host, config.ports);
-  const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
-  const { address } = host;
   const { pop3s, ...usual } = config.ports;
   const ports = { ...usual, ...(config.boxes.pop3 && { pop3s }) };
+  const host = planHost(config.host, ports);
+  const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
+  const { address } = host;
   const persons = people(config, prefix);
   const catchAll = persons.find(({ uid }) => uid === config.smtpIn.catchAll)?.address;
   return deepFreeze({

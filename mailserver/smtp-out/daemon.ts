@@ -100,18 +100,11 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const limits = createSendingLimits({ db: limitsFile, limits: settings.sending, now: clock.now });
   const handlerDeps = {
     ...deps,
-    hostname,
-    domains,
-    rules: settings,
-    directory,
-    guard,
-    queue,
-    signers,
+    ...{ hostname, domains, rules: settings, directory, guard, queue, signers, room },
     ...sealing(settings, log),
     relay: settings.relay,
     showClient: settings.showClient,
     portal: settings.portal,
-    room,
     sending: { settings: settings.sending, limits },
   };
   const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
