@@ -121,7 +121,7 @@ describe("a stack from nothing to nothing", () => {
       domain: "foreign.test",
     });
     // Who could be anybody is answered by no script.
-    await dns.put(foreign.domain, "@", "TXT", ["v=spf1 mx -all"]);
+    await dns.put(foreign.domain, "@", "TXT", ['"v=spf1 mx -all"']);
     assert.deepEqual(await lookUpMx(await resolver(), DOMAIN), [`mx.${DOMAIN}`]);
     await foreign.send(`alice@${DOMAIN}`, "from afar");
     const summary = await project.summary();
