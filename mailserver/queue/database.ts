@@ -1,16 +1,15 @@
 /** Opens the queue's database: makes it, or brings it to this version's tables. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CLAIMED, PRAGMAS, STEPS } from "./schema.ts";
-import { syncFolder } from "./sync-folder.ts";
+import { makeFolder, syncFolder } from "./sync-folder.ts";
 
 /** Its name in the queue's folder. */
 export const FILE = "queue.sqlite";
 
 /** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
 export function openDatabase(dir: string): DatabaseSync {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const db = new DatabaseSync(join(dir, FILE));
   try {
     db.exec(PRAGMAS);

@@ -157,7 +157,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   "an account that the authority doesn't know": {
     site: { accounts: { "kid-1": ACCOUNT_KEY } },
     code: ["externalAccountRequired"],
-    reason: /external account binding/i,
+    reason: /external ?account ?binding/i,
     remedy: /certificates\.eabKeyId and the secret semail:eabKey/,
   },
   "an account that the authority knows by another key": {
