@@ -18,7 +18,7 @@ export interface BackupArgs {
   policy: DataPolicy;
 }
 
-/** The owner of the mail in the boxes' volumes. */
+/** Whose group the jobs are in; each is run as the owner of the mail that it is given. */
 const USER = 5000;
 const MEMORY_MB = 512;
 const REPOSITORY = "/repository";

@@ -19,6 +19,9 @@ export type Kind =
   | "box"
   | "backup";
 
+/** Under which user id a box runs, to be seen without asking for each. */
+export const USER_LABEL = "io.semail.user";
+
 /** Labels by which the stack's things are found on the host. */
 export function labels(prefix: string, kind: Kind): { label: string; value: string }[] {
   return [
@@ -57,6 +60,8 @@ export interface ServiceArgs {
   /** At most; all of the host's unless told. */
   cpus?: number;
   networks: Attachment[];
+  /** Processes and threads at most. The kernel counts by user id: for who has one alone. */
+  processes?: number | undefined;
   /** No network at all. */
   offline?: boolean;
   /** Capabilities that it can't do without. */
@@ -74,7 +79,13 @@ export interface ServiceArgs {
   liveFiles?: Record<string, pulumi.Input<string>>;
   /** Sizes of the writable folders in memory, such as `16m`. */
   tmpfs?: { run?: string; tmp?: string };
-  volumes?: readonly { volume: docker.Volume; path: string; readOnly?: boolean }[];
+  /** `ready`: settles when the volume may be used. */
+  volumes?: readonly {
+    volume: docker.Volume;
+    path: string;
+    readOnly?: boolean;
+    ready?: pulumi.Output<unknown> | undefined;
+  }[];
   ports?: PublishedPort[];
   /** Time between health checks, in the form that Go prints: `5s`, `5m0s`. */
   healthEvery?: string;
@@ -215,6 +226,9 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     memory: args.memoryMb,
     memorySwap: args.memoryMb,
     ...(args.cpus === undefined ? {} : { cpus: String(args.cpus) }),
+    ...(args.processes === undefined
+      ? {}
+      : { ulimits: [{ name: "nproc", soft: args.processes, hard: args.processes }] }),
     // The version is there to make a new container of new settings.
     envs: [
       ...(args.envs ?? []),
@@ -224,7 +238,10 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
       "/run": `${MOUNT},size=${args.tmpfs?.run ?? "8m"},uid=${args.user},gid=${args.user},mode=0750`,
       "/tmp": `${MOUNT},size=${args.tmpfs?.tmp ?? "16m"},mode=1777`,
     },
-    labels: labels(args.host.prefix, args.kind),
+    labels: [
+      ...labels(args.host.prefix, args.kind),
+      ...(args.kind === "box" ? [{ label: USER_LABEL, value: String(args.user) }] : []),
+    ],
     ...reach(args),
     // In the order in which the engine lists them, or the official plugin sees a change.
     ...(args.ports && {
@@ -233,8 +250,8 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
         .map((port) => ({ ...port, protocol: "tcp" })),
     }),
     volumes: [
-      ...(args.volumes ?? []).map(({ volume, path, readOnly }) => ({
-        volumeName: volume.name,
+      ...(args.volumes ?? []).map(({ volume, path, readOnly, ready }) => ({
+        volumeName: ready ? pulumi.all([volume.name, ready]).apply(([name]) => name) : volume.name,
         containerPath: path,
         ...(readOnly ? { readOnly } : {}),
       })),

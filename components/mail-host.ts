@@ -19,6 +19,8 @@ export interface MailHostArgs {
 export class MailHost extends pulumi.ComponentResource {
   readonly prefix: string;
   readonly binds: readonly string[];
+  /** Undefined for the one that this machine's `docker` talks to. */
+  readonly engine: pulumi.Output<string | undefined>;
   readonly provider: docker.Provider;
   /** Where the services are. */
   readonly front: docker.Network;
@@ -31,6 +33,7 @@ export class MailHost extends pulumi.ComponentResource {
     super(TYPES.mailHost, name, {}, opts);
     this.prefix = args.prefix;
     this.binds = args.binds;
+    this.engine = pulumi.output(args.engine);
     this.provider = new docker.Provider(`${name}-engine`, args.engine ? { host: args.engine } : {}, {
       parent: this,
     });

@@ -14,6 +14,7 @@ import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { MailImages } from "./mail-images.ts";
+import { LMTP_PORT, RELAY, REPLY_PORT } from "./mail-ports.ts";
 import type { KeyPair } from "./providers/key-pair/resource.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
@@ -68,7 +69,9 @@ export interface MailServerArgs {
   subnets: { front: string };
   /** Name servers that the resolver asks instead of the public ones, by domain. */
   stubs: Readonly<Record<string, string>>;
-  ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>>;
+  ports: Readonly<Record<"smtp" | "submission" | "submissions" | "imap" | "imaps" | "sieve", number>> & {
+    readonly pop3s?: number;
+  };
   inbound: InboundArgs;
   outbound: OutboundArgs;
   /** What mail is signed with: one signature by each. */
@@ -82,15 +85,6 @@ export interface MailServerArgs {
 const USERS = { resolver: 5003, smtpIn: 5025, smtpOut: 5026, access: 5002 };
 /** Of the process that watches and of each that serves (mailserver/images/smtp-in). */
 const SMTP_IN_MEMORY_MB = { primary: 96, worker: 320 };
-const LMTP_PORT = 24;
-/** What a box offers the front services: LMTP, IMAP and ManageSieve (mailserver/images/box). */
-export const BOX_PORTS = [LMTP_PORT, 143, 4190] as const;
-/** smtp-out's internal listener, and who logs in there. */
-export const RELAY = {
-  host: "smtp-out",
-  port: 10_025,
-  users: { smtpIn: "smtp-in", portal: "portal" },
-} as const;
 
 /** The services that strangers and people talk to: smtp-in, smtp-out, access, and the resolver that they ask. */
 export class MailServer extends pulumi.ComponentResource {
@@ -256,12 +250,14 @@ export class MailServer extends pulumi.ComponentResource {
         envs: [
           ...[`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
           `TLS_FOLDER=${tls.folder}`,
+          `POP3=${ports.pop3s === undefined ? "no" : "yes"}`,
         ],
         files: { "ldap-password": login.password, "box-seed": keys.boxSeed },
         ...tls.given,
         ports: [
           ...host.published(143, ports.imap),
           ...host.published(993, ports.imaps),
+          ...(ports.pop3s === undefined ? [] : host.published(995, ports.pop3s)),
           ...host.published(4190, ports.sieve),
         ],
         wait: true,
@@ -284,6 +280,7 @@ export class MailServer extends pulumi.ComponentResource {
         domains: [...domains],
         directory: { url: login.url, bindDn: login.bindDn, password, peopleDn: login.peopleDn },
         lmtpPort: LMTP_PORT,
+        boxReplyPort: REPLY_PORT,
         tagSeparator,
         catchAll:
           catchAll === undefined ? {} : Object.fromEntries(domains.map((domain) => [domain, catchAll])),

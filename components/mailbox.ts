@@ -10,6 +10,20 @@ import { LdapEntry } from "./providers/ldap-entry/resource.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
 
+/** What belongs to whom from now on. */
+export interface Handing {
+  /** Name of the box's container. */
+  readonly box: string;
+  readonly image: string;
+  readonly user: number;
+  readonly volume: string;
+  /** Where the volume is; undefined for this machine's engine. */
+  readonly engine: string | undefined;
+}
+
+/** Gives the mail on a volume to a user id; settles when all of it is theirs. */
+export type BoxOwner = (handing: Handing) => Promise<void>;
+
 export interface MailboxArgs {
   host: MailHost;
   image: ImageRef;
@@ -32,12 +46,16 @@ export interface MailboxArgs {
   quotaBytes: number;
   memoryMb: number;
   cpus: number;
+  /** User id of the box, and owner of the mail. */
+  boxUser: number;
+  /** Processes of the box at most. */
+  processes: number | undefined;
+  /** Gives the mail to that user before the box is made. */
+  owner: BoxOwner | undefined;
   /** Name of the box on the boxes' network. */
   boxHost: string;
   policy: DataPolicy;
 }
-
-const USER = 5000;
 
 export interface MailVolumeArgs {
   host: MailHost;
@@ -84,7 +102,8 @@ export class Mailbox extends pulumi.ComponentResource {
         name: args.boxHost,
         kind: "box",
         image: args.image,
-        user: USER,
+        user: args.boxUser,
+        processes: args.processes,
         memoryMb: args.memoryMb,
         cpus: args.cpus,
         networks: [{ network: args.host.boxes, alias: args.boxHost }],
@@ -99,12 +118,20 @@ export class Mailbox extends pulumi.ComponentResource {
         resolvers: ["127.0.0.1"],
         // Large messages pass through it.
         tmpfs: { tmp: "64m" },
-        volumes: [{ volume, path: "/srv/mail" }],
+        volumes: [{ volume, path: "/srv/mail", ready: this.handed(args, volume) }],
         // A check starts a process, and there may be a thousand boxes on a host.
         healthEvery: "5m0s",
       },
       { parent: this },
     );
+  }
+
+  private handed({ owner, host, image, boxHost, boxUser }: MailboxArgs, volume: docker.Volume) {
+    if (owner === undefined) return undefined;
+    const box = `${host.prefix}-${boxHost}`;
+    return pulumi
+      .all([volume.name, image.id, host.engine])
+      .apply(([name, id, engine]) => owner({ box, image: id, user: boxUser, volume: name, engine }));
   }
 
   /** The entry comes after the box, and goes before it: an address that is found has a box to go to. */

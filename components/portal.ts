@@ -5,7 +5,7 @@ import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory } from "./directory.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
-import { RELAY } from "./mail-server.ts";
+import { RELAY } from "./mail-ports.ts";
 import { OPERATOR_SOCKETS, type Operator } from "./operator.ts";
 import { TYPES } from "./types.ts";
 import { dataVolume } from "./volume.ts";

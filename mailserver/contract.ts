@@ -59,6 +59,8 @@ const common = {
   lmtpPort: port.default(24),
   /** Our certificate to the boxes, which let in front services only; without it they are spoken to in clear text. */
   boxDoor: z.strictObject({ certificate: pem, key: pem }).optional(),
+  /** Where each box hands out what its person's scripts answer, with `boxDoor`; without it they answer nobody. */
+  boxReplyPort: port.optional(),
   ...healthAddress,
   /** What parts a person's name from the detail of a sub-address (RFC 5233); empty: there are none. */
   tagSeparator: z

@@ -5,22 +5,22 @@ import type { TlsSource } from "../components/certifier.ts";
 import { DevDns } from "../components/dev-dns.ts";
 import { Directory } from "../components/directory.ts";
 import { Guard } from "../components/guard.ts";
-import { KeptMail } from "../components/kept-mail.ts";
 import { Keys } from "../components/keys.ts";
 import { MailDomain } from "../components/mail-domain.ts";
 import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
-import { BOX_PORTS, MailServer } from "../components/mail-server.ts";
-import { Mailbox } from "../components/mailbox.ts";
+import { BOX_PORTS, POP3_PORT } from "../components/mail-ports.ts";
+import { MailServer } from "../components/mail-server.ts";
+import { type BoxOwner, Mailbox } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
-import { DiscardedVolume } from "../components/providers/discarded-volume/resource.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
 import { liveDnsRecords } from "../components/record-provider.ts";
 import type { DataPolicy } from "../components/volume.ts";
 import type { Pair } from "./certificate-files.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
+import { declareUnused } from "./declare-unused.ts";
 import { declareVm, type Vm } from "./declare-vm.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
@@ -50,6 +50,8 @@ export interface MailStackArgs {
   eabKey?: pulumi.Output<string> | undefined;
   /** The certificate of `certificates.kind: files`. */
   pair?: Pair | undefined;
+  /** Gives a person's mail to the user of their box. */
+  owner?: BoxOwner | undefined;
   /** Where the operator runs, with the portal. */
   operatorPlace?: OperatorPlace | undefined;
 }
@@ -104,7 +106,7 @@ export function mailStack(args: MailStackArgs): Outputs {
     policy,
   });
   const published = zones.publish(services, [server, ...nameServer]);
-  const people = declarePeople({ model, host, images, keys, directory, policy });
+  const people = declarePeople({ model, host, images, keys, directory, policy, owner: args.owner });
   const unused = declareUnused({ host, engine, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy });
   if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
@@ -126,37 +128,20 @@ interface PeopleArgs {
   keys: Keys;
   directory: Directory;
   policy: DataPolicy;
+  owner: BoxOwner | undefined;
 }
 
 /** Everybody's entry, and their box, after which the entry is made. The entries. */
 function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resource[] {
   const box = images.image("box");
+  // Counted by user id.
+  const processes = model.boxes.users === "own" ? model.boxes.processes : undefined;
   return model.people.map(({ name, state, ...person }) => {
     const active = state === "active";
-    const args = { ...person, ...shared, active, fullName: name, image: box, domain: model.domain };
+    const own = { active, fullName: name, image: box, domain: model.domain, processes };
+    const args = { ...person, ...shared, ...own };
     return new Mailbox(`person-${person.uid}`, args).entry;
   });
-}
-
-interface UnusedArgs extends Pick<MailStackArgs, "engine" | "mailboxes"> {
-  host: MailHost;
-  policy: DataPolicy;
-}
-
-/** Mail of mailboxes that are no more: what is kept of it, and what goes now. */
-function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
-  const kept = mailboxes.kept.map(
-    ({ id }) => new KeptMail(`kept-${id}`, { host, mailboxId: id, policy }).volume,
-  );
-  const discarded = mailboxes.discarded.map(
-    ({ id, since }) =>
-      new DiscardedVolume(
-        `discarded-${id}`,
-        { volume: `${host.prefix}-mail-${id}`, since, engine },
-        { parent: host },
-      ),
-  );
-  return [...kept, ...discarded];
 }
 
 /** Certificates, signing keys and secrets. */
@@ -189,7 +174,8 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   declareFirewall(model, host, vm);
   const images = new MailImages("images", { host, plans });
   const front = Object.values(network.atBoxes);
-  new Guard("guard", { host, image: images.image("guard"), front, ports: BOX_PORTS });
+  const ports = model.ports.pop3s === undefined ? BOX_PORTS : [...BOX_PORTS, POP3_PORT];
+  new Guard("guard", { host, image: images.image("guard"), front, ports });
   return { host, images };
 }
 
@@ -197,12 +183,12 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
 function declareFirewall({ prefix, host: where, ports, stack }: MailModel, host: MailHost, vm?: Vm): void {
   const access = vm?.access ?? knownAccess(where);
   if (!where.remote?.firewall || !access) return;
-  const { smtp, submission, submissions, imap, imaps, sieve } = ports;
+  const { smtp, submission, submissions, imap, imaps, pop3s, sieve } = ports;
   new HostFirewall(
     "host-firewall",
     {
       ...{ stack: prefix, access, folder: hostFolder(stack), system: vm?.system },
-      ports: [smtp, submission, submissions, imap, imaps, sieve],
+      ports: [smtp, submission, submissions, imap, imaps, ...(pop3s === undefined ? [] : [pop3s]), sieve],
     },
     { parent: host },
   );

@@ -1,5 +1,6 @@
 /** The mail system that a stack config asks for, worked out once: pure, and frozen all the way down. */
 import { isIPv6 } from "node:net";
+import { boxUsers, SHARED_USER } from "./box-users.ts";
 import { type HostPlan, planHost } from "./host-plan.ts";
 import { mailboxId } from "./mailbox-id.ts";
 import { certificateNames, hostnamesOf } from "./names.ts";
@@ -22,6 +23,8 @@ export interface Person {
   readonly memoryMb: number;
   /** CPUs that the box may use at most. */
   readonly cpus: number;
+  /** User id under which the box runs, and which owns the mail. */
+  readonly boxUser: number;
   readonly forward: string | undefined;
   /** Name of the box on the boxes' network; `mailHost` in the directory. */
   readonly boxHost: string;
@@ -88,10 +91,12 @@ export interface MailModel {
   readonly dns: StackConfig["dns"];
   readonly dkim: StackConfig["dkim"];
   readonly certificates: CertificatePlan;
-  readonly ports: StackConfig["ports"];
+  /** `pop3s` where people may fetch mail so. */
+  readonly ports: Omit<StackConfig["ports"], "pop3s"> & { readonly pop3s?: number };
   readonly smtpIn: InboundPlan;
   readonly smtpOut: StackConfig["smtpOut"];
   readonly portal: StackConfig["portal"];
+  readonly boxes: StackConfig["boxes"];
   readonly backup: StackConfig["backup"];
   readonly images: StackConfig["images"];
   readonly protect: boolean;
@@ -106,10 +111,12 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
   const domains = [domain, ...config.domains];
   const hostnames = hostnamesOf(domain);
   const network = planNetwork(config.network ?? defaultNetwork(prefix));
-  const host = planHost(config.host, config.ports);
+  const { pop3s, ...usual } = config.ports;
+  const ports = { ...usual, ...(config.boxes.pop3 && { pop3s }) };
+  const host = planHost(config.host, ports);
   const front6 = host.binds.some(isIPv6) ? uniqueNetwork(prefix) : undefined;
   const { address } = host;
-  const persons = people(config);
+  const persons = people(config, prefix);
   const catchAll = persons.find(({ uid }) => uid === config.smtpIn.catchAll)?.address;
   return deepFreeze({
     prefix,
@@ -132,7 +139,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       address6: host.address6,
       web: address,
       // The containers' own addresses have the services on their standard ports.
-      ports: address === undefined ? STANDARD_PORTS : config.ports,
+      ports: address === undefined ? { ...STANDARD_PORTS, ...(config.boxes.pop3 && { pop3s: 995 }) } : ports,
       addresses: {
         mx: address ?? network.smtpIn,
         smtp: address ?? network.smtpOut,
@@ -147,13 +154,14 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       contact: config.certificates.contact ?? [`postmaster@${domain}`],
       names: certificateNames(config),
     },
-    ports: config.ports,
+    ports,
     smtpIn: { ...config.smtpIn, catchAll },
     smtpOut: {
       ...config.smtpOut,
       allowTargets: [...config.smtpOut.allowTargets, ...ownTargets(config, network)],
     },
     portal: config.portal,
+    boxes: config.boxes,
     backup: config.backup,
     images: config.images,
     protect: config.protect,
@@ -186,7 +194,14 @@ function devZone(domain: string): string {
   return RESERVED.has(top) ? top : domain;
 }
 
-function people(config: StackConfig): Person[] {
+function people(config: StackConfig, prefix: string): Person[] {
+  const users =
+    config.boxes.users === "own"
+      ? boxUsers(
+          prefix,
+          Object.entries(config.users).map(([uid, user]) => mailboxId(uid, user.mailbox)),
+        )
+      : undefined;
   const claimed = new Set(
     Object.entries(config.users).flatMap(([uid, user]) => ownAddresses(uid, user, config.domain)),
   );
@@ -209,6 +224,7 @@ function people(config: StackConfig): Person[] {
       quotaBytes: bytes(user.quota ?? config.defaults.quota),
       memoryMb: Math.ceil(bytes(user.memory ?? config.defaults.memory) / 2 ** 20),
       cpus: config.defaults.cpus,
+      boxUser: users?.get(mailboxId(uid, user.mailbox)) ?? SHARED_USER,
       forward: user.forward,
       boxHost: `box-${uid}`,
       mailboxId: mailboxId(uid, user.mailbox),

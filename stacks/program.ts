@@ -1,5 +1,6 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
+import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
 import { planDkim } from "./dkim/plan.ts";
@@ -51,6 +52,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
     ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
     mailboxes: plan,
     plans: await planImages(model),
+    owner: boxOwner(model.prefix),
     dkim: await planDkim(model, { outputs, tidies, now }),
     operatorPlace: model.portal.enabled
       ? await findOperatorPlace(process.env, process.cwd(), names.stack)

@@ -26,7 +26,12 @@ export interface RecordSpec {
 export type PendingRecord<Value> = Omit<RecordSpec, "values"> & { readonly values: readonly Value[] };
 
 /** Where people and servers are let in. */
-export type MailPorts = Pick<StackConfig["ports"], "submission" | "submissions" | "imap" | "imaps" | "sieve">;
+export type MailPorts = Pick<
+  StackConfig["ports"],
+  "submission" | "submissions" | "imap" | "imaps" | "sieve"
+> & {
+  readonly pop3s?: number;
+};
 
 export interface RecordFacts {
   /** The domain in which the host's names are. */
@@ -113,7 +118,9 @@ function services({ hostnames, ports }: RecordFacts, record: Make): RecordSpec[]
     service("sieve", 0, ports.sieve, imap),
     // RFC 6186 section 3.4: what is not offered is said so.
     record("_pop3._tcp", "SRV", "0 0 0 ."),
-    record("_pop3s._tcp", "SRV", "0 0 0 ."),
+    ports.pop3s === undefined
+      ? record("_pop3s._tcp", "SRV", "0 0 0 .")
+      : service("pop3s", 20, ports.pop3s, imap),
   ];
 }
 

@@ -5,6 +5,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { Backup } from "./schema-backup.ts";
+import { Boxes } from "./schema-boxes.ts";
 import { Certificates } from "./schema-certificates.ts";
 import { Dns } from "./schema-dns.ts";
 import { address, day, domain, port, size } from "./schema-fields.ts";
@@ -65,6 +66,7 @@ export const Ports = z.strictObject({
   submissions: port.default(465).describe("smtp-out: submission over TLS."),
   imap: port.default(143).describe("access: IMAP with STARTTLS."),
   imaps: port.default(993).describe("access: IMAP over TLS."),
+  pop3s: port.default(995).describe("access: POP3 over TLS, with `boxes.pop3`."),
   sieve: port.default(4190).describe("access: ManageSieve with STARTTLS."),
   ldap: port
     .default(3890)
@@ -185,6 +187,7 @@ export const StackConfig = z.strictObject({
       "Private network of the stack's containers. Default: `10.x.0.0/16` with x from 64 to 191, derived from the stack's name.",
     ),
   defaults: Defaults.prefault({}).describe("What a person has whose entry doesn't say otherwise."),
+  boxes: Boxes.prefault({}).describe("How the people's containers are run."),
   smtpIn: SmtpIn.prefault({}).describe("How mail from other servers is received."),
   smtpOut: SmtpOut.prefault({}).describe("How mail is sent to other servers."),
   portal: Portal.prefault({}).describe("Where people look after their own mailbox."),

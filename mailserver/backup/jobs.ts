@@ -1,15 +1,20 @@
 /** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out, let all go. */
+import { once } from "node:events";
 import { cp, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
+import { PassThrough, type Writable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { extract } from "tar-stream";
 import { z } from "zod";
 import type { BackupSettings } from "../contract.ts";
 import { BackupFault } from "./fault.ts";
 import { directoryOf } from "./folder-name.ts";
 import { holdMaildir } from "./hold.ts";
 import { absent } from "./maildir.ts";
+import { messageAt, toMbox } from "./mbox.ts";
 import { ACTIVE, type Merged, mergeMaildir, mergeScripts } from "./merge.ts";
 import { EXIT, fromJson, type Restic } from "./restic.ts";
+import { shareRepository } from "./share.ts";
 import { chooseSnapshot, folderOfSnapshot, type Snapshot, Snapshots, tagOf } from "./snapshots.ts";
 
 /** What a job says, one JSON line each. */
@@ -29,6 +34,8 @@ export interface Job {
   readonly snapshot: string | undefined;
   /** Mailbox whose snapshots are meant, when that is another's. */
   readonly from?: string | undefined;
+  /** Hand out one mbox rather than an archive. */
+  readonly mbox?: boolean;
 }
 
 export interface Tools {
@@ -138,10 +145,16 @@ export async function restore(job: Job, tools: Tools): Promise<void> {
   emit({ kind: "restored", id: found.short_id, time: found.time, ...merged });
 }
 
-/** Writes a snapshot as a tar archive, `Maildir/` and `sieve/` at its top. */
+/** Writes a snapshot as a tar archive, `Maildir/` and `sieve/` at its top; or its messages as an mbox. */
 export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise<void> {
   const { found, path } = await chosen(job, restic);
-  await restic.run({ args: ["dump", "--archive", "tar", `${found.id}:${path}`, "/"], into: out });
+  const dump = (into: Writable) =>
+    restic.run({ args: ["dump", "--archive", "tar", `${found.id}:${path}`, "/"], into });
+  if (job.mbox) {
+    const archive = new PassThrough();
+    const reading = writeMbox(archive.pipe(extract()), out, job.folder);
+    await Promise.all([dump(archive).then(() => archive.end()), reading]);
+  } else await dump(out);
   emit({ kind: "exported", id: found.short_id, time: found.time });
 }
 
@@ -150,6 +163,22 @@ export async function forget({ uid }: Job, { restic, emit }: Tools): Promise<voi
   const ids = (await snapshotsOf(uid, restic)).map(({ id }) => id);
   if (ids.length > 0) await restic.run({ args: ["forget", "--quiet", "--prune", ...ids] });
   emit({ kind: "forgotten", snapshots: ids.length });
+}
+
+/** The messages of an archive of a box, of all folders or of one. */
+async function writeMbox(
+  archive: ReturnType<typeof extract>,
+  out: Writable,
+  folder: string | undefined,
+): Promise<void> {
+  for await (const entry of archive) {
+    const at = entry.header.type === "file" ? messageAt(entry.header.name) : undefined;
+    if (at === undefined || (folder !== undefined && at.directory !== directoryOf(folder))) entry.resume();
+    else {
+      const received = entry.header.mtime ?? new Date(0);
+      if (!out.write(toMbox({ ...at, received, text: await buffer(entry) }))) await once(out, "drain");
+    }
+  }
 }
 
 async function chosen(
@@ -175,13 +204,14 @@ export async function snapshotsOf(host: string, restic: Restic): Promise<Snapsho
 }
 
 /** Makes the repository where there is none, and never where there is one that doesn't open. */
-export async function openRepository({ restic }: Tools): Promise<void> {
+export async function openRepository({ restic, settings }: Tools): Promise<void> {
   const code = await restic.run({
     args: ["cat", "config"],
     timeoutMs: ANSWER_MS,
     accept: [EXIT.absent],
   });
   if (code === EXIT.absent) await restic.run({ args: ["init"], timeoutMs: ANSWER_MS });
+  await shareRepository(settings.repository);
   // Of processes that are no more, alone.
   await restic.run({ args: ["unlock"], timeoutMs: ANSWER_MS });
 }

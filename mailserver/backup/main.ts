@@ -35,6 +35,7 @@ const Arguments = z.strictObject({
     .regex(/^[0-9a-f]{4,64}$/, "is no id of a snapshot: 4 to 64 of 0-9 and a-f")
     .optional(),
   from: id.optional(),
+  mbox: z.boolean().default(false),
 });
 
 const PASSWORD_FILE = "/run/password";
@@ -47,7 +48,10 @@ function readArguments(): (tools: Tools) => Promise<void> {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
-    options: { folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
+    options: {
+      ...{ folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
+      mbox: { type: "boolean" },
+    },
   });
   const [name = "", uid] = positionals;
   const whole = WHOLE.get(name);
@@ -60,8 +64,8 @@ function readArguments(): (tools: Tools) => Promise<void> {
       parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
       "Correct it, then run it again.",
     );
-  const { folder, snapshot, from } = parsed.data;
-  return (tools) => work({ uid: parsed.data.uid, folder, snapshot, from }, tools);
+  const { folder, snapshot, from, mbox } = parsed.data;
+  return (tools) => work({ uid: parsed.data.uid, folder, snapshot, from, mbox }, tools);
 }
 
 async function main(signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { Log } from "../net/log.ts";
 import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
+import type { BoxReplies } from "./box-replies.ts";
 import type { BoxTurns } from "./box-turns.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
@@ -15,6 +16,8 @@ export interface BoxLineDeps extends BoxCourierDeps {
   readonly log: Log;
   /** The other processes that deliver to these boxes; absent: there are none. */
   readonly turns?: BoxTurns;
+  /** Told of each delivery; absent: nobody asks the boxes what they answer. */
+  readonly replies?: Pick<BoxReplies, "delivered"> | undefined;
   /** The box takes mail again after it did not answer. */
   readonly onBack: (host: string) => void;
 }
@@ -97,7 +100,9 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   async function inTurn(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
     const endTurn = await deps.turns?.take(host, signal);
     try {
-      return await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
+      const results = await deliverToBox(host, delivery, { ...deps, ...(signal && { signal }) });
+      deps.replies?.delivered(host, delivery, results);
+      return results;
     } catch (error) {
       // A fault of our own tells nothing of the box, but whoever tried it must leave it to the next.
       if (down.has(host)) rest(host);

@@ -1,7 +1,9 @@
 /** Puts smtp-in together: listener, directory, couriers, spool. `main.ts` runs it; tests run it in their own process. */
+import type { SecureContext } from "node:tls";
 import type { DNSResolver } from "mailauth";
 import type { SmtpInSettings } from "../contract.ts";
 import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
+import { type BoxReplies, createBoxReplies } from "../courier/box-replies.ts";
 import type { BoxTurns } from "../courier/box-turns.ts";
 import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
@@ -17,8 +19,9 @@ import type { ClientCounts } from "../policy/client-counts.ts";
 import { restore } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
 import { openQueue, type Queue } from "../queue/queue.ts";
-import { boxDestination, parseDestination } from "../queue/route.ts";
+import { boxDestination, NOTIFICATION_DESTINATION, parseDestination } from "../queue/route.ts";
 import { type Runner, startRunner } from "../queue/runner.ts";
+import { parseAddress } from "../smtp/address.ts";
 import { createSenderCheck } from "./check-sender.ts";
 import { countClients, createClients } from "./clients.ts";
 import { createBoxFinder, type FindBox } from "./find-box.ts";
@@ -108,8 +111,12 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     deps.onBoxBack?.(host);
   };
   const connections = new ConnectionPool(KEPT);
-  const boxes = createBoxLine({ ...deps, hostname, port, door, connections, onBack, timeouts: TIMEOUTS });
   const findBox = createBoxFinder(resolve, settings);
+  const replies = collectReplies(settings, { ...deps, door, findBox, queue });
+  const boxes = createBoxLine({
+    ...{ ...deps, hostname, port, door, connections, onBack, replies },
+    timeouts: TIMEOUTS,
+  });
   const couriers = { ...deps, findBox, boxes, connections };
   const runner = startDelivery(settings, { ...couriers, queue });
   const runners = [runner, ...adopted.map((each) => startDelivery(settings, { ...couriers, queue: each }))];
@@ -133,11 +140,30 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     close: async () => {
       unwatch();
       // The queues close last: a message that is being taken in may still become durable.
-      await Promise.all([listener.close(), ...runners.map((each) => each.stop())]);
+      await Promise.all([listener.close(), replies?.close(), ...runners.map((each) => each.stop())]);
       await closeQueues();
       await directory.close();
     },
   };
+}
+
+/** What people's scripts answer leaves through smtp-out, which signs it. */
+function collectReplies(
+  { boxReplyPort: port }: SmtpInSettings,
+  parts: DaemonDeps & Pick<Couriers, "queue" | "findBox"> & { readonly door: SecureContext | undefined },
+): BoxReplies | undefined {
+  const { findBox, queue } = parts;
+  return createBoxReplies({
+    ...parts,
+    port,
+    owns: async (host, text) => {
+      const address = parseAddress(text, { utf8: true });
+      const found = address && (await findBox(address));
+      return found?.kind === "box" && found.box.host === host;
+    },
+    destination: () => NOTIFICATION_DESTINATION,
+    enqueue: (item) => queue.enqueue(item),
+  });
 }
 
 /** Opens what is to be adopted; what turns out to be empty is removed. */

@@ -1,6 +1,7 @@
 /** Puts smtp-out together: listeners, queue, couriers. `main.ts` runs it; tests run it in their own process. */
 import type { SmtpOutSettings } from "../contract.ts";
 import { createBoxLine } from "../courier/box-line.ts";
+import type { BoxReplies } from "../courier/box-replies.ts";
 import { createStsPolicies } from "../courier/mta-sts.ts";
 import type { Dns } from "../courier/mx.ts";
 import { createSecurity, type SecurityDns } from "../courier/security.ts";
@@ -32,6 +33,7 @@ import { createDeliver, type DeliverDeps } from "./deliver.ts";
 import { createDkimSigners } from "./dkim.ts";
 import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier, createOwnSigner } from "./notify.ts";
+import { collectReplies } from "./replies.ts";
 import { createSendingLimits } from "./sending-limits.ts";
 import { sessionOptions } from "./session-options.ts";
 
@@ -98,18 +100,11 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const limits = createSendingLimits({ db: limitsFile, limits: settings.sending, now: clock.now });
   const handlerDeps = {
     ...deps,
-    hostname,
-    domains,
-    rules: settings,
-    directory,
-    guard,
-    queue,
-    signers,
+    ...{ hostname, domains, rules: settings, directory, guard, queue, signers, room },
     ...sealing(settings, log),
     relay: settings.relay,
     showClient: settings.showClient,
     portal: settings.portal,
-    room,
     sending: { settings: settings.sending, limits },
   };
   const listeners = await listenAll(settings, identity, handlerDeps).catch(async (error: unknown) => {
@@ -123,8 +118,9 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
   const reporting = startReports(settings, { ...handlerDeps, dns });
   const tlsReporter = reporting?.reporter;
+  const replies = collectReplies(settings, handlerDeps);
   const runner = startDelivery(settings, {
-    ...{ ...deps, ...handlerDeps, dns, connections, abroad, stsStore, tlsReporter },
+    ...{ ...deps, ...handlerDeps, dns, connections, abroad, stsStore, tlsReporter, replies },
   });
   const [submission, submissions, relay] = listeners;
   const unwatch = identity.watch();
@@ -135,7 +131,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     close: async () => {
       unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
-      await Promise.all([...listeners.map((listener) => listener.close()), runner.stop()]);
+      const stopping = listeners.map((listener) => listener.close());
+      await Promise.all([...stopping, runner.stop(), replies?.close()]);
       await Promise.all([connections.close(), abroad.close(), reporting?.reporter.stop()]);
       await queue.close();
       reporting?.store.close();
@@ -156,6 +153,7 @@ type DeliveryDeps = DaemonDeps &
     readonly stsStore: StsStore;
     readonly dns: Dns & SecurityDns;
     readonly tlsReporter?: TlsReporter | undefined;
+    readonly replies: BoxReplies | undefined;
   };
 
 function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
@@ -187,7 +185,8 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
   });
   // What waits here waits for a person rather than for a box, so there is nothing that a box's return could hasten.
   const onBack = (): void => {};
-  const box = createBoxLine({ hostname, port, door, connections, log, clock, onBack, ...timeouts });
+  const { replies } = deps;
+  const box = createBoxLine({ hostname, port, door, connections, log, clock, onBack, replies, ...timeouts });
   return startRunner({
     queue,
     deliver: createDeliver({

@@ -3,6 +3,7 @@
 import type { SmtpOutSettings } from "../contract.ts";
 import { type ComposeNotification, createNotification } from "../courier/notification.ts";
 import { formatMessage, parseMessage } from "../message/header.ts";
+import { authorsOf } from "../message/mailboxes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { destinationOf } from "../queue/route.ts";
 import type { DkimSigner } from "./dkim.ts";
@@ -16,12 +17,15 @@ export interface NotifyDeps {
   readonly clock: Clock;
 }
 
-/** Signs what we write ourselves, with the key of the first domain. */
+/** Signs what we write ourselves, with the key of its author's domain, else of the first. */
 export function createOwnSigner(deps: Omit<NotifyDeps, "newId">): (bytes: Buffer) => Promise<Buffer> {
   const { hostname, domains, signers, clock } = deps;
-  const signer = signers.find((candidate) => candidate.domain === (domains[0] ?? hostname));
   return async (bytes) => {
     const message = parseMessage(bytes);
+    const authors = authorsOf(message.fields);
+    const author = authors.kind === "clear" ? authors.from[0]?.split("@").at(-1) : undefined;
+    const domain = author !== undefined && domains.includes(author) ? author : (domains[0] ?? hostname);
+    const signer = signers.find((candidate) => candidate.domain === domain);
     const signature = signer === undefined ? [] : await signer.sign(message, new Date(clock.now()));
     return formatMessage({ ...message, fields: [...signature, ...message.fields] });
   };

@@ -224,6 +224,16 @@ describe("the declared stack", () => {
     }
   });
 
+  it("runs each box as a user of its own, whose processes are counted", () => {
+    const [alice, bob] = ["person-alice-box", "person-bob-box"].map((name) => named(name).inputs);
+    assert.notEqual(alice?.user, bob?.user);
+    assert.match(
+      String(alice?.tmpfs && (alice.tmpfs as Record<string, string>)["/run"]),
+      new RegExp(`uid=${String(alice?.user).split(":")[0]},`),
+    );
+    assert.deepEqual(alice?.ulimits, [{ name: "nproc", soft: 256, hard: 256 }]);
+  });
+
   it("publishes on loopback only, and nothing of a box", () => {
     const ports = byType("container:Container").flatMap(
       ({ inputs }) => plain<{ ip: string }[]>(inputs.ports) ?? [],
@@ -254,13 +264,13 @@ describe("the declared stack", () => {
     for (const address of frontAddresses()) assert.equal(range.check(address), false, address);
   });
 
-  it("has the guard let the front services, and nobody else, through to a box's three ports", () => {
+  it("has the guard let the front services, and nobody else, through to a box's ports", () => {
     const atBoxes = ["mail-smtp-in", "mail-smtp-out", "mail-access"].map((name) => {
       const networks = named(name).inputs.networksAdvanced as { name: string; ipv4Address: string }[];
       return networks.find((network) => network.name === "semail-dev-cells")?.ipv4Address;
     });
     assert.deepEqual(frontAddresses(), atBoxes);
-    assert.equal(guarding().GUARD_PORTS, "24 143 4190");
+    assert.equal(guarding().GUARD_PORTS, "24 26 143 4190");
     const { networkMode, ports, volumes } = named("guard-rules").inputs;
     assert.deepEqual([networkMode, ports, volumes], ["host", undefined, []]);
   });
@@ -498,6 +508,37 @@ describe("the mail of people who are gone", () => {
       byType("DiscardedVolume").map(({ inputs }) => inputs.volume),
       ["semail-dev-mail-carol"],
     );
+  });
+});
+
+describe("boxes", () => {
+  const users = { alice: { name: "Alice" }, bob: { name: "Bob" } };
+
+  it("run as one user where the engine has no others, whose processes nobody counts", async () => {
+    await declare({ domain: "example.test", users, boxes: { users: "shared" } });
+    for (const { user, ulimits } of [named("person-alice-box").inputs, named("person-bob-box").inputs])
+      assert.deepEqual([user, ulimits], ["5000:5000", undefined]);
+  });
+
+  it("are reached by POP3 where the config says so, and nowhere else", async () => {
+    await declare({
+      domain: "example.test",
+      dns: { provider: "dev" },
+      users,
+      boxes: { pop3: true },
+      ports: { pop3s: 9995 },
+    });
+    assert.equal(guarding().GUARD_PORTS, "24 26 143 4190 110");
+    const { envs, ports } = named("mail-access").inputs;
+    assert.ok((envs as string[]).includes("POP3=yes"));
+    assert.ok(
+      (ports as { internal: number; external: number }[]).some(
+        (port) => port.internal === 995 && port.external === 9995,
+      ),
+    );
+    assert.deepEqual(named("_pop3s._tcp.example.test-SRV").inputs.values, ["20 1 995 imap.example.test."]);
+    await declare({ domain: "example.test", users });
+    assert.ok((named("mail-access").inputs.envs as string[]).includes("POP3=no"));
   });
 });
 

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, it } from "node:test";
+import { type BackupOptions, work as backUp } from "../../tools/bootstrap/commands/backup.ts";
+import { type Context, sayWith } from "../../tools/bootstrap/context.ts";
 import { openLab } from "../support/docker.ts";
 import { attempts, reach, type Surroundings } from "../support/hostile.ts";
 import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
@@ -11,6 +13,7 @@ import { secretsOf } from "../support/state.ts";
 
 const lab = openLab();
 let project: TestProject;
+let ldapPort: number;
 let listener: Server;
 let around: Surroundings;
 
@@ -46,11 +49,19 @@ async function listen(): Promise<number> {
 }
 
 before(async () => {
-  project = await makeProject({
-    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports: await stackPorts() },
+  const ports = await stackPorts();
+  ldapPort = ports.ldap;
+  const keys = {
+    ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports },
     ...{ protect: false, keepVolumes: false, showPasswords: true },
     users: { alice: { name: "Alice Martin" }, bob: { name: "Bob Durand" } },
-  });
+    backup: { enabled: true },
+  };
+  // All as one user, as boxes were once.
+  project = await makeProject({ ...keys, boxes: { users: "shared" } });
+  await project.stack.up({ suppressOutputs: true });
+  await arrives("bob", "from before");
+  await project.configure(keys);
   await project.stack.up({ suppressOutputs: true });
   const services = ["smtp-in", "smtp-out", "access"];
   const [smtpIn = "", directory = "", resolver = ""] = await Promise.all(
@@ -95,6 +106,61 @@ describe("what the attempts aim at", () => {
   });
 });
 
+describe("a box's user id", () => {
+  const ownerOf = async (name: string) => Number(await run(name, "stat -c %u /srv/mail/Maildir"));
+
+  it("is its own, and so is what was there before", async () => {
+    const ids = await Promise.all(["box-alice", "box-bob"].map(ownerOf));
+    assert.equal(new Set(ids).size, 2);
+    for (const id of ids) assert.ok(id >= 1_879_048_192, String(id));
+    assert.equal(await run("box-bob", 'find /srv/mail ! -user "$(id -u)"'), "");
+    const summary = await project.summary();
+    assert.match(await readMail(summary, loginOf(summary, "bob"), "from before"), /eve@stranger/);
+  });
+
+  it("has no right to another's mail, for who got out of its container", async () => {
+    const { Image } = await lab.docker.getContainer(`${project.prefix}-box-alice`).inspect();
+    const loose = await lab.run({
+      ...{
+        image: Image,
+        user: await ownerOf("box-alice"),
+        volumes: { "/other": `${project.prefix}-mail-bob` },
+      },
+      ...{
+        entrypoint: ["bash", "-c"],
+        cmd: ["cat /other/Maildir/*/* /other/.dovecot*; touch /other/x && echo through"],
+      },
+    });
+    await loose.wait();
+    assert.match(await loose.logs(), /Permission denied/);
+    assert.doesNotMatch(await loose.logs(), /through|Subject/);
+  });
+
+  it("lets one local repository have everybody's snapshots, as a timer takes them, and give them back", async () => {
+    const lines: string[] = [];
+    const { signal } = new AbortController();
+    const context: Context = {
+      ...{ root: project.folder, env: {}, signal, hurry: signal },
+      say: sayWith((line) => lines.push(line)),
+    };
+    const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined, mbox: false };
+    const backup = (action: BackupOptions["action"], more: Partial<BackupOptions>) =>
+      backUp(
+        context,
+        { docker: lab.docker, prefix: project.prefix, ldapPort, signal },
+        { ...none, action, stack: "test", uids: [], all: false, ...more },
+      );
+    await backup("save", { all: true });
+    await backup("save", { all: true });
+    // Twice: two mailboxes and the directory.
+    assert.equal(lines.filter((line) => /saved as/.test(line)).length, 6, lines.join("\n"));
+    await run("box-bob", "rm -f /srv/mail/Maildir/{new,cur}/*");
+    await backup("restore", { uids: ["bob"] });
+    const summary = await project.summary();
+    assert.match(await readMail(summary, loginOf(summary, "bob"), "from before"), /eve@stranger/);
+  });
+});
+
 for (const user of ["0", undefined]) {
   describe(`hostile code in a box, as ${user === "0" ? "root" : "its own user"}, does not get`, () => {
     it("anything on the list", async () => {
@@ -127,7 +193,7 @@ describe("without the guard", () => {
     const { box } = around;
     await container("guard").stop();
     assert.equal(await dial(box, 24), false);
-    assert.doesNotMatch(await run("box-alice", reach(box, [24, 143, 4190]), "0"), /through/);
+    assert.doesNotMatch(await run("box-alice", reach(box, [24, 26, 110, 143, 4190]), "0"), /through/);
     const summary = await project.summary();
     const subject = "while the guard is away";
     await deliverAsStranger(summary, { from: "eve@stranger.example", to: "bob@semail.test", subject });

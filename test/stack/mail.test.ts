@@ -15,6 +15,7 @@ import { type Foreign, startForeign } from "../support/foreign.ts";
 import { type LiveDns, liveDns, lookUpMx } from "../support/livedns.ts";
 import { untilLine } from "../support/log-lines.ts";
 import { deliverAsStranger, loginOf, openImap, readMail, submit } from "../support/mail.ts";
+import { openManageSieve } from "../support/manage-sieve.ts";
 import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { secretsOf } from "../support/state.ts";
@@ -81,7 +82,7 @@ describe("a stack from nothing to nothing", () => {
       protect: false,
       keepVolumes: false,
       showPasswords: true,
-      smtpOut: { limits: { messagesPerDay: 2, exempt: ["alice"] } },
+      smtpOut: { limits: { messagesPerDay: 3, exempt: ["alice"] } },
     };
     project = await makeProject({ ...base, users: { alice, bob } });
   });
@@ -119,6 +120,8 @@ describe("a stack from nothing to nothing", () => {
       dns,
       domain: "foreign.test",
     });
+    // Who could be anybody is answered by no script.
+    await dns.put(foreign.domain, "@", "TXT", ['"v=spf1 mx -all"']);
     assert.deepEqual(await lookUpMx(await resolver(), DOMAIN), [`mx.${DOMAIN}`]);
     await foreign.send(`alice@${DOMAIN}`, "from afar");
     const summary = await project.summary();
@@ -148,6 +151,30 @@ describe("a stack from nothing to nothing", () => {
     });
     const login = { ...loginOf(summary, "bob"), user: `robert@${DOMAIN}` };
     assert.match(await readMail(summary, login, "hello bob"), /^From: alice@semail\.test/m);
+  });
+
+  it("answers a stranger and bob by the script that alice put into her box: in her name, signed, with no way back", async () => {
+    const summary = await project.summary();
+    const sieve = await openManageSieve({
+      ...{ port: summary.ports.sieve, ca: summary.ca, servername: summary.hostnames.imap },
+      ...loginOf(summary, "alice"),
+    });
+    await sieve.run('require "vacation"; vacation :subject "Away" "Back on Monday.";');
+    await foreign.send(`alice@${DOMAIN}`, "are you there");
+    const source = await foreign.read("Away", 60_000);
+    assert.match(source, /^Return-Path: <>/m);
+    assert.match(source, /^DKIM-Signature: .*d=semail\.test/m);
+    assert.match(source, /^From: <?alice@semail\.test>?$/m);
+    assert.match(source, /^Auto-Submitted: auto-replied/m);
+    await submit(summary, loginOf(summary, "bob"), {
+      from: `bob@${DOMAIN}`,
+      to: `alice@${DOMAIN}`,
+      subject: "and you",
+    });
+    const own = await readMail(summary, loginOf(summary, "bob"), "Away", 60_000);
+    assert.match(own, /^DKIM-Signature: .*d=semail\.test/m);
+    assert.match((await sieve.command('SETACTIVE ""')).at(-1) ?? "", /^OK/);
+    sieve.close();
   });
 
   it("takes mail for two people at once while one's box is stopped, and brings it when the box is back", async () => {
@@ -199,7 +226,7 @@ describe("a stack from nothing to nothing", () => {
     const mail = { from: `bob@${DOMAIN}`, to: `alice@${DOMAIN}`, subject: "from bob" };
     for (let count = 0; count < 2; count += 1) await submit(summary, loginOf(summary, "bob"), mail);
     for (let count = 0; count < 2; count += 1) {
-      await assert.rejects(submit(summary, loginOf(summary, "bob"), mail), /450 4\.7\.1 2 messages a day/);
+      await assert.rejects(submit(summary, loginOf(summary, "bob"), mail), /450 4\.7\.1 3 messages a day/);
     }
     // Hers by default: she is the first of the people.
     const subject = "bob has reached a sending limit";

@@ -192,7 +192,7 @@ describe("a stack on a host that is reached by ssh", () => {
     const { context } = await open("use");
     const all = {
       ...{ stack: "test", all: true, uids: [] },
-      ...{ folder: undefined, snapshot: undefined, from: undefined, output: undefined },
+      ...{ folder: undefined, snapshot: undefined, from: undefined, output: undefined, mbox: false },
     };
     await backup(context, { ...all, action: "save" });
     await remote.handle.remove();

@@ -34,7 +34,7 @@ export function reach(address: string, ports: readonly number[]): string {
 const perl = (code: string): string => `perl -e '${code}'`;
 
 /** A box's ports, and the one of Dovecot's LMTP behind its door. */
-const BOX_PORTS = [24, 143, 1024, 4190];
+const BOX_PORTS = [24, 26, 110, 143, 1024, 4190];
 const FRONT_PORTS = [25, 143, 465, 587, 993, 4190, 8080, 10_025];
 
 export function attempts(around: Surroundings): Attempt[] {

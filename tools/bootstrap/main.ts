@@ -68,6 +68,7 @@ function backupOptions(values: Record<string, unknown>, [name, ...uids]: string[
     ...{ action, uids, all: values.all === true },
     ...{ folder: text("folder"), snapshot: text("snapshot"), output: text("output") },
     from: text("from"),
+    mbox: values.mbox === true,
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -20,6 +20,7 @@ after(async () => {
 });
 
 const FOLDER = "Projets/Été";
+const CLIENTS = join(import.meta.dirname, "../../fixtures/images/mail-clients");
 
 const message = (subject: string) =>
   `From: sender@elsewhere.test\r\nTo: alice@semail.test\r\nSubject: ${subject}\r\n\r\nHello ${subject}\r\n`;
@@ -229,6 +230,27 @@ describe("the backup of a running box", () => {
       assert.equal((await site.run("list", { uids: [] }, kept)).length, 2);
       assert.match(await faultOf(site.run("list")), /keeps no backup/);
     });
+  });
+
+  it("hands a mailbox out as an mbox that others read", async () => {
+    const output = join(root, "alice.mbox");
+    await withImap((imap) =>
+      imap.append(FOLDER, "Subject: odd\r\n\r\nFrom the start\r\n>From\r\n", ["\\Flagged"]),
+    );
+    await site.run("save");
+    await site.run("export", { output, mbox: true });
+    const reader = await lab.run({ image: await lab.ensureImage("mail-clients", CLIENTS) });
+    const script =
+      "import mailbox; from email.header import decode_header,make_header; print(*sorted((x['Subject'],str(make_header(decode_header(x['X-Folder']))),x.get_flags()) for x in mailbox.mbox('/tmp/m')),sep='\\n')";
+    await reader.exec(["tee", "/tmp/m"], { input: await readFile(output) });
+    const { stdout, stderr } = await reader.exec(["python3", "-c", script]);
+    assert.match(stdout, /^\('four', 'INBOX', 'O'\)$/m, stderr);
+    assert.ok(stdout.includes(`('odd', '${FOLDER}', 'OF')`), stdout);
+    await site.run("export", { output, mbox: true, folder: "INBOX" });
+    assert.deepEqual(
+      [...(await readFile(output, "utf8")).matchAll(/^Subject: (.*)$/gm)].map(([, name]) => name),
+      ["four"],
+    );
   });
 
   it("names the remedy when the password is wrong or the repository is away", async () => {

@@ -18,8 +18,8 @@ export interface BackupSite {
   ): Promise<string[]>;
   /** Does something while the stack keeps no backup. */
   without(work: () => Promise<void>): Promise<void>;
-  /** Puts other settings in place. */
-  configure(settings: Partial<BackupSettings>): Promise<void>;
+  /** Puts other settings in place, and the jobs onto a network of the engine: `none` unless told. */
+  configure(settings: Partial<BackupSettings>, network?: string): Promise<void>;
 }
 
 interface BackupArgs {
@@ -59,7 +59,7 @@ export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupS
     password: "first",
     keep: { last: 2, daily: 0, weekly: 0, monthly: 0 },
   };
-  const configure = async (settings: Partial<BackupSettings>) => {
+  const configure = async (settings: Partial<BackupSettings>, network = "none") => {
     await pattern?.remove();
     const folder = await lab.volume();
     const text = JSON.stringify(BackupSettings.parse({ ...usual, ...settings }));
@@ -81,7 +81,7 @@ export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupS
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
         Memory: 512 * 2 ** 20,
-        NetworkMode: "none",
+        NetworkMode: network,
         Tmpfs: {
           "/run": `${MOUNT},size=8m,uid=5000,gid=5000,mode=0750`,
           "/tmp": `${MOUNT},size=16m,mode=1777`,
@@ -106,7 +106,13 @@ export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupS
       const say = sayWith((line) => lines.push(line));
       const context: Context = { root, env: {}, signal, hurry: signal, say };
       const all = { stack: "t", all: false, uids: ["alice"] };
-      const none = { folder: undefined, snapshot: undefined, from: undefined, output: undefined };
+      const none = {
+        folder: undefined,
+        snapshot: undefined,
+        from: undefined,
+        output: undefined,
+        mbox: false,
+      };
       const place = { docker, prefix, signal, ldapPort: ldapPort() };
       await work(context, place, { ...all, ...none, action, ...more }, kept);
       return lines;

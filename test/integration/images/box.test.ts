@@ -9,7 +9,7 @@ import { connect } from "../../../mailserver/net/client.ts";
 import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { deliver, openDialogue } from "./dialogue.ts";
-import { boxPassword, healthy, lmtpPort, sha256 } from "./images.ts";
+import { boxImage, boxPassword, handOver, healthy, lmtpPort, runImage, sha256 } from "./images.ts";
 
 const lab = openLab();
 after(() => lab.cleanup());
@@ -236,7 +236,7 @@ describe("box", () => {
     });
   });
 
-  it("files by the person's Sieve script, and refuses one that would send mail", async () => {
+  it("files by the person's Sieve script, and refuses one that would notify somebody", async () => {
     const sieve = await openDialogue(await box.port("4190/tcp"));
     const command = async (text: string) => {
       sieve.send(`${text}\r\n`);
@@ -247,7 +247,7 @@ describe("box", () => {
     await sieve.until(/^OK/);
     const login = Buffer.from(`\0alice\0${boxPassword("alice")}`).toString("base64");
     assert.match(await command(`AUTHENTICATE "PLAIN" "${login}"`), /^OK/);
-    assert.match(await put("away", 'require "vacation"; vacation "I am away";'), /^NO/);
+    assert.match(await put("away", 'require "enotify"; notify "mailto:a@elsewhere.test";'), /^NO/);
     const script =
       'require ["envelope", "fileinto"]; if envelope "to" "news@semail.test" { fileinto "Archive"; }';
     assert.match(await put("main", script), /^OK/);
@@ -274,6 +274,38 @@ describe("box", () => {
     await box.start();
     await box.waitHealthy();
     assert.match((await messages()).at(-1) ?? "", /^Subject: just before the kill\r$/m);
+  });
+
+  it("goes on under another user id once its mail was given to it, and refuses to run before", async () => {
+    const kept = await messages();
+    const other = 1_900_000_001;
+    await box.stop();
+    const early = await runImage(lab, "box", { volumes: { "/srv/mail": volume }, user: other });
+    assert.equal(await early.wait(), 64);
+    assert.match(await early.logs(), /hand-over 1900000001/);
+    // As an update leaves it that was killed in the middle: some have changed hands, the top not yet.
+    const begun = await lab.run({
+      ...{ image: await boxImage(lab), user: 0, volumes: { "/srv/mail": volume }, entrypoint: ["sh", "-c"] },
+      cmd: [`cd /srv/mail/Maildir && chown ${other}:${other} . dovecot* new`],
+    });
+    assert.equal(await begun.wait(), 0);
+    for (const _ of ["the rest", "nothing"]) assert.equal(await handOver(lab, volume, other), 0);
+    box = await healthy(lab, "box", { volumes: { "/srv/mail": volume }, user: other });
+    assert.deepEqual(await messages(), kept);
+    await send(["alice@semail.test"], message("under another id"));
+    assert.match((await messages()).at(-1) ?? "", /^Subject: under another id\r$/m);
+    const { stdout } = await box.exec([
+      "find",
+      "/srv/mail",
+      "!",
+      "-user",
+      String(other),
+      "-o",
+      "!",
+      "-group",
+      String(other),
+    ]);
+    assert.equal(stdout, "");
   });
 
   it("takes ten deliveries at once", async () => {

@@ -47,7 +47,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
       BOX_SECRET_SHA256: sha256(boxPassword("alice")),
       BOX_FRONT_CA: FRONT_CA,
     },
-    publish: ["24/tcp", "143/tcp", "4190/tcp"],
+    publish: ["24/tcp", "26/tcp", "143/tcp", "4190/tcp"],
   },
   access: {
     memoryMb: 128,
@@ -77,7 +77,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
 /** Starts a container of the product's `image`; `more` is laid over its usual options. */
 export async function runImage(lab: Lab, image: ImageName, more: Options = {}): Promise<Handle> {
   const usual = RUN[image];
-  const user = USERS[image];
+  const user = more.user ?? USERS[image];
   const data = DATA[image];
   return lab.run({
     ...usual,
@@ -100,6 +100,16 @@ export async function healthy(lab: Lab, image: ImageName, more: Options = {}): P
   const handle = await runImage(lab, image, more);
   await handle.waitHealthy();
   return handle;
+}
+
+/** Gives what is on a box's volume to another user, as an update does; the exit code. */
+export async function handOver(lab: Lab, volume: string, user: number): Promise<number> {
+  const done = await lab.run({
+    ...{ image: await boxImage(lab), user: 0, hardened: true, volumes: { "/srv/mail": volume } },
+    ...{ entrypoint: ["/usr/local/bin/hand-over"], cmd: [String(user)] },
+    further: { NetworkMode: "none", CapAdd: ["CHOWN", "DAC_READ_SEARCH"] },
+  });
+  return done.wait();
 }
 
 /** The tag of the box, for images on top of it. */

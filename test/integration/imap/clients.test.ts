@@ -124,6 +124,36 @@ describe("mail programs at access", () => {
     });
   }
 
+  /** A line of POP3 always has an end (RFC 1939 section 3). */
+  const byPop = ODD.map((message) =>
+    message.toString("latin1").endsWith("\r\n") ? message : Buffer.concat([message, Buffer.from("\r\n")]),
+  );
+
+  it("give curl every byte by POP3", async () => {
+    for (const [index, message] of byPop.entries()) {
+      const got = await run(`curl -K curlrc "pop3s://${HOST}/${index + 1}" | base64 -w0`);
+      assert.deepEqual(Buffer.from(got, "base64"), message);
+    }
+  });
+
+  it("let poplib fetch every byte and delete what it has, and let nobody in with another password", async () => {
+    // Of its own address: a wrong password counts against it.
+    const popper = await site.reader();
+    await site.send("Subject: to be fetched\r\n\r\nhello");
+    const fetch = (password: string, ...more: string[]) =>
+      popper.exec(["python-pop", "Alice.B@Semail.Test", ...more], { input: `${password}\n` });
+    const first = await fetch(PASSWORD, String(ODD.length + 1));
+    assert.equal(first.exitCode, 0, first.stderr);
+    assert.deepEqual(
+      [...first.stdout.matchAll(/^(\d+)\nSubject: (one|two|three|four)/gm)].map(([, size]) => Number(size)),
+      byPop.slice(0, 4).map(({ length }) => length),
+    );
+    assert.match(first.stdout, /^Subject: to be fetched/m);
+    assert.equal((await onServer("INBOX")).length, ODD.length);
+    const wrong = await fetch("no password of mine");
+    assert.match(wrong.stderr, /AUTH\] Authentication failed/);
+  });
+
   it("have mbsync carry mail, folders and flags both ways", async () => {
     await write(
       "mbsyncrc",

@@ -58,6 +58,7 @@ export async function openReading(
   const access = await healthy(lab, "access", {
     ...more.access,
     networks: { [front]: [HOST], [boxes]: ["access"] },
+    env: { POP3: "yes", ...more.access?.env },
     settings: {
       "ldap-password": SERVICE_PASSWORD,
       "box-seed": `${BOX_SEED}\n`,

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { PassThrough, type Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { Fault } from "../fault.ts";
 import { type JobEvent, parseEvent } from "./events.ts";
@@ -70,12 +71,11 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
       `There is no mail of ${id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
-  const container = await create(
-    place,
-    jobOptions(pattern, volume, request),
-    // No uid begins with a sign.
-    `${prefix}-backup-job-${id ?? "-directory"}`,
-  );
+  // No uid begins with a sign.
+  const name = `${prefix}-backup-job-${id ?? "-directory"}`;
+  const user =
+    volume === undefined ? undefined : await ownerOf(place, pattern, { volume, name: `${name}-owner` });
+  const container = await create(place, jobOptions(pattern, { volume, user }, request), name);
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
     signal.addEventListener("abort", stop, { once: true });
@@ -88,29 +88,62 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   }
 }
 
-/** As the pattern, with the volume of the one box where it takes that. Nothing of the output is logged: it may be mail. */
+/**
+ * Says who owns the mail. A repository that was made when all boxes ran as one user is shared with its group first; its
+ * top goes last, being the mark that it is done.
+ */
+const LOOK = `stat -c %u /srv/mail
+[ ! -O /repository ] || [ "$(stat -c %a /repository)" != 700 ] || find /repository -depth -exec chmod g=u {} +`;
+
+/** Asks a container like the job's for the user id to which the volume belongs. */
+async function ownerOf(
+  place: Place,
+  pattern: Docker.ContainerInspectInfo,
+  { volume, name }: { volume: string; name: string },
+): Promise<number> {
+  const out = new PassThrough();
+  const reading = text(out);
+  const look = { entrypoint: ["/bin/sh", "-c", LOOK], args: [], onEvent: () => {}, out };
+  const container = await create(place, jobOptions(pattern, { volume }, look), name);
+  try {
+    await follow(place.docker, container, look);
+  } finally {
+    out.end();
+    await container.remove({ force: true }).catch(ifFound);
+  }
+  const owner = Number(await reading);
+  if (!(owner > 0)) throw new Fault(`Nobody owns the mail on ${volume}.`, "Run `npm run up` first.");
+  return owner;
+}
+
+/** As the pattern; with the volume of the one box where it takes that, and as its owner. Nothing of the output is logged: it may be mail. */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
-  volume: string | undefined,
+  { volume, user }: { volume: string | undefined; user?: number | undefined },
   { args, entrypoint, input }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
   return {
     Image,
-    User: Config.User,
+    User: user === undefined ? Config.User : `${user}:${Config.User.replace(/.*:/, "")}`,
     Labels: Config.Labels,
     Cmd: [...args],
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
     ...(input ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     HostConfig: {
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
-      ...(Tmpfs ? { Tmpfs } : {}),
+      ...(Tmpfs ? { Tmpfs: user === undefined ? Tmpfs : ownedBy(Tmpfs, user) } : {}),
       ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
       Binds: [...(HostConfig.Binds ?? []), ...(volume === undefined ? [] : [`${volume}:/srv/mail`])],
       LogConfig: { Type: "none", Config: {} },
     },
   };
 }
+
+const ownedBy = (tmpfs: Record<string, string>, user: number): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(tmpfs).map(([path, options]) => [path, options.replace(/\buid=\d+/, `uid=${user}`)]),
+  );
 
 /** The name keeps a second job from the same box; what a killed run left is cleared away. */
 async function create(

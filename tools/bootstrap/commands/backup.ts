@@ -24,7 +24,9 @@ export interface BackupOptions {
   readonly snapshot: string | undefined;
   /** Mailbox whose snapshot it is, when that is another's. */
   readonly from: string | undefined;
-  /** File for the archive. */
+  /** Hand out one mbox rather than an archive. */
+  readonly mbox: boolean;
+  /** File for the archive or mbox. */
   readonly output: string | undefined;
 }
 
@@ -78,17 +80,19 @@ async function carryOut(
   }
 }
 
-function limits({ action, folder, snapshot, from }: BackupOptions): string[] {
+function limits({ action, folder, snapshot, from, mbox }: BackupOptions): string[] {
   if (from !== undefined && action !== "restore")
     throw new Fault("Only a restore is from one mailbox into another.", "Leave --from out.");
-  if (folder !== undefined && action === "export")
-    throw new Fault("An archive has all folders of its snapshot.", "Leave --folder out.");
+  if (folder !== undefined && action === "export" && !mbox)
+    throw new Fault("An archive has all folders of its snapshot.", "Leave --folder out, or add --mbox.");
+  if (mbox && action !== "export") throw new Fault("Only `export` writes an mbox.", "Leave --mbox out.");
   if (snapshot !== undefined && action === "save")
     throw new Fault("A new snapshot has no id yet.", "Leave --snapshot out.");
   return [
     ...(folder === undefined ? [] : ["--folder", folder]),
     ...(snapshot === undefined ? [] : ["--snapshot", snapshot]),
     ...(from === undefined ? [] : ["--from", chooseMailbox(from, [from])]),
+    ...(mbox ? ["--mbox"] : []),
   ];
 }
 
@@ -234,7 +238,7 @@ async function subscribe(
 
 async function exportTo(context: Context, place: Place, options: BackupOptions): Promise<void> {
   const uid = onlyOne(options);
-  const file = resolve(context.root, options.output ?? `${uid}.tar`);
+  const file = resolve(context.root, options.output ?? `${uid}.${options.mbox ? "mbox" : "tar"}`);
   const part = `${file}.part`;
   // Readable for its owner alone: it is somebody's mail.
   const out = createWriteStream(part, { flags: "w", mode: 0o600 });

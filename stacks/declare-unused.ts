@@ -1,0 +1,31 @@
+/** Mail of mailboxes that are no more. */
+import type * as pulumi from "@pulumi/pulumi";
+import { KeptMail } from "../components/kept-mail.ts";
+import type { MailHost } from "../components/mail-host.ts";
+import { DiscardedVolume } from "../components/providers/discarded-volume/resource.ts";
+import type { DataPolicy } from "../components/volume.ts";
+import type { MailboxPlan } from "./mailboxes/plan.ts";
+
+interface UnusedArgs {
+  /** Where the volumes are; undefined for this machine's. */
+  engine: string | undefined;
+  mailboxes: MailboxPlan;
+  host: MailHost;
+  policy: DataPolicy;
+}
+
+/** Declares what is kept of it, and what goes now. */
+export function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
+  const kept = mailboxes.kept.map(
+    ({ id }) => new KeptMail(`kept-${id}`, { host, mailboxId: id, policy }).volume,
+  );
+  const discarded = mailboxes.discarded.map(
+    ({ id, since }) =>
+      new DiscardedVolume(
+        `discarded-${id}`,
+        { volume: `${host.prefix}-mail-${id}`, since, engine },
+        { parent: host },
+      ),
+  );
+  return [...kept, ...discarded];
+}

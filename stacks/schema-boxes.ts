@@ -1,0 +1,23 @@
+/** The part of the stack config about the people's containers. */
+import { z } from "zod";
+
+export const Boxes = z.strictObject({
+  users: z
+    .enum(["own", "shared"])
+    .default("own")
+    .describe(
+      "`own`: each box runs as a user id of its own, from 1879048192 on, which owns its mail. `shared`: all run as 5000, for an engine that maps user ids (rootless, or `userns-remap`) and has no such numbers.",
+    ),
+  processes: z
+    .int()
+    .min(64)
+    .max(10_000)
+    .default(256)
+    .describe(
+      "Processes and threads that one box may have. Needs `users: own`, since the kernel counts by user id.",
+    ),
+  pop3: z
+    .boolean()
+    .default(false)
+    .describe("Let people fetch their mail by POP3 over TLS as well (`ports.pop3s`)."),
+});
