@@ -84,7 +84,8 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
       execFile(
         process.execPath,
         [join(folder, "tools/bootstrap/main.ts"), command, ...args],
-        { cwd: folder, timeout: 60_000 },
+        // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
+        { cwd: folder, timeout: 60_000, env: { ...process.env, PULUMI_HOME: undefined } },
         (error, out, err) => resolve({ out, err, code: error === null ? 0 : Number(error.code ?? 1) }),
       );
       return promise;

@@ -56,7 +56,7 @@ test("a host that keeps a connection for ever is left after the attempt's time, 
   const pool = new ConnectionPool({ idleMs: 1_000, messages: 1 });
   const { port } = server.address() as AddressInfo;
   const zone = { "one.test": { a: ["127.0.0.1", "127.0.0.2"] } };
-  const carry = courier(zone, pool, { port, mayReach: () => true, attemptMs: 200 });
+  const carry = courier(zone, pool, { port, mayReach: () => true, attemptMs: 1_000 });
   const [result] = await carry("one.test", delivery("bob"), new AbortController().signal);
   server.close();
   assert.equal(result?.kind, "temporary");
