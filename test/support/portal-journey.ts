@@ -9,7 +9,7 @@ export interface Visit extends AsyncDisposable {
   tabTo(selector: string): Promise<void>;
 }
 
-const UPDATE_MS = 90_000;
+const UPDATE_MS = 240_000;
 const MOST_TABS = 80;
 
 /** Opens the portal in a browser of its own, at the sign-in page. */
