@@ -12,12 +12,14 @@ import { RawClient } from "../support/raw-client.ts";
 import { judge, type Sent } from "./ledger.ts";
 import { PowerCut } from "./power/power-cut.ts";
 import { keepSending, MARK, openSession } from "./sender.ts";
-import { type CrashOptions, type CrashReport, drain } from "./trial.ts";
+import { type CrashOptions, type CrashReport, drain, Tally } from "./trial.ts";
 
 const MAIN = "mailserver/smtp-in/main.ts";
 const BOXES = 3;
 const SENDERS = 6;
 const WORKERS = 2;
+/** Messages between two cuts of the power. */
+const AT_WORK = 4;
 
 export async function crashSmtpIn(options: CrashOptions): Promise<CrashReport> {
   const site = await openMailSite({ boxes: BOXES });
@@ -37,6 +39,7 @@ class Trial {
   readonly #random: Random;
   readonly #sent: Sent[] = [];
   readonly #log: LogLine[] = [];
+  readonly #tally = new Tally();
   readonly #power: PowerCut | undefined;
   readonly #faults: string[] = [];
   #settings: Record<string, unknown> = {};
@@ -63,7 +66,10 @@ class Trial {
     let daemon = await this.#start();
     const senders = Array.from({ length: SENDERS }, (_, number) => {
       const random = new Random(this.#options.seed + number + 1);
-      const note = (sent: Sent): void => void this.#sent.push(sent);
+      const note = (sent: Sent): void => {
+        this.#sent.push(sent);
+        this.#tally.note(sent);
+      };
       return keepSending({
         ...{ name: `s${number}`, random, signal: over.signal, note },
         open: () => openSession(() => RawClient.open(port)),
@@ -92,6 +98,8 @@ class Trial {
 
   /** Waits a moment, kills, and gives the daemon that runs afterwards. */
   async #kill(daemon: Daemon): Promise<Daemon> {
+    // A cut before anything was taken proves nothing, however slow the machine is.
+    if (this.#power !== undefined) await Promise.race([this.#tally.more(AT_WORK), daemon.ended]);
     await sleep(20 + this.#random.below(600));
     const started = daemon.lines.filter(({ event }) => event === "worker.started");
     if (this.#power === undefined && this.#random.chance(0.4)) {

@@ -19,7 +19,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { dsnFaults, judge, type Notice, type Sent, settledTwice } from "./ledger.ts";
 import { PowerCut } from "./power/power-cut.ts";
 import { keepSending, MARK, openSession, type Recipient } from "./sender.ts";
-import { type CrashOptions, type CrashReport, drain } from "./trial.ts";
+import { type CrashOptions, type CrashReport, drain, Tally } from "./trial.ts";
 
 const SENDERS = 6;
 /** Messages between two kills. */
@@ -86,8 +86,7 @@ class Trial {
   readonly #options: CrashOptions;
   readonly #power: PowerCut | undefined;
   readonly #faults: string[] = [];
-  #accepted = 0;
-  #awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} };
+  readonly #tally = new Tally();
   readonly #sent: Sent[] = [];
   readonly #log: LogLine[] = [];
 
@@ -125,7 +124,7 @@ class Trial {
       );
       for (let kill = 1; kill <= kills; kill += 1) {
         // One in four at any moment, while it starts too; the others when it has had work, however slow the machine is.
-        if (kill % 4 !== 0) await Promise.race([this.#accepts(AT_WORK), daemon.ended]);
+        if (kill % 4 !== 0) await Promise.race([this.#tally.more(AT_WORK), daemon.ended]);
         await sleep(20 + this.#random.below(500));
         await daemon.kill();
         this.#log.push(...daemon.lines.filter(({ event }) => event === "queue.delivered"));
@@ -147,15 +146,7 @@ class Trial {
 
   #note(sent: Sent): void {
     this.#sent.push(sent);
-    if (sent.told === "accepted") this.#accepted += 1;
-    if (this.#accepted >= this.#awaited.count) this.#awaited.reached();
-  }
-
-  /** Settles when so many more messages were answered 250. */
-  #accepts(more: number): Promise<void> {
-    const { promise, resolve: reached } = Promise.withResolvers<void>();
-    this.#awaited = { count: this.#accepted + more, reached };
-    return promise;
+    this.#tally.note(sent);
   }
 
   async #cutPower(): Promise<void> {

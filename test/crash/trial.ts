@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LogLine } from "../support/daemon-process.ts";
 import { metricSum } from "../support/metrics.ts";
-import type { Verdict } from "./ledger.ts";
+import type { Sent, Verdict } from "./ledger.ts";
 
 export interface CrashOptions {
   readonly kills: number;
@@ -29,6 +29,24 @@ export interface CrashReport extends Verdict {
   readonly changesLost: number;
   /** What the daemon logged of the messages that the verdict complains about. */
   readonly evidence: readonly LogLine[];
+}
+
+/** Counts what was answered 250, for who waits until there was work. */
+export class Tally {
+  #accepted = 0;
+  #awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} };
+
+  note({ told }: Sent): void {
+    if (told === "accepted") this.#accepted += 1;
+    if (this.#accepted >= this.#awaited.count) this.#awaited.reached();
+  }
+
+  /** Settles when so many more messages were answered 250. */
+  more(count: number): Promise<void> {
+    const { promise, resolve: reached } = Promise.withResolvers<void>();
+    this.#awaited = { count: this.#accepted + count, reached };
+    return promise;
+  }
 }
 
 /** How long the queue may take to be empty once everything is up. */
