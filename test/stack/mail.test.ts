@@ -5,7 +5,6 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import type { OpMap } from "@pulumi/pulumi/automation/index.js";
-import { execa } from "execa";
 import { Attribute, Change, Client } from "ldapts";
 import { DeskAnswer } from "../../mailserver/desk/words.ts";
 import { imapLine, Summary, swaksLine } from "../../tools/bootstrap/summary.ts";
@@ -36,17 +35,11 @@ const resolver = async () => {
   return info.NetworkSettings.Networks[`${project.prefix}-front`]?.IPAddress ?? "";
 };
 
-/** A command of `npm run`, in the stack's own checkout. */
-const run = (...args: string[]) =>
-  execa("node", ["tools/bootstrap/main.ts", ...args, "--stack", "test"], {
-    cwd: project.folder,
-    env: { SEMAIL_DOCTOR_PASSWORD: doctorPassword },
-    reject: false,
-  });
-
 /** What `npm run doctor` tells a machine, alice logging in, and how it ends. */
 async function askDoctor(): Promise<{ exitCode: number | undefined; stack: string; checks: Told[] }> {
-  const { exitCode, stdout } = await run("doctor", "--json", "--login", "alice");
+  const { exitCode, stdout } = await project.command(["doctor", "--json", "--login", "alice"], {
+    SEMAIL_DOCTOR_PASSWORD: doctorPassword,
+  });
   return { exitCode, ...JSON.parse(stdout) };
 }
 
@@ -255,9 +248,9 @@ describe("a stack from nothing to nothing", () => {
       await deferred(to, 1);
     };
     const queue = async (...words: string[]): Promise<string> => {
-      const said = await project.command("queue", ...words, "--stack=test");
-      assert.equal(said.code, 0, said.out + said.err);
-      return said.out;
+      const { exitCode, stdout, stderr } = await project.command(["queue", ...words]);
+      assert.equal(exitCode, 0, stdout + stderr);
+      return stdout;
     };
     await send(busy, "for a busy host");
     const list = await queue("list");
@@ -280,8 +273,8 @@ describe("a stack from nothing to nothing", () => {
     assert.match((await out.exec(command)).stdout, /pending, 3 attempts/);
     assert.match(await queue("drop", id), /is dropped/);
     assert.match(await queue("list"), /^0 items in all/m);
-    const gone = await project.command("queue", "show", id, "--stack=test");
-    assert.deepEqual([gone.code, gone.out], [1, ""], gone.err);
+    const gone = await project.command(["queue", "show", id]);
+    assert.deepEqual([gone.exitCode, gone.stdout], [1, ""], gone.stderr);
     await send(later, "for a host that is there again");
     await foreign.defer();
     assert.match(await queue("flush"), /^1 recipient made due now/);
@@ -302,7 +295,7 @@ describe("a stack from nothing to nothing", () => {
   });
 
   it("has nothing to do the second time, and `npm run up` ends with the doctor's table", async () => {
-    const { exitCode, stdout } = await run("up");
+    const { exitCode, stdout } = await project.command(["up"]);
     assert.equal(exitCode, 0, stdout);
     // Green it is to the doctor above, who has more patience with a busy machine.
     const table = stdout.slice(stdout.indexOf("Looked at from outside"));

@@ -20,7 +20,7 @@ import type { Engine } from "../../tools/bootstrap/engine.ts";
 import { type Purpose, stackEngine } from "../../tools/bootstrap/stack-engine.ts";
 import { openLab } from "../support/docker.ts";
 import { deliverAsStranger, loginOf, openImap, readMail } from "../support/mail.ts";
-import { makeProject, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
+import { makeProject, OWN_HOME, type StackKeys, stackPorts, type TestProject } from "../support/project.ts";
 import { buildPlanned, type RemoteHost, shipImages, startRemoteHost } from "../support/remote-host.ts";
 import { type S3Store, startS3 } from "../support/s3.ts";
 
@@ -78,8 +78,7 @@ async function open(purpose: Purpose): Promise<{ context: Context; engine: Engin
   const { signal } = new AbortController();
   const lines: string[] = [];
   const say = sayWith((line) => lines.push(line));
-  // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
-  const env = { ...process.env, PULUMI_HOME: undefined };
+  const env = { ...process.env, ...OWN_HOME };
   const context: Context = { root: project.folder, env, signal, hurry: signal, say };
   const name = "Pulumi.test.yaml";
   const text = await readFile(join(project.folder, name), "utf8");

@@ -1,10 +1,10 @@
 /** A copy of the project under a name of its own, so that a test's stack lives beside any other on the engine. */
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { execa } from "execa";
 import { parse, stringify } from "yaml";
 import type { Summary } from "../../stacks/summary.ts";
 import { freePorts } from "./ports.ts";
@@ -25,6 +25,19 @@ const STACK = "test";
 /** The `semail:*` keys, without the namespace. */
 export type StackKeys = Record<string, unknown>;
 
+/** What a command printed, and its exit code. */
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number | undefined;
+}
+
+/**
+ * For commands in a test's project: they put the docker provider of their own checkout into the Pulumi home, and this
+ * checkout goes while others use the common home.
+ */
+export const OWN_HOME = { PULUMI_HOME: undefined } as const;
+
 export interface TestProject {
   readonly folder: string;
   /** Begins the name of everything the stack has on the host. */
@@ -33,8 +46,8 @@ export interface TestProject {
   /** Writes the stack's config file, as a person would edit it. */
   configure(keys: StackKeys): Promise<void>;
   summary(): Promise<Summary>;
-  /** `npm run NAME`, without npm: what it printed, and its exit code. */
-  command(name: string, ...args: string[]): Promise<{ out: string; err: string; code: number }>;
+  /** A command of `npm run` on the stack, without npm; `env` is added to the environment. */
+  command(words: readonly string[], env?: Readonly<Record<string, string>>): Promise<Outcome>;
   /** Destroys what is left of the stack, and the folder. */
   dispose(): Promise<void>;
 }
@@ -79,17 +92,11 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
     stack,
     configure,
     summary: async () => readSummary(await stack.outputs()),
-    command: (command, ...args) => {
-      const { promise, resolve } = Promise.withResolvers<{ out: string; err: string; code: number }>();
-      execFile(
-        process.execPath,
-        [join(folder, "tools/bootstrap/main.ts"), command, ...args],
-        // A home of its own: the commands put the docker provider of their checkout there, and this one goes.
-        { cwd: folder, timeout: 60_000, env: { ...process.env, PULUMI_HOME: undefined } },
-        (error, out, err) => resolve({ out, err, code: error === null ? 0 : Number(error.code ?? 1) }),
-      );
-      return promise;
-    },
+    command: (words, env) =>
+      execa("node", [join(folder, "tools/bootstrap/main.ts"), ...words, "--stack", STACK], {
+        ...{ cwd: folder, timeout: 300_000, reject: false },
+        env: { ...env, ...OWN_HOME },
+      }),
     dispose: async () => {
       await stack
         .destroy({ suppressOutputs: true })
