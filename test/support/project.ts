@@ -29,7 +29,7 @@ export type StackKeys = Record<string, unknown>;
 export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
-  readonly exitCode: number | undefined;
+  readonly exitCode?: number;
 }
 
 /**
