@@ -8,6 +8,7 @@ const Resource = z.object({
   type: z.string(),
   id: z.string().optional(),
   inputs: z.record(z.string(), z.unknown()).optional(),
+  outputs: z.record(z.string(), z.unknown()).optional(),
 });
 
 /** What these commands read of a stack's state, as the file backend keeps it. */

@@ -9,6 +9,11 @@ const resource = (kind: string, name: string, inputs: Record<string, unknown> = 
   inputs: { name, ...inputs },
 });
 
+const image = (tag: string, repoDigest: string) => ({
+  ...{ urn: `urn:${tag}`, type: "docker:index/image:Image", id: tag },
+  ...{ inputs: { imageName: tag }, outputs: { imageName: tag, repoDigest } },
+});
+
 const state = {
   checkpoint: {
     latest: {
@@ -19,6 +24,9 @@ const state = {
         resource("container", "settings", { start: false }),
         resource("network", "front"),
         resource("volume", "mail"),
+        image("smtp-in:1", "sha256:in"),
+        // As a plugin that names no image id leaves it.
+        image("smtp-out:1", "registry.test/smtp-out@sha256:out"),
         { urn: "urn:entry", type: "pulumi-nodejs:dynamic/semail:LdapEntry", id: "uid=alice" },
         { urn: "urn:host", type: "semail:index:MailHost" },
       ],
@@ -34,6 +42,8 @@ test("what runs as the state says is not absent; entries and components are not 
     ["id-settings", false],
     ["id-front", true],
     ["mail", true],
+    ["sha256:in", true],
+    ["smtp-out:1", true],
   ]);
   assert.deepEqual(absentOf(state, present), []);
 });
@@ -45,12 +55,17 @@ test("stopped and removed things are told apart, by name", () => {
       ["id-access", false],
       ["id-box", true],
       ["id-settings", false],
+      // The tag of another image, which no container of the stack is made of.
+      ["smtp-in:1", true],
     ]),
   );
-  assert.equal(describeAbsent(absent), "access stopped, gone gone, front gone, mail gone");
+  assert.equal(
+    describeAbsent(absent),
+    "access stopped, gone gone, front gone, mail gone, smtp-in:1 gone, smtp-out:1 gone",
+  );
   assert.deepEqual(
     absent.map(({ urn }) => urn),
-    ["urn:access", "urn:gone", "urn:front", "urn:mail"],
+    ["urn:access", "urn:gone", "urn:front", "urn:mail", "urn:smtp-in:1", "urn:smtp-out:1"],
   );
 });
 
