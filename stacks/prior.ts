@@ -1,4 +1,4 @@
-/** What the last update left: its stack outputs. */
+/** What the last updates left: the stack's outputs and resources. */
 import * as pulumi from "@pulumi/pulumi";
 
 /** By name, secret ones in clear; empty before the first update. */
@@ -9,4 +9,14 @@ export async function readPrior(): Promise<PriorOutputs> {
   const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
   const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name });
   return outputs ?? {};
+}
+
+/**
+ * The outputs of each resource of a type that the stack has, those of an update among them that didn't come to its end.
+ */
+export async function readResources(type: string): Promise<unknown[]> {
+  const stackName = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
+  const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
+  const resources: { type: string; outputs: unknown }[] = Object.values(outputs ?? {});
+  return resources.filter((resource) => resource.type === type).map((resource) => resource.outputs);
 }

@@ -1,7 +1,7 @@
 /** The operations of a Record; loaded by the shim when one runs. Knows nothing of Pulumi. */
 import { connect, type RecordSet } from "./client.ts";
 import { compare, differs, type Inputs, subjectOf, validate } from "./diff.ts";
-import { ApiError, explain } from "./errors.ts";
+import { ApiError, explain, printable } from "./errors.ts";
 import { type Deps, world } from "./http.ts";
 import { canonical, sameValues, toWire } from "./rdata.ts";
 import { toText } from "./txt.ts";
@@ -123,7 +123,7 @@ async function removeOwn(inputs: Inputs, deps: Deps, say: Deps["say"]): Promise<
   if (held === undefined) return;
   const others = without(held.rrset_values, inputs);
   if (others.length === 0) return (await opened(inputs, deps)).remove(inputs);
-  say(`what others entered stays: ${others.map(toText).join("; ")}`);
+  say(`what others entered stays: ${printable(others.map(toText).join("; "))}`);
   if (others.length === held.rrset_values.length) return;
   await (await opened(inputs, deps)).replace(inputs, { rrset_ttl: held.rrset_ttl, rrset_values: others });
 }

@@ -6,6 +6,9 @@ type Props = { [key: string]: unknown };
 /** A value that a preview doesn't know yet. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** What the engine calls a Record. */
+export const RECORD_TYPE = "pulumi-nodejs:dynamic/gandi:Record";
+
 /** LiveDNS's bounds and default, in seconds. */
 const TTL = { min: 300, max: 2_592_000, default: 10_800 };
 
@@ -58,6 +61,9 @@ const nameFault: Fault = (name, { zone }) => {
     const relative = name.replace(/\.$/, "").slice(0, -suffix.length) || "@";
     return `must be relative to the zone: write "${relative}"`;
   }
+  // RFC 1035 section 2.3.4: 255 bytes with the lengths of all labels.
+  if (name !== "@" && zone !== UNKNOWN && `${name}${suffix}`.length > 253)
+    return "is too long: with its zone it may have 253 characters";
   return NAME.test(name) ? undefined : `"${name}" is no name that a zone can hold`;
 };
 

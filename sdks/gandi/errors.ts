@@ -55,14 +55,11 @@ function reasonOf(body: string): string {
   const parsed = parseBody(body);
   const details = (parsed?.errors ?? []).map((e) => [e.name, e.description].filter(Boolean).join(": "));
   const reason = [parsed?.message ?? parsed?.cause, ...details].filter(Boolean).join("; ");
-  // Whoever answered wrote it: no line of ours, and nothing that a terminal would obey.
-  return (
-    (reason || body)
-      .replace(/[\s\p{C}]+/gu, " ")
-      .trim()
-      .slice(0, 300) || "no reason given"
-  );
+  return printable(reason || body).slice(0, 300) || "no reason given";
 }
+
+/** What others wrote, in one line and with nothing that a terminal would obey. */
+export const printable = (text: string): string => text.replace(/[\s\p{C}]+/gu, " ").trim();
 
 /** fetch wraps what went wrong: the innermost cause is what helps. */
 function rootMessage(error: unknown): string {

@@ -31,7 +31,8 @@ export const world: Deps = {
   ...{ fetch, sleep: (ms) => setTimeout(ms), random: Math.random, env: process.env },
   now: () => new Date(),
   say: (text) => console.log(text),
-  listings: createListings(Date.now),
+  // Whatever somebody does to the clock.
+  listings: createListings(() => performance.now()),
   once: createOnce(),
 };
 
@@ -64,11 +65,12 @@ export function apiUrlFault(apiUrl: string): string | undefined {
   return `auth.apiUrl would send the token in clear: use https, or http to a loopback or private address`;
 }
 
-/** How long to wait before attempt `n + 1`: what the server asks for, else exponential with jitter. */
+/** How long to wait before attempt `n + 1`: exponential with jitter, or as long as the server asks for, if that is more. */
 export function delayMs(n: number, retryAfter: string | null, random: number): number {
-  const asked = Number(retryAfter);
-  if (retryAfter !== null && asked >= 0) return Math.min(asked * 1000, MAX_DELAY_MS);
-  return Math.min(FIRST_DELAY_MS * 2 ** (n - 1), MAX_DELAY_MS) * (0.5 + random / 2);
+  const own = Math.min(FIRST_DELAY_MS * 2 ** (n - 1), MAX_DELAY_MS) * (0.5 + random / 2);
+  // Of a date (RFC 9110 section 10.2.3) it is none.
+  const asked = Number(retryAfter ?? 0) * 1000;
+  return asked > own ? Math.min(asked, MAX_DELAY_MS) : own;
 }
 
 const isPassing = (status: number) => status === 429 || status >= 500;

@@ -11,10 +11,9 @@
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { read } from "./crud.ts";
+import { RECORD_TYPE } from "./diff.ts";
 import type { Deps } from "./http.ts";
 import { provider } from "./record.ts";
-
-const TYPE = "pulumi-nodejs:dynamic/gandi:Record";
 
 /** The file's content. Throws when an argument is malformed, or a zone has no such record. */
 export async function importFile(args: readonly string[], deps?: Deps): Promise<object> {
@@ -27,7 +26,7 @@ export async function importFile(args: readonly string[], deps?: Deps): Promise<
       const found = await read(id, {}, deps);
       if (found.props === undefined) throw new Error(`LiveDNS has no record ${id}`);
       const state = { ...found.props, __provider };
-      return { type: TYPE, name, id: found.id, inputs: state, outputs: state };
+      return { type: RECORD_TYPE, name, id: found.id, inputs: state, outputs: state };
     }),
   );
   return { resources };

@@ -20,7 +20,7 @@ export function quoteBytes(bytes: Uint8Array): string {
 
 /** Reads character-strings, quoted or not, and gives their bytes joined; undefined when they are malformed. */
 export function parseStrings(text: string): Uint8Array | undefined {
-  const token = /\s*(?:"((?:[^"\\]|\\\d{3}|\\[^\d])*)"|((?:[^\s"\\]|\\\d{3}|\\[^\d])+))(?=\s|"|$)\s*/y;
+  const token = /\s*(?:"((?:[^"\\]|\\\d{3}|\\[^\d])*)"|((?:[^\s"\\]|\\\d{3}|\\[^\d])+))(?=\s|"|$)\s*/uy;
   const parts: Uint8Array[] = [];
   while (token.lastIndex < text.length) {
     const match = token.exec(text);
@@ -34,7 +34,7 @@ export function parseStrings(text: string): Uint8Array | undefined {
 
 function unescapeBytes(text: string): Uint8Array | undefined {
   const parts: Uint8Array[] = [];
-  for (const [, decimal, char, plain] of text.matchAll(/\\(\d{3})|\\([^\d])|([^\\]+)/gs)) {
+  for (const [, decimal, char, plain] of text.matchAll(/\\(\d{3})|\\([^\d])|([^\\]+)/gsu)) {
     if (decimal !== undefined && Number(decimal) > 255) return undefined;
     parts.push(decimal === undefined ? Buffer.from(char ?? plain ?? "") : Buffer.of(Number(decimal)));
   }

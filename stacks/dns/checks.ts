@@ -4,11 +4,12 @@ import { dmarcFaults, reportDomains } from "./dmarc.ts";
 import type { Finding } from "./findings.ts";
 import {
   checkHeld,
-  checkPlace,
+  checkPending,
   checkSpfCount,
   type HeldFacts,
+  type HeldIndex,
   type HeldRecord,
-  hostOf,
+  indexHeld,
   type Place,
   textsOf,
 } from "./held.ts";
@@ -16,7 +17,11 @@ import { labelOf } from "./move.ts";
 import { covers } from "./mta-sts.ts";
 import { SPF_LIMITS, type SpfCost } from "./spf.ts";
 
-export interface ZoneFacts extends HeldFacts {
+export interface ZoneFacts extends Omit<HeldFacts, "held" | "published"> {
+  /** What the zones hold now; undefined where it could not be asked. */
+  readonly held: readonly HeldRecord[] | undefined;
+  /** What is there of the stack's own. */
+  readonly published: readonly HeldRecord[];
   /** What the stack declares. */
   readonly wanted: readonly HeldRecord[];
   /** The same of those whose values come from keys that are still to be made. */
@@ -30,16 +35,18 @@ const MAX_RRSET = 65_535;
 
 /** Everything that is wrong. */
 export function checkZone(facts: ZoneFacts): Finding[] {
-  const { wanted, held = [] } = facts;
+  const { wanted, held = [], published, ...settings } = facts;
+  const there = { ...settings, held: indexHeld(held), published: indexHeld(published) };
+  const all = indexHeld([...wanted, ...held]);
   return [
-    ...facts.pending.flatMap((record) => checkPlace(record, held)),
+    ...facts.pending.flatMap((record) => checkPending(record, there)),
     ...wanted.flatMap((record) => [
       ...checkSpfCount(record),
       ...checkText(record),
       ...checkDmarc(record),
-      ...checkMx(record, [...wanted, ...held]),
+      ...checkMx(record, all),
       ...checkSts(record, facts.stsHosts),
-      ...checkHeld(record, facts),
+      ...checkHeld(record, there),
     ]),
   ];
 }
@@ -99,7 +106,7 @@ function checkDmarc(record: HeldRecord): Finding[] {
   );
 }
 
-function checkMx(record: HeldRecord, all: readonly HeldRecord[]): Finding[] {
+function checkMx(record: HeldRecord, all: HeldIndex): Finding[] {
   if (record.type !== "MX") return [];
   return record.values.flatMap((value): Finding[] => {
     const host = (value.split(/\s+/)[1] ?? "").toLowerCase().replace(/\.$/, "");
@@ -114,7 +121,7 @@ function checkMx(record: HeldRecord, all: readonly HeldRecord[]): Finding[] {
     ];
     if (/^[\d.]+$/.test(host) || host.includes(":"))
       return at(`${host} is an address`, "Give the address a name with an A record, and name that.");
-    if (all.some((other) => other.type === "CNAME" && hostOf(other) === host))
+    if (all.same({ zone: host, name: "@", type: "CNAME" }) !== undefined)
       return at(`${host} is a CNAME`, `Remove the CNAME ${host}: the stack makes its A record.`);
     return [];
   });

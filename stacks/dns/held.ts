@@ -10,10 +10,10 @@ import { isSpf, missingTerms } from "./spf.ts";
 export type HeldRecord = Omit<RecordSpec, "type"> & { readonly type: string };
 
 export interface HeldFacts {
-  /** What the zones hold now; undefined where it could not be asked. */
-  readonly held: readonly HeldRecord[] | undefined;
-  /** What the stack's last update left there. */
-  readonly published: readonly HeldRecord[];
+  /** What the zones hold now; nothing where it could not be asked. */
+  readonly held: HeldIndex;
+  /** What is there of the stack's own. */
+  readonly published: HeldIndex;
   readonly adoptExisting: boolean;
   /** Whether a change that others don't hear of in time is wanted all the same. */
   readonly changeNow: boolean;
@@ -26,14 +26,37 @@ export type Place = Pick<HeldRecord, "zone" | "name" | "type">;
 export const hostOf = ({ zone, name }: Omit<Place, "type">): string =>
   name === "@" ? zone : `${name}.${zone}`;
 
+/** Records by where they are: of a hundred zones with a hundred records each, nobody looks through all for each record. */
+export interface HeldIndex {
+  /** Those of a name, of whatever zone. */
+  at(place: Omit<Place, "type">): readonly HeldRecord[];
+  /** What a zone holds in the very place of a record. */
+  same(place: Place): HeldRecord | undefined;
+  /** Those of a zone by which it gives names away. */
+  givers(zone: string): readonly HeldRecord[];
+}
+
+export function indexHeld(held: readonly HeldRecord[]): HeldIndex {
+  const hosts = Map.groupBy(held, hostOf);
+  const givers = Map.groupBy(
+    held.filter(({ name, type }) => type === "DNAME" || (type === "NS" && name !== "@")),
+    ({ zone }) => zone,
+  );
+  const at: HeldIndex["at"] = (place) => hosts.get(hostOf(place)) ?? [];
+  return {
+    at,
+    same: (place) => at(place).find(({ type }) => type === place.type),
+    givers: (zone) => givers.get(zone) ?? [],
+  };
+}
+
 export const textsOf = ({ type, values }: HeldRecord): string[] => (type === "TXT" ? values.map(toText) : []);
 
 /** What a zone holds at a record's name, above it, and in its place. */
 export function checkHeld(record: HeldRecord, facts: HeldFacts): Finding[] {
-  const held = facts.held ?? [];
-  const existing = held.find((other) => isSame(record, other));
+  const existing = facts.held.same(record);
   return [
-    ...checkPlace(record, held),
+    ...checkPlace(record, facts.held),
     ...(existing === undefined
       ? []
       : [...checkOthers(record, existing, facts), ...checkTtl(record, existing, facts)]),
@@ -41,15 +64,24 @@ export function checkHeld(record: HeldRecord, facts: HeldFacts): Finding[] {
 }
 
 /** Whether a record of that name can be there at all. */
-export function checkPlace(record: Place, held: readonly HeldRecord[]): Finding[] {
+function checkPlace(record: Place, held: HeldIndex): Finding[] {
   return [...checkCname(record, held), ...checkAbove(record, held)];
 }
 
-const isSame = (one: HeldRecord, other: HeldRecord): boolean =>
-  hostOf(one) === hostOf(other) && one.type === other.type;
+/** The same of a record whose values aren't known yet. */
+export function checkPending(record: Place, facts: HeldFacts): Finding[] {
+  const existing = facts.held.same(record);
+  const isOwn = facts.published.same(record) !== undefined;
+  return [
+    ...checkPlace(record, facts.held),
+    ...(existing === undefined || isOwn
+      ? []
+      : [presentFinding(existing, facts.adoptExisting ? OVERWRITTEN : UNOWNED)]),
+  ];
+}
 
-function checkCname(record: Place, held: readonly HeldRecord[]): Finding[] {
-  const cname = held.find((other) => hostOf(other) === hostOf(record) && other.type === "CNAME");
+function checkCname(record: Place, held: HeldIndex): Finding[] {
+  const cname = held.same({ ...record, type: "CNAME" });
   if (cname === undefined) return [];
   return [
     {
@@ -63,14 +95,11 @@ function checkCname(record: Place, held: readonly HeldRecord[]): Finding[] {
 }
 
 /** Names that the zone gives away: NS at the name or above it (RFC 1034 section 4.2.1), DNAME above it (RFC 6672). */
-function checkAbove(record: Place, held: readonly HeldRecord[]): Finding[] {
+function checkAbove(record: Place, held: HeldIndex): Finding[] {
   const host = hostOf(record);
-  const given = held.find(
-    (other) =>
-      other.zone === record.zone &&
-      ((other.type === "NS" && other.name !== "@" && isAtOrBelow(host, hostOf(other))) ||
-        (other.type === "DNAME" && host !== hostOf(other) && isAtOrBelow(host, hostOf(other)))),
-  );
+  const given = held
+    .givers(record.zone)
+    .find((other) => isAtOrBelow(host, hostOf(other)) && (other.type === "NS" || host !== hostOf(other)));
   if (given === undefined) return [];
   return [
     {
@@ -90,10 +119,11 @@ function checkOthers(record: HeldRecord, existing: HeldRecord, facts: HeldFacts)
   if (record.name === "@" && record.type === "TXT") return checkDomainTexts(record, existing, facts);
   const { adoptExisting, published } = facts;
   const { type, zone } = record;
-  const before = published.find((other) => isSame(record, other));
+  const before = published.same(record);
   if (before === undefined) {
-    if (sameValues(existing.values, record.values, type, zone)) return [];
-    return [othersFinding(record, existing, adoptExisting ? ADOPTED : REFUSED)];
+    if (!sameValues(existing.values, record.values, type, zone))
+      return [othersFinding(record, existing, adoptExisting ? ADOPTED : REFUSED)];
+    return adoptExisting ? [] : [presentFinding(existing, UNOWNED)];
   }
   // Pulumi writes what changes in the program, and compares with the zone only when told to.
   const isWritten = before.ttl !== record.ttl || !sameValues(before.values, record.values, type, zone);
@@ -121,20 +151,43 @@ const ADOPTED: Verdict = {
   remedy: "What is to stay belongs into the stack file. LiveDNS keeps a snapshot of the zone as it was.",
 };
 
+/** LiveDNS would refuse it in the middle of the update. */
+const UNOWNED: Verdict = {
+  severity: "error",
+  message: "the zone has it already, and not from this stack:",
+  remedy:
+    "Remove it from the zone, or set semail:dns.adoptExisting: true for this update: then it is the stack's, and goes with it.",
+};
+const OVERWRITTEN: Verdict = {
+  ...ADOPTED,
+  message: "the zone has it already, and this update replaces what isn't the same:",
+};
+
 const has = (values: readonly string[], value: string, { type, zone }: HeldRecord): boolean =>
   values.some((other) => canonical(other, type, zone) === canonical(value, type, zone));
 
-function othersFinding(record: HeldRecord, existing: HeldRecord, { message, ...rest }: Verdict): Finding {
-  const text = (value: string): string => (record.type === "TXT" ? toText(value) : value);
+function othersFinding(record: HeldRecord, existing: HeldRecord, verdict: Verdict): Finding {
+  return listing(record, verdict, [
+    ...existing.values.map((value) => `- ${textOf(existing, value)}`),
+    ...record.values.map((value) => `+ ${textOf(record, value)}`),
+  ]);
+}
+
+const presentFinding = (existing: HeldRecord, verdict: Verdict): Finding =>
+  listing(
+    existing,
+    verdict,
+    existing.values.map((value) => textOf(existing, value)),
+  );
+
+const textOf = ({ type }: HeldRecord, value: string): string => (type === "TXT" ? toText(value) : value);
+
+function listing(record: HeldRecord, { message, ...rest }: Verdict, lines: readonly string[]): Finding {
   return {
     ...rest,
     rule: "what others entered stays",
     record: labelOf(record),
-    message: [
-      message,
-      ...existing.values.map((value) => `- ${text(value)}`),
-      ...record.values.map((value) => `+ ${text(value)}`),
-    ].join("\n        "),
+    message: [message, ...lines].join("\n        "),
   };
 }
 
@@ -145,7 +198,10 @@ function checkDomainTexts(record: HeldRecord, existing: HeldRecord, facts: HeldF
   if (facts.spf.mode === "merge") return found;
   const foreign = texts.filter(isSpf).filter((text) => missingTerms(text, facts.spf.terms).length > 0);
   const others = texts.filter((text) => !isSpf(text));
-  if (foreign.length + others.length === 0) return found;
+  if (foreign.length + others.length === 0) {
+    const isOwn = facts.adoptExisting || facts.published.same(record) !== undefined;
+    return isOwn ? found : [...found, presentFinding(existing, UNOWNED)];
+  }
   return [
     ...found,
     othersFinding(record, existing, {
@@ -173,7 +229,7 @@ export function checkSpfCount(record: HeldRecord): Finding[] {
 /** What somebody else published, and the stack takes over. What it published itself is for `move.ts`. */
 function checkTtl(record: HeldRecord, existing: HeldRecord, { published, changeNow }: HeldFacts): Finding[] {
   const { type, zone } = record;
-  const moves = ["A", "AAAA", "MX"].includes(type) && !published.some((other) => isSame(record, other));
+  const moves = ["A", "AAAA", "MX"].includes(type) && published.same(record) === undefined;
   const differs = !sameValues(record.values, existing.values, type, zone);
   if (!moves || !differs || existing.ttl <= LONG_TTL) return [];
   return [

@@ -26,26 +26,31 @@ export async function heldRecords(domains: readonly string[], auth: Auth): Promi
 /** There is no such name, or nothing of that type at it: an answer, too. */
 const ABSENT = new Set(["ENOTFOUND", "ENODATA"]);
 
-async function answered(asked: Promise<readonly string[]>): Promise<readonly string[] | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    return ABSENT.has(String((error as NodeJS.ErrnoException).code)) ? [] : undefined;
-  }
-}
+/** Nobody is there to answer; of a name that is broken elsewhere (SERVFAIL) a resolver says so. */
+const SILENT = new Set(["ETIMEOUT", "ECONNREFUSED", "ECANCELLED"]);
+
+const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException).code);
+
+type Resolving = Pick<
+  Resolver,
+  "resolve4" | "resolve6" | "resolveMx" | "resolveNs" | "resolveTxt" | "reverse"
+>;
 
 /** Asks the machine's resolver. After a silence it is asked nothing more: one wait is enough to know. */
-export function askResolver(resolver = new Resolver({ timeout: 1_500, tries: 2 })) {
+export function askResolver(resolver: Resolving = new Resolver({ timeout: 1_500, tries: 2 })) {
   let silent = false;
   const once = async (query: () => Promise<readonly string[]>): Promise<readonly string[] | undefined> => {
     if (silent) return undefined;
-    const found = await answered(query());
-    silent = found === undefined;
-    return found;
+    try {
+      return await query();
+    } catch (error) {
+      silent ||= SILENT.has(codeOf(error));
+      return ABSENT.has(codeOf(error)) ? [] : undefined;
+    }
   };
   const addresses = async (name: string): Promise<readonly string[]> => {
     const v4 = await resolver.resolve4(name).catch((error: NodeJS.ErrnoException) => {
-      if (!ABSENT.has(String(error.code))) throw error;
+      if (!ABSENT.has(codeOf(error))) throw error;
       return [];
     });
     return v4.length > 0 ? v4 : resolver.resolve6(name);

@@ -1,8 +1,9 @@
 /** The model with the records as they will be, or one error with everything that is wrong with them. */
+import { RECORD_TYPE } from "@pulumi/gandi/diff.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { MailModel } from "../model.ts";
-import type { PriorOutputs } from "../prior.ts";
+import { type PriorOutputs, readResources } from "../prior.ts";
 import { describeFindings, type Finding } from "./findings.ts";
 import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
@@ -27,8 +28,7 @@ export interface Settled {
 /** Checks the records before any resource is declared, so that a wrong one gets past no preview. */
 export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
   const { gandiToken, outputs } = args;
-  const published = publishedBefore(outputs);
-  const unchanged = args.leavesDns ? unchangedRecords(model, published) : undefined;
+  const unchanged = args.leavesDns ? unchangedRecords(model, publishedBefore(outputs)) : undefined;
   if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args);
   const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
@@ -38,7 +38,7 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = model.dns.provider === "dev";
   const found = await findFaults(settled, held, {
     resolver: dev ? undefined : askResolver(),
-    published,
+    published: held === undefined ? [] : await publishedNow(),
   });
   await tell(dev ? found : [...found, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
@@ -60,6 +60,16 @@ const Published = z.object({
     }),
   ),
 });
+
+/** Of a Record in the stack's state. */
+const Owned = z.object({
+  ...{ zone: z.string(), name: z.string(), type: z.string(), ttl: z.number(), values: z.array(z.string()) },
+});
+
+/** The records that the stack has in its zones: the state knows it of updates, too, that didn't come to their end. */
+async function publishedNow(): Promise<HeldRecord[]> {
+  return (await readResources(RECORD_TYPE)).flatMap((outputs) => Owned.safeParse(outputs).data ?? []);
+}
 
 const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
   (Published.safeParse(summary).data?.records ?? []).map(({ shared, ...record }) => ({

@@ -9,9 +9,12 @@ const isAll = (term: string): boolean => /^[-+~?]?all$/i.test(term);
 
 const isLast = (term: string): boolean => isAll(term) || /^(redirect|exp)=/i.test(term);
 
-/** Those of `own` that a record doesn't have. */
+/** Those of `own` that a record doesn't have, or only behind `all`, where nobody looks (RFC 7208 section 5.1). */
 export function missingTerms(text: string, own: readonly string[]): string[] {
-  const there = new Set(termsOf(text).map((term) => term.toLowerCase().replace(/^\+/, "")));
+  const terms = termsOf(text);
+  const all = terms.findIndex(isAll);
+  const looked = all < 0 ? terms : terms.slice(0, all);
+  const there = new Set(looked.map((term) => term.toLowerCase().replace(/^\+/, "")));
   return own.filter((term) => !there.has(term));
 }
 

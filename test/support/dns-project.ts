@@ -78,7 +78,7 @@ const settling = { gandiToken: undefined, outputs: await readPrior(), leavesDns:
 const { model, dns: left } = await settleRecords(built, settling);
 const zones = new MailDomain("domain", {
   // The token is the environment's.
-  provider: liveDnsRecords({ url: apiUrl, token: undefined, adoptExisting: false, snapshot: true }),
+  provider: liveDnsRecords({ url: apiUrl, token: undefined, adoptExisting: model.dns.adoptExisting, snapshot: true }),
   ...{ servers: [], patienceSeconds: 0 },
 });
 const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k=rsa; p=AAAA", 300));

@@ -17,6 +17,8 @@ export interface FakeLiveDns {
   readonly zones: Map<string, Map<string, RecordSet>>;
   /** Snapshots by zone: what each holds. */
   readonly snapshots: { readonly zone: string; readonly name: string; readonly sets: number }[];
+  /** Whether the token is good for a call; for each by default. */
+  admits: (call: string) => boolean;
   close(): void;
 }
 
@@ -29,9 +31,10 @@ export async function startFakeLiveDns(zones: readonly string[]): Promise<FakeLi
   const snapshots: { zone: string; name: string; sets: number }[] = [];
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent((request.url ?? "").replace(BASE, ""));
-    calls.push(`${request.method} ${path}`);
+    const call = `${request.method} ${path}`;
+    calls.push(call);
     const [status, body] =
-      request.headers.authorization === `Bearer ${token}`
+      request.headers.authorization === `Bearer ${token}` && fake.admits(call)
         ? answer(`${request.method}`, path, await bodyOf(request))
         : [401, failure(401, "HTTPUnauthorized", "who?")];
     response.writeHead(status, { "content-type": "application/json" });
@@ -58,7 +61,9 @@ export async function startFakeLiveDns(zones: readonly string[]): Promise<FakeLi
     server.closeAllConnections();
     server.close();
   };
-  return { apiUrl: `http://127.0.0.1:${address.port}${BASE}`, token, calls, zones: held, snapshots, close };
+  const apiUrl = `http://127.0.0.1:${address.port}${BASE}`;
+  const fake: FakeLiveDns = { apiUrl, token, calls, zones: held, snapshots, admits: () => true, close };
+  return fake;
 }
 
 function listed([key, set]: [string, RecordSet]) {

@@ -1,4 +1,6 @@
+import { RECORD_TYPE } from "@pulumi/gandi/diff.ts";
 import type Docker from "dockerode";
+import { HalfMade } from "../half-made.ts";
 import { Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import type { Stack } from "./stack.ts";
 
@@ -12,6 +14,8 @@ export interface Leftover {
 export interface Pending {
   readonly operations: number;
   readonly leftovers: readonly Leftover[];
+  /** Of them, what may be at LiveDNS. */
+  readonly records: readonly HalfMade[];
   /** Ids of what the state knows: never to be removed. */
   readonly known: ReadonlySet<string>;
 }
@@ -30,15 +34,20 @@ export function pendingOf(checkpoint: unknown): Pending {
     const name = resource.inputs?.name;
     return type === "creating" && kind && typeof name === "string" ? [{ kind, name }] : [];
   });
+  const records = operations.flatMap(({ type, resource }) =>
+    type === "creating" && resource.type === RECORD_TYPE
+      ? (HalfMade.safeParse(resource.inputs).data ?? [])
+      : [],
+  );
   const known = new Set((latest?.resources ?? []).flatMap(({ id }) => id ?? []));
-  return { operations: operations.length, leftovers, known };
+  return { operations: operations.length, leftovers, records, known };
 }
 
 /** The open operations of a stack; none for a backend that isn't the checkout's own. */
 export function readPending(stack: Stack): Pending {
   const checkpoint = readCheckpoint(stack);
   return checkpoint === undefined
-    ? { operations: 0, leftovers: [], known: new Set<string>() }
+    ? { operations: 0, leftovers: [], records: [], known: new Set<string>() }
     : pendingOf(checkpoint);
 }
 

@@ -1,10 +1,11 @@
+import { removeHalfMade } from "../half-made.ts";
 import { ensureBaseImage } from "./base-image.ts";
 import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
 import type { Engine } from "./engine.ts";
-import { Fault } from "./fault.ts";
+import { Fault, messageOf } from "./fault.ts";
 import { ensureLibvirt } from "./libvirt.ts";
-import { readPending, removeLeftovers } from "./pending.ts";
+import { type Pending, readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
 import { compileCache, keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
@@ -117,9 +118,34 @@ export async function settlePending(
 ): Promise<void> {
   const pending = readPending(stack);
   if (pending.operations === 0) return;
-  const removed = await removeLeftovers(engine.docker, stack, pending);
+  const removed = [
+    ...(await removeLeftovers(engine.docker, stack, pending)),
+    ...(await removeRecords({ stack, pulumi }, pending)),
+  ];
   const state = await pulumi.query(["stack", "export", "--stack", stack.name]);
   await pulumi.query(["stack", "import", "--stack", stack.name], state);
   const names = removed.length > 0 ? `, half-made ${removed.join(", ")} removed` : "";
   context.say.done("interrupted update", `${pending.operations} open operations cleared${names}`);
 }
+
+/** Those of the stack's records that an update was making at LiveDNS when it was killed. */
+async function removeRecords(
+  session: Pick<Session, "stack" | "pulumi">,
+  { records }: Pending,
+): Promise<string[]> {
+  if (records.length === 0) return [];
+  try {
+    return await removeHalfMade(await readConfig(session), records);
+  } catch (error) {
+    throw new Fault(
+      `What an interrupted update made at LiveDNS could not be looked for: ${messageOf(error)}`,
+      "Then run the same command again.",
+    );
+  }
+}
+
+/** The stack's config with its secrets, as JSON. */
+export const readConfig = ({ pulumi, stack }: Pick<Session, "stack" | "pulumi">): Promise<string> =>
+  pulumi.query([
+    ...["config", "--json", "--show-secrets", "--stack", stack.name, "--config-file", stack.configFile],
+  ]);

@@ -98,7 +98,7 @@ function compareSpf(found: string, wanted: string): Omit<Fault, "rule"> | undefi
   const missing = missingTerms(found, own);
   if (missing.length > 0) {
     return {
-      message: `it doesn't let our host send: ${missing.join(" ")} is not in "${clip(found)}"`,
+      message: `it doesn't let our host send: ${missing.join(" ")} is not before the \`all\` of "${clip(found)}"`,
       remedy: `Add ${missing.join(" ")} before its \`all\`.`,
     };
   }

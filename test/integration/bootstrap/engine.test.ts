@@ -91,6 +91,7 @@ test("of half-made containers only this stack's that no state knows are removed"
     const removed = await removeLeftovers(docker, stack, {
       operations: 4,
       leftovers,
+      records: [],
       known: new Set([known]),
     });
     assert.deepEqual(removed, [`${name}-half`]);

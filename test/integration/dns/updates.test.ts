@@ -92,6 +92,43 @@ describe("an update of a mail domain", () => {
     assert.deepEqual(api.zones.get(ZONE), new Map([["@/MX", theirs]]));
   });
 
+  it("is refused by the preview where a record is there that isn't the stack's, though it is the same", async () => {
+    const zone = api.zones.get(ZONE);
+    const there: [key: string, set: RecordSet][] = [
+      ["@/MX", set("10 mx.example.org.")],
+      ["semail1._domainkey/TXT", set('"v=DKIM1; k=rsa; p=BBBB"')],
+    ];
+    for (const [key, set] of there) zone?.set(key, set);
+    await project.program(DOMAIN());
+    const calls = await callsOf(async () => {
+      const text = await project.stack.preview().then(() => "", String);
+      assert.match(text, /example\.org MX: the zone has it already[^✗]*adoptExisting/);
+      assert.match(text, /semail1\._domainkey\.example\.org TXT: the zone has it already[^✗]*adoptExisting/);
+    });
+    assert.equal(calls.length, 1);
+    assert.deepEqual(zone, new Map(there));
+    await project.program(DOMAIN({ adoptExisting: true }));
+    await up();
+    await project.program(DOMAIN());
+    await up();
+    assert.equal(zone?.get("semail1._domainkey/TXT")?.rrset_values[0], '"v=DKIM1; k=rsa; p=AAAA"');
+    await project.stack.destroy({ suppressOutputs: true });
+    assert.equal(zone?.size, 0);
+  });
+
+  it("goes on where one ended that the token was refused to, and where one was killed", async () => {
+    await project.program(DOMAIN());
+    let changes = 0;
+    api.admits = (call) => !call.includes("/records/") || ++changes <= 5;
+    await assert.rejects(up(), /LiveDNS refused the token: set auth\.token/);
+    const zone = api.zones.get(ZONE);
+    assert.equal(zone?.size, 5);
+    assert.ok(!zone?.has("@/MX"));
+    api.admits = () => true;
+    await up();
+    assert.ok(zone?.has("@/MX"));
+  });
+
   it("takes no more than two calls beside one for each record set that changes", async () => {
     await project.program(DOMAIN());
     assert.equal((await callsOf(() => project.stack.preview())).length, 1);

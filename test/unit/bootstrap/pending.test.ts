@@ -47,3 +47,18 @@ test("only begun creations of named containers and networks are leftovers; what 
   ]);
   assert.deepEqual([...pending.known], ["id-1"]);
 });
+
+test("begun creations of records are told, unless they might have taken another's over", () => {
+  const mx = { zone: "a.test", name: "@", type: "MX", ttl: 300, values: ["10 mx"], adoptExisting: false };
+  const record = (inputs: object) => ({ urn: "u", type: "pulumi-nodejs:dynamic/gandi:Record", inputs });
+  const pending = pendingOf(
+    latest({
+      pending_operations: [
+        { type: "creating", resource: record({ ...mx, auth: { ciphertext: "x" }, snapshot: true }) },
+        { type: "creating", resource: record({ ...mx, adoptExisting: true }) },
+        { type: "updating", resource: record(mx) },
+      ],
+    }),
+  );
+  assert.deepEqual(pending.records, [mx]);
+});

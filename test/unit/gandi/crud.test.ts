@@ -174,6 +174,12 @@ for (const { name, there, requests, left } of removals) {
   });
 }
 
+test("what remove tells of others' values is no command to a terminal", async () => {
+  api.script = [held(['"\\027[2J\\226\\128\\174evil"'])];
+  await crud.remove("id", api.props, api.deps);
+  assert.match(api.said.join(), /what others entered stays: \[2J evil$/);
+});
+
 test("remove asks once for all that the zone itself has", async () => {
   api.script = [zoneOf(["@", "TXT"], ["@", "MX"])];
   const mx = { ...api.props, type: "MX", values: ["10 mail"] };

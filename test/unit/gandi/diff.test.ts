@@ -47,6 +47,12 @@ const bad = [
   { name: "the zone's own name", props: { name: "example.org" }, property: "name", reason: /write "@"/ },
   { name: "empty name", props: { name: "" }, property: "name", reason: /"@" for the zone itself/ },
   { name: "a label too long", props: { name: "x".repeat(64) }, property: "name", reason: /no name/ },
+  {
+    name: "labels too many",
+    props: { name: `${"x.".repeat(121)}x` },
+    property: "name",
+    reason: /253 characters/,
+  },
   { name: "a space in a name", props: { name: "a b" }, property: "name", reason: /no name/ },
   { name: "unknown type", props: { type: "SOA" }, property: "type", reason: /no type "SOA"/ },
   { name: "TTL too low", props: { ttl: 299 }, property: "ttl", reason: /from 300 to 2592000/ },

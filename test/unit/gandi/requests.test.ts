@@ -190,6 +190,8 @@ test("delays grow, are bounded, and follow Retry-After", () => {
   assert.equal(delayMs(20, null, 1), 60_000);
   assert.equal(delayMs(1, "3", 0), 3000);
   assert.equal(delayMs(1, "86400", 0), 60_000);
+  // Who says "at once" to all would have all attempts in a moment.
+  for (const nothing of ["0", "", "-5", "soon"]) assert.equal(delayMs(3, nothing, 1), 2000);
   assert.equal(delayMs(1, "Wed, 21 Oct 2015 07:28:00 GMT", 1), 500);
 });
 

@@ -27,6 +27,7 @@ const read = [
   { name: "strings side by side", text: '"a""b"', wanted: "ab" },
   { name: "unquoted words", text: "a b", wanted: "ab" },
   { name: "escapes", text: '"\\"\\\\\\195\\188"', wanted: '"\\ü' },
+  { name: "an escape of a sign beyond the first plane", text: '"\\😀"', wanted: "😀" },
   { name: "no end quote", text: '"a', wanted: undefined },
   { name: "a stray quote", text: 'a"', wanted: undefined },
   { name: "an escape beyond a byte", text: '"\\256"', wanted: undefined },

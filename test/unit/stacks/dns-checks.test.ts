@@ -5,6 +5,7 @@ import { parseConfig } from "../../../stacks/check-config.ts";
 import { checkZone, type ZoneFacts } from "../../../stacks/dns/checks.ts";
 import { describeFindings } from "../../../stacks/dns/findings.ts";
 import type { HeldRecord } from "../../../stacks/dns/held.ts";
+import { askResolver } from "../../../stacks/dns/look.ts";
 import { findFaults, mergeHeld, unchangedRecords } from "../../../stacks/dns/preview.ts";
 import { mergeSpf, missingTerms, spfCost } from "../../../stacks/dns/spf.ts";
 import { buildModel } from "../../../stacks/model.ts";
@@ -18,6 +19,7 @@ const facts = (wanted: HeldRecord[], rest: Partial<ZoneFacts> = {}): ZoneFacts =
   ...rest,
 });
 
+const KEY = { zone: "example.org", name: "semail1._domainkey", type: "TXT" };
 const MX = record("@", "MX", ["10 mx.example.org."]);
 const SPF = record("@", "TXT", ["v=spf1 a:smtp.example.org -all"]);
 
@@ -71,7 +73,48 @@ describe("a record that would break mail is found before it is made", () => {
     ],
     [
       "our own SPF record in the zone",
+      facts([SPF], { held: [record("@", "TXT", ['"v=spf1 a:smtp.example.org -all"'])], published: [SPF] }),
+      undefined,
+    ],
+    [
+      "an SPF record as ours that isn't the stack's",
       facts([SPF], { held: [record("@", "TXT", ['"v=spf1 a:smtp.example.org -all"'])] }),
+      /^error: what others entered stays$/,
+    ],
+    [
+      "a record as ours that isn't the stack's",
+      facts([MX], { held: [record("@", "MX", ["10 mx"])] }),
+      /^error: what others entered stays$/,
+    ],
+    [
+      "records as ours that are to be the stack's",
+      facts([MX, SPF], {
+        held: [record("@", "MX", ["10 mx"]), record("@", "TXT", ['"v=spf1 a:smtp.example.org -all"'])],
+        adoptExisting: true,
+      }),
+      undefined,
+    ],
+    [
+      "a key of others where ours is to be",
+      facts([], { pending: [KEY], held: [{ ...KEY, ttl: 300, values: ['"v=DKIM1; p=BBBB"'] }] }),
+      /^error: what others entered stays$/,
+    ],
+    [
+      "a key of others that is to be replaced",
+      facts([], {
+        pending: [KEY],
+        held: [{ ...KEY, ttl: 300, values: ['"v=DKIM1; p=BBBB"'] }],
+        adoptExisting: true,
+      }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "the stack's own key",
+      facts([], {
+        pending: [KEY],
+        held: [{ ...KEY, ttl: 300, values: ['"v=DKIM1; p=AAAA"'] }],
+        published: [{ ...KEY, ttl: 300, values: ["v=DKIM1; p=AAAA"] }],
+      }),
       undefined,
     ],
     [
@@ -114,6 +157,7 @@ describe("a record that would break mail is found before it is made", () => {
       "the same record in another spelling and order",
       facts([record("@", "MX", ["10 a.example.org.", "20 b.example.org."])], {
         held: [record("@", "MX", ["20 b", "010 A.example.org."])],
+        adoptExisting: true,
       }),
       undefined,
     ],
@@ -262,6 +306,14 @@ describe("merging SPF records", () => {
         );
         const end = terms.findIndex((each) => /^[-+~?]?all$|^redirect=/i.test(each));
         for (const each of added) assert.ok(end < 0 || terms.indexOf(each) < end, merged);
+        // Behind `all` nothing counts.
+        const decisive = terms.findIndex((each) => /^[-+~?]?all$/i.test(each));
+        const looked = decisive < 0 ? terms : terms.slice(0, decisive);
+        for (const each of all)
+          assert.ok(
+            looked.some((term) => term.toLowerCase() === each),
+            merged,
+          );
         assert.equal(mergeSpf(merged, all), merged);
         assert.ok(!merged.includes("  "));
       }),
@@ -270,7 +322,39 @@ describe("merging SPF records", () => {
 
   it("puts ours before what decides about all others", () => {
     assert.equal(mergeSpf("v=spf1 include:x ~all", OWN), "v=spf1 include:x a:smtp.example.org ~all");
+    assert.equal(
+      mergeSpf("v=spf1 -all a:smtp.example.org", OWN),
+      "v=spf1 a:smtp.example.org -all a:smtp.example.org",
+    );
     assert.equal(mergeSpf("v=spf1 redirect=x", OWN), "v=spf1 a:smtp.example.org redirect=x");
+  });
+});
+
+describe("the machine's resolver", () => {
+  const failing = (codes: readonly string[]) => {
+    const asked: string[] = [];
+    const fail = async (name: string): Promise<never> => {
+      asked.push(name);
+      throw Object.assign(new Error(name), { code: codes[asked.length - 1] });
+    };
+    const all = {
+      resolve4: fail,
+      resolve6: fail,
+      resolveMx: fail,
+      resolveNs: fail,
+      resolveTxt: fail,
+      reverse: fail,
+    };
+    return { asked, resolver: askResolver(all) };
+  };
+
+  it("is asked on after a name that is broken, and no more once it is silent", async () => {
+    const { asked, resolver } = failing(["ESERVFAIL", "ENOTFOUND", "ETIMEOUT"]);
+    const found = [];
+    for (const name of ["broken.example", "none.example", "slow.example", "more.example"])
+      found.push(await resolver.ask(name, "TXT"));
+    assert.deepEqual(found, [undefined, [], undefined, undefined]);
+    assert.deepEqual(asked, ["broken.example", "none.example", "slow.example"]);
   });
 });
 

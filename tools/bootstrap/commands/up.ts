@@ -10,7 +10,7 @@ import type { Context } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import { Fault } from "../fault.ts";
 import { machineOf } from "../machine-state.ts";
-import { openSession, type Session, type SessionOptions, settlePending } from "../session.ts";
+import { openSession, readConfig, type Session, type SessionOptions, settlePending } from "../session.ts";
 import { writePrivate } from "../stack.ts";
 import { stackEngine } from "../stack-engine.ts";
 import { renderSummary, Summary, trusted } from "../summary.ts";
@@ -57,12 +57,6 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
     renderShort(await examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS })),
   );
 }
-
-/** The stack's config with its secrets, as JSON. */
-const readConfig = ({ pulumi, stack }: Session): Promise<string> =>
-  pulumi.query([
-    ...["config", "--json", "--show-secrets", "--stack", stack.name, "--config-file", stack.configFile],
-  ]);
 
 /** Brings the stack up to date, in as many deployments as that takes. */
 async function update(context: Context, session: Session, refresh: boolean): Promise<void> {
