@@ -96,6 +96,7 @@ export const LOG_EVENTS = {
   "portal.signed-in": "A person signed in to the portal",
   "portal.refused": "A sign-in or a password typed again at the portal was wrong",
   "portal.locked": "No password was looked at: too many wrong ones by this client",
+  "portal.gone": "A session ended: its person is no longer in the directory",
   "portal.signed-out": "A person ended their session, or all their others",
   "portal.forged": "A form did not come from the portal's own page and was refused",
   "portal.asked": "A person asked for a change; the operator took it",

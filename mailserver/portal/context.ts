@@ -13,6 +13,7 @@ import type { LoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { type PageContent, page, type View } from "./layout.ts";
 import { Refusal } from "./pages/fault.ts";
+import type { Presence } from "./presence.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { SCRIPT, STYLE } from "./style.ts";
 import type { SendTestMail } from "./test-mail.ts";
@@ -22,6 +23,7 @@ import { chooseLanguage, type Language, sayIn } from "./words.ts";
 export interface PortalDeps {
   readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaSts">;
   readonly directory: Accounts;
+  readonly isThere: Presence;
   readonly operator: OperatorClient;
   readonly usage: Usage;
   readonly sendTestMail: SendTestMail;

@@ -16,6 +16,7 @@ import { type OperatorClient, operatorClient } from "../operator/client.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createPortal } from "./app.ts";
+import { createPresence } from "./presence.ts";
 import { Sessions } from "./sessions.ts";
 import { createTestMails } from "./test-mail.ts";
 import { createUsage } from "./usage.ts";
@@ -59,6 +60,7 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
   const app = createPortal({
     ...{ settings, directory, guard, clock, log },
     operator,
+    isThere: createPresence({ directory, now: clock.now }),
     usage: createUsage(operator, clock),
     sendTestMail: createTestMails({
       ...{ relay: settings.relay, newToken, clock, log },
