@@ -9,6 +9,7 @@ import type { Accounts } from "../directory/directory.ts";
 import type { MxRecords } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { OperatorClient } from "../operator/client.ts";
+import { plainAddress } from "../policy/client-network.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { type PageContent, page, type View } from "./layout.ts";
@@ -89,4 +90,4 @@ export async function readForm<T extends z.ZodType>(c: Ctx, schema: T): Promise<
 }
 
 /** The address that is counted against; behind a published port it is the one the engine shows. */
-export const clientOf = (c: Ctx): string => c.env.incoming.socket.remoteAddress ?? "unknown";
+export const clientOf = (c: Ctx): string => plainAddress(c.env.incoming.socket.remoteAddress);

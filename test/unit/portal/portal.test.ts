@@ -9,7 +9,7 @@ import { LIMITS, ORIGIN, person, testPortal } from "../../support/portal.ts";
 const ALICE = { uid: "alice", entry: "1" };
 const OWN_REQUEST = "0".repeat(31);
 
-/** What each role is answered: nobody, the person whose it is, another person. */
+/** What each role is answered: nobody, the person whose it is, another person. Who was taken out is nobody. */
 const ROUTES: [
   method: "GET" | "POST",
   path: string,
@@ -131,6 +131,19 @@ for (const [method, path, fields, nobody, owner, other] of ROUTES) {
     }
   });
 }
+
+test("who was taken out of the directory is answered as nobody is, on every route", async () => {
+  for (const [method, path, fields, nobody] of ROUTES) {
+    const portal = testPortal([person("alice", { aliases: ["shop@example.org"] })]);
+    const browser = await portal.browser().signIn("alice");
+    portal.entries.delete("alice");
+    portal.time.now += 30_000;
+    const answer = await (method === "GET" ? browser.get(path) : browser.post(path, fields));
+    assert.equal(answer.status, nobody, path);
+    if (nobody === 303 && path !== "/") assert.equal(answer.location, "/sign-in?ended=1", path);
+    assert.deepEqual(portal.operator.submitted, []);
+  }
+});
 
 const FORMS = ROUTES.filter(([method]) => method === "POST");
 for (const [, path, fields] of [...FORMS, ["POST", "/sign-out", {}]] as [
@@ -294,6 +307,7 @@ test("who has no mailbox chooses one, sees the domain's MX records, and follows 
   assert.match((await browser.get("/new")).text, /<td>mx\.example\.org\.<\/td><td>MX<\/td><td>300<\/td>/);
   assert.match((await browser.get("/new?domain=example.net")).text, /point here/);
   assert.match((await browser.post("/new", { local: "alice", domain: "example.org" })).text, /is taken/);
+  assert.ok(portal.operator.state.prepared > 0, "the operator makes ready while one chooses");
   const made = await browser.post("/new", { local: "Carol", domain: "example.org" });
   assert.deepEqual(portal.operator.submitted, [
     { kind: "create", uid: "carol", address: "carol@example.org" },
