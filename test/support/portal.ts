@@ -39,7 +39,7 @@ export function memoryOperator(people: PersonView[]) {
   const byUid = new Map(people.map((each) => [each.uid, each]));
   const requests = new Map<string, RequestView>();
   const submitted: PersonRequest[] = [];
-  const state: { down: boolean; refuses?: FaultCode } = { down: false };
+  const state: { down: boolean; refuses?: FaultCode; prepared: number } = { down: false, prepared: 0 };
   const fail = (status: number, code: FaultCode) => new OperatorError(status, { code, detail: "" });
   const up = () => {
     if (state.down) throw fail(503, "unavailable");
@@ -66,6 +66,10 @@ export function memoryOperator(people: PersonView[]) {
       up();
       const taken = [...byUid.values()].some(({ addresses }) => addresses.includes(address));
       return { free: !taken, reason: taken ? "taken" : null };
+    },
+    prepare: async () => {
+      up();
+      state.prepared += 1;
     },
     submit: async (wanted) => {
       up();
