@@ -9,7 +9,7 @@ export interface Boxes {
   restart(uid: string): Promise<void>;
   /** By what Dovecot counts. */
   usage(uid: string): Promise<UsageView>;
-  /** What it said since (milliseconds since 1970), the latest 64 KB of it. */
+  /** What it said since (milliseconds since 1970), the latest {@link MAX_LOG} bytes of it. */
   log(uid: string, since: number): Promise<string>;
 }
 

@@ -21,6 +21,8 @@ import type { StackFile } from "./work.ts";
 
 /** Between the steps of a request, and a little for the next. */
 const UPDATES_IDLE_MS = 5_000;
+/** While somebody chooses an address. */
+const PREPARED_MS = 60_000;
 
 function stackFile(root: string, name: string, project: string): StackFile {
   const path = join(root, name);
@@ -56,6 +58,7 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache(root) },
       ending,
       idleMs: UPDATES_IDLE_MS,
+      preparedMs: PREPARED_MS,
     }),
     boxes: engineBoxes(engineAt(), prefix),
     repository: () => openRepository(root, committed.name, process.env),

@@ -90,6 +90,14 @@ export class Operator {
     return entry.view.id;
   }
 
+  /** A request will come soon: it finds Pulumi loaded. Never throws, since nothing hangs on it. */
+  prepare(): void {
+    if (this.pending().length > 0 || this.deps.ending.aborted) return;
+    this.deps.updates
+      .prepare()
+      .catch((error: unknown) => this.deps.log.warn("operator.unprepared", { error }));
+  }
+
   person(uid: string): PersonView {
     const pending = this.pending().find(({ view }) => view.uid === uid);
     return viewPerson(this.facts(), uid, pending?.view.id ?? null);
@@ -205,6 +213,7 @@ export class Operator {
           uid: entry.view.uid,
           kind: entry.view.kind,
           state,
+          ms: this.deps.now() - entry.acceptedAt,
         });
         return;
       } catch (error) {

@@ -32,6 +32,10 @@ export function routes(operator: Operator, options: { log: Log; ending: AbortSig
       return c.json({ id: operator.submit(wanted.data) }, 202);
     },
   );
+  app.post("/prepare", (c) => {
+    operator.prepare();
+    return c.body(null, 204);
+  });
   app.get("/requests/:id", (c) => c.json(operator.request(requestOf(c))));
   app.get("/requests/:id/events", (c) => {
     const id = requestOf(c);

@@ -27,6 +27,8 @@ export interface Progress extends Change {
 
 /** What can be done with the stack. Failures are Refusals whose text has no secret in it. */
 export interface StackUpdates {
+  /** Makes ready what the next update would otherwise wait for; changes nothing. */
+  prepare(): Promise<void>;
   /** What an update to this stack file would change. */
   preview(text: string): Promise<Change[]>;
   update(text: string, onProgress: (progress: Progress) => void): Promise<void>;
@@ -54,8 +56,11 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
   const pulumi = once(() => PulumiCommand.get());
   const run = async <T>(what: string, text: string, work: (opened: Opened) => Promise<T>): Promise<T> => {
     const heard: string[] = [];
+    const began = performance.now();
     try {
-      return await work({ ...(await open(options, text)), heard });
+      const result = await work({ ...(await open(options, text)), heard });
+      log.info("operator.ran", { what, ms: Math.round(performance.now() - began) });
+      return result;
     } catch (error) {
       context.signal.throwIfAborted();
       const said = [
@@ -67,6 +72,7 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
     }
   };
   return {
+    prepare: async () => void (await pulumi()),
     preview: (text) =>
       run("pulumi preview", text, async ({ stack, env, heard }) => {
         const changes: Change[] = [];

@@ -4,12 +4,13 @@ import { copyFile, link, mkdir, readdir, readFile, realpath, rm, stat, writeFile
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { BuildPlan, ImagePlans, ServiceImage } from "../components/mail-images.ts";
-import { bundleDaemon } from "../tools/bundle.ts";
+import { bundleCache } from "../tools/bundle-cache.ts";
 import type { MailModel } from "./model.ts";
 
 /** Relative to the project's folder, so that the state doesn't depend on where the checkout is. */
 const SOURCES = "mailserver/images";
 const STAGED = ".semail/build";
+const BUNDLES = ".semail/bundles";
 
 const DAEMONS: Partial<Record<ServiceImage, string>> = {
   "smtp-in": "mailserver/smtp-in/main.ts",
@@ -48,13 +49,17 @@ export async function planImages(
     backup: images.backup,
     certifier: images.certifier,
   };
+  const bundled = bundleCache(BUNDLES);
   const node = await plan("node", { BASE_IMAGE: images.base }, [await nodeBinary()]);
   const service = async (name: ServiceImage): Promise<[ServiceImage, BuildPlan | { tag: string }]> => {
     const tag = pinned[name];
     if (tag !== undefined) return [name, { tag }];
     const entry = DAEMONS[name];
     if (entry === undefined) return [name, await plan(name, { BASE_IMAGE: images.base }, [])];
-    return [name, { ...(await plan(name, { NODE_IMAGE: node.tag }, [await bundle(entry)])), on: "node" }];
+    return [
+      name,
+      { ...(await plan(name, { NODE_IMAGE: node.tag }, [bundle(await bundled(entry))])), on: "node" },
+    ];
   };
   const names: ServiceImage[] = ["guard", "directory", "box", "access", "resolver", "smtp-in", "smtp-out"];
   if (model.dns.provider === "dev") names.push("livedns");
@@ -102,10 +107,11 @@ async function stage(source: string, target: string, extras: readonly Extra[]): 
   return target;
 }
 
-async function bundle(entry: string): Promise<Extra> {
-  const code = await bundleDaemon(entry);
-  return { name: "main.mjs", identity: code, place: (target) => writeFile(target, code) };
-}
+const bundle = (code: Uint8Array): Extra => ({
+  name: "main.mjs",
+  identity: code,
+  place: (target) => writeFile(target, code),
+});
 
 /** The Node.js that the daemons run on is the one that the project's own package brings. */
 async function nodeBinary(): Promise<Extra> {

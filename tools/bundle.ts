@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
 /** Paths in the bundle are relative to this folder, so that the same sources give the same bytes anywhere. */
-const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+export const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
 // CommonJS dependencies inside an ESM bundle still call `require` for Node's own modules, and ask where they are.
 const BANNER = [
@@ -12,6 +12,7 @@ const BANNER = [
   `const __filename = import.meta.filename, __dirname = import.meta.dirname;`,
 ].join("\n");
 
+const BUILTIN = "builtin";
 /**
  * An `import` of `node:http` reads each of its exports, and with them loads a whole HTTP client that no daemon uses: 13 MB
  * for each process and each thread. Asked for by name it does not.
@@ -19,7 +20,7 @@ const BANNER = [
 const lazyHttp: Plugin = {
   name: "lazy-http",
   setup: ({ onResolve, onLoad }) => {
-    const namespace = "builtin";
+    const namespace = BUILTIN;
     onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({ path: path.replace("node:", ""), namespace }));
     onLoad({ filter: /./, namespace }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule("node:${path}");`,
@@ -35,13 +36,25 @@ const oneLanguage: Plugin = {
   },
 };
 
+/** A bundle, and the files that are in it, relative to the project's folder. */
+export interface Bundle {
+  readonly code: Uint8Array;
+  readonly inputs: readonly string[];
+}
+
 /** Bundles `entry` (relative to the project's folder) for Node 24. The same sources give the same bytes. */
 export async function bundleDaemon(entry: string): Promise<Uint8Array> {
+  return (await bundleWithInputs(entry)).code;
+}
+
+/** The same, and what it is made of. */
+export async function bundleWithInputs(entry: string): Promise<Bundle> {
   const result = await build({
     absWorkingDir: PROJECT,
     entryPoints: [entry],
     bundle: true,
     write: false,
+    metafile: true,
     platform: "node",
     format: "esm",
     target: "node24",
@@ -55,7 +68,8 @@ export async function bundleDaemon(entry: string): Promise<Uint8Array> {
     charset: "ascii",
     logLevel: "silent",
   });
-  const [file] = result.outputFiles ?? [];
+  const [file] = result.outputFiles;
   if (!file) throw new Error(`${entry} gave no bundle`);
-  return file.contents;
+  const inputs = Object.keys(result.metafile.inputs).filter((path) => !path.startsWith(`${BUILTIN}:`));
+  return { code: file.contents, inputs };
 }

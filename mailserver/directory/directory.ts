@@ -16,6 +16,13 @@ export interface Person {
   readonly version: string;
 }
 
+/** Somebody in the directory, with a mailbox or without. */
+export interface Holder {
+  readonly uid: string;
+  /** Another one when the uid was given to somebody else, whose entry is made anew (entryUUID, RFC 4530). */
+  readonly entry: string;
+}
+
 /** Look-ups; each may throw DirectoryUnavailable, and nothing else. */
 export interface Directory {
   /** Equality on `mailLocalAddress` with the full address. */
@@ -24,13 +31,15 @@ export interface Directory {
   authenticate(login: string, password: string): Promise<Person | "refused">;
   /** A person as they are now. */
   findPerson(uid: string): Promise<Person | "absent">;
+  /** Whom a login name means; undefined when nobody. It says nothing to who typed it: their password is not known yet. */
+  whoIs(login: string): Promise<Holder | undefined>;
   /** Asks something cheap: resolves when the directory answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** People as the portal knows them, with a mailbox or without; each may throw DirectoryUnavailable. */
-export interface Accounts {
+export interface Accounts extends Pick<Directory, "whoIs"> {
   /** Whether there is such a person and this is their password. */
   verify(login: string, password: string): Promise<Person | "refused">;
   /** Replaces a person's password in their own name; "refused": the current one is wrong. */
@@ -54,17 +63,27 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
   async function check(who: Who, login: string, password: string): Promise<Person | "refused"> {
     // RFC 4513 section 5.1.2: a bind with an empty password is "unauthenticated" and succeeds. Never ask.
     if (login === "" || password === "") return "refused";
+    const found = await findLogin(who, login);
+    if (found === undefined) {
+      // An unknown login costs the same round trips as a known one.
+      await ldap.tryBind(`uid=nobody,${settings.peopleDn}`, password);
+      return "refused";
+    }
+    return (await ldap.tryBind(found.entry.dn, password)) ? found.person : "refused";
+  }
+
+  async function findLogin(who: Who, login: string) {
     // A telephone's keyboard likes to put a blank behind a word.
     const name = login.trim().toLowerCase();
     const either = new OrFilter({ filters: [equals("uid", name), equals("mailLocalAddress", name)] });
     const entry = await find(among(who, either), PERSON);
     const person = entry && toPerson(entry);
-    if (entry === undefined || person === undefined || !isCalled(person, name)) {
-      // An unknown login costs the same round trips as a known one.
-      await ldap.tryBind(`uid=nobody,${settings.peopleDn}`, password);
-      return "refused";
-    }
-    return (await ldap.tryBind(entry.dn, password)) ? person : "refused";
+    return entry && person && isCalled(person, name) ? { entry, person } : undefined;
+  }
+
+  async function whoIs(login: string): Promise<Holder | undefined> {
+    const found = await findLogin("inetOrgPerson", login);
+    return found && { uid: found.person.uid, entry: all(found.entry, "entryUUID")[0] ?? "" };
   }
 
   async function changePassword(uid: string, current: string, wanted: string) {
@@ -82,6 +101,7 @@ export function createDirectory(settings: DirectorySettings, deps: LdapDeps): Di
     findRecipient,
     authenticate: (login, password) => check("inetLocalMailRecipient", login, password),
     findPerson,
+    whoIs,
     verify: (login, password) => check("inetOrgPerson", login, password),
     changePassword,
     ping: async () => {
@@ -119,7 +139,7 @@ function ours(filter: Filter): Filter {
   return among("inetLocalMailRecipient", filter);
 }
 
-const PERSON = ["uid", "mailLocalAddress", "entryCSN"];
+const PERSON = ["uid", "mailLocalAddress", "entryCSN", "entryUUID"];
 
 function toPerson(entry: Entry): Person | undefined {
   const uid = all(entry, "uid")[0];

@@ -1,6 +1,7 @@
 /** Listening: a connection each runs one server session. */
 import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
+import { plainAddress } from "../policy/client-network.ts";
 import { ConnectionShare } from "../policy/connection-share.ts";
 import * as replies from "../smtp/replies.ts";
 import { formatReply } from "../smtp/reply-format.ts";
@@ -40,8 +41,6 @@ async function clientOf(socket: Socket, { isProxy, log }: ServeOptions): Promise
     return undefined;
   }
 }
-
-const plainAddress = (address = ""): string => address.replace(/^::ffff:/i, "");
 
 /** Starts listening; rejects with the system's error. */
 async function listen(

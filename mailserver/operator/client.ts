@@ -47,6 +47,8 @@ export interface OperatorClient {
   /** Unavailable when there is no box that could tell. */
   usage(uid: string): Promise<UsageView>;
   address(address: string): Promise<AddressView>;
+  /** Tells that a request is about to come, so that it is done sooner. */
+  prepare(): Promise<void>;
   /** The id of the request. */
   submit(wanted: PersonRequest): Promise<string>;
   request(id: string): Promise<RequestView>;
@@ -79,6 +81,11 @@ export function operatorClient(options: OperatorClientOptions = {}): OperatorCli
     person: (uid) => ask(PersonView, { path: `/people/${part(uid)}` }),
     usage: (uid) => ask(UsageView, { path: `/people/${part(uid)}/usage` }),
     address: (address) => ask(AddressView, { path: `/addresses/${part(address)}` }),
+    prepare: () =>
+      guarded(async () => {
+        const signal = AbortSignal.timeout(timeoutMs);
+        (await send(socket, { method: "POST", path: "/prepare", signal })).resume();
+      }),
     submit: async (body) => (await ask(Accepted, { method: "POST", path: "/requests", body })).id,
     request: (id) => ask(RequestView, { path: `/requests/${part(id)}` }),
     events: (id, signal) => follow({ socket, id, timeoutMs, eventTimeoutMs, signal }),

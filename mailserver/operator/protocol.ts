@@ -10,8 +10,8 @@ export const SOCKET = "/run/semail/operator/operator.sock";
 
 /** Bytes of a request's body. */
 export const MAX_BODY = 16_384;
-/** Bytes of a person's log that are shown. */
-export const MAX_LOG = 65_536;
+/** Bytes of a person's log that are shown: with all its brackets escaped, a page of them stays below 60 KB. */
+export const MAX_LOG = 40_960;
 
 const UID = /^[a-z0-9][a-z0-9.-]{0,31}$/;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

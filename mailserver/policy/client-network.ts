@@ -1,8 +1,12 @@
-/** Whom several connections count as one client. Pure. */
+/** Who a client is, and whom several connections count as one. Pure. */
 import { isIPv6 } from "node:net";
 
+/** The address as it is written; a socket of both families shows IPv4 as `::ffff:192.0.2.1` (RFC 4291 section 2.5.5.2). */
+export const plainAddress = (address = ""): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
+
 /** The IPv4 address itself; of an IPv6 address the first 64 bits, which one customer has at least (RFC 6177). */
-export function clientNetwork(address: string): string {
+export function clientNetwork(client: string): string {
+  const address = plainAddress(client);
   if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("%", 1).join("").split("::");
   const groups = (text: string | undefined): string[] => (text ? text.split(":") : []);

@@ -1,8 +1,9 @@
 /**
  * Slows down guessing of passwords: every failure costs the client more time, and many lock it out for a while.
- * Counted per client, per account at that client, and per account wherever it is tried from. The last locks strangers
- * out alone: who logged in to the account from a network before still can from there, so that nobody locks a person out
- * of their own account.
+ * Counted per client, per name at that client, and per person wherever and by whichever of their names they are tried.
+ * The last locks strangers out alone: who logged in from a network before still can from there, so that nobody locks a
+ * person out of their own account. At one client each name counts by itself, so that a few guesses tell nobody which
+ * addresses are one person's.
  */
 import { clientNetwork } from "./client-network.ts";
 
@@ -38,8 +39,9 @@ export interface LoginGuard {
   /**
    * Begins a login; undefined when the client is locked out and no password is looked at. Waits while so many are
    * under way that, should they all fail, this one would be too many: guesses side by side are counted as well.
+   * `account`: as it was typed; `person`: whose it is, where it is somebody's.
    */
-  begin(account: string, client: string): Promise<LoginAttempt | undefined>;
+  begin(account: string, client: string, person?: string): Promise<LoginAttempt | undefined>;
 }
 
 /** One look at a password. Exactly one of its methods must be called. */
@@ -53,7 +55,7 @@ export interface LoginAttempt {
 
 const ACCOUNT_FAILURES = 5;
 const CLIENT_FAILURES = 20;
-/** Of one account, from everywhere: no person mistypes so often, but many machines guess together. */
+/** Of one person, from everywhere: nobody mistypes so often, but many machines guess together. */
 const ANYWHERE_FAILURES = 50;
 const LOCK_MS = 300_000;
 const LONGEST_DELAY_MS = 5_000;
@@ -110,7 +112,7 @@ class Failures {
   }
 }
 
-/** From which networks which accounts were logged in to; those not used for longest are forgotten. */
+/** From which networks who logged in; those not used for longest are forgotten. */
 class Homes {
   readonly #memory: LoginMemory;
   readonly #known: Set<string>;
@@ -135,6 +137,8 @@ class Homes {
   }
 }
 
+const plain = (name: string): string => name.trim().toLowerCase().slice(0, MAX_ACCOUNT);
+
 export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
   const { now, stepMs = 500, memory = NO_MEMORY } = options;
   const known = memory.load();
@@ -158,16 +162,17 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
   }
 
   return {
-    async begin(account, client) {
+    async begin(account, client, person = account) {
       const origin = clientNetwork(client);
-      const name = account.trim().toLowerCase().slice(0, MAX_ACCOUNT);
+      const [name, holder] = [plain(account), plain(person)];
       const network = memory.seal(origin);
       const ofAccount = memory.seal(JSON.stringify([origin, name]));
-      const anywhere = memory.seal(JSON.stringify([name]));
+      const home = memory.seal(JSON.stringify([origin, holder]));
+      const anywhere = memory.seal(JSON.stringify([holder]));
       const limits: [string, number][] = [
         [ofAccount, ACCOUNT_FAILURES],
         [network, CLIENT_FAILURES],
-        ...(homes.has(ofAccount) ? [] : [[anywhere, ANYWHERE_FAILURES] satisfies [string, number]]),
+        ...(homes.has(home) ? [] : [[anywhere, ANYWHERE_FAILURES] satisfies [string, number]]),
       ];
       const keys = limits.map(([key]) => key);
       const reached = (more: (key: string) => number) =>
@@ -187,7 +192,7 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
         },
         succeeded() {
           failures.forget(ofAccount);
-          homes.add(ofAccount);
+          homes.add(home);
           end(keys);
         },
         abandoned: () => end(keys),

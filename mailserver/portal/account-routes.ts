@@ -41,7 +41,7 @@ export function accountRoutes(deps: PortalDeps): Hono<PortalEnv> {
     sessions.endOthers(session);
     // A cookie that was copied ends as well.
     sessions.end(session);
-    const fresh = sessions.begin(uid);
+    const fresh = sessions.begin(session);
     giveSession(c, fresh.token);
     c.set("session", fresh.session);
     log.info("portal.password", { uid });

@@ -81,10 +81,15 @@ function ownOrigin({ log }: PortalDeps): MiddlewareHandler<PortalEnv> {
   };
 }
 
-function signedIn({ sessions }: PortalDeps): MiddlewareHandler<PortalEnv> {
+function signedIn({ sessions, isThere, log }: PortalDeps): MiddlewareHandler<PortalEnv> {
   return async (c, next) => {
     const token = sessionToken(c);
-    const found = token === undefined ? undefined : sessions.find(token);
+    let found = token === undefined ? undefined : sessions.find(token);
+    if (found && !(await isThere(found.session))) {
+      log.info("portal.gone", { uid: found.session.uid });
+      sessions.end(found.session);
+      found = undefined;
+    }
     if (found === undefined) {
       if (token !== undefined) dropSession(c);
       return c.redirect(token === undefined ? "/sign-in" : "/sign-in?ended=1", 303);

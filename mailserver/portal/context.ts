@@ -9,10 +9,12 @@ import type { Accounts } from "../directory/directory.ts";
 import type { MxRecords } from "../dns/resolver.ts";
 import type { Log } from "../net/log.ts";
 import type { OperatorClient } from "../operator/client.ts";
+import { plainAddress } from "../policy/client-network.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { type PageContent, page, type View } from "./layout.ts";
 import { Refusal } from "./pages/fault.ts";
+import type { Presence } from "./presence.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { SCRIPT, STYLE } from "./style.ts";
 import type { SendTestMail } from "./test-mail.ts";
@@ -22,6 +24,7 @@ import { chooseLanguage, type Language, sayIn } from "./words.ts";
 export interface PortalDeps {
   readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaSts">;
   readonly directory: Accounts;
+  readonly isThere: Presence;
   readonly operator: OperatorClient;
   readonly usage: Usage;
   readonly sendTestMail: SendTestMail;
@@ -87,4 +90,4 @@ export async function readForm<T extends z.ZodType>(c: Ctx, schema: T): Promise<
 }
 
 /** The address that is counted against; behind a published port it is the one the engine shows. */
-export const clientOf = (c: Ctx): string => c.env.incoming.socket.remoteAddress ?? "unknown";
+export const clientOf = (c: Ctx): string => plainAddress(c.env.incoming.socket.remoteAddress);

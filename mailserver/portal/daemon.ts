@@ -1,6 +1,7 @@
 /** Puts the portal together. `main.ts` runs it; tests run it in their own process. */
 import { constants } from "node:crypto";
-import { createServer } from "node:https";
+import { createServer, type Server } from "node:https";
+import type { Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { PortalSettings } from "../contract.ts";
 import { type Accounts, createDirectory } from "../directory/directory.ts";
@@ -13,9 +14,12 @@ import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import { MIN_VERSION } from "../net/tls.ts";
 import { type OperatorClient, operatorClient } from "../operator/client.ts";
+import { plainAddress } from "../policy/client-network.ts";
+import { ConnectionShare } from "../policy/connection-share.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createPortal } from "./app.ts";
+import { createPresence } from "./presence.ts";
 import { Sessions } from "./sessions.ts";
 import { createTestMails } from "./test-mail.ts";
 import { createUsage } from "./usage.ts";
@@ -39,7 +43,19 @@ export interface PortalDaemon {
 }
 
 const DRAIN_MS = 2_000;
-const MAX_CONNECTIONS = 500;
+/** Nobody takes all of them: a browser has six at most. */
+const CONNECTIONS = { connections: 500, connectionsPerClient: 100 };
+const HANDSHAKE_MS = 10_000;
+
+/** Turns away who has their share. Heard before the server does, so that no hand-shake begins. */
+function shareConnections(server: Server): void {
+  const share = new ConnectionShare(CONNECTIONS);
+  server.prependListener("connection", (socket: Socket) => {
+    const client = plainAddress(socket.remoteAddress);
+    if (share.enter(client)) socket.once("close", () => share.leave(client));
+    else socket.destroy();
+  });
+}
 
 /** Listens when it resolves; rejects when the port or the certificate can't be had. */
 export async function startPortal(settings: PortalSettings, deps: PortalDaemonDeps): Promise<PortalDaemon> {
@@ -59,6 +75,7 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
   const app = createPortal({
     ...{ settings, directory, guard, clock, log },
     operator,
+    isThere: createPresence({ directory, now: clock.now }),
     usage: createUsage(operator, clock),
     sendTestMail: createTestMails({
       ...{ relay: settings.relay, newToken, clock, log },
@@ -68,10 +85,13 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
     sessions: new Sessions({ now: clock.now, newToken, limits: settings.session }),
   });
   const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 20_000, maxHeaderSize: 16_384 },
+    {
+      ...{ headersTimeout: 10_000, requestTimeout: 20_000, maxHeaderSize: 16_384 },
+      handshakeTimeout: HANDSHAKE_MS,
+    },
     getRequestListener(app.fetch),
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  shareConnections(server);
   const identity = await ServerIdentity.load(settings.tls, {
     timing: clock,
     log,

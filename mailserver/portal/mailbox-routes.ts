@@ -54,6 +54,8 @@ async function showNew(
 ) {
   const person = await deps.operator.person(c.get("session").uid);
   if (person.state !== "none") return c.redirect("/mailbox", 303);
+  // While they choose; a page waits for nothing of it.
+  void deps.operator.prepare().catch(() => undefined);
   const chosen = person.domains.find((each) => each === given.domain) ?? person.domains[0] ?? "";
   const mx = await lookUpMx(chosen, deps.dns, deps.settings.mxHosts);
   const choice = { local: given.local, domain: chosen };

@@ -1,5 +1,6 @@
 /** Who is signed in. Kept in memory, known by the hash of what the cookie says: a dump of it signs nobody in. */
 import { createHash } from "node:crypto";
+import type { Holder } from "../directory/directory.ts";
 
 export interface SessionLimits {
   readonly idleMs: number;
@@ -15,8 +16,7 @@ export interface SessionDeps {
 }
 
 /** A person's session as a page sees it. */
-export interface Session {
-  readonly uid: string;
+export interface Session extends Holder {
   /** Every form carries it. */
   readonly csrf: string;
 }
@@ -56,13 +56,13 @@ export class Sessions {
   }
 
   /** A new session with a value of its own, whatever cookie the browser had (no fixation). */
-  begin(uid: string): { readonly session: Session; readonly token: string } {
+  begin({ uid, entry }: Holder): { readonly session: Session; readonly token: string } {
     this.#forgetEnded();
     const { now, newToken } = this.#deps;
     const token = newToken();
     const at = now();
     const kept: Kept = {
-      ...{ uid, csrf: newToken(), started: at, seen: at, since: at },
+      ...{ uid, entry, csrf: newToken(), started: at, seen: at, since: at },
       ...{ current: hash(token), previous: undefined },
     };
     this.#all.add(kept);

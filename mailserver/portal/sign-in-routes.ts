@@ -49,7 +49,7 @@ export function signInRoutes(deps: PortalDeps): Hono<PortalEnv> {
     // Whoever signs in anew in the same browser leaves nothing of the one before.
     const before = sessions.find(sessionToken(c) ?? "");
     if (before) sessions.end(before.session);
-    giveSession(c, sessions.begin(result.uid).token);
+    giveSession(c, sessions.begin(result).token);
     log.info("portal.signed-in", { uid: result.uid, client: clientOf(c) });
     return c.redirect("/mailbox", 303);
   });

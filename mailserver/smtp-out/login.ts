@@ -61,8 +61,10 @@ export async function logIn(
   deps: LoginDeps,
 ): Promise<Known> {
   const { user } = credentials;
-  const { client } = where;
-  const attempt = await deps.guard.begin(user, client);
+  const { client, listener } = where;
+  const isService = listener === "relay";
+  const person = isService ? undefined : await asked(deps.directory.whoIs(user));
+  const attempt = await deps.guard.begin(user, client, person?.uid);
   if (attempt === undefined) {
     // Not whose account: what a client says it is may be a mistyped password.
     deps.log.warn("smtp.auth.locked", { client });
@@ -71,8 +73,7 @@ export async function logIn(
   const start = deps.clock.now();
   let identity: Known | undefined;
   try {
-    identity =
-      where.listener === "relay" ? checkService(credentials, deps) : await checkPerson(credentials, deps);
+    identity = isService ? checkService(credentials, deps) : await checkPerson(credentials, deps);
   } catch (error) {
     attempt.abandoned();
     throw error;
@@ -90,17 +91,18 @@ export async function logIn(
 }
 
 async function checkPerson(credentials: Credentials, { directory }: LoginDeps): Promise<Known | undefined> {
-  const person = await directory
-    .authenticate(credentials.user, credentials.password)
-    .catch((error: unknown) => {
-      throw error instanceof DirectoryUnavailable ? new SmtpError(UNAVAILABLE, error) : error;
-    });
+  const person = await asked(directory.authenticate(credentials.user, credentials.password));
   if (person === "refused") return undefined;
   // RFC 4616 section 2: acting as somebody else is not allowed to anybody here.
   const { authorization } = credentials;
   const names = ["", person.uid, ...person.addresses];
   return names.includes(authorization.toLowerCase()) ? { kind: "person", ...person } : undefined;
 }
+
+const asked = <T>(answer: Promise<T>): Promise<T> =>
+  answer.catch((error: unknown) => {
+    throw error instanceof DirectoryUnavailable ? new SmtpError(UNAVAILABLE, error) : error;
+  });
 
 function checkService(credentials: Credentials, { relay, portal, domains }: LoginDeps): Known | undefined {
   if (isAccount(credentials, relay)) return { kind: "service" };

@@ -31,6 +31,9 @@ const tell = (answer: Answer): void => {
 async function carryOut(call: Call): Promise<readonly Change[]> {
   const { id } = call;
   switch (call.kind) {
+    case "prepare":
+      await updates.prepare();
+      return [];
     case "preview":
       return updates.preview(call.text);
     case "update":

@@ -5,6 +5,7 @@ import type { Progress } from "../updates.ts";
 
 /** The text is that of the stack file, the name that of a resource. */
 export type Call =
+  | { readonly id: number; readonly kind: "prepare" }
   | { readonly id: number; readonly kind: "preview"; readonly text: string }
   | { readonly id: number; readonly kind: "update"; readonly text: string }
   | { readonly id: number; readonly kind: "unprotect"; readonly name: string };

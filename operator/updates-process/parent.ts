@@ -13,6 +13,8 @@ export interface UpdatesProcessOptions {
   readonly ending: AbortSignal;
   /** How long the process waits for another update; milliseconds. */
   readonly idleMs: number;
+  /** How long it waits for the update that it was made ready for. */
+  readonly preparedMs: number;
 }
 
 interface Waiting {
@@ -24,7 +26,8 @@ interface Waiting {
 type Wish = Call extends infer Each ? (Each extends unknown ? Omit<Each, "id"> : never) : never;
 
 export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
-  const { ending, idleMs } = options;
+  const { ending, idleMs, preparedMs } = options;
+  let calls = 0;
   let worker: Worker | undefined;
   let timer: NodeJS.Timeout | undefined;
   const letGo = (): void => {
@@ -36,15 +39,19 @@ export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
   const call = async (wish: Wish, onProgress: Waiting["onProgress"] = () => undefined): Promise<Change[]> => {
     ending.throwIfAborted();
     clearTimeout(timer);
+    calls += 1;
     if (!worker?.alive) worker = new Worker(options);
     try {
       return await worker.call(wish, onProgress);
     } finally {
+      calls -= 1;
       clearTimeout(timer);
-      timer = setTimeout(letGo, idleMs).unref();
+      const patience = wish.kind === "prepare" ? preparedMs : idleMs;
+      if (calls === 0) timer = setTimeout(letGo, patience).unref();
     }
   };
   return {
+    prepare: async () => void (await call({ kind: "prepare" })),
     preview: (text) => call({ kind: "preview", text }),
     update: async (text, onProgress) => void (await call({ kind: "update", text }, onProgress)),
     unprotect: async (name) => void (await call({ kind: "unprotect", name })),

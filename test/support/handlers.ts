@@ -50,6 +50,10 @@ export const directory: Directory = {
     const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
     return person !== undefined && password === `${person.uid}-secret` ? person : "refused";
   },
+  whoIs: async (login) => {
+    const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
+    return person && { uid: person.uid, entry: person.uid };
+  },
   findPerson: async (uid) => PEOPLE.find((person) => person.uid === uid) ?? "absent",
   ping: async () => {},
   close: async () => {},

@@ -16,6 +16,7 @@ import {
 import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../mailserver/policy/recipient.ts";
 import { createPortal } from "../../mailserver/portal/app.ts";
+import { createPresence } from "../../mailserver/portal/presence.ts";
 import { Sessions } from "../../mailserver/portal/sessions.ts";
 import { createTestMails } from "../../mailserver/portal/test-mail.ts";
 import { createUsage } from "../../mailserver/portal/usage.ts";
@@ -38,7 +39,7 @@ export function memoryOperator(people: PersonView[]) {
   const byUid = new Map(people.map((each) => [each.uid, each]));
   const requests = new Map<string, RequestView>();
   const submitted: PersonRequest[] = [];
-  const state: { down: boolean; refuses?: FaultCode } = { down: false };
+  const state: { down: boolean; refuses?: FaultCode; prepared: number } = { down: false, prepared: 0 };
   const fail = (status: number, code: FaultCode) => new OperatorError(status, { code, detail: "" });
   const up = () => {
     if (state.down) throw fail(503, "unavailable");
@@ -65,6 +66,10 @@ export function memoryOperator(people: PersonView[]) {
       up();
       const taken = [...byUid.values()].some(({ addresses }) => addresses.includes(address));
       return { free: !taken, reason: taken ? "taken" : null };
+    },
+    prepare: async () => {
+      up();
+      state.prepared += 1;
     },
     submit: async (wanted) => {
       up();
@@ -126,14 +131,23 @@ export const testDns: MxRecords = {
 /** Their passwords are `<uid>-password`; `down` makes the directory silent. */
 export function memoryPeople(uids: readonly string[]) {
   const passwords = new Map(uids.map((uid) => [uid, `${uid}-password`]));
+  /** Who is in the directory, and their entry; a test takes people out or gives their uid to others. */
+  const entries = new Map(uids.map((uid) => [uid, `entry of ${uid}`]));
   const state = { down: false };
   const up = () => {
     if (state.down) throw new DirectoryUnavailable("down");
   };
+  const uidOf = (login: string) => login.split("@")[0] ?? "";
   const accounts: Accounts = {
+    whoIs: async (login) => {
+      up();
+      const uid = uidOf(login);
+      const entry = entries.get(uid);
+      return entry === undefined ? undefined : { uid, entry };
+    },
     verify: async (login, password) => {
       up();
-      const uid = login.split("@")[0] ?? "";
+      const uid = uidOf(login);
       return passwords.get(uid) === password ? { uid, addresses: [], version: "" } : "refused";
     },
     changePassword: async (uid, current, wanted) => {
@@ -143,7 +157,7 @@ export function memoryPeople(uids: readonly string[]) {
       return "changed";
     },
   };
-  return { accounts, state };
+  return { accounts, entries, state };
 }
 
 export interface SentMail {
@@ -168,7 +182,7 @@ export function relayTo(mails: SentMail[], state: { readonly down: boolean }): C
 export function testPortal(people: PersonView[] = [person("alice"), person("bob")]) {
   const operator = memoryOperator(people);
   const time = { now: Date.parse("2026-01-02T03:04:05Z") };
-  const { accounts, state: directory } = memoryPeople(people.map(({ uid }) => uid));
+  const { accounts, entries, state: directory } = memoryPeople(people.map(({ uid }) => uid));
   const mails: SentMail[] = [];
   const relay = { down: false };
   let tokens = 0;
@@ -183,6 +197,7 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     settings: SETTINGS,
     directory: accounts,
     operator: operator.client,
+    isThere: createPresence({ directory: accounts, now: clock.now }),
     usage: createUsage(operator.client, clock),
     sendTestMail: createTestMails({
       ...{ clock, newToken: () => `mail-${mails.length}`, log: silentLog },
@@ -195,11 +210,14 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     clock,
     log: silentLog,
   });
-  const env = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as unknown as HttpBindings;
-  const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
-    app.request(`${origin}${path}`, init, env);
+  const from = (remoteAddress: string) => {
+    const env = { incoming: { socket: { remoteAddress } } } as unknown as HttpBindings;
+    const send = async (path: string, init: RequestInit = {}, origin = ORIGIN): Promise<Response> =>
+      app.request(`${origin}${path}`, init, env);
+    return { send, browser: () => new Browser(send) };
+  };
   const { routes } = app;
-  return { send, routes, browser: () => new Browser(send), operator, directory, time, mails, relay };
+  return { ...from("192.0.2.1"), from, routes, operator, directory, entries, time, mails, relay };
 }
 
 type Send = (path: string, init?: RequestInit) => Promise<Response>;

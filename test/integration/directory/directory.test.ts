@@ -87,6 +87,27 @@ test("a person without a mailbox is known to the portal, and to nobody else", as
     assert.equal(await directory.verify(login, "dora-secret"), "refused", login);
 });
 
+test("a name, of a mailbox or not, means a person by their entry, which is another one when it was made anew", async () => {
+  const dn = `uid=dora,${peopleDn}`;
+  const before = await directory.whoIs("dora");
+  assert.match(before?.entry ?? "", /^[0-9a-f-]{36}$/);
+  assert.deepEqual(await directory.whoIs("post@semail.test"), await directory.whoIs(" Alice "));
+  for (const login of ["", "*", "eve", "ａlice", "smtp-out"])
+    assert.equal(await directory.whoIs(login), undefined);
+  const admin = new Client({ url: settings.url });
+  await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+  await admin.del(dn);
+  assert.equal(await directory.whoIs("dora"), undefined);
+  await admin.add(dn, {
+    objectClass: ["inetOrgPerson"],
+    ...{ uid: "dora", cn: "Dora", sn: "Dora", userPassword: "dora-secret" },
+  });
+  await admin.unbind();
+  const after = await directory.whoIs("dora");
+  assert.equal(after?.uid, "dora");
+  assert.notEqual(after?.entry, before?.entry);
+});
+
 test("a person replaces their password, with the current one only", async () => {
   assert.equal(await directory.changePassword("dora", "wrong", "another secret"), "refused");
   assert.equal(await directory.changePassword("nobody", "dora-secret", "another secret"), "refused");

@@ -146,6 +146,11 @@ function fakeDirectory(state: { readonly directoryUp: boolean }): Directory {
       const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
       return person !== undefined && password === `${person.uid}-secret` ? person : "refused";
     },
+    whoIs: async (login) => {
+      check();
+      const person = PEOPLE.find(({ uid, addresses }) => uid === login || addresses.includes(login));
+      return person && { uid: person.uid, entry: person.uid };
+    },
     findPerson: async (uid) => {
       check();
       return PEOPLE.find((person) => person.uid === uid) ?? "absent";

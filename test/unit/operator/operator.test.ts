@@ -43,6 +43,7 @@ interface Played {
   commits: { subject: string; author: string; branch: string | undefined }[];
   unprotected: string[];
   waits: number;
+  prepared: number;
 }
 
 async function setUp(t: TestContext, text = FILE) {
@@ -56,6 +57,7 @@ async function setUp(t: TestContext, text = FILE) {
     commits: [],
     unprotected: [],
     waits: 0,
+    prepared: 0,
   };
   let ids = 0;
   const start = (repository = true) => {
@@ -70,6 +72,10 @@ async function setUp(t: TestContext, text = FILE) {
         },
       },
       updates: {
+        prepare: async () => {
+          played.prepared += 1;
+          throw new Error("Pulumi isn't there");
+        },
         preview: async () => played.changes,
         update: async (next: string, onProgress: (progress: Progress) => void) => {
           ending.signal.throwIfAborted();
@@ -334,8 +340,11 @@ describe("the operator's socket", () => {
   }
 
   it("serves the protocol's client from the first question to the last event", async (t) => {
-    const { client, operator } = await served(t);
+    const { client, operator, played } = await served(t);
     assert.equal((await client.person("bob")).state, "none");
+    // That it fails is for the update to say.
+    await client.prepare();
+    assert.equal(played.prepared, 1);
     assert.deepEqual(await client.address("bob@example.org"), { free: true, reason: null });
     const states: string[] = [];
     for await (const view of client.events(await client.submit(create))) states.push(view.state);

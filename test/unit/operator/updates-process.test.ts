@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,6 +12,8 @@ import { temporaryFolder } from "../../support/queue.ts";
 
 /** Answers as main.ts does; what it is to do stands in the text. */
 const PROGRAM = `
+import { appendFileSync } from "node:fs";
+appendFileSync(process.argv[1] + ".lives", "x");
 const tell = (answer) => process.send(answer);
 process.on("message", ({ id, kind, text, name }) => {
   if (text === "pid") tell({ id, kind: "done", changes: [{ urn: String(process.pid), type: "", op: kind }] });
@@ -20,22 +22,24 @@ process.on("message", ({ id, kind, text, name }) => {
     tell({ id, kind: "done", changes: [] });
   }
   if (text === "refuse") tell({ id, kind: "failed", message: "x", fault: { code: "update-failed", detail: "as told" } });
+  if (kind === "prepare") tell({ id, kind: "done", changes: [] });
   if (text === "fail" || name === "fail") tell({ id, kind: "failed", message: "as it was said" });
   if (text === "die") process.exit(7);
 });
 process.once("disconnect", () => process.exit(0));
 `;
 
-async function setUp(t: TestContext, idleMs = 60_000) {
+async function setUp(t: TestContext, idleMs = 60_000, preparedMs = 60_000) {
   const folder = await temporaryFolder();
   t.after(() => folder[Symbol.asyncDispose]());
   const entry = join(folder.path, "updates.mjs");
   await writeFile(entry, PROGRAM);
   const ending = new AbortController();
   t.after(() => ending.abort());
-  const updates = updatesProcess({ entry, env: process.env, ending: ending.signal, idleMs });
+  const updates = updatesProcess({ entry, env: process.env, ending: ending.signal, idleMs, preparedMs });
   const pid = async () => Number((await updates.preview("pid"))[0]?.urn);
-  return { updates, ending, pid };
+  const lives = async () => (await readFile(`${entry}.lives`, "utf8")).length;
+  return { updates, ending, pid, lives };
 }
 
 const isGone = (pid: number): boolean => {
@@ -55,6 +59,17 @@ describe("the process that makes updates", () => {
     await updates.update("progress", ({ op, state }) => seen.push(`${op} ${state}`));
     assert.deepEqual(seen, ["create running"]);
     assert.equal(await pid(), first);
+  });
+
+  it("that was made ready is there for the update, for longer than one between two steps", async (t) => {
+    const { updates, pid, lives } = await setUp(t, 1);
+    await updates.prepare();
+    const first = await pid();
+    assert.equal(await lives(), 1);
+    while (!isGone(first)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const brief = await setUp(t, 60_000, 1);
+    const [working] = await Promise.all([brief.pid(), brief.updates.prepare()]);
+    while (!isGone(working)) await new Promise((resolve) => setTimeout(resolve, 10));
   });
 
   it("says why as the operator would itself", async (t) => {

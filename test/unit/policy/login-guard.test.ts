@@ -108,3 +108,20 @@ test("guesses side by side from many machines are no more than one after the oth
   await Promise.all(Array.from({ length: 200 }, guess));
   assert.equal(looks, 50);
 });
+
+test("each of a person's names counts by itself at one client, and for the person from everywhere", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  const names = ["alice", "shop@example.org", "alice@example.org"];
+  const fails = async (name: string, client: string) => {
+    const attempt = await guard.begin(name, client, "alice");
+    return attempt?.failed() ?? "locked";
+  };
+  for (let count = 1; count <= 5; count++) assert.equal(await fails("alice", HERE), count * 500);
+  assert.equal(await fails("alice", HERE), "locked");
+  assert.equal(await fails("shop@example.org", HERE), 500, "what a few guesses tell of whose address it is");
+  (await guard.begin("shop@example.org", "192.0.2.9", "alice"))?.succeeded();
+  for (let count = 6; count < 50; count++)
+    assert.notEqual(await fails(names[count % 3] ?? "", `198.51.100.${count}`), "locked");
+  for (const name of names) assert.equal(await fails(name, "203.0.113.1"), "locked", name);
+  assert.notEqual(await fails("alice", "192.0.2.9"), "locked", "where they logged in by another name");
+});

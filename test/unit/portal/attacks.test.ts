@@ -196,6 +196,16 @@ describe("guesses", () => {
       assert.equal(again.status, 429);
     });
 
+  test("of one person by their many addresses, from many machines, are counted together", async () => {
+    const portal = open();
+    const guess = (n: number) => {
+      const from = portal.from(`198.51.100.${n}`).browser();
+      return from.post("/sign-in", { login: n % 2 ? "alice" : "alice@example.org", password: "guess" });
+    };
+    for (let n = 0; n < 50; n += 1) assert.equal((await guess(n)).status, 403);
+    assert.deepEqual([(await guess(51)).status, (await guess(52)).status], [429, 429]);
+  });
+
   test("tell nothing of who exists", async () => {
     const portal = open();
     const answers = [];

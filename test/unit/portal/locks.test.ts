@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:https";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { startPortal } from "../../../mailserver/portal/daemon.ts";
@@ -44,4 +45,28 @@ test("a restart unlocks nobody who guessed, and locks nobody else", async () => 
   assert.deepEqual(await answers(3, "alice", "wrong"), [403, 403, 429]);
   assert.deepEqual(await answers(1, "alice", "alice-password"), [429]);
   assert.deepEqual(await answers(1, "bob", "bob-password"), [303]);
+});
+
+test("one client takes a part of the connections, and gets others for those that it closes", async () => {
+  await using folder = await temporaryFolder();
+  const settings = await portalSettings(folder.path, await makeIdentity("localhost"));
+  const portal = await startPortal(settings, {
+    ...{ log: silentLog, clock: systemClock, dns: testDns, newToken: () => "token" },
+    operator: memoryOperator([]).client,
+    directory: { ...memoryPeople(["alice"]).accounts, close: async () => {} },
+  });
+  const open = async () => {
+    const socket = connect(portal.port, "127.0.0.1");
+    await once(socket, "connect");
+    return socket;
+  };
+  const held = await Promise.all(Array.from({ length: 100 }, open));
+  const oneMore = await open();
+  await once(oneMore, "close");
+  const [first] = held;
+  first?.end();
+  await once(first ?? oneMore, "close");
+  assert.equal(await signIn(portal.port, "alice", "alice-password"), 303);
+  for (const socket of held) socket.destroy();
+  await portal.close();
 });

@@ -6,9 +6,10 @@ import { Sessions } from "../../../mailserver/portal/sessions.ts";
 import { chooseLanguage, LANGUAGES, WORDS } from "../../../mailserver/portal/words.ts";
 import { LIMITS, ORIGIN, person, testPortal } from "../../support/portal.ts";
 
+const ALICE = { uid: "alice", entry: "1" };
 const OWN_REQUEST = "0".repeat(31);
 
-/** What each role is answered: nobody, the person whose it is, another person. */
+/** What each role is answered: nobody, the person whose it is, another person. Who was taken out is nobody. */
 const ROUTES: [
   method: "GET" | "POST",
   path: string,
@@ -131,6 +132,19 @@ for (const [method, path, fields, nobody, owner, other] of ROUTES) {
   });
 }
 
+test("who was taken out of the directory is answered as nobody is, on every route", async () => {
+  for (const [method, path, fields, nobody] of ROUTES) {
+    const portal = testPortal([person("alice", { aliases: ["shop@example.org"] })]);
+    const browser = await portal.browser().signIn("alice");
+    portal.entries.delete("alice");
+    portal.time.now += 30_000;
+    const answer = await (method === "GET" ? browser.get(path) : browser.post(path, fields));
+    assert.equal(answer.status, nobody, path);
+    if (nobody === 303 && path !== "/") assert.equal(answer.location, "/sign-in?ended=1", path);
+    assert.deepEqual(portal.operator.submitted, []);
+  }
+});
+
 const FORMS = ROUTES.filter(([method]) => method === "POST");
 for (const [, path, fields] of [...FORMS, ["POST", "/sign-out", {}]] as [
   string,
@@ -183,6 +197,39 @@ test("a changed password ends the other sessions and the cookie it was changed w
   assert.equal((await elsewhere.get("/mailbox")).status, 303);
   elsewhere.cookies.set("__Host-session", before);
   assert.equal((await elsewhere.get("/mailbox")).status, 303);
+});
+
+for (const [what, change] of [
+  ["was taken out of the directory", (entries: Map<string, string>) => entries.delete("alice")],
+  ["left their uid to somebody else", (entries: Map<string, string>) => entries.set("alice", "another's")],
+] as const)
+  test(`the session of who ${what} ends within thirty seconds, for pages and for forms`, async () => {
+    const portal = testPortal();
+    const [reading, asking] = [
+      await portal.browser().signIn("alice"),
+      await portal.browser().signIn("alice"),
+    ];
+    const bob = await portal.browser().signIn("bob");
+    change(portal.entries);
+    portal.time.now += 30_000;
+    assert.equal((await reading.get("/mailbox")).location, "/sign-in?ended=1");
+    assert.equal((await asking.post("/restart", {})).location, "/sign-in?ended=1");
+    assert.deepEqual(portal.operator.submitted, []);
+    assert.equal((await bob.get("/mailbox")).status, 200);
+  });
+
+test("a session goes on for thirty seconds while the directory doesn't answer, and then when it is back", async () => {
+  const portal = testPortal();
+  const browser = await portal.browser().signIn("alice");
+  portal.directory.down = true;
+  portal.time.now += 29_999;
+  assert.equal((await browser.get("/mailbox")).status, 200);
+  portal.time.now += 1;
+  const told = await browser.get("/mailbox");
+  assert.equal(told.status, 503);
+  assert.match(told.text, /directory of people/);
+  portal.directory.down = false;
+  assert.equal((await browser.get("/mailbox")).status, 200);
 });
 
 test("a test mail goes to who is signed in, in their language, and no more than five an hour", async () => {
@@ -260,6 +307,7 @@ test("who has no mailbox chooses one, sees the domain's MX records, and follows 
   assert.match((await browser.get("/new")).text, /<td>mx\.example\.org\.<\/td><td>MX<\/td><td>300<\/td>/);
   assert.match((await browser.get("/new?domain=example.net")).text, /point here/);
   assert.match((await browser.post("/new", { local: "alice", domain: "example.org" })).text, /is taken/);
+  assert.ok(portal.operator.state.prepared > 0, "the operator makes ready while one chooses");
   const made = await browser.post("/new", { local: "Carol", domain: "example.org" });
   assert.deepEqual(portal.operator.submitted, [
     { kind: "create", uid: "carol", address: "carol@example.org" },
@@ -297,7 +345,7 @@ test("a page with style and script weighs less than 60 KB", async () => {
 test("a session ends by idleness, by age, and changes its cookie meanwhile", () => {
   let [now, count] = [0, 0];
   const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
-  const { token } = sessions.begin("alice");
+  const { token } = sessions.begin(ALICE);
   now += LIMITS.rotateMs;
   const renewed = sessions.find(token)?.renewed ?? "";
   assert.ok(sessions.find(token), "pages under way still have the old value");
@@ -306,7 +354,7 @@ test("a session ends by idleness, by age, and changes its cookie meanwhile", () 
   assert.ok(sessions.find(renewed));
   now += LIMITS.idleMs;
   assert.equal(sessions.find(renewed), undefined);
-  let current = sessions.begin("alice").token;
+  let current = sessions.begin(ALICE).token;
   const end = now + LIMITS.absoluteMs;
   for (now += LIMITS.idleMs - 1; now < end; now += LIMITS.idleMs - 1) {
     const found = sessions.find(current);

@@ -4,6 +4,7 @@ import { SessionLimits } from "../../../mailserver/contract.ts";
 import type { Person } from "../../../mailserver/directory/directory.ts";
 import type { LogEvent } from "../../../mailserver/log-events.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
+import type { LoginGuard } from "../../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
@@ -69,4 +70,19 @@ test("logins without a look at the password are logged as such", async () => {
   assert.deepEqual(events, []);
   assert.match(await client.auth("alice", "alice-secret"), /^454 4\.7\.0 Too many wrong passwords/);
   assert.deepEqual(events, ["smtp.auth.locked"]);
+});
+
+test("guesses of a person's password count for the person, whichever of their addresses is tried", async () => {
+  const asked: (string | undefined)[] = [];
+  const guard: LoginGuard = {
+    begin: async (_account, _client, person) => {
+      asked.push(person);
+      return undefined;
+    },
+  };
+  const handler = outboundHandler("submission", [], { guard });
+  const client = await Conversation.open({ session, handler, tls: true });
+  await client.say("EHLO client.test");
+  for (const name of ["alice", "alice@semail.test", "nobody"]) await client.auth(name, "wrong");
+  assert.deepEqual(asked, ["alice", "alice", undefined]);
 });
