@@ -79,10 +79,12 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
 export async function buildPlanned(docker: Docker, plans: ImagePlans): Promise<string[]> {
   const tags: string[] = [];
   const builds = Object.values(plans).filter((plan): plan is BuildPlan => "context" in plan);
+  const depth = ({ on }: BuildPlan): number => {
+    const below = on && plans[on];
+    return below ? 1 + depth(below) : 0;
+  };
   // What others build on comes first.
-  for (const { tag, context, buildArgs } of builds.sort(
-    (one, other) => Number("on" in one) - Number("on" in other),
-  )) {
+  for (const { tag, context, buildArgs } of builds.sort((one, other) => depth(one) - depth(other))) {
     const build = {
       context,
       dockerfile: `${context}/Dockerfile`,
