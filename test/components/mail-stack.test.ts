@@ -844,6 +844,22 @@ describe("a stack on a VM of its own", () => {
     assert.equal(system, "0123456789abcdef");
   });
 
+  it("looks at services less often and waits longer for them where the processor is emulated", async () => {
+    const times = (name: string) => {
+      const { healthcheck, waitTimeout } = named(name).inputs;
+      const { interval, timeout, startPeriod } = healthcheck as Record<string, string>;
+      return [interval, timeout, startPeriod, waitTimeout];
+    };
+    const users = { alice: { name: "Alice Martin" } };
+    const emulated = { ...host, vm: { ...vm, accelerator: "tcg" } };
+    await declare({ domain: "example.test", dns: { provider: "none" }, host: emulated, users });
+    assert.deepEqual(times("mail-smtp-in"), ["30s", "30s", "1m0s", 360]);
+    assert.deepEqual(times("person-alice-box"), ["5m0s", "30s", "1m0s", undefined]);
+    await declare({ domain: "example.test", dns: { provider: "none" }, host, users });
+    assert.deepEqual(times("mail-smtp-in"), ["5s", "5s", "10s", 60]);
+    assert.deepEqual(times("person-alice-box"), ["5m0s", "5s", "10s", undefined]);
+  });
+
   it("has no VM on another host", async () => {
     reached.length = 0;
     await declare({ domain: "example.test", users: {} });
