@@ -87,8 +87,8 @@ export interface ServiceArgs {
     ready?: pulumi.Output<unknown> | undefined;
   }[];
   ports?: PublishedPort[];
-  /** Time between health checks, in the form that Go prints: `5s`, `5m0s`. */
-  healthEvery?: string;
+  /** Seconds between health checks; 5 unless told. */
+  healthEvery?: number;
   /** Wait until the container is healthy. */
   wait?: boolean;
 }
@@ -186,16 +186,24 @@ function filesHolder(
   );
 }
 
+/** Seconds as Go prints them, which is how the engine lists them: `5s`, `5m0s`. */
+const goDuration = (seconds: number): string =>
+  seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+
+const HEALTH_SECONDS = 5;
+const HEALTHY_WITHIN_SECONDS = 60;
+
 /** What keeps a service going; what is only a pattern stays as it was made. */
-function started({ pattern, healthEvery }: ServiceArgs) {
+function started({ pattern, healthEvery = HEALTH_SECONDS, host: { patience } }: ServiceArgs) {
   if (pattern) return { start: false, mustRun: false };
   return {
     restart: "unless-stopped",
     healthcheck: {
       tests: ["CMD", "/usr/local/bin/healthcheck"],
-      interval: healthEvery ?? "5s",
-      timeout: "5s",
-      startPeriod: "10s",
+      // A check is a process: where everything is slow, these would take all there is.
+      interval: goDuration(Math.max(healthEvery, HEALTH_SECONDS * patience)),
+      timeout: goDuration(5 * patience),
+      startPeriod: goDuration(10 * patience),
       retries: 6,
     },
   };
@@ -265,7 +273,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     logDriver: "json-file",
     logOpts: { "max-size": "10m", "max-file": "3" },
     ...started(args),
-    ...(args.wait ? { wait: true, waitTimeout: 60 } : {}),
+    ...(args.wait ? { wait: true, waitTimeout: HEALTHY_WITHIN_SECONDS * args.host.patience } : {}),
     destroyGraceSeconds: 10,
   };
 }

@@ -45,7 +45,7 @@ export class Guard extends pulumi.ComponentResource {
           `GUARD_FRONT=${front.join(" ")}`,
           `GUARD_PORTS=${ports.join(" ")}`,
         ],
-        healthEvery: "10s",
+        healthEvery: 10,
         wait: true,
       },
       // Its rules name the network's interface.

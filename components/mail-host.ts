@@ -11,6 +11,8 @@ export interface MailHostArgs {
   engine?: pulumi.Input<string> | undefined;
   /** The addresses on which ports are published. */
   binds: readonly string[];
+  /** How many times longer than on any usual machine its services may take to start and to say how they are. */
+  patience: number;
   /** Subnets of the services' and of the boxes' network; the engine takes the boxes' addresses from `boxRange`. */
   subnets: { front: string; front6?: string | undefined; boxes: string; boxRange: string };
 }
@@ -19,6 +21,7 @@ export interface MailHostArgs {
 export class MailHost extends pulumi.ComponentResource {
   readonly prefix: string;
   readonly binds: readonly string[];
+  readonly patience: number;
   /** Undefined for the one that this machine's `docker` talks to. */
   readonly engine: pulumi.Output<string | undefined>;
   readonly provider: docker.Provider;
@@ -33,6 +36,7 @@ export class MailHost extends pulumi.ComponentResource {
     super(TYPES.mailHost, name, {}, opts);
     this.prefix = args.prefix;
     this.binds = args.binds;
+    this.patience = args.patience;
     this.engine = pulumi.output(args.engine);
     this.provider = new docker.Provider(`${name}-engine`, args.engine ? { host: args.engine } : {}, {
       parent: this,

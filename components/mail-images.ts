@@ -28,7 +28,7 @@ export interface BuildPlan {
   readonly context: string;
   readonly buildArgs: Readonly<Record<string, string>>;
   /** Name of the plan that this one builds on. */
-  readonly on?: "node";
+  readonly on?: "base" | "node";
 }
 
 /** An image that is there already, by its tag. */
@@ -47,6 +47,7 @@ export interface ImageRef {
 }
 
 export type ImagePlans = Readonly<Partial<Record<ServiceImage, BuildPlan | Prebuilt>>> & {
+  readonly base?: BuildPlan;
   readonly node?: BuildPlan;
 };
 

@@ -120,7 +120,7 @@ export class Mailbox extends pulumi.ComponentResource {
         tmpfs: { tmp: "64m" },
         volumes: [{ volume, path: "/srv/mail", ready: this.handed(args, volume) }],
         // A check starts a process, and there may be a thousand boxes on a host.
-        healthEvery: "5m0s",
+        healthEvery: 300,
       },
       { parent: this },
     );

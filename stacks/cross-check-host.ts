@@ -35,7 +35,7 @@ export function checkHost({ host: raw, dns, portal, ports }: Raw): Problem[] {
           {
             path: "dns.provider",
             message:
-              "dev is for host.kind local: elsewhere nobody reaches its name server; use none or gandi",
+              "dev is for host.kind local: elsewhere nobody reaches its name server; use gandi, or none and enter the records that `npm run up` prints",
           },
         ]
       : []),
@@ -44,7 +44,7 @@ export function checkHost({ host: raw, dns, portal, ports }: Raw): Problem[] {
           {
             path: "portal.enabled",
             message:
-              "needs host.kind local: the operator works on this checkout, which that host hasn't; run Semail on the host itself for a portal",
+              "needs host.kind local: the operator works on this checkout, which that host hasn't; set it to false (docs/operations.md, Without the portal), or run Semail on the host itself",
           },
         ]
       : []),

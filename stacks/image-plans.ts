@@ -50,12 +50,17 @@ export async function planImages(
     certifier: images.certifier,
   };
   const bundled = bundleCache(BUNDLES);
-  const node = await plan("node", { BASE_IMAGE: images.base }, [await nodeBinary()]);
+  const base = await plan("base", { BASE_IMAGE: images.base, EDITION: images.edition }, []);
+  const onBase = async (name: string, extras: Extra[]): Promise<BuildPlan> => ({
+    ...(await plan(name, { BASE_IMAGE: base.tag }, extras)),
+    on: "base",
+  });
+  const node = await onBase("node", [await nodeBinary()]);
   const service = async (name: ServiceImage): Promise<[ServiceImage, BuildPlan | { tag: string }]> => {
     const tag = pinned[name];
     if (tag !== undefined) return [name, { tag }];
     const entry = DAEMONS[name];
-    if (entry === undefined) return [name, await plan(name, { BASE_IMAGE: images.base }, [])];
+    if (entry === undefined) return [name, await onBase(name, [])];
     return [
       name,
       { ...(await plan(name, { NODE_IMAGE: node.tag }, [bundle(await bundled(entry))])), on: "node" },
@@ -66,7 +71,7 @@ export async function planImages(
   if (model.portal.enabled) names.push("portal", "operator");
   if (model.backup.enabled) names.push("backup");
   if (model.certificates.kind === "acme") names.push("certifier");
-  return { node, ...Object.fromEntries(await Promise.all(names.map(service))) };
+  return { base, node, ...Object.fromEntries(await Promise.all(names.map(service))) };
 }
 
 async function plan(name: string, buildArgs: Record<string, string>, extras: Extra[]): Promise<BuildPlan> {

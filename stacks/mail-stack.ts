@@ -163,13 +163,16 @@ interface HostArgs extends Pick<MailStackArgs, "model" | "engine" | "reach" | "p
   policy: DataPolicy;
 }
 
+/** An emulated processor starts a process in seconds, not in hundredths of one. */
+const EMULATED = 6;
+
 /** The machine, what runs on it, and what keeps the boxes apart. */
 function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   const { prefix, host: where, network } = model;
   const vm = declareVm(model, reach, policy);
   const host = new MailHost("host", {
     ...{ prefix, engine: vm?.engine ?? engine },
-    ...{ binds: where.binds, subnets: network },
+    ...{ binds: where.binds, subnets: network, patience: where.vm?.accelerator === "tcg" ? EMULATED : 1 },
   });
   declareFirewall(model, host, vm);
   const images = new MailImages("images", { host, plans });

@@ -62,7 +62,7 @@ export const Vm = z.strictObject({
     ),
   autostart: shape.autostart.describe("Start the VM with this machine."),
   accelerator: shape.accelerator.describe(
-    "`auto`: KVM when a guest was seen to run with it, else emulation (`tcg`), which is slow.",
+    "`auto`: KVM when a guest was seen to run with it, else emulation (`tcg`), which is slow. With `tcg` the containers are given more time to start, and looked at less often.",
   ),
   bootSeconds: shape.bootSeconds.describe("Seconds within which the VM's ssh has to answer."),
 });

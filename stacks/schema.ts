@@ -84,6 +84,13 @@ export const Images = z.strictObject({
     .min(1)
     .default("debian:trixie-slim")
     .describe("The image that all others build on: Debian 13."),
+  edition: z
+    .string()
+    .max(64)
+    .default("")
+    .describe(
+      "Any text, such as the day. Another one makes all images anew, with Debian's packages of today, and replaces the containers.",
+    ),
   directory: imageTag.describe("Run this image (`name:tag`, present on the host) instead of building it."),
   box: imageTag.describe("As `directory`, for the people's boxes."),
   access: imageTag.describe("As `directory`."),

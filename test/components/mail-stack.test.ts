@@ -31,11 +31,12 @@ const ENGINE = "unix://.semail/ssh/dev/docker.sock";
 let serial = 1;
 
 const plans: ImagePlans = {
-  node: { tag: "semail/node:1", context: "x/node", buildArgs: {} },
-  guard: { tag: "semail/guard:1", context: "x/guard", buildArgs: {} },
-  directory: { tag: "semail/directory:1", context: "x/directory", buildArgs: {} },
-  box: { tag: "semail/box:1", context: "x/box", buildArgs: {} },
-  access: { tag: "semail/access:1", context: "x/access", buildArgs: {} },
+  base: { tag: "semail/base:1", context: "x/base", buildArgs: {} },
+  node: { tag: "semail/node:1", context: "x/node", buildArgs: {}, on: "base" },
+  guard: { tag: "semail/guard:1", context: "x/guard", buildArgs: {}, on: "base" },
+  directory: { tag: "semail/directory:1", context: "x/directory", buildArgs: {}, on: "base" },
+  box: { tag: "semail/box:1", context: "x/box", buildArgs: {}, on: "base" },
+  access: { tag: "semail/access:1", context: "x/access", buildArgs: {}, on: "base" },
   resolver: { tag: "pinned/resolver:7" },
   "smtp-in": { tag: "semail/smtp-in:1", context: "x/smtp-in", buildArgs: {}, on: "node" },
   "smtp-out": { tag: "semail/smtp-out:1", context: "x/smtp-out", buildArgs: {}, on: "node" },
@@ -393,7 +394,7 @@ describe("the declared stack", () => {
     assert.equal(named("image-resolver").inputs.keepLocally, true);
     assert.equal(named("image-smtp-in").inputs.imageName, "semail/smtp-in:1");
     assert.equal(named("mail-smtp-in").inputs.image, "sha256:semail/smtp-in:1");
-    assert.equal(byType("image:Image").length, 8);
+    assert.equal(byType("image:Image").length, 9);
   });
 
   it("lists ports and durations as the engine does, so that no update sees a change", () => {
@@ -841,6 +842,22 @@ describe("a stack on a VM of its own", () => {
       hostKey: opensshKey(RAW_KEY),
     });
     assert.equal(system, "0123456789abcdef");
+  });
+
+  it("looks at services less often and waits longer for them where the processor is emulated", async () => {
+    const times = (name: string) => {
+      const { healthcheck, waitTimeout } = named(name).inputs;
+      const { interval, timeout, startPeriod } = healthcheck as Record<string, string>;
+      return [interval, timeout, startPeriod, waitTimeout];
+    };
+    const users = { alice: { name: "Alice Martin" } };
+    const emulated = { ...host, vm: { ...vm, accelerator: "tcg" } };
+    await declare({ domain: "example.test", dns: { provider: "none" }, host: emulated, users });
+    assert.deepEqual(times("mail-smtp-in"), ["30s", "30s", "1m0s", 360]);
+    assert.deepEqual(times("person-alice-box"), ["5m0s", "30s", "1m0s", undefined]);
+    await declare({ domain: "example.test", dns: { provider: "none" }, host, users });
+    assert.deepEqual(times("mail-smtp-in"), ["5s", "5s", "10s", 60]);
+    assert.deepEqual(times("person-alice-box"), ["5m0s", "5s", "10s", undefined]);
   });
 
   it("has no VM on another host", async () => {

@@ -23,10 +23,11 @@ export interface RemoteHost {
   dispose(): Promise<void>;
 }
 
-const IMAGE = join(import.meta.dirname, "../fixtures/images/remote-host");
+/** The image of a machine with an engine of its own. */
+export const REMOTE_HOST = join(import.meta.dirname, "../fixtures/images/remote-host");
 
 /** Everything that an engine in a container needs; not "privileged", which asks for more than some CI machines give. */
-const RIGHTS: Docker.HostConfig = {
+export const ENGINE_RIGHTS: Docker.HostConfig = {
   CapAdd: ["ALL"],
   CapDrop: ["SYS_RESOURCE"],
   SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
@@ -48,10 +49,10 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
   const network = await lab.network({ ipv6: `fd00:5e:${third}::/64` });
   const handle = await lab.run({
     networks: { [network]: ["host"] },
-    image: await lab.ensureImage("remote-host", IMAGE),
+    image: await lab.ensureImage("remote-host", REMOTE_HOST),
     env: { AUTHORIZED_KEY: authorized },
     volumes: { "/var/lib/docker": await lab.volume() },
-    further: RIGHTS,
+    further: ENGINE_RIGHTS,
   });
   const shown = async () => {
     const { stdout } = await handle.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]);
@@ -79,10 +80,12 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
 export async function buildPlanned(docker: Docker, plans: ImagePlans): Promise<string[]> {
   const tags: string[] = [];
   const builds = Object.values(plans).filter((plan): plan is BuildPlan => "context" in plan);
+  const depth = ({ on }: BuildPlan): number => {
+    const below = on && plans[on];
+    return below ? 1 + depth(below) : 0;
+  };
   // What others build on comes first.
-  for (const { tag, context, buildArgs } of builds.sort(
-    (one, other) => Number("on" in one) - Number("on" in other),
-  )) {
+  for (const { tag, context, buildArgs } of builds.sort((one, other) => depth(one) - depth(other))) {
     const build = {
       context,
       dockerfile: `${context}/Dockerfile`,

@@ -11,7 +11,8 @@ import type { Stack } from "./stack.ts";
 /** What is going to be done: put something there, say what would be put there, or use what is there. */
 export type Purpose = "update" | "preview" | "use";
 
-type OfStack = Pick<Stack, "name" | "project" | "prefix" | "committed">;
+/** What has to be known of a stack to find its host. */
+export type OfStack = Pick<Stack, "name" | "project" | "prefix" | "committed">;
 
 /** The engine of the stack. A machine far away stays connected until this process ends. */
 export async function stackEngine(context: Context, stack: OfStack, purpose: Purpose): Promise<Engine> {
@@ -27,9 +28,14 @@ export async function stackEngine(context: Context, stack: OfStack, purpose: Pur
     ...{ prefix: stack.prefix, ports, firewall, install },
     ...{ dryRun: purpose === "preview", say: context.say },
   };
-  const { docker, version } =
-    purpose === "use" ? await remoteEngine(connection) : await prepareHost(connection, options);
+  const { docker, version, boot } =
+    purpose === "use"
+      ? { ...(await remoteEngine(connection)), boot: [] }
+      : await prepareHost(connection, options);
   context.say.done(`host ${nameOf(access)}`, `Docker engine ${version}`);
+  // An update ends with the doctor, who tells it.
+  for (const { trouble } of purpose === "preview" ? boot : [])
+    if (trouble) context.say.line(`! ${trouble.cause} ${trouble.remedy}`);
   return { docker, local: false, startedPid: undefined };
 }
 

@@ -25,6 +25,9 @@ set -e
 if test -d /run/systemd/system; then systemctl enable --now docker; else service docker start; fi
 ${WAIT}`;
 
+/** Has the engine start at each boot; a socket that starts it waits for somebody to call. */
+export const START_AT_BOOT = "systemctl unmask -q docker && systemctl enable -q docker";
+
 /** The engine's settings, where there are none yet. */
 export const SET_IP6TABLES = `
 set -e

@@ -4,8 +4,9 @@ import type { Say } from "../bootstrap/context.ts";
 import { refuseOldEngine, unreachable } from "../bootstrap/engine.ts";
 import { Fault } from "../bootstrap/fault.ts";
 import { nameOf } from "./access.ts";
+import { type BootCheck, checkBoot } from "./boot.ts";
 import type { Connection } from "./connection.ts";
-import { installPackages, SET_IP6TABLES, START_ENGINE } from "./install.ts";
+import { installPackages, SET_IP6TABLES, START_AT_BOOT, START_ENGINE } from "./install.ts";
 import { judgeMachine, type NeededPort, type Needs, type Publication, takenPorts } from "./judge.ts";
 import type { Trouble } from "./ssh-faults.ts";
 import { type HostFacts, readSurvey, SURVEY } from "./survey.ts";
@@ -32,8 +33,14 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: 
 /** The first version that keeps the clients' IPv6 addresses without being told to. */
 const IP6TABLES_SINCE = 27;
 
+/** One that was looked at. */
+export interface PreparedHost extends RemoteEngine {
+  /** Whether it comes back by itself after a restart. */
+  readonly boot: readonly BootCheck[];
+}
+
 /** Checks the host, installs what is missing where that is allowed; throws a Fault that lists everything else. */
-export async function prepareHost(connection: Connection, options: PrepareOptions): Promise<RemoteEngine> {
+export async function prepareHost(connection: Connection, options: PrepareOptions): Promise<PreparedHost> {
   const needs: Needs = {
     user: connection.access.user,
     install: options.install,
@@ -56,13 +63,18 @@ export async function prepareHost(connection: Connection, options: PrepareOption
   await keepAddresses(connection, { facts, version, options });
   const published = await publications(docker, options.prefix);
   refuse(connection, takenPorts(options.ports, facts.listeners, published));
-  return { docker, version };
+  return { docker, version, boot: await keepAtBoot(connection, facts, options) };
 }
 
 /** The engine of a host that is taken as it is. */
 export async function remoteEngine(connection: Connection): Promise<RemoteEngine> {
   const docker = new Docker({ socketPath: connection.socket });
   return { docker, version: await engineVersion(connection, docker) };
+}
+
+/** Looks at a host and nothing else. */
+export async function lookAtBoot(connection: Connection, firewall: boolean): Promise<BootCheck[]> {
+  return checkBoot(await look(connection), { firewall });
 }
 
 async function look(connection: Connection): Promise<HostFacts> {
@@ -128,6 +140,26 @@ async function engineVersion({ access }: Connection, docker: Docker): Promise<st
     "See that it runs (`systemctl status docker`), that the user may use it (`docker ps`), and that sshd forwards\n" +
       "sockets and ports (AllowTcpForwarding and AllowStreamLocalForwarding are `yes`, and DisableForwarding is `no`).",
   );
+}
+
+/** Has the engine start at boot where things may be installed; whether all does is for others to tell. */
+async function keepAtBoot(
+  connection: Connection,
+  facts: HostFacts,
+  { firewall, install, dryRun, say }: PrepareOptions,
+): Promise<readonly BootCheck[]> {
+  const found = checkBoot(facts, { firewall });
+  const [engine] = found;
+  if (!engine?.trouble || !install || facts.admin === "no" || dryRun) return found;
+  const name = nameOf(connection.access);
+  say.doing(`having the Docker engine of ${name} start at boot`);
+  await must(
+    connection,
+    START_AT_BOOT,
+    facts.admin,
+    `The Docker engine of ${name} can't be set to start at boot.`,
+  );
+  return lookAtBoot(connection, firewall);
 }
 
 /** With its older default the engine's proxy is the client of whoever comes over IPv6. */

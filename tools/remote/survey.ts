@@ -18,6 +18,9 @@ say nft "$(has nft)"
 test -S /var/run/docker.sock && say socket yes || say socket no
 test -w /var/run/docker.sock && say usable yes || say usable no
 test -d /run/systemd/system && say systemd yes || say systemd no
+say boot "$(systemctl is-enabled docker.service 2>/dev/null)"
+say firewall "$(systemctl is-enabled semail-firewall.service 2>/dev/null)"
+test -e /etc/semail/firewall.nft && say rules yes || say rules no
 grep -qs '"ip6tables": *true' /etc/docker/daemon.json && say ip6tables yes || say ip6tables no
 test -e /etc/docker/daemon.json && say configured yes || say configured no
 disk=/var/lib/docker; test -d "$disk" || disk=/var/lib; test -d "$disk" || disk=/
@@ -48,6 +51,10 @@ const Answers = z.object({
   /** As `uname -m` has it. */
   arch: z.string(),
   ...{ dockerd: yes, nft: yes, socket: yes, usable: yes, systemd: yes, ip6tables: yes, configured: yes },
+  /** What systemd says of the units that start the engine and the firewall; empty without systemd. */
+  ...{ boot: z.string(), firewall: z.string() },
+  /** Whether there are rules of a firewall of ours. */
+  rules: yes,
   /** KiB that are free where Docker keeps its data. */
   disk: z.coerce.number(),
   /** KiB. */

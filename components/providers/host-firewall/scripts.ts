@@ -8,18 +8,22 @@ const PROVEN = "/run/semail-firewall.proven";
 /** Seconds after which rules that nobody got through are taken away again. */
 const TRIAL_SECONDS = 45;
 
+/** Debian's nftables.service begins with `flush ruleset`, when it starts, restarts and reloads: ours are set after it. */
 const SERVICE = `[Unit]
 Description=Firewall of the mail system
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
 DefaultDependencies=no
-After=local-fs.target
+After=local-fs.target nftables.service
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/sbin/nft -f ${FILE}
+ExecReload=/usr/sbin/nft -f ${FILE}
 ExecStop=/usr/sbin/nft delete table inet semail
 
 [Install]
@@ -58,13 +62,18 @@ test -d /run/systemd/system || exit 0
 cat >${UNIT} <<'SERVICE'
 ${SERVICE}SERVICE
 systemctl daemon-reload
-systemctl enable -q semail-firewall.service
+systemctl enable -q --now semail-firewall.service
 `;
 
-/** Prints the rules that are in force; nothing when there are none. */
+/** Prints the rules that are in force, and are so after each boot; nothing when there are none. */
 export const SHOW = `${HEAD}
 nft list table inet semail >/dev/null 2>&1 || exit 0
 test -e ${FILE} || exit 0
+if test -d /run/systemd/system; then
+  systemctl is-enabled -q semail-firewall.service 2>/dev/null || exit 0
+  cat <<'SERVICE' | cmp -s - ${UNIT} || exit 0
+${SERVICE}SERVICE
+fi
 cat ${FILE}
 `;
 
@@ -72,12 +81,12 @@ cat ${FILE}
 export function remove(stack: string): string {
   return `${HEAD}
 if test -e ${FILE} && ! head -n 1 ${FILE} | grep -qF '${headOf(stack)}'; then exit 0; fi
-nft delete table inet semail 2>/dev/null || :
 if test -e ${UNIT}; then
-  systemctl disable -q semail-firewall.service || :
+  systemctl disable -q --now semail-firewall.service || :
   rm -f ${UNIT}
   systemctl daemon-reload || :
 fi
+nft delete table inet semail 2>/dev/null || :
 rm -f ${FILE} ${FILE}.new ${PROVEN}
 rmdir /etc/semail 2>/dev/null || :
 `;

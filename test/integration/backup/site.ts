@@ -6,6 +6,7 @@ import type { Kept } from "../../../tools/bootstrap/backup/kept.ts";
 import { type BackupOptions, work } from "../../../tools/bootstrap/commands/backup.ts";
 import { type Context, sayWith } from "../../../tools/bootstrap/context.ts";
 import type { Lab } from "../../support/docker.ts";
+import { buildPlanned } from "../../support/remote-host.ts";
 
 export interface BackupSite {
   /** Begins the names of everything. */
@@ -41,10 +42,10 @@ async function buildImage(lab: Lab): Promise<string> {
     ...{ images, portal, backup, certificates },
     dns: { ...dns, provider: "none" },
   });
-  const { node, backup: plan } = plans;
-  if (!node || !plan || !("context" in plan)) throw new Error("no plan for the image");
-  const on = await lab.ensureImage("node", node.context, node.buildArgs);
-  return lab.ensureImage("backup", plan.context, { NODE_IMAGE: on });
+  const { base, node, backup: job } = plans;
+  if (!base || !node || !job) throw new Error("no plan for the image");
+  await buildPlanned(lab.docker, { base, node, backup: job });
+  return job.tag;
 }
 
 /** Makes the pattern of the jobs under the names of the stack `prefix`. */

@@ -8,6 +8,7 @@ import type { Handle, Lab } from "../../support/docker.ts";
 import { type LiveDns, liveDns } from "../../support/livedns.ts";
 import { untilLine } from "../../support/log-lines.ts";
 import { type PebbleOptions, startPebble } from "../../support/pebble.ts";
+import { buildPlanned } from "../../support/remote-host.ts";
 
 export const ZONE = "semail.test";
 export const NAMES = [`mx.${ZONE}`, `smtp.${ZONE}`, `imap.${ZONE}`, ZONE, `mta-sts.${ZONE}`];
@@ -45,15 +46,10 @@ async function buildImages(lab: Lab): Promise<Record<"certifier" | "livedns", st
   const { images, portal, backup } = StackConfig.parse({ domain: ZONE });
   const { dns } = StackConfig.parse({ domain: ZONE, dns: { provider: "dev" } });
   const plans = await planImages({ images, portal, backup, dns, certificates: { kind: "acme" } });
-  const { node } = plans;
-  if (!node) throw new Error("no plan for the base image");
-  const base = await lab.ensureImage("node", node.context, node.buildArgs);
-  const build = async (name: "certifier" | "livedns") => {
-    const plan = plans[name];
-    if (!plan || !("context" in plan)) throw new Error(`no plan for ${name}`);
-    return lab.ensureImage(name, plan.context, { NODE_IMAGE: base });
-  };
-  return { certifier: await build("certifier"), livedns: await build("livedns") };
+  const { base, node, certifier, livedns } = plans;
+  if (!base || !node || !certifier || !livedns) throw new Error("no plan for the images");
+  await buildPlanned(lab.docker, { base, node, certifier, livedns });
+  return { certifier: certifier.tag, livedns: livedns.tag };
 }
 
 async function ownPair() {

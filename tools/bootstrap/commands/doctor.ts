@@ -5,7 +5,9 @@ import { StackFacts } from "../../doctor/stack-facts.ts";
 import type { Check } from "../../doctor/types.ts";
 import { type Context, sayWith } from "../context.ts";
 import { Fault } from "../fault.ts";
+import { examineHost } from "../host-boot.ts";
 import { readOutput } from "../session.ts";
+import { openStack } from "../stack.ts";
 
 /** How long silence is listened to, by who asks for the doctor. */
 const PATIENCE_MS = 10_000;
@@ -29,10 +31,12 @@ export async function doctor(context: Context, { stack, json, user }: DoctorOpti
   const login = user === undefined ? undefined : { user, password: passwordOf(context) };
   // What is read by a machine is alone on standard output.
   const quiet = json ? { ...context, say: sayWith(console.error) } : context;
-  const checks = await examineStack(await readOutput(quiet, stack, "summary"), {
-    budgetMs: PATIENCE_MS,
-    login,
-  });
+  const summary = await readOutput(quiet, stack, "summary");
+  const seen = [
+    examineStack(summary, { budgetMs: PATIENCE_MS, login }),
+    examineHost(quiet, openStack(quiet, stack)),
+  ];
+  const checks = (await Promise.all(seen)).flat();
   context.say.line(json ? renderJson(stack, checks) : render(checks));
   return tally(checks).errors > 0 ? 1 : 0;
 }

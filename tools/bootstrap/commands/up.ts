@@ -9,6 +9,7 @@ import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
 import type { Engine } from "../engine.ts";
 import { Fault } from "../fault.ts";
+import { examineHost } from "../host-boot.ts";
 import { machineOf } from "../machine-state.ts";
 import { openSession, readConfig, type Session, type SessionOptions, settlePending } from "../session.ts";
 import { writePrivate } from "../stack.ts";
@@ -53,9 +54,11 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   writePrivate(files.records, zoneFile(domain, records));
   for (const line of await tidyZones(await readConfig(session))) context.say.line(line);
   context.say.line(renderSummary(parsed.data, files));
-  context.say.line(
-    renderShort(await examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS })),
-  );
+  const seen = [
+    examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS }),
+    examineHost(context, stack),
+  ];
+  context.say.line(renderShort((await Promise.all(seen)).flat()));
 }
 
 /** Brings the stack up to date, in as many deployments as that takes. */
