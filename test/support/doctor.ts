@@ -53,6 +53,7 @@ export function factsOf(
     ...{ domain, domains: [...domains], hostnames: { ...hostnames }, ports: { ...ports } },
     ...{ bind: "0.0.0.0", dnsProvider: "none", ca: "", prefix: "semail-test" },
     certificates: { kind: "own", roots: [] },
+    kept: [],
     ...servers,
     ...(model.dns.mtaSts ? { mtaSts: policyText(model.dns.mtaSts, [hostnames.mx]) } : {}),
     signing: [{ domain, selector: selectorOf(1), publicKey }],

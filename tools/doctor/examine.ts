@@ -7,6 +7,7 @@ import { isSpf, spfCost } from "../../stacks/dns/spf.ts";
 import { askRecord, askThrough, createQuery, findNameServers, probe, reverse, type Source } from "./ask.ts";
 import { examineServices, reachedAt } from "./examine-services.ts";
 import { fetchPolicy } from "./fetch-policy.ts";
+import { checkKept } from "./kept-checks.ts";
 import type { Login } from "./log-in.ts";
 import { checkRecord, checkStray } from "./record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "./sending-checks.ts";
@@ -35,7 +36,8 @@ export async function examine(stack: StackFacts, options: ExamineOptions): Promi
     examineServices(stack, options),
     examinePolicies(stack, options),
   ]);
-  return [...dns, ...services, ...checkBind(stack.bind, stack.address), ...policies];
+  const sending = [...checkBind(stack.bind, stack.address), ...policies];
+  return [...dns, ...services, ...sending, ...checkKept(stack.kept, options.now())];
 }
 
 /** What the checks of records go by. */

@@ -30,7 +30,7 @@ export function tally(checks: readonly Check[]): Tally {
   };
 }
 
-const AREAS: readonly Area[] = ["Name servers", "Records", "Services", "Sending host", "Host"];
+const AREAS: readonly Area[] = ["Name servers", "Records", "Services", "Sending host", "Host", "Kept mail"];
 const MARKS: Readonly<Record<State, string>> = { good: "✓", wrong: "✗", warning: "!", unknown: "?" };
 
 function lines(check: Check): string[] {

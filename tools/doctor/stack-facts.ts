@@ -30,6 +30,8 @@ export const StackFacts = z.object({
       ...{ ttl: z.number(), values: z.array(z.string()) },
     }),
   ),
+  /** Mailboxes that were given up, and the last day on which their mail is kept. */
+  kept: z.array(z.object({ id: z.string(), name: z.string(), until: z.string() })).default([]),
   ca: z.string(),
   /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
   certificates: z

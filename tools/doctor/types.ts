@@ -46,7 +46,7 @@ export interface ZoneState {
   readonly fault?: { readonly absent: boolean; readonly text: string } | undefined;
 }
 
-export type Area = "Name servers" | "Records" | "Services" | "Sending host" | "Host";
+export type Area = "Name servers" | "Records" | "Services" | "Sending host" | "Host" | "Kept mail";
 
 /** One thing looked at. */
 export interface Check {

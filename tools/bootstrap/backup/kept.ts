@@ -8,6 +8,13 @@ import { readOutput } from "../session.ts";
 const Kept = z.object({ id: z.string(), name: z.string(), until: z.string() });
 export type Kept = z.infer<typeof Kept>;
 
+/** What becomes of its mail. Only an update removes any (stacks/mailboxes/plan.ts), from the day after `until` on. */
+export function keptLine(until: string, now: Date): string {
+  return now.toISOString().slice(0, 10) > until
+    ? `given up, its mail was kept until ${until} and goes with the next \`npm run up\``
+    : `given up, its mail is kept until ${until}`;
+}
+
 /** None where no update has told yet. */
 export async function keptMailboxes(context: Context, stack: string): Promise<Kept[]> {
   const output = await readOutput(context, stack, "mailboxes").catch((error: unknown) => {

@@ -6,7 +6,7 @@ import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
 import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
-import { type Kept, keptMailboxes } from "../backup/kept.ts";
+import { type Kept, keptLine, keptMailboxes } from "../backup/kept.ts";
 import { showPassword } from "../backup/password.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
@@ -163,7 +163,7 @@ async function list(
 ): Promise<void> {
   const wanted = kept.filter(({ id }) => options.uids.length === 0 || options.uids.includes(id));
   for (const { id, name, until } of wanted)
-    context.say.line(`${id.padEnd(16)}  given up, its mail is kept until ${until}  ${name}`);
+    context.say.line(`${id.padEnd(16)}  ${keptLine(until, new Date())}  ${name}`);
   // Mail is kept without a backup, too.
   if (wanted.length > 0 && !(await patternOf(place))) return;
   const uids = options.uids.length > 0 ? options.uids : await mailVolumes(place);
