@@ -143,8 +143,12 @@ function keptLines({ kept }: Summary): string[] {
   return ["  Mail of mailboxes that were given up is kept", ...table(rows), ""];
 }
 
-/** What `npm run up` ends with. */
-export function renderSummary(summary: Summary, files: { ca: string; records: string }): string {
+/** What `npm run up` ends with; `notes`: about the records. */
+export function renderSummary(
+  summary: Summary,
+  files: { ca: string; records: string },
+  notes: readonly string[] = [],
+): string {
   const { domain, bind, ports, people, records, showPasswords, dnsProvider } = summary;
   const services = Object.entries(ports).flatMap(([name, port]) =>
     port === undefined || (name === "dnsApi" && dnsProvider !== "dev") ? [] : [`${name} ${port}`],
@@ -174,7 +178,7 @@ export function renderSummary(summary: Summary, files: { ca: string; records: st
     dnsProvider === "none"
       ? `  ${records.length} DNS records to enter at your DNS provider`
       : `  ${records.length} DNS records, kept up to date; here for reading`,
-    `    ${files.records}`,
+    ...[files.records, ...notes].map((line) => `    ${line}`),
     ...(send ? ["", "  Send a mail", `    ${send}`] : []),
     ...(read ? ["", "  Read it, once it has arrived", `    ${read}`] : []),
     "",

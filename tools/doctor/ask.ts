@@ -158,10 +158,14 @@ async function isDoubled(
   wanted: Pick<Wanted, "zone" | "name" | "type">,
   query: Query,
 ): Promise<boolean> {
-  const name = `${fullName(wanted)}.${wanted.zone}`;
-  const message = await query(server, name, wanted.type);
-  return readValues(message, { name, type: wanted.type }).values.length > 0;
+  const { zone, type } = wanted;
+  const isThere = async (name: string): Promise<boolean> =>
+    readValues(await query(server, name, type), { name, type }).values.length > 0;
+  // Where any name is answered (RFC 4592), nobody entered this one.
+  return (await isThere(`${fullName(wanted)}.${zone}`)) && !(await isThere(`${NOBODYS}.${zone}`));
 }
+
+const NOBODYS = "semail-doctor-asks-for-nobody";
 
 /** For the evaluation of SPF and of consent to reports: undefined where there was no answer. */
 export function askThrough({ server }: Source, query: Query): Ask {

@@ -7,6 +7,7 @@ import { type Absent, describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
 import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
+import { dnsNotes } from "../dns-notes.ts";
 import type { Engine } from "../engine.ts";
 import { Fault } from "../fault.ts";
 import { examineHost } from "../host-boot.ts";
@@ -53,7 +54,7 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
   if (ca) writePrivate(files.ca, ca);
   writePrivate(files.records, zoneFile(domain, records));
   for (const line of await tidyZones(await readConfig(session))) context.say.line(line);
-  context.say.line(renderSummary(parsed.data, files));
+  context.say.line(renderSummary(parsed.data, files, dnsNotes(outputs, new Date())));
   const seen = [
     examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS }),
     examineHost(context, stack),
