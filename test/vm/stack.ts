@@ -19,7 +19,8 @@ import { buildModel } from "../../stacks/model.ts";
 import { down } from "../../tools/bootstrap/commands/down.ts";
 import { up } from "../../tools/bootstrap/commands/up.ts";
 import { type Context, sayWith } from "../../tools/bootstrap/context.ts";
-import { stackEngine } from "../../tools/bootstrap/stack-engine.ts";
+import { examineHost } from "../../tools/bootstrap/host-boot.ts";
+import { type OfStack, stackEngine } from "../../tools/bootstrap/stack-engine.ts";
 import { openLab } from "../support/docker.ts";
 import { deliverAsStranger, loginOf, readMail, submit } from "../support/mail.ts";
 import { type Inbox, listenForMail } from "../support/mail-listener.ts";
@@ -64,16 +65,15 @@ function contextOf(root: string): Context {
   return { root, env: { ...process.env, PULUMI_HOME: undefined }, signal, hurry: signal, say };
 }
 
-/** The VM's engine, as the commands have it. */
-async function engine() {
+/** The stack, as the commands have it. */
+async function ofStack(): Promise<OfStack> {
   const name = "Pulumi.test.yaml";
   const text = await readFile(join(project.folder, name), "utf8");
-  const stack = { name: "test", project: "semail", prefix: project.prefix, committed: { name, text } };
-  return stackEngine(context, stack, "use");
+  return { name: "test", project: "semail", prefix: project.prefix, committed: { name, text } };
 }
 
 const containers = async (): Promise<string[]> => {
-  const { docker } = await engine();
+  const { docker } = await stackEngine(context, await ofStack(), "use");
   return (await docker.listContainers()).flatMap(({ Names }) => Names.map((name) => name.slice(1))).sort();
 };
 
@@ -82,15 +82,17 @@ async function isReadable(subject: string): Promise<string> {
   return readMail(summary, loginOf(summary, "alice"), subject, PATIENCE_MS);
 }
 
-/** The firewall's rules in the VM, by an ssh of one's own. */
-async function rules(): Promise<string> {
+/** Runs a command in the VM, by an ssh of one's own; answers what it says. */
+async function inVm(command: string): Promise<string> {
   const known = join(project.folder, ".semail", "ssh", "test");
-  const { stdout } = await execa("ssh", ["-F", "config", "semail-host", "nft list table inet semail"], {
+  const { stdout } = await execa("ssh", ["-F", "config", "semail-host", command], {
     cwd: known,
     reject: false,
   });
   return stdout;
 }
+
+const rules = () => inVm("nft list table inet semail");
 
 /** A test that builds on those before it: after one that failed there is nothing to be learnt, only to be waited for. */
 let failed = false;
@@ -194,6 +196,18 @@ step("mail goes out to another server", async () => {
 step("a second update has nothing to change", async () => {
   const { summary } = await project.stack.up({ suppressOutputs: true });
   assert.deepEqual(changed(summary.resourceChanges), {});
+});
+
+step("the doctor says so when the host would not come back after a restart", async () => {
+  const faults = async () => {
+    const checks = await examineHost(context, await ofStack());
+    return checks.map(({ findings: [finding] }) => finding?.record);
+  };
+  assert.deepEqual(await faults(), [undefined, undefined]);
+  await inVm("systemctl disable -q docker semail-firewall");
+  assert.deepEqual(await faults(), ["docker.service", "semail-firewall.service"]);
+  await inVm("systemctl enable -q docker semail-firewall");
+  assert.deepEqual(await faults(), [undefined, undefined]);
 });
 
 step("stopped by hand, it is started by an update, which a preview tells without reaching it", async () => {

@@ -30,6 +30,8 @@ export interface RemoteEngine {
 }
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+/** systemd takes connections for an engine that is still starting, as after a boot. */
+const ANSWERS_WITHIN_MS = 60_000;
 /** The first version that keeps the clients' IPv6 addresses without being told to. */
 const IP6TABLES_SINCE = 27;
 
@@ -133,7 +135,7 @@ async function must(
 }
 
 async function engineVersion({ access }: Connection, docker: Docker): Promise<string> {
-  const error = await unreachable(docker);
+  const error = await unreachable(docker, ANSWERS_WITHIN_MS);
   if (error === undefined) return refuseOldEngine(docker);
   throw new Fault(
     `The Docker engine of ${nameOf(access)} does not answer: ${error}`,

@@ -47,6 +47,7 @@ const xml: { name: string; change: Partial<DomainPlan>; has: string[]; lacks?: s
       "<domain type='qemu'",
       "<model fallback='forbid'>qemu64</model>",
       "mitigations=off",
+      "systemd.default_timeout_start_sec=300",
       "restrict=on,hostfwd=tcp:127.0.0.1:2240-:22'",
       "<entry name='opt/io.systemd.credentials/semail.ssh-host-key' file='/v/ssh-host-key'/>",
       "<vcpu current='2'>4</vcpu>",
@@ -59,7 +60,7 @@ const xml: { name: string; change: Partial<DomainPlan>; has: string[]; lacks?: s
     name: "KVM, with every guard of the kernel on",
     change: { accelerator: "kvm" },
     has: ["<domain type='kvm'", "host-passthrough"],
-    lacks: ["mitigations=off", "nokaslr", "<tcg>", "apparmor=0"],
+    lacks: ["mitigations=off", "nokaslr", "default_timeout", "<tcg>", "apparmor=0"],
   },
   {
     name: "a bridge",
