@@ -9,9 +9,26 @@ import { makeProject, type StackKeys, stackPorts, type TestProject } from "./pro
 
 export const DOMAIN = "semail.test";
 
-/** Makes the project, and brings it up unless told otherwise; `more` is laid over the keys. */
-export async function makePortalProject(users: StackKeys, more: StackKeys = {}): Promise<TestProject> {
-  const project = await makeProject({
+export interface PortalProject extends TestProject {
+  /** As it was made, beside the people. */
+  readonly keys: StackKeys;
+}
+
+/** Makes the project and brings it up; `more` is laid over the keys. */
+export async function makePortalProject(users: StackKeys, more: StackKeys = {}): Promise<PortalProject> {
+  const project = await definePortalProject(users, more);
+  try {
+    await project.stack.up({ suppressOutputs: true });
+  } catch (error) {
+    await project.dispose();
+    throw error;
+  }
+  return project;
+}
+
+/** Makes the project alone. */
+export async function definePortalProject(users: StackKeys, more: StackKeys = {}): Promise<PortalProject> {
+  const keys = {
     domain: DOMAIN,
     dns: { provider: "dev" },
     ports: await stackPorts(),
@@ -20,9 +37,9 @@ export async function makePortalProject(users: StackKeys, more: StackKeys = {}):
     postmaster: "alice",
     showPasswords: true,
     portal: { enabled: true, port: await freePort() },
-    users,
     ...more,
-  });
+  };
+  const project = await makeProject({ ...keys, users });
   // The docker provider of this checkout, and the workspace that the shared packages link to.
   const root = join(import.meta.dirname, "../..");
   const workspace = await realpath(join(root, "node_modules/@pulumi/gandi"));
@@ -30,8 +47,7 @@ export async function makePortalProject(users: StackKeys, more: StackKeys = {}):
   envVars.SEMAIL_OPERATOR_MOUNTS = [root, workspace].join(delimiter);
   // As `npm run up` has it; the operator finds what it left there.
   envVars.NODE_COMPILE_CACHE = join(project.folder, ".semail/compile-cache");
-  await project.stack.up({ suppressOutputs: true });
-  return project;
+  return { ...project, keys };
 }
 
 /** A browser at the stack's portal, trusting the stack's authority alone. */

@@ -22,6 +22,9 @@ export interface Result {
   readonly output: string;
 }
 
+/** A benchmark or a test that is stopped takes down what it has on the engine. */
+const CLEANING_MS = 30_000;
+
 /** Runs a program; a failure is an answer, not an error. Stopping the run stops the program. */
 export async function run(context: Context, command: Command): Promise<Result> {
   const { file, args, cwd = context.root, env = {}, show = false, timeoutMs } = command;
@@ -35,6 +38,7 @@ export async function run(context: Context, command: Command): Promise<Result> {
     ...(show ? { stdout: "inherit", stderr: "inherit" } : {}),
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     cancelSignal: context.signal,
+    forceKillAfterDelay: CLEANING_MS,
   });
   context.signal.throwIfAborted();
   const missing = result.code === "ENOENT" ? `${file}: no such program` : "";
