@@ -1,8 +1,11 @@
 /** Load by `smtp-source` of Debian's postfix, and a Postfix of which every setting that differs is said. */
 import { fileURLToPath } from "node:url";
+import { boxImage } from "../../test/integration/images/images.ts";
 import type { Handle, Lab } from "../../test/support/docker.ts";
 import { FRONT } from "../../test/support/front.ts";
 import type { Box } from "../../test/support/mail-site.ts";
+import { freePorts } from "../../test/support/ports.ts";
+import { listens } from "./receivers.ts";
 
 const FOREIGN = fileURLToPath(new URL("../../test/fixtures/images/foreign", import.meta.url));
 /** The machine's own network: nothing between a program in the container and one on the machine. */
@@ -55,11 +58,39 @@ export const POSTFIX_TUNING = {
   in_flow_delay: "0",
 } as const;
 
+/**
+ * A loopback port for each box that leads to its LMTP as to a front service: stunnel keeps a TLS connection for as long
+ * as its client keeps the session. Postfix itself would shake hands anew for every delivery, since its connection cache
+ * holds no TLS session, and its tlsproxy, which does, has no client certificate.
+ */
+async function openStunnel(lab: Lab, boxes: readonly Box[]): Promise<number[]> {
+  const ports = await freePorts(boxes.length);
+  const services = boxes.map(
+    ({ door }, index) =>
+      `[box${index}]\naccept = 127.0.0.1:${ports[index]}\nconnect = ${door.host}:24\ncert = /tmp/door.pem`,
+  );
+  const common =
+    "foreground = yes\nsyslog = no\npid =\nclient = yes\nsocket = r:TCP_NODELAY=1\nsocket = l:TCP_NODELAY=1";
+  const script = [
+    `printf %s '${FRONT.key}${FRONT.certificate}' >/tmp/door.pem`,
+    `printf '%s\\n' '${[common, ...services].join("\n")}' >/tmp/stunnel.conf`,
+    "exec stunnel4 /tmp/stunnel.conf",
+  ].join("\n");
+  await lab.run({
+    image: await boxImage(lab),
+    entrypoint: ["/bin/sh", "-c", script],
+    networks: HOST_NETWORK,
+  });
+  await Promise.all(ports.map(listens));
+  return ports;
+}
+
 /** A Postfix that hands mail for the people to their boxes over LMTP. */
 export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number): Promise<Handle> {
   const image = await lab.ensureImage("foreign", FOREIGN);
-  const table = (value: (box: Box) => string): string =>
-    `inline:{${boxes.map((box) => `{${box.address}=${value(box)}}`).join(",")}}`;
+  const doors = await openStunnel(lab, boxes);
+  const table = (value: (box: Box, index: number) => string): string =>
+    `inline:{${boxes.map((box, index) => `{${box.address}=${value(box, index)}}`).join(",")}}`;
   const settings: Record<string, string> = {
     ...POSTFIX_TUNING,
     inet_interfaces: "127.0.0.1",
@@ -68,25 +99,19 @@ export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number)
     mynetworks: "",
     virtual_mailbox_domains: "semail.test",
     virtual_mailbox_maps: table(() => "yes"),
-    lmtp_tls_wrappermode: "yes",
-    lmtp_tls_security_level: "encrypt",
-    lmtp_tls_chain_files: "/tmp/door.pem",
-    transport_maps: table(({ door }) => `lmtp:[${door.host}]:24`),
+    transport_maps: table((_, index) => `lmtp:[127.0.0.1]:${doors[index]}`),
     smtpd_relay_restrictions: "permit_mynetworks,reject_unauth_destination",
   };
   const edits = Object.entries(settings).map(([name, value]) => `postconf -e '${name}=${value}'`);
   const script = [
     "set -e",
-    // The boxes let front services in, and it is one here.
-    `printf %s '${FRONT.key}${FRONT.certificate}' >/tmp/door.pem`,
     ...edits,
     "postconf -F '*/*/chroot=n'",
     `postconf -M '${port}/inet=${port} inet n - n - - smtpd'`,
     "postconf -MX smtp/inet",
     "exec postfix start-fg",
   ].join("\n");
-  const handle = await lab.run({ image, entrypoint: ["/bin/bash", "-c", script], networks: HOST_NETWORK });
-  return handle;
+  return lab.run({ image, entrypoint: ["/bin/bash", "-c", script], networks: HOST_NETWORK });
 }
 
 /** Empties Postfix's queue, so that it does nothing while others are measured. */

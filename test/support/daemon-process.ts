@@ -1,8 +1,9 @@
 /** A daemon as the processes that its image runs: the bundle, a settings file, log lines. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -51,7 +52,10 @@ export function spawnDaemon(
   });
   child.stderr.on("data", (chunk) => readLines().push({ event: "stderr", text: String(chunk) }));
   // Not "exit": the last lines may still be on their way.
-  const ended = once(child, "close").then(([code]): number | null => code);
+  const ended = once(child, "close").then(([code]): number | null => {
+    rmSync(memoryOf(settingsFile), { recursive: true, force: true });
+    return code;
+  });
   return {
     child,
     get lines() {
@@ -65,12 +69,17 @@ export function spawnDaemon(
   };
 }
 
-/** The folder for what the daemon's own container would have in /tmp is one that no other daemon has. */
-const environment = (settingsFile: string): NodeJS.ProcessEnv => {
-  const tmp = `${settingsFile}.tmp`;
+/** What the daemon's own container would have as /tmp: in memory where that can be had, and shared with no other daemon. */
+function memoryOf(settingsFile: string): string {
+  const name = createHash("sha256").update(settingsFile).digest("hex").slice(0, 16);
+  return existsSync("/dev/shm") ? `/dev/shm/semail-${name}` : `${settingsFile}.tmp`;
+}
+
+function environment(settingsFile: string): NodeJS.ProcessEnv {
+  const tmp = memoryOf(settingsFile);
   mkdirSync(tmp, { recursive: true });
   return { ...process.env, SEMAIL_SETTINGS: settingsFile, TMPDIR: tmp };
-};
+}
 
 export interface Ran {
   readonly code: number;
