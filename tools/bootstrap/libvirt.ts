@@ -78,6 +78,8 @@ async function start(context: Context, { systemd }: Machine): Promise<() => Prom
   });
   const stop = async () => {
     for (const child of children.toReversed()) {
+      // This process waits for it again, or it would end before the next is told.
+      child.ref();
       if (child.exitCode === null && child.kill()) await once(child, "close");
     }
   };
