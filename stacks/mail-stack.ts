@@ -136,9 +136,10 @@ function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resourc
   const box = images.image("box");
   // Counted by user id.
   const processes = model.boxes.users === "own" ? model.boxes.processes : undefined;
+  const { folders } = model.boxes;
   return model.people.map(({ name, state, ...person }) => {
     const active = state === "active";
-    const own = { active, fullName: name, image: box, domain: model.domain, processes };
+    const own = { active, fullName: name, image: box, domain: model.domain, processes, folders };
     const args = { ...person, ...shared, ...own };
     return new Mailbox(`person-${person.uid}`, args).entry;
   });
