@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { Client } from "ldapts";
 import { exposition, snapshot } from "../../../mailserver/metrics/exposition.ts";
 import { createMeter } from "../../../mailserver/metrics/meter.ts";
 import type { Log, LogFields } from "../../../mailserver/net/log.ts";
@@ -11,7 +12,8 @@ import { openMemory } from "../../../operator/backup-timer/memory.ts";
 import { type BackupTimer, startTimer } from "../../../operator/backup-timer/timer.ts";
 import { openLab } from "../../support/docker.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import { healthy } from "../images/images.ts";
+import { ADMIN_PASSWORD, healthy, PEOPLE, SUFFIX } from "../images/images.ts";
+import { person } from "../images/people.ts";
 import { type BackupSite, openBackup } from "./site.ts";
 
 const lab = openLab();
@@ -97,6 +99,10 @@ describe("the backup's timer", () => {
     await healthy(lab, "box", { volumes: { "/srv/mail": volume } });
     const directory = await healthy(lab, "directory", { volumes: { "/var/lib/ldap": await lab.volume() } });
     await lab.docker.getContainer(directory.id).rename({ name: `${prefix}-directory` });
+    const client = new Client({ url: `ldap://127.0.0.1:${await directory.port("389/tcp")}` });
+    await client.bind(`cn=admin,${SUFFIX}`, ADMIN_PASSWORD);
+    await client.add(`uid=alice,${PEOPLE}`, person("alice"));
+    await client.unbind();
     site = await openBackup(lab, { prefix, root });
   });
   after(() => timer?.close());
