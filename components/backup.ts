@@ -7,6 +7,16 @@ import type { ImageRef } from "./mail-images.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
 
+export interface BackupTimerArgs {
+  image: ImageRef;
+  /** Times of day, UTC. */
+  times: readonly string[];
+  /** On the front network. */
+  address: string;
+  /** Its first run comes at once: what must be there by then. */
+  after: pulumi.Resource[];
+}
+
 export interface BackupArgs {
   host: MailHost;
   image: ImageRef;
@@ -16,16 +26,21 @@ export interface BackupArgs {
   s3: { keyId: string; secretKey: pulumi.Input<string> } | undefined;
   keep: BackupSettings["keep"];
   policy: DataPolicy;
+  /** What saves everything by itself. */
+  timer: BackupTimerArgs | undefined;
 }
 
 /** Whose group the jobs are in; each is run as the owner of the mail that it is given. */
 const USER = 5000;
 const MEMORY_MB = 512;
 const REPOSITORY = "/repository";
+const TIMER_MEMORY_MB = 128;
+const SOCKET = "/var/run/docker.sock";
 
 /**
  * What snapshots need: the repository, and a container that is never started. `npm run backup` makes one like it for each
- * job, with the volume of the one box that the job is about, so that nothing that runs ever holds everybody's mail.
+ * job, with the volume of the one box that the job is about, so that nothing that runs ever holds everybody's mail; so
+ * does the timer, where there is a schedule.
  */
 export class Backup extends pulumi.ComponentResource {
   readonly volume: docker.Volume | undefined;
@@ -56,7 +71,39 @@ export class Backup extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    if (args.timer) this.timer(name, host, args.timer);
     this.registerOutputs({});
+  }
+
+  /** Root without capabilities: the owner of the engine's socket, whatever group that has on the host. */
+  private timer(name: string, host: MailHost, { image, times, address, after }: BackupTimerArgs): void {
+    const memory = dataVolume(
+      `${name}-timer-memory`,
+      // Without it, everything is saved once more.
+      { host, name: "backup-timer", kind: "state", policy: { protect: false, keepVolumes: false } },
+      { parent: this },
+    );
+    serviceContainer(
+      `${name}-timer`,
+      {
+        host,
+        name: "backup-timer",
+        kind: "service",
+        image,
+        user: 0,
+        memoryMb: TIMER_MEMORY_MB,
+        networks: [{ network: host.front, alias: "backup-timer", ipv4: address }],
+        envs: [
+          `BACKUP_PREFIX=${host.prefix}`,
+          `BACKUP_TIMES=${times.join(" ")}`,
+          `BACKUP_METRICS_ADDRESS=${address}`,
+        ],
+        binds: [{ path: SOCKET, readOnly: false }],
+        volumes: [{ volume: memory, path: "/var/lib/semail" }],
+        wait: true,
+      },
+      { parent: this, dependsOn: [this.pattern, ...after] },
+    );
   }
 }
 

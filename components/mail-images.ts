@@ -16,6 +16,7 @@ export const SERVICE_IMAGES = [
   "operator",
   "portal",
   "backup",
+  "backup-timer",
   "certifier",
 ] as const;
 export type ServiceImage = (typeof SERVICE_IMAGES)[number];

@@ -50,6 +50,8 @@ export interface MailboxArgs {
   boxUser: number;
   /** Processes of the box at most. */
   processes: number | undefined;
+  /** Folders of the mailbox at most. */
+  folders: number;
   /** Gives the mail to that user before the box is made. */
   owner: BoxOwner | undefined;
   /** Name of the box on the boxes' network. */
@@ -111,6 +113,7 @@ export class Mailbox extends pulumi.ComponentResource {
           `BOX_USER=${args.uid}`,
           `BOX_DOMAIN=${args.domain}`,
           `BOX_QUOTA_BYTES=${args.quotaBytes}`,
+          `BOX_FOLDERS=${args.folders}`,
           pulumi.interpolate`BOX_SECRET_SHA256=${args.keys.boxPasswordHash(args.uid)}`,
           pulumi.interpolate`BOX_FRONT_CA=${args.keys.frontCa}`,
         ],

@@ -59,12 +59,19 @@ function checkWeb(dns: unknown, host: unknown): Problem[] {
   );
 }
 
-/** An S3-compatible store lets nobody in who doesn't say who they are. */
+/** An S3-compatible store lets nobody in who doesn't say who they are; and a schedule alone saves nothing. */
 function checkBackup(backup: unknown): Problem[] {
-  if (!isObject(backup) || typeof backup.repository !== "string") return [];
-  return backup.repository.startsWith("s3:") && backup.keyId === undefined
-    ? [{ path: "backup.keyId", message: "is missing: the access key id of the store" }]
-    : [];
+  if (!isObject(backup)) return [];
+  const { enabled, repository, keyId, schedule } = backup;
+  const s3 = typeof repository === "string" && repository.startsWith("s3:");
+  return [
+    ...(s3 && keyId === undefined
+      ? [{ path: "backup.keyId", message: "is missing: the access key id of the store" }]
+      : []),
+    ...(Array.isArray(schedule) && schedule.length > 0 && enabled !== true
+      ? [{ path: "backup.schedule", message: "needs backup.enabled: true" }]
+      : []),
+  ];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -19,6 +19,7 @@ const DAEMONS: Partial<Record<ServiceImage, string>> = {
   portal: "mailserver/portal/main.ts",
   operator: "operator/main.ts",
   backup: "mailserver/backup/main.ts",
+  "backup-timer": "operator/backup-timer/main.ts",
   certifier: "mailserver/certifier/main.ts",
 };
 
@@ -70,6 +71,7 @@ export async function planImages(
   if (model.dns.provider === "dev") names.push("livedns");
   if (model.portal.enabled) names.push("portal", "operator");
   if (model.backup.enabled) names.push("backup");
+  if (model.backup.enabled && model.backup.schedule.length > 0) names.push("backup-timer");
   if (model.certificates.kind === "acme") names.push("certifier");
   return { base, node, ...Object.fromEntries(await Promise.all(names.map(service))) };
 }

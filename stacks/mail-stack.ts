@@ -108,7 +108,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const published = zones.publish(services, [server, ...nameServer]);
   const people = declarePeople({ model, host, images, keys, directory, policy, owner: args.owner });
   const unused = declareUnused({ host, engine, mailboxes, policy });
-  declareBackup({ model, host, images, keys, backupSecrets, policy });
+  declareBackup({ model, host, images, keys, backupSecrets, policy, people });
   if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
   const summary = summarise(model, keys, { records, signing: signatures.signing, kept: mailboxes.kept });
@@ -136,9 +136,10 @@ function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resourc
   const box = images.image("box");
   // Counted by user id.
   const processes = model.boxes.users === "own" ? model.boxes.processes : undefined;
+  const { folders } = model.boxes;
   return model.people.map(({ name, state, ...person }) => {
     const active = state === "active";
-    const own = { active, fullName: name, image: box, domain: model.domain, processes };
+    const own = { active, fullName: name, image: box, domain: model.domain, processes, folders };
     const args = { ...person, ...shared, ...own };
     return new Mailbox(`person-${person.uid}`, args).entry;
   });
@@ -202,16 +203,22 @@ interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
   images: MailImages;
   keys: Keys;
   policy: DataPolicy;
+  people: pulumi.Resource[];
 }
 
 /** Where snapshots of the boxes go, when there are to be any. */
-function declareBackup({ model, host, images, keys, backupSecrets, policy }: BackupPlan): void {
-  const { enabled, repository, keyId, keep } = model.backup;
+function declareBackup({ model, host, images, keys, backupSecrets, policy, people }: BackupPlan): void {
+  const { enabled, repository, keyId, keep, schedule: times } = model.backup;
   const password = backupSecrets?.password ?? keys.backup;
   if (!enabled || password === undefined) return;
   const secretKey = backupSecrets?.secretKey;
   const s3 = keyId !== undefined && secretKey !== undefined ? { keyId, secretKey } : undefined;
-  new Backup("backup", { host, image: images.image("backup"), repository, password, s3, keep, policy });
+  const address = model.network.backupTimer;
+  const timer =
+    times.length > 0 ? { image: images.image("backup-timer"), times, address, after: people } : undefined;
+  new Backup("backup", {
+    ...{ host, image: images.image("backup"), repository, password, s3, keep, policy, timer },
+  });
 }
 
 interface PortalArgs {

@@ -56,6 +56,7 @@ export interface NetworkPlan {
   readonly livedns: string;
   readonly portal: string;
   readonly certifier: string;
+  readonly backupTimer: string;
 }
 
 /** How mail from other servers is received. */
@@ -284,6 +285,7 @@ function planNetwork(cidr: string): Omit<NetworkPlan, "front6"> {
     access: `${net}.0.93`,
     portal: `${net}.0.84`,
     certifier: `${net}.0.85`,
+    backupTimer: `${net}.0.86`,
   };
 }
 

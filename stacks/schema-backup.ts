@@ -16,6 +16,13 @@ export const Backup = z.strictObject({
       "Where snapshots go. `local`: a volume on the same host, which is lost with it. `s3:https://host/bucket`: any S3-compatible store, with `keyId` and the secret `semail:backupSecretKey`.",
     ),
   keyId: z.string().min(1).optional().describe("Access key id of the S3-compatible store."),
+  schedule: z
+    .array(z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, "must be a time of day such as 02:30"))
+    .max(24)
+    .default([])
+    .describe(
+      "Times of day, UTC, at which everybody's mail and the directory are saved, such as `[\"02:30\"]`. The host does that by itself, in a container that uses the engine's socket. Empty: by `npm run backup` alone.",
+    ),
   keep: z
     .strictObject({
       last: count(3).describe("The latest snapshots."),

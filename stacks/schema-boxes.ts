@@ -16,6 +16,12 @@ export const Boxes = z.strictObject({
     .describe(
       "Processes and threads that one box may have. Needs `users: own`, since the kernel counts by user id.",
     ),
+  folders: z
+    .int()
+    .min(20)
+    .max(100_000)
+    .default(1_000)
+    .describe("Folders that one mailbox may have. Each takes some files on the disk beside its mail."),
   pop3: z
     .boolean()
     .default(false)

@@ -13,6 +13,7 @@ const BANNER = [
 ].join("\n");
 
 const BUILTIN = "builtin";
+const LEFT_OUT = "left-out";
 /**
  * An `import` of `node:http` reads each of its exports, and with them loads a whole HTTP client that no daemon uses: 13 MB
  * for each process and each thread. Asked for by name it does not.
@@ -33,6 +34,15 @@ const oneLanguage: Plugin = {
   name: "one-language",
   setup: ({ onLoad }) => {
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({ contents: "export {};" }));
+  },
+};
+
+/** The engine's client could reach one elsewhere by ssh, with machine code of its own. What runs in a container speaks to its host's. */
+const noSsh: Plugin = {
+  name: "no-ssh",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^ssh2$/ }, ({ path }) => ({ path, namespace: LEFT_OUT }));
+    onLoad({ filter: /./, namespace: LEFT_OUT }, () => ({ contents: "module.exports = {};" }));
   },
 };
 
@@ -58,7 +68,7 @@ export async function bundleWithInputs(entry: string): Promise<Bundle> {
     platform: "node",
     format: "esm",
     target: "node24",
-    plugins: [lazyHttp, oneLanguage],
+    plugins: [lazyHttp, oneLanguage, noSsh],
     banner: { js: BANNER },
     legalComments: "none",
     // The text stays in the memory of each process and thread: half as long, and one byte a character. Names stay, for
@@ -70,6 +80,8 @@ export async function bundleWithInputs(entry: string): Promise<Bundle> {
   });
   const [file] = result.outputFiles;
   if (!file) throw new Error(`${entry} gave no bundle`);
-  const inputs = Object.keys(result.metafile.inputs).filter((path) => !path.startsWith(`${BUILTIN}:`));
+  const inputs = Object.keys(result.metafile.inputs).filter(
+    (path) => ![BUILTIN, LEFT_OUT].some((namespace) => path.startsWith(`${namespace}:`)),
+  );
   return { code: file.contents, inputs };
 }

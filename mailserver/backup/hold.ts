@@ -7,7 +7,8 @@
  * moment: a message that is moved from folder to folder meanwhile is in the one or in the other, never in none. Directories
  * that did change are linked again.
  */
-import { copyFile, link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { link, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BackupFault } from "./fault.ts";
 import { absent, foldersOf, PLACES } from "./maildir.ts";
@@ -92,12 +93,27 @@ async function keepRecords({ maildir, target }: HoldOptions, folders: ReadonlySe
   for (const folder of folders) {
     await mkdir(join(target, folder, "tmp"), { recursive: true });
     for (const name of RECORDS) {
-      const text = await readFile(join(maildir, folder, name), "utf8").catch(absent(undefined));
+      const text = await contentOf(join(maildir, folder, name));
       // A line that is being written is left out.
       if (text !== undefined)
         await writeFile(join(target, folder, name), text.slice(0, text.lastIndexOf("\n") + 1));
     }
   }
-  if (folders.has(""))
-    await copyFile(join(maildir, "subscriptions"), join(target, "subscriptions")).catch(absent(undefined));
+  const subscribed = folders.has("") ? await contentOf(join(maildir, "subscriptions")) : undefined;
+  if (subscribed !== undefined) await writeFile(join(target, "subscriptions"), subscribed);
+}
+
+/** Of a file that is one: a box that is broken into may have put a link there, or a pipe on which one would wait for ever. */
+async function contentOf(path: string): Promise<string | undefined> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ELOOP") return undefined;
+    return absent(undefined)(error);
+  });
+  if (file === undefined) return undefined;
+  try {
+    return (await file.stat()).isFile() ? await file.readFile("utf8") : undefined;
+  } finally {
+    await file.close();
+  }
 }

@@ -1,7 +1,5 @@
 /** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out, let all go. */
 import { once } from "node:events";
-import { cp, mkdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { PassThrough, type Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
@@ -9,17 +7,19 @@ import { z } from "zod";
 import type { BackupSettings } from "../contract.ts";
 import { BackupFault } from "./fault.ts";
 import { directoryOf } from "./folder-name.ts";
-import { holdMaildir } from "./hold.ts";
-import { absent } from "./maildir.ts";
 import { messageAt, toMbox } from "./mbox.ts";
-import { ACTIVE, type Merged, mergeMaildir, mergeScripts } from "./merge.ts";
+import type { Merged } from "./merge.ts";
 import { EXIT, fromJson, type Restic } from "./restic.ts";
+import { holdOf, restoredOf } from "./scratch.ts";
 import { shareRepository } from "./share.ts";
 import { chooseSnapshot, folderOfSnapshot, type Snapshot, Snapshots, tagOf } from "./snapshots.ts";
 
 /** What a job says, one JSON line each. */
 export type Event =
   | { kind: "progress"; share: number }
+  | { kind: "held"; messages: number }
+  | { kind: "ready" }
+  | { kind: "fetched"; id: string; time: string; folder?: string | undefined }
   | { kind: "saved"; id: string; messages: number; entries?: number; bytes: number; addedBytes: number }
   | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
   | ({ kind: "restored"; id: string; time: string } & Merged)
@@ -36,8 +36,11 @@ export interface Job {
   readonly from?: string | undefined;
   /** Hand out one mbox rather than an archive. */
   readonly mbox?: boolean;
+  /** How many are held. */
+  readonly messages?: number | undefined;
 }
 
+/** Of a job that has the repository and its password. */
 export interface Tools {
   readonly restic: Restic;
   readonly settings: BackupSettings;
@@ -45,52 +48,30 @@ export interface Tools {
   readonly home: string;
   readonly emit: (event: Event) => void;
   readonly out: Writable;
-  readonly now: () => number;
-  readonly pause: (milliseconds: number) => Promise<unknown>;
-  /** Makes everything durable that was written below a path. */
-  readonly sync: (path: string) => Promise<unknown>;
 }
 
 /** Long enough for a repository at the other end of the world, short enough for who waits before the screen. */
 const ANSWER_MS = 30_000;
 
-/** In the box's volume, since a hard link stays on its file system. */
-const scratch = (home: string): string => join(home, ".backup");
-
-/** Takes a snapshot, and lets go of those that nobody asks to keep. */
+/** Takes a snapshot of what is held, and lets go of those that nobody asks to keep. */
 export async function save(job: Job, tools: Tools): Promise<void> {
-  const { restic, home, emit, now, pause } = tools;
+  const { restic, home, emit } = tools;
   await openRepository(tools);
-  const hold = join(scratch(home), "hold");
-  await rm(scratch(home), { recursive: true, force: true });
-  const folders = job.folder === undefined ? {} : { folders: [await presentFolder(home, job.folder)] };
-  const target = join(hold, "Maildir");
-  const messages = await holdMaildir({ maildir: join(home, "Maildir"), target, ...folders, now, pause });
-  if (job.folder === undefined) await holdScripts(home, hold);
-  const tag = tagOf(job.folder);
   const told = watch(emit);
   await restic.run({
-    // Links have a new ctime, the file behind them has not changed.
+    // Links have a new ctime, the file behind them has not changed. What is on another file system is not the box's: a
+    // folder may become a link while it is read.
     args: [
-      "backup",
-      "--json",
-      "--ignore-ctime",
-      "--host",
-      job.uid,
-      "--tag",
-      tag,
-      "--group-by",
-      "host,tags",
-      hold,
+      ...["backup", "--json", "--ignore-ctime", "--one-file-system", "--host", job.uid],
+      ...["--tag", tagOf(job.folder), "--group-by", "host,tags", holdOf(home)],
     ],
     onLine: told.line,
   });
-  await rm(scratch(home), { recursive: true, force: true });
   const done = told.summary();
   emit({
     kind: "saved",
     id: done.snapshot_id.slice(0, 8),
-    messages,
+    messages: job.messages ?? 0,
     bytes: done.total_bytes_processed,
     addedBytes: done.data_added,
   });
@@ -117,32 +98,21 @@ export async function list(job: Job, { restic, emit }: Tools): Promise<void> {
   }
 }
 
-/** Puts what a snapshot has and the box has not back into the box. */
-export async function restore(job: Job, tools: Tools): Promise<void> {
-  const { restic, home, emit, sync } = tools;
+/** Puts a snapshot, or a folder of it, where the other job takes it from. */
+export async function fetch(job: Job, { restic, home, emit }: Tools): Promise<void> {
   const { found, path } = await chosen(job, restic);
-  const target = join(scratch(home), "restored");
-  await rm(scratch(home), { recursive: true, force: true });
-  await mkdir(target, { recursive: true });
-  const limit = job.folder ?? folderOfSnapshot(found);
-  const include = limit === undefined ? [] : folderPatterns(limit).flatMap((each) => ["--include", each]);
+  const folder = job.folder ?? folderOfSnapshot(found);
+  const include = folder === undefined ? [] : folderPatterns(folder).flatMap((each) => ["--include", each]);
   await restic.run({
-    args: ["restore", "--json", `${found.id}:${path}`, "--target", target, ...include],
+    // The repository can't be written to here, so there is no lock: what another job lets go meanwhile makes this one
+    // fail, and the next one does not.
+    args: [
+      ...["restore", "--json", "--no-lock", `${found.id}:${path}`, "--target", restoredOf(home)],
+      ...include,
+    ],
     onLine: watch(emit).line,
   });
-  const saved = join(target, "Maildir");
-  if (limit !== undefined && !(await stat(join(saved, directoryOf(limit), "cur")).catch(absent(undefined))))
-    throw new BackupFault(
-      `The snapshot ${found.short_id} has no folder ${limit}.`,
-      "Take an earlier one: --snapshot ID.",
-    );
-  // What becomes visible in the box is on disk by then.
-  await sync(target);
-  const merged = await mergeMaildir(saved, join(home, "Maildir"));
-  if (limit === undefined) await mergeScripts(target, home);
-  await sync(home);
-  await rm(scratch(home), { recursive: true, force: true });
-  emit({ kind: "restored", id: found.short_id, time: found.time, ...merged });
+  emit({ kind: "fetched", id: found.short_id, time: found.time, folder });
 }
 
 /** Writes a snapshot as a tar archive, `Maildir/` and `sieve/` at its top; or its messages as an mbox. */
@@ -194,7 +164,7 @@ async function chosen(
 export async function snapshotsOf(host: string, restic: Restic): Promise<Snapshot[]> {
   let text = "";
   await restic.run({
-    args: ["snapshots", "--json", "--host", host],
+    args: ["snapshots", "--json", "--no-lock", "--host", host],
     timeoutMs: ANSWER_MS,
     onLine: (line) => {
       text += line;
@@ -214,22 +184,6 @@ export async function openRepository({ restic, settings }: Tools): Promise<void>
   await shareRepository(settings.repository);
   // Of processes that are no more, alone.
   await restic.run({ args: ["unlock"], timeoutMs: ANSWER_MS });
-}
-
-async function presentFolder(home: string, folder: string): Promise<string> {
-  const directory = directoryOf(folder);
-  if (await stat(join(home, "Maildir", directory)).catch(absent(undefined))) return directory;
-  throw new BackupFault(
-    `The mailbox has no folder ${folder}.`,
-    "Write it as a mail program shows it, levels with `/`.",
-  );
-}
-
-async function holdScripts(home: string, hold: string): Promise<void> {
-  for (const name of ["sieve", ACTIVE])
-    await cp(join(home, name), join(hold, name), { recursive: true, verbatimSymlinks: true }).catch(
-      absent(undefined),
-    );
 }
 
 /** What of a snapshot belongs to one folder, without the folders below it. */

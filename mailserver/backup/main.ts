@@ -1,15 +1,17 @@
 /** One job on the backup of one box, named by the arguments: says what happens as JSON lines, and ends. */
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { z } from "zod";
 import { BackupSettings, SETTINGS_FILE } from "../contract.ts";
-import { readSettings } from "../net/settings.ts";
+import { parseSettings, readSettings } from "../net/settings.ts";
 import { exportDirectory, saveDirectory } from "./directory.ts";
 import { BackupFault } from "./fault.ts";
 import { isFolderName } from "./folder-name.ts";
-import { type Event, exportBox, forget, type Job, list, restore, save, type Tools } from "./jobs.ts";
+import { type Event, exportBox, fetch, forget, type Job, list, save, type Tools } from "./jobs.ts";
+import { hold, type MailTools, merge } from "./mail-jobs.ts";
 import { openRestic } from "./restic.ts";
 
 /** About all people at once. */
@@ -21,10 +23,19 @@ const WHOLE = new Map<string, (tools: Tools) => Promise<void>>([
 const JOBS = new Map<string, (job: Job, tools: Tools) => Promise<void>>([
   ["save", save],
   ["list", list],
-  ["restore", restore],
+  ["fetch", fetch],
   ["export", exportBox],
   ["forget", forget],
 ]);
+
+/** With the box's volume alone. */
+const MAIL_JOBS = new Map<string, (job: Job, tools: MailTools) => Promise<void>>([
+  ["hold", hold],
+  ["merge", merge],
+]);
+
+/** These see the box's volume, too, in which there may be a link to any file that they have: their secrets are none. */
+const TOLD_SETTINGS = new Set(["save", "fetch"]);
 
 const id = z.string().regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, "is no mailbox");
 const Arguments = z.strictObject({
@@ -36,6 +47,7 @@ const Arguments = z.strictObject({
     .optional(),
   from: id.optional(),
   mbox: z.boolean().default(false),
+  messages: z.coerce.number().int().min(0).optional(),
 });
 
 const PASSWORD_FILE = "/run/password";
@@ -44,43 +56,66 @@ const HOME = "/srv/mail";
 // Standard output is for what is handed out.
 const emit = (event: Event): void => void process.stderr.write(`${JSON.stringify(event)}\n`);
 
-function readArguments(): (tools: Tools) => Promise<void> {
+interface Asked {
+  readonly name: string;
+  /** Undefined for what is about all people. */
+  readonly job: Job | undefined;
+}
+
+function readArguments(): Asked {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
     allowPositionals: true,
     options: {
       ...{ folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
-      mbox: { type: "boolean" },
+      ...{ mbox: { type: "boolean" }, messages: { type: "string" } },
     },
   });
   const [name = "", uid] = positionals;
-  const whole = WHOLE.get(name);
-  if (whole) return whole;
-  const work = JOBS.get(name);
-  if (!work) throw new BackupFault(`There is no job ${name}.`, `Name one of ${[...JOBS.keys()].join(", ")}.`);
+  if (WHOLE.has(name)) return { name, job: undefined };
+  const names = [...JOBS.keys(), ...MAIL_JOBS.keys()];
+  if (!names.includes(name))
+    throw new BackupFault(`There is no job ${name}.`, `Name one of ${names.join(", ")}.`);
   const parsed = Arguments.safeParse({ uid, ...values });
-  if (!parsed.success)
-    throw new BackupFault(
-      parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
-      "Correct it, then run it again.",
-    );
-  const { folder, snapshot, from, mbox } = parsed.data;
-  return (tools) => work({ uid: parsed.data.uid, folder, snapshot, from, mbox }, tools);
+  if (parsed.success) {
+    const { uid, folder, snapshot, ...more } = parsed.data;
+    return { name, job: { uid, folder, snapshot, ...more } };
+  }
+  throw new BackupFault(
+    parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
+    "Correct it, then run it again.",
+  );
 }
 
 async function main(signal: AbortSignal): Promise<void> {
-  const work = readArguments();
-  const settings = await readSettings(BackupSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
+  const { name, job } = readArguments();
+  const onMail = MAIL_JOBS.get(name);
+  if (onMail && job) return onMail(job, mailTools(signal));
+  const settings = TOLD_SETTINGS.has(name)
+    ? parseSettings(BackupSettings, await text(process.stdin), "standard input")
+    : await readSettings(BackupSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
   await writeFile(PASSWORD_FILE, settings.password, { mode: 0o600 });
-  await work({
+  const tools: Tools = {
     restic: openRestic(settings, { path: process.env.PATH, passwordFile: PASSWORD_FILE, signal }),
-    settings,
-    home: HOME,
-    emit,
-    out: process.stdout,
-    now: Date.now,
+    ...{ settings, home: HOME, emit, out: process.stdout },
+  };
+  if (job) await JOBS.get(name)?.(job, tools);
+  else await WHOLE.get(name)?.(tools);
+}
+
+function mailTools(signal: AbortSignal): MailTools {
+  return {
+    ...{ home: HOME, emit, now: Date.now },
     pause: (milliseconds) => setTimeout(milliseconds, undefined, { signal }),
     sync: (path) => promisify(execFile)("sync", ["-f", path], { signal }),
+    word: () => Promise.race([text(process.stdin), aborted(signal)]),
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 }
 

@@ -57,6 +57,14 @@ export const GAUGES = {
     help: "When the last attempt to get a certificate failed, in seconds since 1970; 0: it did not",
     labels: [],
   },
+  semail_backup_saved_seconds: {
+    help: "When the last run of the backup ended that saved everything, in seconds since 1970; 0: there was none",
+    labels: [],
+  },
+  semail_backup_unsaved: {
+    help: "Mailboxes that the last run of the backup could not save, the directory counted as one",
+    labels: [],
+  },
 } as const satisfies Record<string, Described>;
 
 /** Upper bounds in seconds: a box on a good day, on a bad one, and the limits of DNS and LMTP. */

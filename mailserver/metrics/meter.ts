@@ -48,10 +48,17 @@ export function createMeter(worker?: number): Meter {
     new Gauge({ name, ...described(name), registers, ...(collect && { collect }) });
   const sessions = gauge("semail_sessions");
   const expires = gauge("semail_certificate_expires_seconds");
-  const certificate = certificateGauges(gauge);
+  const certificate = lazily(() => ({
+    issued: gauge("semail_certificate_issued_seconds"),
+    failed: gauge("semail_certificate_failed_seconds"),
+  }));
+  const backup = lazily(() => ({
+    saved: gauge("semail_backup_saved_seconds"),
+    unsaved: gauge("semail_backup_unsaved"),
+  }));
   const count = (event: LogEvent, fields: LogFields = {}): void => {
     counters.semail_events_total.inc({ event });
-    RULES[event]?.({ counters, times, sessions, expires, certificate }, fields);
+    RULES[event]?.({ counters, times, sessions, expires, certificate, backup }, fields);
   };
   return {
     registry,
@@ -98,6 +105,8 @@ interface Instruments {
   readonly expires: Gauge;
   /** What only the certifier knows. */
   readonly certificate: () => { readonly issued: Gauge; readonly failed: Gauge };
+  /** What only the backup's timer knows. */
+  readonly backup: () => { readonly saved: Gauge; readonly unsaved: Gauge };
 }
 
 type Rule = (instruments: Instruments, fields: LogFields) => void;
@@ -119,13 +128,10 @@ const serves: Rule = ({ expires }, { certificateFile, notAfter }) =>
   expires.set({ file: String(certificateFile) }, Date.parse(String(notAfter)) / 1_000);
 
 /** Made when there is something to say: the pages of the other daemons have none of these. */
-function certificateGauges(gauge: (name: keyof typeof GAUGES) => Gauge): Instruments["certificate"] {
-  let made: ReturnType<Instruments["certificate"]> | undefined;
+function lazily<Made>(make: () => Made): () => Made {
+  let made: Made | undefined;
   return () => {
-    made ??= {
-      issued: gauge("semail_certificate_issued_seconds"),
-      failed: gauge("semail_certificate_failed_seconds"),
-    };
+    made ??= make();
     return made;
   };
 }
@@ -159,6 +165,10 @@ const RULES: Readonly<Partial<Record<LogEvent, Rule>>> = {
   "certificate.kept": certified,
   "certificate.issued": certified,
   "certificate.failed": ({ certificate }, { failedAt }) => certificate().failed.set(since1970(failedAt)),
+  "backup.waiting": ({ backup }, { savedAt, failed }) => {
+    backup().saved.set(since1970(savedAt));
+    backup().unsaved.set(length(failed));
+  },
   "lmtp.delivered": delivered("taken"),
   "lmtp.refused": delivered("refused"),
   "directory.asked": ({ times }, fields) =>

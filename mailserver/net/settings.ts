@@ -26,7 +26,12 @@ function parseJson(text: string, file: string): unknown {
 
 /** Reads and validates; throws SettingsError. Values never appear in the message. */
 export async function readSettings<T extends z.ZodType>(schema: T, file: string): Promise<z.output<T>> {
-  const result = schema.safeParse(parseJson(await readText(file), file));
+  return parseSettings(schema, await readText(file), file);
+}
+
+/** The same for settings that did not come from a file; `file` says where from. */
+export function parseSettings<T extends z.ZodType>(schema: T, text: string, file: string): z.output<T> {
+  const result = schema.safeParse(parseJson(text, file));
   if (result.success) return result.data;
   const faults = result.error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`);
   throw new SettingsError(`${file}: ${faults.join("; ").replaceAll("\n", " ")}`);

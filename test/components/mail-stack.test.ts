@@ -43,6 +43,7 @@ const plans: ImagePlans = {
   operator: { tag: "semail/operator:1", context: "x/operator", buildArgs: {}, on: "node" },
   portal: { tag: "semail/portal:1", context: "x/portal", buildArgs: {}, on: "node" },
   backup: { tag: "semail/backup:1", context: "x/backup", buildArgs: {}, on: "node" },
+  "backup-timer": { tag: "semail/backup-timer:1", context: "x/backup-timer", buildArgs: {}, on: "node" },
   certifier: { tag: "semail/certifier:1", context: "x/certifier", buildArgs: {}, on: "node" },
   livedns: { tag: "semail/livedns:1", context: "x/livedns", buildArgs: {}, on: "node" },
 };
@@ -795,6 +796,28 @@ describe("the backup", () => {
       { volumeName: "semail-dev-backup-settings", containerPath: "/settings", readOnly: true },
     ]);
     assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
+  });
+});
+
+describe("the backup's timer", () => {
+  it("is there where a schedule is, after the people, with the engine's socket and nobody's mail", async () => {
+    const users = { alice: { name: "Alice" } };
+    const base = { domain: "example.test", users, dns: { provider: "none" } };
+    await declare({ ...base, backup: { enabled: true } });
+    assert.ok(!registered.some(({ name }) => name.startsWith("backup-timer")));
+    await declare({ ...base, backup: { enabled: true, schedule: ["02:30", "14:30"] } });
+    const { inputs } = named("backup-timer");
+    assert.equal(inputs.readOnly, true);
+    assert.deepEqual(inputs.capabilities, { drops: ["ALL"] });
+    assert.deepEqual(inputs.securityOpts, ["no-new-privileges:true"]);
+    assert.equal(inputs.ports, undefined);
+    assert.deepEqual(inputs.volumes, [
+      { volumeName: "semail-dev-backup-timer", containerPath: "/var/lib/semail" },
+      { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+    ]);
+    assert.ok((inputs.envs as string[]).includes("BACKUP_TIMES=02:30 14:30"));
+    const order = registered.map(({ name }) => name);
+    assert.ok(order.indexOf("person-alice-entry") < order.indexOf("backup-timer"));
   });
 });
 

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type BackupOptions, work as backUp } from "../../tools/bootstrap/commands/backup.ts";
 import { type Context, sayWith } from "../../tools/bootstrap/context.ts";
 import { openLab } from "../support/docker.ts";
-import { attempts, reach, type Surroundings } from "../support/hostile.ts";
+import { attempts, echo, reach, reachUdp, type Surroundings } from "../support/hostile.ts";
 import { deliverAsStranger, loginOf, readMail } from "../support/mail.ts";
 import { makeProject, stackPorts, type TestProject } from "../support/project.ts";
 import { secretsOf } from "../support/state.ts";
@@ -55,12 +56,19 @@ before(async () => {
     ...{ domain: "semail.test", dns: { provider: "dev", ttl: 300 }, ports },
     ...{ protect: false, keepVolumes: false, showPasswords: true },
     users: { alice: { name: "Alice Martin" }, bob: { name: "Bob Durand" } },
-    backup: { enabled: true },
+    backup: { enabled: true, schedule: ["02:30"] },
   };
   // All as one user, as boxes were once.
   project = await makeProject({ ...keys, boxes: { users: "shared" } });
   await project.stack.up({ suppressOutputs: true });
   await arrives("bob", "from before");
+  // Its first run is at once; the update after this one takes the boxes' volumes away from their owners for a moment.
+  for (
+    const deadline = Date.now() + 180_000;
+    !/"savedAt"/.test(await container("backup-timer").logs());
+    await sleep(500)
+  )
+    assert.ok(Date.now() < deadline, await container("backup-timer").logs());
   await project.configure(keys);
   await project.stack.up({ suppressOutputs: true });
   const services = ["smtp-in", "smtp-out", "access"];
@@ -103,6 +111,10 @@ describe("what the attempts aim at", () => {
     const said = await run("box-alice", reach("127.0.0.1", [24, 9]), "0");
     assert.match(said, /through to 127\.0\.0\.1:24\n/);
     assert.match(said, /through: refused by 127\.0\.0\.1:9\n/);
+    for (const user of ["0", undefined]) {
+      assert.match(await run("box-alice", echo("127.0.0.1"), user), /through/);
+      assert.match(await run("box-alice", reachUdp("127.0.0.1", 9), user), /through/);
+    }
   });
 });
 
@@ -136,6 +148,16 @@ describe("a box's user id", () => {
     assert.doesNotMatch(await loose.logs(), /through|Subject/);
     // Or the stack can't go: it has bob's volume.
     await loose.remove();
+  });
+
+  it("keeps nobody's snapshots from being taken by themselves", async () => {
+    const ask = `fetch("http://127.0.0.1:8080/metrics").then((r) => r.text()).then(console.log)`;
+    const { stdout } = await container("backup-timer").exec(["/usr/local/bin/node", "-e", ask]);
+    assert.match(stdout, /^semail_backup_unsaved 0$/m);
+    assert.match(stdout, /^semail_backup_saved_seconds [1-9]/m);
+    const logs = await container("backup-timer").logs();
+    for (const what of ["alice", "bob", "the directory"])
+      assert.ok(logs.includes(`"what":"${what}","snapshot"`), logs);
   });
 
   it("lets one local repository have everybody's snapshots, as a timer takes them, and give them back", async () => {

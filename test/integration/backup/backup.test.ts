@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ImapFlow } from "imapflow";
 import { extract } from "tar-stream";
 import { type Handle, openLab } from "../../support/docker.ts";
@@ -20,6 +21,7 @@ after(async () => {
 });
 
 const FOLDER = "Projets/Été";
+const S3 = join(import.meta.dirname, "../../fixtures/images/s3");
 const CLIENTS = join(import.meta.dirname, "../../fixtures/images/mail-clients");
 
 const message = (subject: string) =>
@@ -88,6 +90,26 @@ describe("the backup of a running box", () => {
       (reason) => reason,
     );
     return `${error.message}\n${error.remedy}`;
+  };
+
+  /** Where a job's container has volumes; asks until it is there. */
+  const lookAt = async (name: string, running: Promise<unknown>): Promise<string[] | undefined> => {
+    let over = false;
+    const end = () => {
+      over = true;
+    };
+    running.then(end, end);
+    while (!over) {
+      const found = await lab.docker
+        .getContainer(name)
+        .inspect()
+        .catch(() => undefined);
+      if (found)
+        return found.Mounts.filter(({ Type }) => Type === "volume")
+          .map(({ Destination, RW }) => (RW ? Destination : `${Destination} ro`))
+          .sort();
+    }
+    return undefined;
   };
 
   before(async () => {
@@ -258,6 +280,62 @@ describe("the backup of a running box", () => {
     );
   });
 
+  it("takes nothing of its own into a snapshot, whatever a box that is broken into has links to", async () => {
+    const inMail = (script: string) => box.exec(["bash", "-c", `cd /srv/mail/Maildir && ${script}`]);
+    const secrets = ["/settings/settings.json", "/run/password", "/proc/self/environ"];
+    await inMail(
+      `mv subscriptions ../kept && ln -s ${secrets[0]} subscriptions
+       for n in 0 1 2; do mkdir -p .L$n/{cur,new,tmp}; done
+       ln -sf ${secrets[0]} .L0/dovecot-uidlist; ln -sf ${secrets[1]} .L1/dovecot-uidlist; ln -sf ${secrets[2]} .L2/dovecot-keywords
+       mkfifo .L0/dovecot-keywords; ln -s /settings .L3; ln -s /repository .L4; ln -s /settings .L1/cur/x`,
+    );
+    const output = join(root, "links.tar");
+    await site.run("save");
+    await site.run("export", { output });
+    assert.doesNotMatch(await readFile(output, "latin1"), /"password"|RESTIC_|^first$/m);
+    await inMail("rm -rf .L? && mv ../kept subscriptions");
+  });
+
+  it("gives what writes into a mailbox neither the repository nor a secret", async () => {
+    const looks: Promise<unknown>[] = [];
+    for (const action of ["save", "restore"] as const) {
+      const running = site.run(action);
+      for (const part of ["job", "store"]) looks.push(lookAt(`${site.prefix}-backup-${part}-alice`, running));
+      await running;
+    }
+    const mounts = await Promise.all(looks);
+    assert.deepEqual(mounts, [
+      ["/srv/mail"],
+      ["/repository", "/srv/mail ro"],
+      ["/srv/mail"],
+      ["/repository ro", "/srv/mail"],
+    ]);
+  });
+
+  it("keeps snapshots in a store of others' that looks at signatures, and puts mail back byte by byte", async () => {
+    const network = await lab.network({ internal: true });
+    const image = await lab.ensureImage("s3", S3);
+    const store = await lab.run({ image, networks: { [network]: ["store"] } });
+    const said = async () => /^\{.*\}$/m.exec(await store.logs())?.[0];
+    for (const deadline = Date.now() + 60_000; (await said()) === undefined; await sleep(200))
+      assert.ok(Date.now() < deadline, await store.logs());
+    const s3 = JSON.parse((await said()) ?? "");
+    const repository = "s3:http://store:9000/snapshots";
+    await site.configure({ repository, s3 }, network);
+    for (const subject of ["five", "six"]) await send(subject);
+    const sources = async () => (await messages()).map(({ source }) => source).sort();
+    const before = await sources();
+    assert.match((await site.run("save")).at(-1) ?? "", /alice saved as /);
+    await inFolder("INBOX", (imap) => imap.messageDelete({ all: true }));
+    await site.run("restore");
+    assert.deepEqual(await sources(), before);
+    await site.configure({ repository, s3: { ...s3, secretKey: "a-wrong-key" } }, network);
+    const fault = await faultOf(site.run("save"));
+    assert.match(fault, /store:9000\/snapshots can't be used: .*signature.*\n.*semail:backup with its keys/s);
+    assert.doesNotMatch(fault, /a-wrong-key/);
+    await site.configure({});
+  });
+
   it("names the remedy when the password is wrong or the repository is away", async () => {
     await site.configure({ password: "another" });
     for (const action of ["save", "list", "restore"] as const)
@@ -279,7 +357,7 @@ describe("the backup of a running box", () => {
   it("leaves nothing behind in the box or on the engine", async () => {
     const { stdout } = await box.exec(["ls", "-A", "/srv/mail"]);
     assert.doesNotMatch(stdout, /\.backup/);
-    const filters = { name: [`${site.prefix}-backup-job`] };
+    const filters = { name: [`${site.prefix}-backup-job`, `${site.prefix}-backup-store`] };
     assert.deepEqual(await lab.docker.listContainers({ all: true, filters }), []);
   });
 });

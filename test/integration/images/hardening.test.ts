@@ -47,6 +47,7 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
   ["directory", "no domain", { SLAPD_DOMAIN: "" }, /SLAPD_DOMAIN must be/],
   ["box", "a user that breaks out of the configuration", { BOX_USER: "a\n}" }, /BOX_USER must be/],
   ["box", "a quota that is no number", { BOX_QUOTA_BYTES: "1G" }, /BOX_QUOTA_BYTES must be/],
+  ["box", "folders without a number", { BOX_FOLDERS: "many" }, /BOX_FOLDERS must be/],
   ["box", "a secret that is no digest", { BOX_SECRET_SHA256: "secret" }, /BOX_SECRET_SHA256 must be/],
   ["box", "no authority of the front services", { BOX_FRONT_CA: "" }, /BOX_FRONT_CA must be/],
   ["guard", "a network that is not a stack's", { GUARD_BRIDGE: "eth0" }, /GUARD_BRIDGE must be/],

@@ -44,6 +44,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
       BOX_USER: "alice",
       BOX_DOMAIN: "semail.test",
       BOX_QUOTA_BYTES: "100000",
+      BOX_FOLDERS: "30",
       BOX_SECRET_SHA256: sha256(boxPassword("alice")),
       BOX_FRONT_CA: FRONT_CA,
     },

@@ -5,19 +5,17 @@ import type Docker from "dockerode";
 import { Attribute, Change, Client } from "ldapts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf } from "../fault.ts";
-import { type JobEvent, outcomeOf, readableTime } from "./events.ts";
+import { type JobEvent, readableTime } from "./events.ts";
 import { type Place, runJob } from "./job.ts";
 import { type Person, parseLdif, toPutBack } from "./ldif.ts";
 
 /** The people, as slapd writes them; the hashes of their passwords with them. */
 const DUMP = ["slapcat", "-f", "/run/slapd/slapd.conf", "-a", "(objectClass=inetOrgPerson)"];
-const WHO = "directory";
 
 /** Takes a snapshot of the people's entries. */
-export async function saveDirectory(context: Context, place: Place): Promise<void> {
-  context.say.doing("saving the directory");
+export async function saveDirectory(place: Place, onEvent: (event: JobEvent) => void): Promise<void> {
   const ldif = await execute(place, DUMP);
-  await runJob(place, { args: ["save-directory"], input: ldif, onEvent: tell(context) });
+  await runJob(place, { args: ["save-directory"], input: ldif, onEvent });
 }
 
 /** Puts the passwords back, into a directory that is younger than the snapshot alone: one that lives keeps its own. */
@@ -56,13 +54,6 @@ export async function restoreDirectory(context: Context, place: Place, ldapPort:
   } finally {
     await client.unbind();
   }
-}
-
-function tell(context: Context): (event: JobEvent) => void {
-  return (event) => {
-    const outcome = outcomeOf(WHO, event);
-    if (outcome) context.say.done(outcome.what, outcome.detail);
-  };
 }
 
 /** When the directory's database was made, and who is in it. */

@@ -1,4 +1,7 @@
-/** Runs one backup job in a container of its own, which holds the volume of one box and no other. */
+/**
+ * Runs one backup job in a container of its own, which holds the volume of one box at most. What is on that volume is the
+ * word of its box, and may be a link to anything: so what writes there has neither the repository nor its password.
+ */
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { PassThrough, type Writable } from "node:stream";
@@ -14,17 +17,22 @@ export interface Place {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What of the box's volume a job has. `alone`: to write to, and nothing else. `read`: to read, and the repository to write
+ * to. `write`: to write to, and the repository to read. Undefined: nothing; the mail may be gone.
+ */
+export type MailShare = "alone" | "read" | "write";
+
 export interface JobRequest {
   /** Of the mailbox; undefined for a job that is about none. */
   readonly id?: string;
-  /** Its mail is not needed, and may be gone. */
-  readonly withoutMail?: boolean;
+  readonly mail?: MailShare;
   readonly args: readonly string[];
   readonly onEvent: (event: JobEvent) => void;
   /** Gets what the job hands out. */
   readonly out?: Writable;
   /** Its standard input, to the end. */
-  readonly input?: Buffer;
+  readonly input?: Buffer | Promise<Buffer>;
   /** Another program of the image. */
   readonly entrypoint?: readonly string[];
 }
@@ -64,15 +72,15 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
       "This stack keeps no backup.",
       "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
     );
-  const { id, withoutMail = false } = request;
-  const volume = id === undefined || withoutMail ? undefined : mailVolume(prefix, id);
+  const { id, mail } = request;
+  const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
   if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
     throw new Fault(
       `There is no mail of ${id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
     );
   // No uid begins with a sign.
-  const name = `${prefix}-backup-job-${id ?? "-directory"}`;
+  const name = `${prefix}-backup-${mail === "read" || mail === "write" ? "store" : "job"}-${id ?? "-directory"}`;
   const user =
     volume === undefined ? undefined : await ownerOf(place, pattern, { volume, name: `${name}-owner` });
   const container = await create(place, jobOptions(pattern, { volume, user }, request), name);
@@ -103,7 +111,13 @@ async function ownerOf(
 ): Promise<number> {
   const out = new PassThrough();
   const reading = text(out);
-  const look = { entrypoint: ["/bin/sh", "-c", LOOK], args: [], onEvent: () => {}, out };
+  const look = {
+    mail: "read",
+    entrypoint: ["/bin/sh", "-c", LOOK],
+    args: [],
+    onEvent: () => {},
+    out,
+  } as const;
   const container = await create(place, jobOptions(pattern, { volume }, look), name);
   try {
     await follow(place.docker, container, look);
@@ -116,28 +130,52 @@ async function ownerOf(
   return owner;
 }
 
-/** As the pattern; with the volume of the one box where it takes that, and as its owner. Nothing of the output is logged: it may be mail. */
+/** As the pattern, with what the request needs and no more. Nothing of the output is logged: it may be mail. */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
   { volume, user }: { volume: string | undefined; user?: number | undefined },
-  { args, entrypoint, input }: JobRequest,
+  { args, entrypoint, input, mail }: JobRequest,
 ): Docker.ContainerCreateOptions {
-  const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs, NetworkMode } = HostConfig;
+  const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs } = HostConfig;
+  const group = mail === "alone" ? user : Config.User.replace(/.*:/, "");
   return {
     Image,
-    User: user === undefined ? Config.User : `${user}:${Config.User.replace(/.*:/, "")}`,
+    User: user === undefined ? Config.User : `${user}:${group}`,
     Labels: Config.Labels,
     Cmd: [...args],
     ...(entrypoint ? { Entrypoint: [...entrypoint] } : {}),
     ...(input ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     HostConfig: {
-      ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, NetworkMode },
+      ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap },
+      NetworkMode: mail === "alone" ? "none" : HostConfig.NetworkMode,
       ...(Tmpfs ? { Tmpfs: user === undefined ? Tmpfs : ownedBy(Tmpfs, user) } : {}),
-      ...(HostConfig.Mounts ? { Mounts: HostConfig.Mounts } : {}),
-      Binds: [...(HostConfig.Binds ?? []), ...(volume === undefined ? [] : [`${volume}:/srv/mail`])],
+      ...mountsOf(HostConfig, mail, volume),
       LogConfig: { Type: "none", Config: {} },
     },
   };
+}
+
+const MAIL = "/srv/mail";
+const SETTINGS = "/settings";
+
+/** What the container sees of volumes. Beside a box's volume there are no settings: what they say is told. */
+function mountsOf(
+  { Binds, Mounts = [] }: Docker.HostConfig,
+  mail: MailShare | undefined,
+  volume: string | undefined,
+): Pick<Docker.HostConfig, "Binds" | "Mounts"> {
+  const binds = (Binds ?? []).map((text) => {
+    const [Source = "", Target = "", mode = ""] = text.split(":");
+    return { Type: "volume" as const, Source, Target, ReadOnly: mode.split(",").includes("ro") };
+  });
+  const own = [...binds, ...Mounts]
+    .filter(({ Target }) => mail === undefined || (mail !== "alone" && Target !== SETTINGS))
+    .map((mount) => (mail === "write" ? { ...mount, ReadOnly: true } : mount));
+  const box =
+    volume === undefined
+      ? []
+      : [{ Type: "volume" as const, Source: volume, Target: MAIL, ReadOnly: mail === "read" }];
+  return { Mounts: [...own, ...box] };
 }
 
 const ownedBy = (tmpfs: Record<string, string>, user: number): Record<string, string> =>
@@ -194,7 +232,12 @@ async function follow(
     }
   })();
   await container.start();
-  if (input) stream.end(input);
+  // Of a promise that is broken there is nothing to tell: who made it does.
+  if (input)
+    void Promise.resolve(input).then(
+      (bytes) => stream.end(bytes),
+      () => stream.end(),
+    );
   const { StatusCode } = (await container.wait()) as { StatusCode: number };
   await Promise.all([closed, reading]);
   if (fault) throw fault;

@@ -3,6 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
+import { restoreBox, saveBox } from "../backup/box.ts";
 import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
@@ -140,11 +141,15 @@ async function saveAll(context: Context, place: Place, options: BackupOptions): 
     throw new Fault("Whose mail is to be saved?", "Name people by uid, or give --all.");
   const save = (uid: string) => {
     context.say.doing(`saving ${uid}`);
-    return runJob(place, { id: uid, args: ["save", uid, ...limits(options)], onEvent: tell(context, uid) });
+    return saveBox(place, { id: uid, limits: limits(options), onEvent: tell(context, uid) });
+  };
+  const saveEntries = () => {
+    context.say.doing("saving the directory");
+    return saveDirectory(place, tell(context, "directory"));
   };
   const parts: Work = [
     ...uids.map((uid) => [uid, () => save(uid)] as const),
-    ...(options.all ? [[DIRECTORY, () => saveDirectory(context, place)] as const] : []),
+    ...(options.all ? [[DIRECTORY, saveEntries] as const] : []),
   ];
   const failed = await each(context, parts);
   if (failed.length > 0)
@@ -174,7 +179,7 @@ async function list(
       count += 1;
       context.say.line(snapshotLine(uid, event));
     };
-    await runJob(place, { id: uid, withoutMail: true, args: ["list", uid], onEvent });
+    await runJob(place, { id: uid, args: ["list", uid], onEvent });
     if (count === 0) context.say.line(`${uid.padEnd(16)}  no snapshot`);
   }
 }
@@ -207,7 +212,7 @@ async function restore(context: Context, place: Place, options: BackupOptions): 
     if (event.kind === "restored") folders = event.folders;
     said(event);
   };
-  await runJob(place, { id: uid, args: ["restore", uid, ...limits(options)], onEvent });
+  await restoreBox(place, { id: uid, limits: limits(options), onEvent });
   const inbox = folders.filter((folder) => folder !== "INBOX");
   if (inbox.length === 0) return;
   const shown = await subscribe(place, uid, inbox);
@@ -250,7 +255,6 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
   try {
     const job: JobRequest = {
       id: uid,
-      withoutMail: true,
       args: ["export", uid, ...limits(options)],
       onEvent: tell(context, uid),
       out,
@@ -275,5 +279,5 @@ async function forget(context: Context, place: Place, options: BackupOptions): P
       `The mail of ${id} is still on the host, so its snapshots stay.`,
       `Wait until it is gone. An earlier mailbox of the same uid has its number: \`${parseMailboxId(id).uid}_1\`.`,
     );
-  await runJob(place, { id, withoutMail: true, args: ["forget", id], onEvent: tell(context, id) });
+  await runJob(place, { id, args: ["forget", id], onEvent: tell(context, id) });
 }

@@ -1,0 +1,91 @@
+/** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
+import { PassThrough } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { JobEvent } from "./events.ts";
+import { type Place, runJob } from "./job.ts";
+
+export interface BoxRequest {
+  /** Of the mailbox. */
+  readonly id: string;
+  /** What limits it: `--folder NAME`, `--snapshot ID`, `--from UID`. */
+  readonly limits?: readonly string[];
+  readonly onEvent: (event: JobEvent) => void;
+}
+
+/** Takes a snapshot of the mailbox, which is held still by the one job while the other reads it. */
+export async function saveBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
+  await together(place, {
+    ...{ id, onEvent, first: ["hold", id, ...limits], begins: "held" },
+    second: (event) => ({
+      mail: "read",
+      args: ["save", id, ...limits, "--messages", String(event.kind === "held" ? event.messages : 0)],
+    }),
+  });
+}
+
+/** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
+export async function restoreBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
+  await together(place, {
+    ...{ id, onEvent, first: ["merge", id], begins: "ready" },
+    second: () => ({ mail: "write", args: ["fetch", id, ...limits] }),
+  });
+}
+
+interface Pair {
+  readonly id: string;
+  readonly onEvent: (event: JobEvent) => void;
+  /** Arguments of the job that has the volume to itself. It waits for the other one's end, and hears what that said last. */
+  readonly first: readonly string[];
+  /** The event at which the other one begins. */
+  readonly begins: JobEvent["kind"];
+  readonly second: (event: JobEvent) => { mail: "read" | "write"; args: readonly string[] };
+}
+
+async function together(place: Place, { id, onEvent, first, begins, second }: Pair): Promise<void> {
+  const settings = await readSettings(place, id);
+  const word = Promise.withResolvers<Buffer>();
+  let other = Promise.resolve();
+  const begin = async (event: JobEvent): Promise<void> => {
+    let said: JobEvent | undefined;
+    try {
+      await runJob(place, {
+        ...{ id, input: settings, ...second(event) },
+        onEvent: (each) => {
+          said = each;
+          if (each.kind !== "fetched") onEvent(each);
+        },
+      });
+      word.resolve(Buffer.from(JSON.stringify(said ?? {})));
+    } catch (error) {
+      word.resolve(Buffer.alloc(0));
+      throw error;
+    }
+  };
+  try {
+    await runJob(place, {
+      ...{ id, mail: "alone", args: first, input: word.promise },
+      onEvent: (event) => {
+        if (event.kind !== begins) return onEvent(event);
+        other = begin(event);
+        // It is waited for below, once the first has ended.
+        other.catch(() => {});
+      },
+    });
+  } catch (error) {
+    await other.catch(() => {});
+    throw error;
+  }
+  await other;
+}
+
+/** What the pattern's settings are: a job that sees a box's volume gets them told. */
+export async function readSettings(place: Place, id = ""): Promise<Buffer> {
+  const out = new PassThrough();
+  const reading = buffer(out);
+  await runJob(place, {
+    ...{ id: `-settings-${id}`, entrypoint: ["cat"], args: ["/settings/settings.json"] },
+    ...{ onEvent: () => {}, out },
+  });
+  out.end();
+  return reading;
+}
