@@ -1,5 +1,6 @@
 /** Removes from LiveDNS what an update made while it was killed: no state knows of it, and it would be in its own way. */
 import { read, remove } from "@pulumi/gandi/crud.ts";
+import { RECORD_TYPE } from "@pulumi/gandi/diff.ts";
 import type { Deps } from "@pulumi/gandi/http.ts";
 import { sameValues } from "@pulumi/gandi/rdata.ts";
 import { z } from "zod";
@@ -12,6 +13,18 @@ export const HalfMade = z.object({
   adoptExisting: z.literal(false),
 });
 export type HalfMade = z.infer<typeof HalfMade>;
+
+/** What the creation of a resource may have left at LiveDNS. */
+export function halfMadeOf({
+  type,
+  inputs,
+}: {
+  readonly type: string;
+  readonly inputs?: unknown;
+}): HalfMade[] {
+  const record = type === RECORD_TYPE ? HalfMade.safeParse(inputs).data : undefined;
+  return record === undefined ? [] : [record];
+}
 
 /**
  * Those that are there to the letter: the update found its place empty before. `config`: as `pulumi config --json

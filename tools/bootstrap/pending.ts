@@ -1,6 +1,5 @@
-import { RECORD_TYPE } from "@pulumi/gandi/diff.ts";
 import type Docker from "dockerode";
-import { HalfMade } from "../half-made.ts";
+import { type HalfMade, halfMadeOf } from "../half-made.ts";
 import { Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import type { Stack } from "./stack.ts";
 
@@ -35,9 +34,7 @@ export function pendingOf(checkpoint: unknown): Pending {
     return type === "creating" && kind && typeof name === "string" ? [{ kind, name }] : [];
   });
   const records = operations.flatMap(({ type, resource }) =>
-    type === "creating" && resource.type === RECORD_TYPE
-      ? (HalfMade.safeParse(resource.inputs).data ?? [])
-      : [],
+    type === "creating" ? halfMadeOf(resource) : [],
   );
   const known = new Set((latest?.resources ?? []).flatMap(({ id }) => id ?? []));
   return { operations: operations.length, leftovers, records, known };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dnsNotes } from "../../../tools/bootstrap/dns-notes.ts";
+import { dnsNotes } from "../../../tools/dns-notes.ts";
 
 const NOW = new Date("2026-03-01T12:00:00.000Z");
 const LATER = "2026-03-08T12:00:00.000Z";

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { zoneFile } from "../../../stacks/zone-file.ts";
+import { dnsNotes } from "../../dns-notes.ts";
 import { renderShort } from "../../doctor/render.ts";
 import { tidyZones } from "../../snapshots.ts";
 import { type Absent, describeAbsent, findAbsent } from "../absent.ts";
 import { checkStackConfig } from "../check-config.ts";
 import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
-import { dnsNotes } from "../dns-notes.ts";
 import type { Engine } from "../engine.ts";
 import { Fault } from "../fault.ts";
 import { examineHost } from "../host-boot.ts";

@@ -1,7 +1,7 @@
 /** What of the records is under way, and until when. Pure. */
 import { z } from "zod";
-import { DkimState, selectorOf } from "../../stacks/dkim/rotation.ts";
-import { DnsState } from "../../stacks/dns/move.ts";
+import { DkimState, selectorOf } from "../stacks/dkim/rotation.ts";
+import { DnsState } from "../stacks/dns/move.ts";
 
 /** Stack outputs; an older stack may lack them. */
 const Outputs = z.object({ dkim: DkimState.optional(), dns: DnsState.optional() });
