@@ -47,9 +47,15 @@ export function faultOf(code: number | null, said: string, repository: string): 
       "Try again when it has ended. A lock that a killed one left is passed over after half an hour.",
     );
   return new BackupFault(
-    `The repository ${repository} can't be used: ${code === null ? "no answer in time" : reasonOf(said)}.`,
+    `The repository ${repository} can't be used: ${code === null ? silenceOf(said) : reasonOf(said)}.`,
     "Check that it can be reached from this host, that its disk has room, and semail:backup with its keys.",
   );
+}
+
+/** Why it went on trying until its time was over, where it said so: a store that lets nobody in is asked again and again. */
+function silenceOf(said: string): string {
+  const tried = [...said.matchAll(/retrying after \S+: (.{1,300})/g)].at(-1)?.[1];
+  return tried === undefined ? "no answer in time" : `no other answer in time than ${tried}`;
 }
 
 /** The first line of its last message. */
@@ -108,7 +114,7 @@ export function openRestic(
       const [code] = await Promise.all([ended, read]);
       options.signal.throwIfAborted();
       // restic ends by itself when it is told to, and with a code of its own.
-      if (limits.some(({ aborted }) => aborted)) throw faultOf(null, "", settings.repository);
+      if (limits.some(({ aborted }) => aborted)) throw faultOf(null, await said, settings.repository);
       if (code === 0 || accept.includes(code ?? -1)) return code ?? 0;
       throw faultOf(code, await said, settings.repository);
     },

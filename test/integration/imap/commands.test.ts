@@ -181,7 +181,8 @@ describe("IMAP through access", () => {
       (line) => /\\(Archive|Drafts|Junk|Sent|Trash)\b/.exec(line)?.[1],
     );
     assert.deepEqual(uses.toSorted(), ["Archive", "Drafts", "Junk", "Sent", "Trash"]);
-    assert.match((await one.ok("GETQUOTAROOT INBOX")).join(), /\* QUOTA box \(STORAGE \d+ 48829\)$/);
+    const quota = (await one.ok("GETQUOTAROOT INBOX")).join();
+    assert.match(quota, /\* QUOTA box \(STORAGE \d+ 48829 MESSAGE \d+ 12307\)$/);
   });
 
   it("goes on compressed (COMPRESS=DEFLATE)", async () => {

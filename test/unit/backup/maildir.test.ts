@@ -90,9 +90,15 @@ describe("a failed restic", () => {
       /reached/,
     ],
     [null, "", /no answer in time/, /reached/],
+    [
+      null,
+      "List(key) returned error, retrying after 38.196978988s: The request signature does not match.\n",
+      /no other answer in time than The request signature does not match/,
+      /its keys/,
+    ],
   ] as const;
   for (const [code, said, cause, remedy] of cases)
-    it(`that ends with ${code} says what to do`, () => {
+    it(`that ends with ${code}${said && ` and ${said.slice(0, 20)}…`} says what to do`, () => {
       const fault = faultOf(code, said, "/r");
       assert.match(fault.message, cause);
       assert.match(fault.remedy, remedy);
