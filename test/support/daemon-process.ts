@@ -28,6 +28,9 @@ export function spawnDaemon(
 ): Daemon {
   const args = [`--openssl-config=${OPENSSL}`, "--disable-warning=ExperimentalWarning", bundle, settingsFile];
   // A group of its own, so that the whole of it can be killed.
+  // Empty at its start, as in a container.
+  clear(memoryOf(settingsFile));
+  used.add(memoryOf(settingsFile));
   const env = { ...environment(settingsFile), ...further };
   const child = spawn(process.execPath, args, {
     cwd,
@@ -52,10 +55,7 @@ export function spawnDaemon(
   });
   child.stderr.on("data", (chunk) => readLines().push({ event: "stderr", text: String(chunk) }));
   // Not "exit": the last lines may still be on their way.
-  const ended = once(child, "close").then(([code]): number | null => {
-    rmSync(memoryOf(settingsFile), { recursive: true, force: true });
-    return code;
-  });
+  const ended = once(child, "close").then(([code]): number | null => code);
   return {
     child,
     get lines() {
@@ -68,6 +68,11 @@ export function spawnDaemon(
     },
   };
 }
+
+const clear = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+/** Folders in memory, which outlive their daemons: who asks a daemon that is gone still finds its traces. */
+const used = new Set<string>();
+process.once("exit", () => used.forEach(clear));
 
 /** What the daemon's own container would have as /tmp: in memory where that can be had, and shared with no other daemon. */
 function memoryOf(settingsFile: string): string {
