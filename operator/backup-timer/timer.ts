@@ -38,7 +38,7 @@ export function startTimer({ times, place, memory, clock, log }: TimerArgs): Bac
   const wait = (): void => {
     const now = clock.now();
     const left = nextRun(times, memory.read(), now) - now;
-    if (left <= 0) running = run().catch((error) => log.error("daemon.failed", { error }));
+    if (left <= 0) running = run().catch(goOn);
     else cancel = clock.after(Math.min(left, LOOK_MS), wait);
   };
   const run = async (): Promise<void> => {
@@ -50,6 +50,12 @@ export function startTimer({ times, place, memory, clock, log }: TimerArgs): Bac
     memory.write({ startedAt, endedAt, failed, ...(savedAt === undefined ? {} : { savedAt }) });
     tell();
     wait();
+  };
+  /** A run that can't be remembered, as on a full disk, is told and not the last one. */
+  const goOn = (error: unknown): void => {
+    const remedy = "See whether the host's disk has room; it is tried again in ten minutes.";
+    log.error("backup.failed", { what: EVERYTHING, cause: messageOf(error), remedy });
+    if (!place.signal.aborted) cancel = clock.after(LOOK_MS, wait);
   };
   const tell = (): void => {
     const last = memory.read();

@@ -1,8 +1,10 @@
 /** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
-import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { extract } from "tar-stream";
 import type { JobEvent } from "./events.ts";
-import { type Place, runJob } from "./job.ts";
+import { type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
+
+const SETTINGS_FILE = `${SETTINGS}/settings.json`;
 
 export interface BoxRequest {
   /** Of the mailbox. */
@@ -42,7 +44,7 @@ interface Pair {
 }
 
 async function together(place: Place, { id, onEvent, first, begins, second }: Pair): Promise<void> {
-  const settings = await readSettings(place, id);
+  const settings = await readSettings(place);
   const word = Promise.withResolvers<Buffer>();
   let other = Promise.resolve();
   const begin = async (event: JobEvent): Promise<void> => {
@@ -79,13 +81,9 @@ async function together(place: Place, { id, onEvent, first, begins, second }: Pa
 }
 
 /** What the pattern's settings are: a job that sees a box's volume gets them told. */
-export async function readSettings(place: Place, id = ""): Promise<Buffer> {
-  const out = new PassThrough();
-  const reading = buffer(out);
-  await runJob(place, {
-    ...{ id: `-settings-${id}`, entrypoint: ["cat"], args: ["/settings/settings.json"] },
-    ...{ onEvent: () => {}, out },
-  });
-  out.end();
-  return reading;
+export async function readSettings(place: Place): Promise<Buffer> {
+  const { Id } = await requirePattern(place);
+  const archive = await place.docker.getContainer(Id).getArchive({ path: SETTINGS_FILE });
+  for await (const entry of archive.pipe(extract())) return buffer(entry);
+  throw new Error(`the pattern of the backup has no ${SETTINGS_FILE}`);
 }

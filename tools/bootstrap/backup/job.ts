@@ -63,15 +63,20 @@ export function patternOf({ docker, prefix }: Place): Promise<Docker.ContainerIn
   return docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
 }
 
+/** The same, or a fault that says how to have a backup. */
+export async function requirePattern(place: Place): Promise<Docker.ContainerInspectInfo> {
+  const pattern = await patternOf(place);
+  if (pattern) return pattern;
+  throw new Fault(
+    "This stack keeps no backup.",
+    "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
+  );
+}
+
 /** Runs the job to its end. A job that failed is a fault with what it said. */
 export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { docker, prefix, signal } = place;
-  const pattern = await patternOf(place);
-  if (!pattern)
-    throw new Fault(
-      "This stack keeps no backup.",
-      "Set `semail:backup: {enabled: true}` in its file (docs/operations.md, Backup), then `npm run up`.",
-    );
+  const pattern = await requirePattern(place);
   const { id, mail } = request;
   const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
   if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
@@ -156,7 +161,7 @@ function jobOptions(
 }
 
 const MAIL = "/srv/mail";
-const SETTINGS = "/settings";
+export const SETTINGS = "/settings";
 
 /** What the container sees of volumes. Beside a box's volume there are no settings: what they say is told. */
 function mountsOf(
