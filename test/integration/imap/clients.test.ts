@@ -249,6 +249,8 @@ describe("mail programs at access", () => {
         order.push("who knows the password");
       }),
     ]);
-    assert.deepEqual(order, ["who knows the password", "who mistyped once", "who guessed before"]);
+    // The two that hardly wait may end in either order on a busy machine.
+    assert.equal(order.length, 3);
+    assert.equal(order.at(-1), "who guessed before");
   });
 });
