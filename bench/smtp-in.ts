@@ -60,7 +60,15 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
 /** Dovecot looks through a whole folder at each delivery, so that a full box is slower than an empty one. */
 async function emptyBoxes({ site }: Field): Promise<void> {
   for (const { handle, uid } of site.boxes) {
-    const { exitCode, stderr } = await handle.exec(["doveadm", "expunge", "-u", uid, "mailbox", "INBOX", "all"]);
+    const { exitCode, stderr } = await handle.exec([
+      "doveadm",
+      "expunge",
+      "-u",
+      uid,
+      "mailbox",
+      "INBOX",
+      "all",
+    ]);
     if (exitCode !== 0) throw new Error(`A box can't be emptied: ${stderr}`);
   }
 }
