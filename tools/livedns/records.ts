@@ -3,7 +3,18 @@ import { sameValues } from "@pulumi/gandi/rdata.ts";
 import { type Context, Hono } from "hono";
 import * as answers from "./answers.ts";
 import { type Knot, KnotError, type Step } from "./knot.ts";
-import { bodyOf, keyOf, OfName, OfType, OfZone, origin, ownerIn, paged, zoneOf } from "./requests.ts";
+import {
+  AllOfZone,
+  bodyOf,
+  keyOf,
+  OfName,
+  OfType,
+  OfZone,
+  origin,
+  ownerIn,
+  paged,
+  zoneOf,
+} from "./requests.ts";
 import { type Rrset, toText } from "./zone.ts";
 
 /** What the routes need. */
@@ -22,6 +33,16 @@ export const show = (c: Context, zone: string) => (set: Rrset) => ({
 });
 
 const notSoa = (set: Rrset) => set.type !== "SOA";
+
+/** Without them a zone is none. */
+const isOwn = (set: Rrset) => set.name === "@" && (set.type === "SOA" || set.type === "NS");
+
+const removal = (zone: string, { name, type }: Rrset): Step => ({
+  owner: ownerIn(zone, name),
+  type,
+  ttl: 0,
+  values: [],
+});
 
 const stepOf = (zone: string, key: { name: string; type: string }, body: OfType): Step => ({
   owner: ownerIn(zone, key.name),
@@ -62,12 +83,21 @@ function changes({ knot, log }: RecordsOptions) {
       return c.json({ message: "DNS Record Created" }, 201);
     },
 
-    /** Removes record sets. The zone's own SOA and NS stay: without them it is none. */
+    /** All that the zone has gives way to these; its own SOA and NS stay where they are not among them. */
+    async replace(c: Context, zone: string, items: readonly OfZone[]) {
+      const steps = items.map((item) => stepOf(zone, { name: item.rrset_name, type: item.rrset_type }, item));
+      const stays = new Set(steps.map(({ owner, type }) => `${owner} ${type}`));
+      const goes = (await knot.read(zone))
+        .filter((set) => !isOwn(set))
+        .map((set) => removal(zone, set))
+        .filter(({ owner, type }) => !stays.has(`${owner} ${type}`));
+      await change(zone, [...goes, ...steps]);
+      return c.json({ message: "DNS Records Created" }, 201);
+    },
+
+    /** Removes record sets. The zone's own SOA and NS stay. */
     async clear(c: Context, zone: string, sets: Rrset[]) {
-      const own = (set: Rrset) => set.name === "@" && (set.type === "SOA" || set.type === "NS");
-      const steps = sets
-        .filter((set) => !own(set))
-        .map(({ name, type }) => ({ owner: ownerIn(zone, name), type, ttl: 0, values: [] }));
+      const steps = sets.filter((set) => !isOwn(set)).map((set) => removal(zone, set));
       if (steps.length > 0) await change(zone, steps);
       return c.body(null, 204);
     },
@@ -79,7 +109,7 @@ const nameOf = (c: Context) => (c.req.param("name") ?? "").toLowerCase();
 /** All records of a domain, and those of a name. */
 export function recordLists(options: RecordsOptions) {
   const { knot } = options;
-  const { add, clear } = changes(options);
+  const { add, clear, replace } = changes(options);
   return new Hono()
     .get("/", async (c) => {
       const zone = zoneOf(c, knot);
@@ -91,6 +121,10 @@ export function recordLists(options: RecordsOptions) {
       const zone = zoneOf(c, knot);
       const body = await bodyOf(c, OfZone);
       return add(c, zone, stepOf(zone, { name: body.rrset_name, type: body.rrset_type }, body));
+    })
+    .put("/", async (c) => {
+      const zone = zoneOf(c, knot);
+      return replace(c, zone, (await bodyOf(c, AllOfZone)).items);
     })
     .delete("/", async (c) => {
       const zone = zoneOf(c, knot);

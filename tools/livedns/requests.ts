@@ -38,6 +38,17 @@ export type OfType = z.infer<typeof OfType>;
 export const OfName = z.object({ rrset_type: Type, ...content });
 /** The body where the path says the zone alone. */
 export const OfZone = z.object({ rrset_name: Name, rrset_type: Type, ...content });
+export type OfZone = z.infer<typeof OfZone>;
+/** Each record set once. */
+export const AllOfZone = z.object({
+  items: z
+    .array(OfZone)
+    .min(1)
+    .refine(
+      (items) => new Set(items.map((item) => `${item.rrset_name} ${item.rrset_type}`)).size === items.length,
+      "a record set is there twice",
+    ),
+});
 /** A domain to be added. */
 export const NewDomain = z.object({ fqdn: z.string().toLowerCase().refine(isZoneName, "is no domain name") });
 

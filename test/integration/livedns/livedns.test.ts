@@ -337,8 +337,9 @@ test("a record made twice: 200 with the same value, 409 with another", async () 
   assert.equal((await api("DELETE", path)).status, 204);
 });
 
-test("a zone is kept as it is: snapshots are made, listed, read and deleted", async () => {
+test("a zone is kept as it is: snapshots are made, listed, read, put back and deleted", async () => {
   const path = `/domains/${zone}/snapshots`;
+  await make({ name: "stays", type: "A", values: ["10.0.0.1"] });
   const { status, json } = await api("POST", path, { body: { name: "before" } });
   assert.equal(status, 201);
   await make({ name: "after", type: "A", values: ["10.0.0.9"] });
@@ -351,7 +352,25 @@ test("a zone is kept as it is: snapshots are made, listed, read and deleted", as
   const { zone_data } = (await api("GET", `${path}/${json.id}`)).json;
   const names = zone_data.map((set: { rrset_name: string }) => set.rrset_name);
   assert.ok(names.includes("ns1") && !names.includes("after"));
-  assert.equal((await api("DELETE", `/domains/${zone}/records/after/A`)).status, 204);
+
+  const stays = `/domains/${zone}/records/stays/A`;
+  await api("PUT", stays, { body: { rrset_ttl: 300, rrset_values: ["10.0.0.2"] } });
+  const items = zone_data.map(({ rrset_href: _, ...set }: { rrset_href: string }) => set);
+  const records = `/domains/${zone}/records`;
+  assert.equal((await api("PUT", records, { body: { items } })).status, 201);
+  const seen = async () => (await api("GET", records)).json;
+  assert.deepEqual(await seen(), zone_data);
+  assert.deepEqual(await resolver.resolve4(`stays.${zone}`), ["10.0.0.1"]);
+  const alias = { rrset_name: "stays", rrset_type: "CNAME", rrset_ttl: 300, rrset_values: ["www"] };
+  for (const [more, refused] of [
+    [alias, 409],
+    [items[0], 400],
+  ]) {
+    assert.equal((await api("PUT", records, { body: { items: [...items, more] } })).status, refused);
+    assert.deepEqual(await seen(), zone_data);
+  }
+
+  assert.equal((await api("DELETE", stays)).status, 204);
   assert.equal((await api("DELETE", `${path}/${json.id}`)).status, 204);
   assert.equal((await api("GET", `${path}/${json.id}`)).status, 404);
   assert.equal((await api("GET", "/domains/nowhere.test/snapshots")).status, 404);
