@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLog, type Log } from "../mailserver/net/log.ts";
-import { signalled } from "../mailserver/net/signalled.ts";
+import { createLog } from "../mailserver/net/log.ts";
+import { type Daemon, type Ending, runDaemon } from "../mailserver/net/run-daemon.ts";
 import { syncFolder } from "../mailserver/queue/sync-folder.ts";
 import { stateFolder } from "../tools/bootstrap/context.ts";
 import { compileCache, openStack } from "../tools/bootstrap/stack.ts";
@@ -46,7 +46,9 @@ function stackFile(root: string, name: string, project: string): StackFile {
   };
 }
 
-async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<void> }> {
+const log = createLog({ daemon: "operator" });
+
+async function start({ signal: ending }: Ending): Promise<Daemon> {
   const settings = readOperatorSettings(process.env);
   const { root, stack } = settings;
   const context = operatorContext(settings, process.env, ending);
@@ -72,6 +74,7 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
   const server = await listen(routes(operator, { log, ending }), settings.socket);
   operator.recover();
   return {
+    ready: {},
     close: async () => {
       await server.close();
       await operator.idle();
@@ -79,19 +82,4 @@ async function start(log: Log, ending: AbortSignal): Promise<{ close(): Promise<
   };
 }
 
-const log = createLog({ daemon: "operator" });
-const ending = new AbortController();
-const asked = signalled();
-try {
-  const running = await start(log, ending.signal);
-  log.info("daemon.ready");
-  const signal = await asked;
-  log.info("daemon.stopping", { signal });
-  ending.abort(new Error(`stopped by ${signal}`));
-  await running.close();
-  log.info("daemon.stopped");
-  process.exit(0);
-} catch (error) {
-  log.error("daemon.failed", { error });
-  process.exit(1);
-}
+await runDaemon(log, start);

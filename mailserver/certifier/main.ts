@@ -2,12 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CertifierSettings, SETTINGS_FILE } from "../contract.ts";
-import { CONTENT_TYPE, exposition, snapshot } from "../metrics/exposition.ts";
 import { createMeter } from "../metrics/meter.ts";
-import { serveHealth } from "../net/health.ts";
-import { createLog, type Log } from "../net/log.ts";
+import { serveMeter } from "../metrics/serve.ts";
+import { createLog } from "../net/log.ts";
+import { type Daemon, runDaemon } from "../net/run-daemon.ts";
 import { readSettings } from "../net/settings.ts";
-import { signalled } from "../net/signalled.ts";
 import { systemClock } from "../queue/clock.ts";
 import { createAuthority } from "./authority.ts";
 import { type Certifier, startCertifier } from "./certifier.ts";
@@ -22,7 +21,10 @@ const { now } = systemClock;
 
 const secret = async (file: string): Promise<string> => (await readFile(file, "utf8")).trim();
 
-async function start(settings: CertifierSettings, log: Log): Promise<Certifier> {
+const meter = createMeter();
+const log = meter.metered(createLog({ daemon: "certifier" }));
+
+async function certifierOf(settings: CertifierSettings): Promise<Certifier> {
   const { directory, contact, zones, roots, eab, own, names, records, retry, holdMs } = settings;
   const transport = createTransport({ roots, timeoutMs: TIMEOUT_MS, now });
   installTransport(transport);
@@ -48,30 +50,22 @@ async function start(settings: CertifierSettings, log: Log): Promise<Certifier> 
   });
 }
 
-async function main(): Promise<void> {
-  const meter = createMeter();
-  const log = meter.metered(createLog({ daemon: "certifier" }));
-  const ending = signalled();
-  try {
-    const settings = await readSettings(CertifierSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
-    const certifier = await start(settings, log);
-    const health = await serveHealth({
-      port: settings.healthPort,
-      address: settings.metricsAddress,
-      healthy: certifier.healthy,
-      metrics: { contentType: CONTENT_TYPE, read: async () => exposition([await snapshot(meter.registry)]) },
-    });
-    log.info("daemon.ready", { directory: settings.directory });
-    const signal = await ending;
-    log.info("daemon.stopping", { signal });
-    certifier.close();
-    await health.close();
-    log.info("daemon.stopped");
-    process.exit(0);
-  } catch (error) {
-    log.error("daemon.failed", { error });
-    process.exit(1);
-  }
+async function start(): Promise<Daemon> {
+  const settings = await readSettings(CertifierSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
+  const certifier = await certifierOf(settings);
+  const { healthy } = certifier;
+  const health = await serveMeter({
+    ...{ meter, healthy },
+    port: settings.healthPort,
+    address: settings.metricsAddress,
+  });
+  return {
+    ready: { directory: settings.directory },
+    close: async () => {
+      certifier.close();
+      await health.close();
+    },
+  };
 }
 
-await main();
+await runDaemon(log, start);

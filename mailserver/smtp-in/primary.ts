@@ -1,11 +1,10 @@
 /** The primary process of smtp-in: no mail passes through it. */
 import { SmtpInSettings } from "../contract.ts";
-import { CONTENT_TYPE, exposition, snapshot } from "../metrics/exposition.ts";
 import { createMeter } from "../metrics/meter.ts";
-import { serveHealth } from "../net/health.ts";
+import { serveMeter } from "../metrics/serve.ts";
 import { createLog } from "../net/log.ts";
+import { type Daemon, type Ending, runDaemon } from "../net/run-daemon.ts";
 import { readSettings } from "../net/settings.ts";
-import { signalled } from "../net/signalled.ts";
 import { systemTiming } from "../net/timing.ts";
 import { forkWorker } from "../workers/processes.ts";
 import { Supervisor } from "../workers/supervisor.ts";
@@ -23,8 +22,7 @@ export interface ProcessDeps {
 export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<void> {
   const meter = createMeter();
   const log = meter.metered(createLog({ daemon: "smtp-in" }));
-  const ending = signalled();
-  try {
+  const start = async ({ asked }: Ending): Promise<Daemon> => {
     const settings = await readSettings(SmtpInSettings, settingsFile);
     const supervisor = new Supervisor({
       workers: settings.workers,
@@ -37,25 +35,21 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
     meter.watchWorkers(() => supervisor.state());
     const started = supervisor.start();
     // The first reason counts, not that a signal came while it was found.
-    const port = await Promise.race([started, ending.then(() => undefined)]);
-    const health = await serveHealth({
+    const port = await Promise.race([started, asked.then(() => undefined)]);
+    const health = await serveMeter({
+      meter,
       port: settings.healthPort,
       address: settings.metricsAddress,
       healthy: () => supervisor.healthy(),
-      metrics: {
-        contentType: CONTENT_TYPE,
-        read: async () => exposition([await snapshot(meter.registry), ...(await supervisor.metrics())]),
-      },
+      others: () => supervisor.metrics(),
     });
-    if (port !== undefined) log.info("daemon.ready", { port });
-    const signal = await ending;
-    log.info("daemon.stopping", { signal });
-    await supervisor.stop();
-    await health.close();
-    log.info("daemon.stopped");
-    exit(0);
-  } catch (error) {
-    log.error("daemon.failed", { error });
-    exit(1);
-  }
+    return {
+      ready: port === undefined ? undefined : { port },
+      close: async () => {
+        await supervisor.stop();
+        await health.close();
+      },
+    };
+  };
+  await runDaemon(log, start, exit);
 }
