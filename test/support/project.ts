@@ -105,7 +105,7 @@ export async function makeProject(keys: StackKeys): Promise<TestProject> {
   };
 }
 
-function readSummary(outputs: OutputMap): Summary {
+export function readSummary(outputs: OutputMap): Summary {
   return outputs.summary?.value as Summary;
 }
 

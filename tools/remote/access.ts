@@ -1,4 +1,5 @@
 /** How a machine far away is logged in to, as OpenSSH's own client is told it. Pure. */
+import { createHash } from "node:crypto";
 
 /** Everything that a login needs. A machine that the stack makes hands out the same. */
 export interface HostAccess {
@@ -32,6 +33,13 @@ export function nameOf({ user, address, port }: HostAccess): string {
 export function keyCommand({ address, port, hostKey }: HostAccess): string {
   const kind = /^ecdsa/.test(hostKey) ? "ecdsa" : /^ssh-rsa/.test(hostKey) ? "rsa" : "ed25519";
   return `ssh-keyscan -t ${kind}${port === 22 ? "" : ` -p ${port}`} ${address}`;
+}
+
+/** The name of the socket by which a login's connection is shared: another way to log in is another connection. */
+export function controlName({ address, port, user, hostKey, identity }: HostAccess): string {
+  // Not of the object as it comes: the same login has its keys in another order when it went through Pulumi's state.
+  const login = JSON.stringify([address, port, user, hostKey, identity ?? null]);
+  return `c-${createHash("sha256").update(login).digest("hex").slice(0, 8)}`;
 }
 
 /** ssh's files by their name. `control`: the name of the socket that the connection is shared through. */

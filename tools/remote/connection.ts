@@ -1,6 +1,5 @@
 /** One connection to the host, shared by all who work on it at a time, and closed by itself after the last of them. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -11,6 +10,7 @@ import { withLock } from "../bootstrap/lock.mjs";
 import {
   ALIAS,
   CONFIG,
+  controlName,
   type HostAccess,
   KNOWN_HOSTS,
   portForward,
@@ -54,8 +54,7 @@ const READY = "ready\n";
 export async function connect(access: HostAccess, options: ConnectOptions): Promise<Connection> {
   const { folder, ports, signal } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Another way to log in is another connection, so that no older one is taken for it.
-  const control = `c-${createHash("sha256").update(JSON.stringify(access)).digest("hex").slice(0, 8)}`;
+  const control = controlName(access);
   const forwards = [...socketForward(ENGINE), ...ports.flatMap(portForward)];
   const lease = await withLock(join(folder, "lock"), signal ? { signal } : {}, async () => {
     await othersGone(folder, control, signal);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type HostAccess, keyCommand, nameOf, sshFiles } from "../../../tools/remote/access.ts";
+import { controlName, type HostAccess, keyCommand, nameOf, sshFiles } from "../../../tools/remote/access.ts";
 import { explainSsh } from "../../../tools/remote/ssh-faults.ts";
 
 const access: HostAccess = {
@@ -28,6 +28,23 @@ describe("ssh", () => {
     assert.equal(nameOf(access), "root@mx.example.org");
     assert.equal(nameOf({ ...access, address: "2001:db8::1", port: 2222 }), "root@[2001:db8::1]:2222");
     assert.equal(keyCommand({ ...access, port: 2222 }), "ssh-keyscan -t ed25519 -p 2222 mx.example.org");
+  });
+
+  it("shares the connection of a login, however that comes, and no other's", () => {
+    const login = { ...access, identity: "/keys/mx" };
+    const turned = Object.fromEntries(Object.entries(login).reverse()) as unknown as HostAccess;
+    assert.equal(controlName(turned), controlName(login));
+    assert.equal(controlName({ ...access, identity: undefined }), controlName(access));
+    const others: readonly Partial<HostAccess>[] = [
+      { address: "mx.example.net" },
+      { port: 2222 },
+      { user: "admin" },
+      { hostKey: "ssh-ed25519 BBBB" },
+      { identity: "/keys/other" },
+      { identity: undefined },
+    ];
+    const names = [login, ...others.map((other) => ({ ...login, ...other }))].map(controlName);
+    assert.equal(new Set(names).size, names.length);
   });
 
   const table: readonly (readonly [said: string, cause: RegExp, remedy: RegExp])[] = [
