@@ -32,7 +32,7 @@ module.exports = {
     }),
     rule("operator-speaks-the-protocol", "Of the daemons, the operator shares the protocol, logs, metrics and small files.", "^operator/", {
       path: "^mailserver/",
-      pathNot: "^mailserver/(operator/|metrics/|net/(health|log|signalled)\\.ts$|queue/(sync-folder|clock)\\.ts$|log-events\\.ts$)",
+      pathNot: "^mailserver/(operator/|metrics/|net/(log|run-daemon)\\.ts$|queue/(sync-folder|clock)\\.ts$|log-events\\.ts$)",
     }),
     rule("nobody-imports-the-operator", "It stands above everything: it is what runs the program.", "^(index\\.ts|stacks/|components/|sdks/|tools/)", {
       path: "^operator/",

@@ -82,4 +82,4 @@ async function start({ signal: ending }: Ending): Promise<Daemon> {
   };
 }
 
-await runDaemon(log, start);
+await runDaemon(log, start, (code) => process.exit(code));

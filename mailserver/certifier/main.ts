@@ -68,4 +68,4 @@ async function start(): Promise<Daemon> {
   };
 }
 
-await runDaemon(log, start);
+await runDaemon(log, start, (code) => process.exit(code));

@@ -27,7 +27,7 @@ export interface Ending {
 export async function runDaemon(
   log: Log,
   start: (ending: Ending) => Promise<Daemon>,
-  exit: (code: number) => void = (code) => process.exit(code),
+  exit: (code: number) => void,
 ): Promise<void> {
   const asked = signalled();
   const controller = new AbortController();

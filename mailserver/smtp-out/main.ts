@@ -62,4 +62,4 @@ else if (word === "queue") {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
   });
-} else await runDaemon(log, start);
+} else await runDaemon(log, start, (code) => process.exit(code));

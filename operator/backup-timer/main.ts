@@ -46,4 +46,4 @@ async function start({ signal }: Ending): Promise<Daemon> {
   };
 }
 
-await runDaemon(log, start);
+await runDaemon(log, start, (code) => process.exit(code));

@@ -57,7 +57,7 @@ for (const { name, start, says, code, ...told } of cases) {
       import { runDaemon } from "${SOURCES}run-daemon.ts";
       setInterval(() => undefined, 1_000);
       const log = createLog({ daemon: "test" });
-      await runDaemon(log, ${start});`;
+      await runDaemon(log, ${start}, (code) => process.exit(code));`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "pipe", "inherit"],
     });
