@@ -6,20 +6,18 @@ import { SETTINGS_FILE, SmtpOutSettings } from "../contract.ts";
 import { deskSocket } from "../desk/ask.ts";
 import { runDeskCommand } from "../desk/command.ts";
 import { serveDesk } from "../desk/serve.ts";
-import { createMeter } from "../metrics/meter.ts";
+import { createMeter, type Meter } from "../metrics/meter.ts";
 import { serveMeter } from "../metrics/serve.ts";
-import { createLog } from "../net/log.ts";
+import { createLog, type Log } from "../net/log.ts";
 import { type Daemon, type Ending, runDaemon } from "../net/run-daemon.ts";
 import { readSettings } from "../net/settings.ts";
 import { systemClock } from "../queue/clock.ts";
 import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { startSmtpOut } from "./daemon.ts";
 
-const meter = createMeter();
-const log = meter.metered(createLog({ daemon: "smtp-out" }));
 const deskFolder = join(tmpdir(), "semail-queue");
 
-async function start({ signal }: Ending): Promise<Daemon> {
+async function start({ signal }: Ending, log: Log, meter: Meter): Promise<Daemon> {
   const settings = await readSettings(SmtpOutSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
   const daemon = await startSmtpOut(settings, {
     log,
@@ -62,4 +60,12 @@ else if (word === "queue") {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
   });
-} else await runDaemon(log, start, (code) => process.exit(code));
+} else {
+  const meter = createMeter();
+  const log = meter.metered(createLog({ daemon: "smtp-out" }));
+  await runDaemon(
+    log,
+    (ending) => start(ending, log, meter),
+    (code) => process.exit(code),
+  );
+}
