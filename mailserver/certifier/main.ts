@@ -53,12 +53,7 @@ async function certifierOf(settings: CertifierSettings): Promise<Certifier> {
 async function start(): Promise<Daemon> {
   const settings = await readSettings(CertifierSettings, process.env.SEMAIL_SETTINGS ?? SETTINGS_FILE);
   const certifier = await certifierOf(settings);
-  const { healthy } = certifier;
-  const health = await serveMeter({
-    ...{ meter, healthy },
-    port: settings.healthPort,
-    address: settings.metricsAddress,
-  });
+  const health = await serveMeter({ meter, settings, healthy: certifier.healthy });
   return {
     ready: { directory: settings.directory },
     close: async () => {

@@ -19,12 +19,7 @@ async function start({ signal }: Ending): Promise<Daemon> {
     clock: systemClock,
     newToken: () => randomBytes(32).toString("base64url"),
   });
-  const health = await serveMeter({
-    meter,
-    port: settings.healthPort,
-    address: settings.metricsAddress,
-    healthy: () => !signal.aborted,
-  });
+  const health = await serveMeter({ meter, settings, healthy: () => !signal.aborted });
   return {
     ready: { ports: { https: portal.port } },
     close: async () => {

@@ -37,9 +37,7 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
     // The first reason counts, not that a signal came while it was found.
     const port = await Promise.race([started, asked.then(() => undefined)]);
     const health = await serveMeter({
-      meter,
-      port: settings.healthPort,
-      address: settings.metricsAddress,
+      ...{ meter, settings },
       healthy: () => supervisor.healthy(),
       others: () => supervisor.metrics(),
     });

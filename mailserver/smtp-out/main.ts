@@ -34,12 +34,7 @@ async function start({ signal }: Ending, log: Log, meter: Meter): Promise<Daemon
     clock: systemClock,
     log,
   });
-  const health = await serveMeter({
-    meter,
-    port: settings.healthPort,
-    address: settings.metricsAddress,
-    healthy: () => !signal.aborted,
-  });
+  const health = await serveMeter({ meter, settings, healthy: () => !signal.aborted });
   return {
     ready: { ports: daemon.ports },
     failed: daemon.failed,

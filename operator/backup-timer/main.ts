@@ -36,7 +36,11 @@ async function start({ signal }: Ending): Promise<Daemon> {
   const docker = new Docker({ socketPath: "/var/run/docker.sock" });
   const place = { docker, prefix, signal };
   const timer = startTimer({ times, place, memory: openMemory(FOLDER), clock: systemClock, log });
-  const health = await serveMeter({ meter, port: PORT, address, healthy: () => true });
+  const health = await serveMeter({
+    meter,
+    settings: { healthPort: PORT, metricsAddress: address },
+    healthy: () => true,
+  });
   return {
     ready: { times },
     close: async () => {
