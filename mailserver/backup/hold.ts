@@ -4,8 +4,9 @@
  * A message's file never changes in a Maildir; it is only made, renamed (when its flags change) and removed, and each of
  * these changes the time stamp of its directory. All directories are linked one after the other; when their stamps are
  * then still what they were before each was read, nothing moved in between, so all of what was linked was there at one
- * moment: a message that is moved from folder to folder meanwhile is in the one or in the other, never in none. Directories
- * that did change are linked again.
+ * moment: a message that is moved from folder to folder meanwhile is in the one or in the other, never in none. In
+ * directories that did change, what differs is linked again: looking once more must cost less than a change in a large
+ * folder, or a box in use is never held.
  */
 import { constants } from "node:fs";
 import { link, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -26,8 +27,10 @@ export interface HoldOptions {
 
 /** The kernel stamps by its tick, 10 ms at most: a younger stamp may stay the same through another change. */
 const SETTLED_MS = 25;
+/** Short beside the above, so that little of a box's rest is slept through. */
+const PAUSE_MS = 8;
 /** Each one links what changed during the one before, so this many means that the box is never at rest. */
-const ROUNDS = 400;
+const ROUNDS = 600;
 /** Beside the messages: UIDs, names of keywords, the mark of a folder. What else is there can be rebuilt. */
 const RECORDS = ["dovecot-uidlist", "dovecot-keywords", "maildirfolder"];
 
@@ -50,10 +53,10 @@ export async function holdMaildir(options: HoldOptions): Promise<number> {
       return [...linked.values()].reduce((sum, { messages }) => sum + messages, 0);
     }
     for (const [place, stamp] of changed) {
-      const messages = await linkAll(join(maildir, place), join(target, place));
+      const messages = await linkChanges(join(maildir, place), join(target, place));
       linked.set(place, { stamp, messages });
     }
-    if (changed.some(([, stamp]) => stamp === "")) await pause(SETTLED_MS);
+    if (changed.some(([, stamp]) => stamp === "")) await pause(PAUSE_MS);
   }
   throw new BackupFault(
     "The mailbox changes too fast to be saved.",
@@ -79,12 +82,17 @@ async function stampsOf({ maildir, folders, now }: HoldOptions): Promise<Map<str
   return stamps;
 }
 
-/** Links one directory's files anew. A file that is gone by then has changed the directory's stamp. */
-async function linkAll(source: string, target: string): Promise<number> {
-  await rm(target, { recursive: true, force: true });
+/**
+ * Brings the links of one directory up to its files, by name: a Maildir never gives a name to another message.
+ * A file that is gone by then has changed the directory's stamp.
+ */
+async function linkChanges(source: string, target: string): Promise<number> {
   await mkdir(target, { recursive: true });
+  const held = new Set(await readdir(target));
   const names = (await readdir(source).catch(absent<string[]>([]))).filter((name) => !name.startsWith("."));
-  for (const name of names) await link(join(source, name), join(target, name)).catch(absent(undefined));
+  for (const name of names)
+    if (!held.delete(name)) await link(join(source, name), join(target, name)).catch(absent(undefined));
+  for (const gone of held) await rm(join(target, gone));
   return names.length;
 }
 

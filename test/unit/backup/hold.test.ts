@@ -35,25 +35,30 @@ describe("holding a mailbox still", () => {
     const mover = (async () => {
       // As Dovecot moves: into the other folder under another name, flags set on the way.
       for (let round = 0; moving; round += 1) {
+        const started = Date.now();
         const [from, to] = round % 2 === 0 ? ["cur", ".Archive/cur"] : [".Archive/cur", "cur"];
         for (const name of (await readdir(join(path, from))).slice(0, 40))
           await rename(
             join(path, from, name),
             join(path, to, `${round}.${name.replace(/^\d+\.(?=\d+\.host)/, "")}`),
           );
-        await setTimeout(60);
+        // It rests as long as a slow machine needs: what is asked is that no message is missed, not how fast one is held.
+        await setTimeout(60 + 4 * (Date.now() - started));
       }
     })();
-    for (let n = 0; n < 5; n += 1) {
-      const target = join(root, `held-${n}`);
-      assert.equal(await holdMaildir({ maildir: path, target, ...tools }), count);
-      assert.deepEqual(
-        (await contents(target)).map(Number).sort((one, other) => one - other),
-        Array.from({ length: count }, (_, each) => each),
-      );
+    try {
+      for (let n = 0; n < 5; n += 1) {
+        const target = join(root, `held-${n}`);
+        assert.equal(await holdMaildir({ maildir: path, target, ...tools }), count);
+        assert.deepEqual(
+          (await contents(target)).map(Number).sort((one, other) => one - other),
+          Array.from({ length: count }, (_, each) => each),
+        );
+      }
+    } finally {
+      moving = false;
+      await mover;
     }
-    moving = false;
-    await mover;
   });
 
   it("keeps what is deleted afterwards, and leaves out a line of UIDs that is being written", async () => {
@@ -70,12 +75,12 @@ describe("holding a mailbox still", () => {
 
   it("gives a mailbox up that is never at rest", async () => {
     const path = await maildir("restless", {});
-    let count = 0;
+    let there = false;
     // As if no time passed since the last message, however slow the machine is.
     let now = Date.now();
     const pause = async () => {
-      count += 1;
-      await writeFile(join(path, "new", `${count}.host`), "");
+      there = !there;
+      await (there ? writeFile(join(path, "new/1.host"), "") : rm(join(path, "new/1.host")));
       now = (await stat(join(path, "new"))).mtimeMs;
     };
     await assert.rejects(
