@@ -51,7 +51,7 @@ async function signMessage({ message, now, key, settings }: SignInput): Promise<
   const tags = [
     `v=1; a=${ed25519 ? "ed25519" : "rsa"}-sha256; c=relaxed/relaxed; d=${settings.domain}; s=${settings.selector};`,
     `t=${Math.floor(now.getTime() / 1000)}; bh=${bodyHash};`,
-    `h=${fold(signed.map(({ name }) => name).join(":"), /(?<=:)/)};`,
+    `h=${fold(signed.map(({ name }, index) => name + (index + 1 < signed.length ? ":" : "")))};`,
     "b=",
   ].join("\r\n\t");
   // RFC 6376 section 3.7: the signature's own field comes last, with an empty b= and without its line break.
@@ -64,7 +64,7 @@ async function signMessage({ message, now, key, settings }: SignInput): Promise<
   const signature = ed25519
     ? await signAsync(null, createHash("sha256").update(input).digest(), key)
     : await signAsync("sha256", input, key);
-  return makeField("DKIM-Signature", tags + fold(signature.toString("base64"), /(?<=^(?:.{70})+)/));
+  return makeField("DKIM-Signature", tags + fold(signature.toString("base64").match(/.{1,70}/g) ?? []));
 }
 
 /** From the last to the first of each name (RFC 6376 section 5.4.2), then once more for none. */
@@ -78,11 +78,11 @@ function signedFields(fields: readonly Field[]): { name: string; field?: Field }
   ]);
 }
 
-/** Lines of at most about 70 characters; `at` matches where a break may be. */
-function fold(text: string, at: RegExp): string {
+/** Lines of at most about 70 characters; a break may be between any two pieces. */
+function fold(pieces: readonly string[]): string {
   const lines: string[] = [];
   let line = "";
-  for (const piece of text.split(at)) {
+  for (const piece of pieces) {
     if (line !== "" && line.length + piece.length > 70) {
       lines.push(line);
       line = "";
@@ -105,42 +105,43 @@ function relaxedField({ name, raw }: Field): Buffer {
 }
 
 const TAB = 9;
+const LF = 10;
+const CR = 13;
 const SPACE = 32;
-const CRLF = "\r\n";
 
 /**
  * RFC 6376 section 3.4.4: runs of blanks become one, those at the end of a line go, as do empty lines at the end.
- * Byte by byte into one buffer: a body may be large, and regular expressions over it need many times its size.
+ * Byte by byte into one buffer: a body may be large, and regular expressions over it need many times its size. By index
+ * and without a call for each line, as all sessions wait meanwhile.
  */
 function relaxedBody(body: Buffer): Buffer {
-  const out = Buffer.allocUnsafe(body.length + CRLF.length);
+  const out = Buffer.allocUnsafe(body.length + 2);
   let length = 0;
-  let end = 0;
-  for (let start = 0; start < body.length; ) {
-    const found = body.indexOf(CRLF, start);
-    const stop = found < 0 ? body.length : found;
-    const before = length;
-    length = relaxLine(body.subarray(start, stop), out, before);
-    const empty = length === before;
-    length += out.write(CRLF, length);
-    if (!empty) end = length;
-    start = stop + CRLF.length;
-  }
-  return out.subarray(0, end);
-}
-
-/** Writes a line into `out` from `at` on; gives back where it ended. */
-function relaxLine(line: Buffer, out: Buffer, at: number): number {
   let blank = false;
-  let end = at;
-  for (const byte of line) {
-    if (byte === SPACE || byte === TAB) {
-      blank = true;
-      continue;
-    }
-    if (blank) out[end++] = SPACE;
+  // Behind the last line that is not empty.
+  let end = 0;
+  let line = 0;
+  const breakLine = (): void => {
+    const empty = length === line;
+    out[length++] = CR;
+    out[length++] = LF;
+    if (!empty) end = length;
+    line = length;
     blank = false;
-    out[end++] = byte;
+  };
+  for (let index = 0; index < body.length; index += 1) {
+    const byte = body[index] ?? 0;
+    if (byte === SPACE || byte === TAB) blank = true;
+    else if (byte === CR && body[index + 1] === LF) {
+      breakLine();
+      index += 1;
+    } else {
+      if (blank) out[length++] = SPACE;
+      blank = false;
+      out[length++] = byte;
+    }
   }
-  return end;
+  // Section 3.4.3: a body that does not end with a line break gets one.
+  if (length > line) breakLine();
+  return out.subarray(0, end);
 }
