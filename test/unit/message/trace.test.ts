@@ -32,5 +32,6 @@ test("a long comment that never ends costs no more than its length", () => {
   assert.ok(field);
   const start = performance.now();
   authservId(field);
-  assert.ok(performance.now() - start < 1_000);
+  // By its square it would be minutes, on any machine.
+  assert.ok(performance.now() - start < 10_000);
 });
