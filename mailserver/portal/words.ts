@@ -10,11 +10,18 @@ export const LANGUAGES = ["en", "fr"] as const;
 
 const UNITS = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
+/** Made once: to make one takes longer than the rest of a page. */
+const inUnits = (language: Language): Intl.NumberFormat[] =>
+  UNITS.map((unit) => new Intl.NumberFormat(language, { style: "unit", unit, maximumFractionDigits: 1 }));
+const FORMATS: Readonly<Record<Language, readonly Intl.NumberFormat[]>> = {
+  en: inUnits("en"),
+  fr: inUnits("fr"),
+};
+
 /** A number of bytes in the language's words: 1.5 MB, 1,5 Mo; of 1024 each, as the config counts. */
 export function size(bytes: number, language: Language): string {
   const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 1), UNITS.length);
-  const format = { style: "unit", unit: UNITS[power - 1], maximumFractionDigits: 1 } as const;
-  return new Intl.NumberFormat(language, format).format(bytes / 1_024 ** power);
+  return FORMATS[language][power - 1]?.format(bytes / 1_024 ** power) ?? "";
 }
 
 /** Says a key in a language. */
