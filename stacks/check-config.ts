@@ -106,6 +106,9 @@ function message(issue: z.core.$ZodIssue): string {
   if (missing) return "is missing";
   if (issue.code === "invalid_value")
     return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}`;
+  const isNumber = "origin" in issue && (issue.origin === "number" || issue.origin === "int");
+  if (isNumber && issue.code === "too_small") return `must be at least ${issue.minimum}`;
+  if (isNumber && issue.code === "too_big") return `must be at most ${issue.maximum}`;
   // Objects that differ by their `kind`.
   if (issue.code === "invalid_union" && "options" in issue && issue.options)
     return `must be one of ${issue.options.filter((kind) => typeof kind === "string").join(", ")}`;

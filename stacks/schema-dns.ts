@@ -82,7 +82,7 @@ export const Dns = z.strictObject({
     ),
   dmarc: Dmarc.prefault({}).describe("The domain's DMARC policy (RFC 7489)."),
   mtaSts: MtaSts.optional().describe(
-    "Publish an MTA-STS policy (RFC 8461). It must be served at `https://mta-sts.<domain>/.well-known/mta-sts.txt`; needs `host.address`.",
+    "Publish an MTA-STS policy (RFC 8461). The portal serves it, where `portal.enabled` is set; otherwise serve it yourself at `https://mta-sts.<domain>/.well-known/mta-sts.txt`. Senders heed it only under a certificate of a public authority. Needs `host.address`.",
   ),
   tlsReports: z
     .array(address)

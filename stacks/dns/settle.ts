@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { MailModel } from "../model.ts";
 import { type PriorOutputs, readResources } from "../prior.ts";
 import { describeFindings, type Finding } from "./findings.ts";
+import { checkHandOver } from "./hand-over.ts";
 import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
@@ -36,11 +37,10 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const move = planMove({ ...model.dns, records: settled.records, prior, now: args.now() });
   // A stack for development has a name server of its own, and nobody who remembers: the world knows nothing of it.
   const dev = model.dns.provider === "dev";
-  const found = await findFaults(settled, held, {
-    resolver: dev ? undefined : askResolver(),
-    published: held === undefined ? [] : await publishedNow(),
-  });
-  await tell(dev ? found : [...found, ...move.findings]);
+  const published = dev ? [] : await publishedNow();
+  const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
+  const given = model.dns.provider === "none" ? checkHandOver(published, model.dns.changeNow) : [];
+  await tell(dev ? found : [...found, ...given, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
   return { model: settled, dns: move.state };
 }

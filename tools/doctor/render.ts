@@ -64,7 +64,7 @@ export function render(checks: readonly Check[]): string {
 }
 
 /** A line for each area, with what isn't good below it. */
-export function renderShort(checks: readonly Check[]): string {
+export function renderShort(checks: readonly Check[], stack: string): string {
   const areas = AREAS.flatMap((area) => {
     const own = checks.filter((check) => check.area === area);
     const bad = own.filter((check) => stateOf(check) !== "good");
@@ -73,7 +73,7 @@ export function renderShort(checks: readonly Check[]): string {
     return own.length === 0 ? [] : [head, ...bad.flatMap(lines).map((line) => `  ${line}`)];
   });
   const isGood = checks.every((check) => stateOf(check) === "good");
-  const more = isGood ? [] : ["  `npm run doctor` looks again.", ""];
+  const more = isGood ? [] : [`  \`npm run doctor -- --stack ${stack}\` looks again.`, ""];
   return printable(["Looked at from outside", ...areas, sum(checks), ...more].join("\n"));
 }
 

@@ -75,11 +75,13 @@ after(async () => {
 interface Update {
   readonly ttl: number;
   readonly address: string;
+  readonly provider?: string;
+  readonly changeNow?: boolean;
 }
 
-async function configure({ ttl, address }: Update): Promise<void> {
+async function configure({ address, ...dns }: Update): Promise<void> {
   const now = new Date(START + time * 1_000);
-  await project.program(mailDomainProgram({ domain: ZONE, address, now, dns: { ttl } }));
+  await project.program(mailDomainProgram({ domain: ZONE, address, now, dns }));
 }
 
 const up = () => project.stack.up({ suppressOutputs: true });
@@ -190,6 +192,15 @@ describe("a host that moves, with mail on its way", () => {
     await configure({ ttl: LONG, address: NEW });
     assert.deepEqual(await mailDuring(up), new Set([NEW]));
     assert.equal(subjectsAt(OLD).length, before);
+  });
+
+  it("takes its records out of the zone for another provider only when that is said", async () => {
+    const given = { ttl: LONG, address: NEW, provider: "none" };
+    await configure(given);
+    await assert.rejects(project.stack.preview(), /✗ semail\.test: .*takes the stack's \d+ records out of/);
+    assert.equal((await mail()).fresh, NEW);
+    await configure({ ...given, changeNow: true });
+    assert.match(await preview(), /! semail\.test: .*takes the stack's \d+ records out of/);
   });
 
   it("and has lost none, nor taken one whose signature its receiver did not find right", () => {

@@ -24,7 +24,7 @@ const service: Check = { area: "Services", about: "smtp mx.example.org:25", find
 
 test("all well is a line for each area, and one for all", () => {
   assert.equal(
-    renderShort([good, service, good]),
+    renderShort([good, service, good], "prod"),
     [
       "Looked at from outside",
       "  ✓ Records       2 of 2",
@@ -38,7 +38,7 @@ test("what others wrote into DNS is no command to a terminal", () => {
   const [finding] = wrong.findings;
   assert.ok(finding);
   const evil = { ...wrong, findings: [{ ...finding, message: "it says \u001b]0;x\u0007 and \u202etxet" }] };
-  for (const text of [render([evil]), renderShort([evil])]) {
+  for (const text of [render([evil]), renderShort([evil], "prod")]) {
     assert.match(text, /it says \\u\{1b\}\]0;x\\u\{7\} and \\u\{202e\}txet/);
     assert.doesNotMatch(text, /(?!\n)\p{C}/u);
   }
@@ -46,7 +46,7 @@ test("what others wrote into DNS is no command to a terminal", () => {
 
 test("what isn't well is told in full below its area", () => {
   assert.equal(
-    renderShort([good, wrong, unknown]),
+    renderShort([good, wrong, unknown], "prod"),
     [
       "Looked at from outside",
       "  ? Name servers  0 of 1",
@@ -56,7 +56,7 @@ test("what isn't well is told in full below its area", () => {
       "        is missing (SPF, RFC 7208 section 4.5)",
       "        → Enter it.",
       "✗ 1 check good, 1 is wrong, 1 can't be known from here",
-      "  `npm run doctor` looks again.",
+      "  `npm run doctor -- --stack prod` looks again.",
       "",
     ].join("\n"),
   );

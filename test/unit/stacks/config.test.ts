@@ -163,6 +163,14 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, dns: { apiUrl: "https://user:secret@api.example.org/" } },
       problem: /^dns\.apiUrl: must be an https/,
     },
+    "a TTL that LiveDNS does not take": {
+      raw: { ...base, dns: { ttl: 60 } },
+      problem: /^dns\.ttl: must be at least 300$/,
+    },
+    "a TTL of more than a month": {
+      raw: { ...base, dns: { ttl: 9_999_999 } },
+      problem: /^dns\.ttl: must be at most 2592000$/,
+    },
     "an API address that is a script": {
       raw: { ...base, dns: { apiUrl: "javascript:alert(1)" } },
       problem: /^dns\.apiUrl: must be an https/,

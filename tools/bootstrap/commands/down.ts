@@ -58,7 +58,9 @@ export async function down(context: Context, options: DownOptions): Promise<void
   const kept = [...(await volumes(engine, prefix)), ...(disk && existsSync(disk.path) ? [disk.path] : [])];
   context.say.done(`stack ${name}`, "down; the next `up` makes unprotected keys and passwords anew");
   if (kept.length > 0)
-    context.say.line(`  Kept: ${kept.join(", ")}\n  Remove them with \`npm run down -- --purge\`.`);
+    context.say.line(
+      `  Kept: ${kept.join(", ")}\n  Remove them with \`npm run down -- --stack ${name} --purge\`.`,
+    );
 }
 
 /** Asks on the terminal. */

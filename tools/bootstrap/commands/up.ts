@@ -59,7 +59,7 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
     examineStack((outputs as { summary?: unknown }).summary, { budgetMs: EXAMINATION_MS }),
     examineHost(context, stack),
   ];
-  context.say.line(renderShort((await Promise.all(seen)).flat()));
+  context.say.line(renderShort((await Promise.all(seen)).flat(), stack.name));
 }
 
 /** Brings the stack up to date, in as many deployments as that takes. */
