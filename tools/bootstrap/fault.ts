@@ -9,6 +9,10 @@ export class Fault extends Error {
   }
 }
 
+/** The remedy when an update of a stack ended half-way, or before it began. */
+export const runAgain = (command: "up" | "down", { name }: { readonly name: string }): string =>
+  `Correct it, then run \`npm run ${command} -- --stack ${name}\` again: what was done by then stays.`;
+
 /** The run was stopped by a signal; nothing to explain. */
 export class Stopped extends Error {
   readonly signal: NodeJS.Signals;

@@ -3,11 +3,9 @@ import { createInterface } from "node:readline/promises";
 import { readCheckpoint } from "../checkpoint.ts";
 import { type Context, stateFolder } from "../context.ts";
 import type { Engine } from "../engine.ts";
-import { Fault, messageOf } from "../fault.ts";
+import { Fault, messageOf, runAgain } from "../fault.ts";
 import { type Disk, dataDiskOf, machineOf } from "../machine-state.ts";
 import { openSession, type Session, type SessionOptions } from "../session.ts";
-
-const REMEDY = "Correct it, then run `npm run down` again: it goes on from where it stopped.";
 
 export interface DownOptions extends SessionOptions {
   readonly purge: boolean;
@@ -50,7 +48,7 @@ export async function down(context: Context, options: DownOptions): Promise<void
     await pulumi.query(["state", "unprotect", "--all", "--yes", "--stack", name]);
   }
   const spare = options.purge ? [] : ["--exclude-protected"];
-  await pulumi.deploy(["destroy", "--yes", "--skip-preview", ...spare], REMEDY);
+  await pulumi.deploy(["destroy", "--yes", "--skip-preview", ...spare], runAgain("down", stack));
   // A VM has gone with all that was on it, unless it carries what is protected.
   const gone = disk && machineOf(readCheckpoint(stack)).length === 0;
   const engine = gone ? undefined : session.engine;

@@ -9,7 +9,7 @@ import { checkStackConfig } from "../check-config.ts";
 import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
 import type { Engine } from "../engine.ts";
-import { Fault } from "../fault.ts";
+import { Fault, runAgain } from "../fault.ts";
 import { examineHost } from "../host-boot.ts";
 import { machineOf } from "../machine-state.ts";
 import { openSession, readConfig, type Session, type SessionOptions, settlePending } from "../session.ts";
@@ -17,8 +17,6 @@ import { writePrivate } from "../stack.ts";
 import { stackEngine } from "../stack-engine.ts";
 import { renderSummary, Summary, trusted } from "../summary.ts";
 import { examineStack } from "./doctor.ts";
-
-const REMEDY = "Correct it, then run `npm run up` again: it goes on from where it stopped.";
 
 const QUIET = ["--yes", "--skip-preview", "--suppress-outputs"];
 const UPDATE = ["up", ...QUIET];
@@ -65,7 +63,8 @@ export async function up(context: Context, options: UpOptions): Promise<void> {
 /** Brings the stack up to date, in as many deployments as that takes. */
 async function update(context: Context, session: Session, refresh: boolean): Promise<void> {
   const { stack, pulumi } = session;
-  const deploy = (compare: boolean) => pulumi.deploy([...UPDATE, ...(compare ? ["--refresh"] : [])], REMEDY);
+  const deploy = (compare: boolean) =>
+    pulumi.deploy([...UPDATE, ...(compare ? ["--refresh"] : [])], runAgain("up", stack));
   const { engine = await bringMachine(context, session, { deploy, refresh }) } = session;
   const absent = await forgetAbsent(context, engine, session);
   if (!session.engine && absent.length === 0 && !refresh) return;
@@ -89,7 +88,7 @@ async function bringMachine(context: Context, session: Session, { deploy, refres
   const { stack, pulumi } = session;
   // Its engine can't be compared with anything yet; what it consists of can.
   const targets = refresh ? machineOf(readCheckpoint(stack)).flatMap((urn) => ["--target", urn]) : [];
-  if (targets.length > 0) await pulumi.deploy([...REFRESH, ...targets], REMEDY);
+  if (targets.length > 0) await pulumi.deploy([...REFRESH, ...targets], runAgain("up", stack));
   context.say.doing(`updating the stack ${stack.name} and its VM`, "several minutes the first time");
   await deploy(false);
   const engine = await stackEngine(context, stack, "use");
@@ -109,6 +108,7 @@ async function forgetAbsent(
   const absent = await findAbsent(engine.docker, stack);
   if (absent.length === 0) return absent;
   context.say.done("changed behind Pulumi's back", describeAbsent(absent));
-  await pulumi.deploy([...REFRESH, ...absent.flatMap(({ urn }) => ["--target", urn])], REMEDY);
+  const targets = absent.flatMap(({ urn }) => ["--target", urn]);
+  await pulumi.deploy([...REFRESH, ...targets], runAgain("up", stack));
   return absent;
 }
