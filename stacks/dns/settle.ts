@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { MailModel } from "../model.ts";
 import { type PriorOutputs, readResources } from "../prior.ts";
 import { describeFindings, type Finding } from "./findings.ts";
-import { checkHandOver } from "./hand-over.ts";
+import { checkHandOver, checkLeaving } from "./hand-over.ts";
 import type { HeldRecord } from "./held.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
@@ -39,7 +39,10 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = model.dns.provider === "dev";
   const published = dev ? [] : await publishedNow();
   const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
-  const given = model.dns.provider === "none" ? checkHandOver(published, model.dns.changeNow) : [];
+  const given =
+    model.dns.provider === "none"
+      ? checkHandOver(published, model.dns.changeNow)
+      : checkLeaving(published, model.domains);
   await tell(dev ? found : [...found, ...given, ...move.findings]);
   if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
   return { model: settled, dns: move.state };
