@@ -30,8 +30,9 @@ console.log(
   `  doubled: ${doubled.length} (killed, or cut off, between the receiver's 250 and our note of it)`,
 );
 for (const line of evidence) console.log(`  ${JSON.stringify(line)}`);
-if (undrained !== 0) console.log(`✗ ${undrained} messages are still in the queue.`);
-for (const each of lost) console.log(`✗ Lost: ${each}`);
+if (undrained !== 0)
+  console.log(`✗ ${undrained} messages are still in the queue, and among those that are missed.`);
+for (const each of lost) console.log(`✗ ${undrained === 0 ? "Lost" : "Missed"}: ${each}`);
 for (const each of unasked) console.log(`✗ Delivered although it was refused: ${each}`);
 for (const each of faults) console.log(`✗ ${each}`);
 const good = lost.length === 0 && unasked.length === 0 && undrained === 0 && faults.length === 0;
