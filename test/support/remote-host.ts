@@ -54,16 +54,21 @@ export async function startRemoteHost(lab: Lab): Promise<RemoteHost> {
     volumes: { "/var/lib/docker": await lab.volume() },
     further: ENGINE_RIGHTS,
   });
+  // Its key is there before anybody listens.
   const shown = async () => {
-    const { stdout } = await handle.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]);
-    return /^ssh-ed25519 \S+/.exec(stdout)?.[0];
+    const { stdout, exitCode } = await handle.exec([
+      "bash",
+      "-c",
+      "exec 3<>/dev/tcp/127.0.0.1/22 && cat /etc/ssh/ssh_host_ed25519_key.pub",
+    ]);
+    return exitCode === 0 ? /^ssh-ed25519 \S+/.exec(stdout)?.[0] : undefined;
   };
   let hostKey = await shown();
   for (let tries = 0; hostKey === undefined && tries < 100; tries += 1) {
     await sleep(50);
     hostKey = await shown();
   }
-  if (hostKey === undefined) throw new Error(`the remote host has no key: ${await handle.logs()}`);
+  if (hostKey === undefined) throw new Error(`nobody listens at the remote host: ${await handle.logs()}`);
   const place = (await lab.docker.getContainer(handle.id).inspect()).NetworkSettings.Networks[network];
   return {
     address6: place?.GlobalIPv6Address ?? "",
