@@ -31,7 +31,10 @@ describe("every image runs with no rights at all", () => {
       assert.match(stdout, /NoNewPrivs:\s+1\n/);
       assert.match(stdout, /Read-only file system/);
       for (const secret of [SERVICE_PASSWORD, BOX_SEED]) assert.ok(!stdout.includes(secret));
+      const asked = performance.now();
       await container.stop();
+      const took = performance.now() - asked;
+      assert.ok(took < 3_000, `stopping took ${Math.round(took)} ms`);
       assert.notEqual(await container.wait(), 137, "it was killed");
       const logs = await container.logs();
       for (const secret of [SERVICE_PASSWORD, BOX_SEED]) assert.ok(!logs.includes(secret));

@@ -60,14 +60,16 @@ describe("resolver", () => {
     await assert.rejects(plain.resolveMx("semail.test"), { code: "ENOTFOUND" });
   });
 
-  it("says SERVFAIL, and answers what else is asked, when the server of a stub is gone", async () => {
+  it("says SERVFAIL within five seconds when the server of a stub is gone", async () => {
     const lost = await client(
       await healthy(lab, "resolver", {
         networks: { [network]: [] },
         env: { RESOLVER_STUBS: `${stub} example=192.0.2.1` },
       }),
     );
+    const asked = performance.now();
     await assert.rejects(lost.resolveMx("semail.example"), { code: "ESERVFAIL" });
+    assert.ok(performance.now() - asked < 5_000);
     assert.equal((await lost.resolveMx("semail.test")).length, 1);
   });
 

@@ -236,18 +236,22 @@ describe("mail programs at access", () => {
   });
 
   it("make who guesses passwords wait, and nobody else", async () => {
-    const guesser = await site.reader();
-    const guess = () => guesser.exec(["python-imap", "993", "alice"], { input: "no password of mine\n" });
-    for (let count = 0; count < 3; count += 1) assert.notEqual((await guess()).exitCode, 0);
+    // Each from an address of their own: what one does wrong is no matter of the others.
+    const [guesser, mistyper] = [await site.reader(), await site.reader()];
+    const wrong = (handle: Handle) =>
+      handle.exec(["python-imap", "993", "alice"], { input: "no password of mine\n" });
+    for (let guess = 0; guess < 3; guess += 1) assert.notEqual((await wrong(guesser)).exitCode, 0);
     const order: string[] = [];
-    // From another address, where nobody mistyped before: it takes a moment, and the guess some seconds.
     await Promise.all([
-      guess().then(() => order.push("who guesses")),
+      wrong(guesser).then(() => order.push("who guessed before")),
+      wrong(mistyper).then(() => order.push("who mistyped once")),
       reader.exec(["python-imap", "143", "alice"], { input: `${PASSWORD}\n` }).then(({ exitCode }) => {
         assert.equal(exitCode, 0);
         order.push("who knows the password");
       }),
     ]);
-    assert.deepEqual(order, ["who knows the password", "who guesses"]);
+    // The two that hardly wait may end in either order on a busy machine.
+    assert.equal(order.length, 3);
+    assert.equal(order.at(-1), "who guessed before");
   });
 });

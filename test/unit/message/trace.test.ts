@@ -32,6 +32,5 @@ test("a long comment that never ends costs no more than its length", () => {
   assert.ok(field);
   const start = performance.now();
   authservId(field);
-  // By its square it would be minutes, on any machine.
-  assert.ok(performance.now() - start < 10_000);
+  assert.ok(performance.now() - start < 1_000);
 });

@@ -80,10 +80,10 @@ describe("a client", () => {
 describe("the greeting with a delay", () => {
   test("comes to a client that waits", async () => {
     const { port } = await daemon({ greetDelayMs: 50 });
-    const start = performance.now();
     const client = await RawClient.open(port);
+    const start = performance.now();
     assert.equal(await client.reply(), "220");
-    assert.ok(performance.now() - start > 45);
+    assert.ok(performance.now() - start > 30);
     assert.equal(await client.say("EHLO c"), "250");
   });
 
@@ -103,7 +103,7 @@ describe("the greeting with a delay", () => {
     await closed;
     const began = performance.now();
     await made.close();
-    assert.ok(performance.now() - began < 30_000);
+    assert.ok(performance.now() - began < 2_500);
   });
 });
 
