@@ -61,6 +61,28 @@ describe("holding a mailbox still", () => {
     }
   });
 
+  it("has a message once that is moved, and none that is deleted, between two looks", async () => {
+    const path = await maildir("moved", {
+      "new/1.host": "one",
+      "new/2.host": "two",
+      "cur/3.host:2,": "three",
+    });
+    const target = join(root, "moved-held");
+    let looks = 0;
+    const pause = async (ms: number) => {
+      looks += 1;
+      if (looks === 1) {
+        await rename(join(path, "new/1.host"), join(path, ".Archive/cur/1.host:2,S"));
+        await rm(join(path, "new/2.host"));
+      }
+      await setTimeout(ms);
+    };
+    // At the first look nothing has settled, however slow the machine is.
+    const now = () => (looks === 0 ? 0 : Date.now());
+    assert.equal(await holdMaildir({ maildir: path, target, now, pause }), 2);
+    assert.deepEqual((await contents(target)).sort(), ["one", "three"]);
+  });
+
   it("keeps what is deleted afterwards, and leaves out a line of UIDs that is being written", async () => {
     const path = await maildir("calm", {
       "new/1.host": "one",
