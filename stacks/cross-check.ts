@@ -23,7 +23,8 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkHolder("postmaster", raw.postmaster, users),
     ...checkHolder("smtpIn.catchAll", isObject(raw.smtpIn) ? raw.smtpIn.catchAll : undefined, users),
     ...checkPorts(raw.ports, raw.portal),
-    ...checkDomains(raw.domains, domain),
+    ...checkDomains("domains", raw.domains, domain),
+    ...checkLeaving(raw.leaving, raw.domains, domain),
     ...checkHost(raw),
     ...checkWeb(raw.dns, raw.host),
     ...checkBackup(raw.backup),
@@ -33,20 +34,34 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
 
 /** Every domain whose mail is ours. */
 function served(raw: Readonly<Record<string, unknown>>, domain: string | undefined): ReadonlySet<unknown> {
-  const more = Array.isArray(raw.domains) ? raw.domains : [];
-  return new Set([
-    domain,
-    ...more.map((each) => (typeof each === "string" ? each.trim().toLowerCase() : each)),
-  ]);
+  return new Set([domain, ...names(raw.domains)]);
 }
 
-function checkDomains(raw: unknown, domain: string | undefined): Problem[] {
+/** As the schema writes them. */
+const names = (raw: unknown): unknown[] =>
+  (Array.isArray(raw) ? raw : []).map((each) =>
+    typeof each === "string" ? each.trim().toLowerCase() : each,
+  );
+
+function checkDomains(path: string, raw: unknown, domain: string | undefined): Problem[] {
   const seen = new Set<unknown>([domain]);
-  return (Array.isArray(raw) ? raw : []).flatMap((each, index) => {
+  return names(raw).flatMap((each, index) => {
     const twice = seen.has(each);
     seen.add(each);
-    return twice ? [{ path: `domains.${index}`, message: `${String(each)} is there already` }] : [];
+    return twice ? [{ path: `${path}.${index}`, message: `${String(each)} is there already` }] : [];
   });
+}
+
+/** The first domain has the host's names: it can't be given up while the host is there. */
+function checkLeaving(leaving: unknown, domains: unknown, domain: string | undefined): Problem[] {
+  const more = new Set(names(domains));
+  const foreign = names(leaving).flatMap((each, index): Problem[] => {
+    const path = `leaving.${index}`;
+    if (each === domain)
+      return [{ path, message: `${String(each)} is semail:domain, in which the host's names are` }];
+    return more.has(each) ? [] : [{ path, message: `${String(each)} is none of semail:domains` }];
+  });
+  return [...foreign, ...checkDomains("leaving", leaving, undefined)];
 }
 
 /** A name that is looked for on the web needs an address that the world reaches. */

@@ -80,6 +80,8 @@ export interface MailModel {
   readonly domain: string;
   /** Every domain whose mail is ours, `domain` first. */
   readonly domains: readonly string[];
+  /** Those of them whose mail others shall no longer send here. */
+  readonly leaving: readonly string[];
   /** LDAP suffix, e.g. `dc=example,dc=org`. */
   readonly suffix: string;
   readonly hostnames: Hostnames;
@@ -124,6 +126,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     stack: names.stack,
     domain,
     domains,
+    leaving: config.leaving,
     suffix: suffixOf(domain),
     hostnames,
     people: persons,
@@ -135,6 +138,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
     records: mailRecords({
       domain,
       domains,
+      leaving: config.leaving,
       hostnames,
       dns: config.dns,
       address6: host.address6,

@@ -38,6 +38,8 @@ export interface RecordFacts {
   readonly domain: string;
   /** All that are served, the first among them. */
   readonly domains: readonly string[];
+  /** Those of them whose mail others shall no longer send here. */
+  readonly leaving: readonly string[];
   readonly hostnames: Hostnames;
   readonly dns: StackConfig["dns"];
   /** Where each of the host names points, IPv4. */
@@ -84,12 +86,12 @@ export function spfTerms({ hostnames }: Pick<RecordFacts, "hostnames">): string[
 
 /** What a domain says of its mail. */
 function domainRecords(zone: string, facts: RecordFacts): RecordSpec[] {
-  const { hostnames, dns } = facts;
+  const { hostnames, dns, leaving } = facts;
   const record = maker(zone, dns.ttl);
   const postmaster = [`postmaster@${zone}`];
   const tlsReports = dns.tlsReports ?? postmaster;
   return [
-    record("@", "MX", `10 ${hostnames.mx}.`),
+    ...(leaving.includes(zone) ? [] : [record("@", "MX", `10 ${hostnames.mx}.`)]),
     record("@", "TXT", ["v=spf1", ...spfTerms(facts), "-all"].join(" ")),
     record("_dmarc", "TXT", dmarcValue({ ...dns.dmarc, rua: dns.dmarc.rua ?? postmaster })),
     // RFC 8460 section 3

@@ -168,6 +168,12 @@ export const StackConfig = z.strictObject({
     .describe(
       "More domains that the same host serves. People may have addresses in them; each has its own records.",
     ),
+  leaving: z
+    .array(domain)
+    .default([])
+    .describe(
+      "Those of `domains` that are given up: their MX record goes, and their mail is still taken. When senders have forgotten the record, they go from both lists.",
+    ),
   users: z
     .record(z.string(), User)
     .default({})

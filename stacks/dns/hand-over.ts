@@ -1,4 +1,4 @@
-/** What becomes of mail when records of the stack go: to another provider, or with their domain. Pure. */
+/** What becomes of mail when the records of the stack go to another provider. Pure. */
 import type { Finding } from "./findings.ts";
 import type { HeldRecord } from "./held.ts";
 
@@ -20,24 +20,4 @@ export function checkHandOver(published: readonly Pick<HeldRecord, "zone">[], ch
         : "Enter at the new provider what .semail/stacks/<stack>/records.zone has, let the registry name its servers, and wait for as long as the old ones are remembered; then semail:dns.changeNow: true takes them out of the old zone.",
     },
   ];
-}
-
-/**
- * A domain that leaves has its mail refused at once, since Pulumi deletes what is gone when all else is done, while senders
- * may remember the MX record (RFC 5321 section 5.1 has them ask for it first).
- */
-export function checkLeaving(
-  published: readonly Pick<HeldRecord, "zone" | "type" | "ttl">[],
-  domains: readonly string[],
-): Finding[] {
-  return published
-    .filter(({ zone, type }) => type === "MX" && !domains.includes(zone))
-    .map(({ zone, ttl }) => ({
-      severity: "warning",
-      rule: "no mail for a domain that leaves",
-      record: `${zone} MX`,
-      message: `the domain leaves the stack: its mail is refused from this update on, and others remember the record for up to ${ttl} s after`,
-      remedy:
-        "Where mail may still come, first take the MX record out of the zone by hand and wait for as long; then run this update.",
-    }));
 }

@@ -19,6 +19,8 @@ export const DnsState = z.object({
   rememberedUntil: z.iso.datetime().optional(),
   /** Where mail goes and the hosts are: the values of each name and type. */
   hosts: z.record(z.string(), z.array(z.string())),
+  /** Until when somebody may remember the MX record of a domain that is given up, ISO 8601. */
+  left: z.record(z.string(), z.iso.datetime()).optional(),
 });
 export type DnsState = z.infer<typeof DnsState>;
 

@@ -29,6 +29,9 @@ export function mergeHeld(model: MailModel, held: readonly HeldRecord[]): Record
   });
 }
 
+/** What tells where mail goes; keys come and go by themselves. */
+const WHEREABOUTS: ReadonlySet<string> = new Set(["A", "AAAA", "MX"]);
+
 /**
  * The records as the last update published them, when this one changes none; undefined when it does. What others have
  * among them is what it was then. Pure.
@@ -46,7 +49,9 @@ export function unchangedRecords(
     return sameValues(before.values, record.values, record.type, record.zone) ? record : undefined;
   });
   const known = records.filter((record) => record !== undefined);
-  return known.length === records.length ? known : undefined;
+  const stays = new Set(model.records.map(labelOf));
+  const goes = published.some((record) => WHEREABOUTS.has(record.type) && !stays.has(labelOf(record)));
+  return known.length === records.length && !goes ? known : undefined;
 }
 
 /** Where the records go that come from keys: DKIM's and, in a signed zone, TLSA. */

@@ -5,8 +5,9 @@ import { z } from "zod";
 import type { MailModel } from "../model.ts";
 import { type PriorOutputs, readResources } from "../prior.ts";
 import { describeFindings, type Finding } from "./findings.ts";
-import { checkHandOver, checkLeaving } from "./hand-over.ts";
+import { checkHandOver } from "./hand-over.ts";
 import type { HeldRecord } from "./held.ts";
+import { planLeaving } from "./leaving.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
 import { findFaults, mergeHeld, unchangedRecords } from "./preview.ts";
@@ -33,26 +34,35 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args);
   const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
-  const prior = DnsState.safeParse(outputs.dns).data;
-  const move = planMove({ ...model.dns, records: settled.records, prior, now: args.now() });
+  const { findings, notes, state } = planChange(settled, args);
   // A stack for development has a name server of its own, and nobody who remembers: the world knows nothing of it.
   const dev = model.dns.provider === "dev";
   const published = dev ? [] : await publishedNow();
   const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
-  const given =
-    model.dns.provider === "none"
-      ? checkHandOver(published, model.dns.changeNow)
-      : checkLeaving(published, model.domains);
-  await tell(dev ? found : [...found, ...given, ...move.findings]);
-  if (!dev && move.notes.length > 0) await pulumi.log.info(`DNS: ${move.notes.join("; ")}`);
-  return { model: settled, dns: move.state };
+  const given = model.dns.provider === "none" ? checkHandOver(published, model.dns.changeNow) : [];
+  await tell(dev ? found : [...found, ...given, ...findings]);
+  if (!dev && notes.length > 0) await pulumi.log.info(`DNS: ${notes.join("; ")}`);
+  return { model: settled, dns: state };
+}
+
+/** What it does to those who remember other records, and what the next update has to know. */
+function planChange(model: MailModel, { outputs, now }: SettleArgs) {
+  const { changeNow, ttl } = model.dns;
+  const facts = { prior: DnsState.safeParse(outputs.dns).data, changeNow, now: now() };
+  const move = planMove({ ...facts, ttl, records: model.records });
+  const { left, ...leaving } = planLeaving({ ...facts, domains: model.domains, leaving: model.leaving });
+  return {
+    findings: [...move.findings, ...leaving.findings],
+    notes: [...move.notes, ...leaving.notes],
+    state: { ...move.state, ...(Object.keys(left).length === 0 ? {} : { left }) },
+  };
 }
 
 /** Neither zones nor resolver are asked; the times that are remembered go on. */
-function leave(model: MailModel, { outputs, now }: SettleArgs): Settled {
-  const prior = DnsState.safeParse(outputs.dns).data;
-  return { model, dns: planMove({ ...model.dns, records: model.records, prior, now: now() }).state };
-}
+const leave = (model: MailModel, args: SettleArgs): Settled => ({
+  model,
+  dns: planChange(model, args).state,
+});
 
 /** Of the last update's output `summary`. */
 const Published = z.object({

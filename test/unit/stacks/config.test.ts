@@ -34,6 +34,22 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, users: { alice: {} } },
       problem: /^users\.alice\.name: is missing$/,
     },
+    "a further domain that is the first": {
+      raw: { ...base, domains: ["EXAMPLE.org"] },
+      problem: /^domains\.0: example\.org is there already$/,
+    },
+    "a domain given up that is not served": {
+      raw: { ...base, domains: ["example.net"], leaving: ["example.com"] },
+      problem: /^leaving\.0: example\.com is none of semail:domains$/,
+    },
+    "a domain given up twice": {
+      raw: { ...base, domains: ["example.net"], leaving: ["example.net", "Example.net"] },
+      problem: /^leaving\.1: example\.net is there already$/,
+    },
+    "the first domain given up": {
+      raw: { ...base, leaving: ["example.org"] },
+      problem: /^leaving\.0: example\.org is semail:domain, in which the host's names are$/,
+    },
     "an address claimed twice": {
       raw: { ...base, users: { alice, bob: { name: "Bob", aliases: ["alice@example.org"] } } },
       problem: /^users\.bob\.aliases\.0: alice@example\.org is claimed twice: it is also at users\.alice$/,

@@ -428,6 +428,9 @@ describe("a model beside what its zone holds", () => {
       [{ ...first, values: ["192.0.2.99"] }, ...rest],
     ] as HeldRecord[][])
       assert.equal(unchangedRecords(merging, changed), undefined);
+    const { records } = model({ domains: ["example.net"] });
+    for (const fewer of [{}, { domains: ["example.net"], leaving: ["example.net"] }])
+      assert.equal(unchangedRecords(model(fewer), records), undefined);
   });
 
   it("warns of a sending host's IPv6 address without a PTR record", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { checkHandOver, checkLeaving } from "../../../stacks/dns/hand-over.ts";
+import { checkHandOver } from "../../../stacks/dns/hand-over.ts";
 
 const record = (zone: string, type: string) => ({ zone, type, ttl: 10_800 });
 const all = [record("a.test", "MX"), record("a.test", "TXT"), record("b.test", "MX"), record("b.test", "A")];
@@ -19,25 +19,5 @@ describe("records that are somebody else's to enter", () => {
       if (finding === undefined) return;
       assert.equal(finding.record, "a.test, b.test");
       assert.match(finding.message, /takes the stack's 4 records out/);
-    });
-});
-
-describe("a domain that leaves the stack", () => {
-  const cases: Readonly<Record<string, readonly [domains: readonly string[], left: readonly string[]]>> = {
-    "nothing is said while all stay": [["a.test", "b.test", "new.test"], []],
-    "its MX is told of, and no other record": [["a.test"], ["b.test MX"]],
-    "each of several is": [["new.test"], ["a.test MX", "b.test MX"]],
-  };
-  for (const [name, [domains, left]] of Object.entries(cases))
-    it(name, () => {
-      const found = checkLeaving(all, domains);
-      assert.deepEqual(
-        found.map(({ record }) => record),
-        left,
-      );
-      for (const { severity, message } of found) {
-        assert.equal(severity, "warning");
-        assert.match(message, /remember the record for up to 10800 s/);
-      }
     });
 });

@@ -104,6 +104,17 @@ describe("the records of a mail domain", () => {
         "mx.example.net A": undefined,
       },
     ],
+    [
+      "no MX of a domain that is given up, whose mail may still be on its way",
+      { domains: ["example.net", "example.com"], leaving: ["example.net"] },
+      {
+        "@.example.net MX": undefined,
+        "@.example.net TXT": "v=spf1 a:smtp.example.org -all",
+        "_dmarc.example.net TXT": "v=DMARC1; p=none; rua=mailto:postmaster@example.net",
+        "@.example.com MX": "10 mx.example.org.",
+        "@.example.org MX": "10 mx.example.org.",
+      },
+    ],
   ];
   for (const [what, raw, wanted] of cases)
     it(`have ${what}`, () => {
