@@ -25,7 +25,7 @@ export interface PortalArgs {
   address: string;
   resolver: string;
   /** Text of the MTA-STS policy. */
-  mtaSts: string | undefined;
+  mtaStsPolicies: Readonly<Record<string, string>>;
   /** On the host. */
   port: number;
 }
@@ -79,7 +79,7 @@ export class Portal extends pulumi.ComponentResource {
 }
 
 function settings(
-  { domains, hostnames, tls, ports, address, resolver, mtaSts }: PortalArgs,
+  { domains, hostnames, tls, ports, address, resolver, mtaStsPolicies }: PortalArgs,
   login: { url: string; bindDn: string; peopleDn: string },
   { password, relayPassword }: { password: string; relayPassword: string },
 ): string {
@@ -100,7 +100,7 @@ function settings(
       port: PORT,
       metricsAddress: address,
       resolvers: [resolver],
-      mtaSts,
+      mtaStsPolicies,
     }),
   )}\n`;
 }

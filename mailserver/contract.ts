@@ -230,8 +230,8 @@ export const PortalSettings = z.strictObject({
   /** Folder on a volume of its own: who typed wrong passwords. */
   stateDir: z.string().min(1).default("/var/lib/semail-portal"),
   operatorSocket: z.string().min(1).default("/run/semail/operator/operator.sock"),
-  /** The text of `/.well-known/mta-sts.txt`, where the domains have a policy (RFC 8461). */
-  mtaSts: z.string().optional(),
+  /** The text of `/.well-known/mta-sts.txt` at `mta-sts.<domain>` (RFC 8461), by domain. */
+  mtaStsPolicies: z.record(z.string(), z.string()).default({}),
   session: z
     .strictObject({
       /** Milliseconds without a request after which a person must sign in again. */

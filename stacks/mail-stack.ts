@@ -24,7 +24,7 @@ import { declareUnused } from "./declare-unused.ts";
 import { declareVm, type Vm } from "./declare-vm.ts";
 import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
-import { policyText } from "./dns/mta-sts.ts";
+import { policyTexts } from "./dns/mta-sts.ts";
 import { hostFolder, knownAccess } from "./host-plan.ts";
 import type { MailboxPlan, MailboxRecord } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
@@ -233,7 +233,7 @@ interface PortalArgs {
 
 /** Where people look after their own mailbox, and what does as they ask. */
 function declarePortal({ model, host, images, keys, tls, directory, operatorPlace }: PortalArgs): void {
-  const { domains, hostnames, ports, network, dns } = model;
+  const { domains, hostnames, ports, network } = model;
   const { portalRelay: relayPassword } = keys;
   if (relayPassword === undefined) return;
   const operator = new Operator("operator", {
@@ -246,7 +246,7 @@ function declarePortal({ model, host, images, keys, tls, directory, operatorPlac
     image: images.image("portal"),
     address: network.portal,
     resolver: network.resolver,
-    mtaSts: dns.mtaSts && policyText(dns.mtaSts, [hostnames.mx]),
+    mtaStsPolicies: policyTexts(model),
     port: model.portal.port,
   });
 }

@@ -4,6 +4,7 @@ import { boxUsers, SHARED_USER } from "./box-users.ts";
 import { type HostPlan, planHost } from "./host-plan.ts";
 import { mailboxId } from "./mailbox-id.ts";
 import { certificateNames, hostnamesOf } from "./names.ts";
+import { defaultNetwork, type NetworkPlan, planNetwork, uniqueNetwork } from "./network-plan.ts";
 import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
 import { parseSize } from "./size.ts";
@@ -37,26 +38,6 @@ export interface Hostnames {
   readonly mx: string;
   readonly smtp: string;
   readonly imap: string;
-}
-
-/** Addresses and subnets of the stack's private networks. */
-export interface NetworkPlan {
-  readonly front: string;
-  /** Where ports are published on IPv6, too; nobody routes it. */
-  readonly front6: string | undefined;
-  readonly boxes: string;
-  /** Part of `boxes` from which the engine takes the boxes' addresses. */
-  readonly boxRange: string;
-  /** Addresses of the front services on the boxes' network. */
-  readonly atBoxes: Readonly<Record<"smtpIn" | "smtpOut" | "access", string>>;
-  readonly smtpIn: string;
-  readonly smtpOut: string;
-  readonly access: string;
-  readonly resolver: string;
-  readonly livedns: string;
-  readonly portal: string;
-  readonly certifier: string;
-  readonly backupTimer: string;
 }
 
 /** How mail from other servers is received. */
@@ -254,43 +235,6 @@ function bytes(size: string): number {
   const value = parseSize(size);
   if (value === undefined) throw new RangeError(`not a size: ${size}`);
   return value;
-}
-
-/** FNV-1a, 32 bits. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193) >>> 0;
-  return hash;
-}
-
-/** A network of unique local addresses (RFC 4193) by the stack's name. */
-function uniqueNetwork(prefix: string): string {
-  const part = (of: string): string => (hashOf(of) & 0xffff).toString(16);
-  return `fd53:${part(prefix)}:${part(`${prefix} `)}::/64`;
-}
-
-/** A /16 of 10.64.0.0 to 10.191.0.0 by the stack's name, so that stacks on one host seldom meet. */
-function defaultNetwork(prefix: string): string {
-  return `10.${64 + (hashOf(prefix) % 128)}.0.0/16`;
-}
-
-function planNetwork(cidr: string): Omit<NetworkPlan, "front6"> {
-  const net = cidr.split(".").slice(0, 2).join(".");
-  return {
-    front: `${net}.0.0/24`,
-    // A network of another name than that of the first versions, beside which it can be made: boxes move one by one.
-    boxes: `${net}.64.0/18`,
-    boxRange: `${net}.96.0/19`,
-    atBoxes: { smtpIn: `${net}.64.25`, smtpOut: `${net}.64.87`, access: `${net}.64.93` },
-    smtpIn: `${net}.0.25`,
-    resolver: `${net}.0.53`,
-    livedns: `${net}.0.54`,
-    smtpOut: `${net}.0.87`,
-    access: `${net}.0.93`,
-    portal: `${net}.0.84`,
-    certifier: `${net}.0.85`,
-    backupTimer: `${net}.0.86`,
-  };
 }
 
 function deepFreeze<T extends object>(value: T): T {

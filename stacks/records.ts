@@ -1,7 +1,7 @@
 /** The DNS records of the mail domains, derived from the config. Pure. */
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { dmarcValue } from "./dns/dmarc.ts";
-import { policyId, policyText } from "./dns/mta-sts.ts";
+import { policyId, policyTexts } from "./dns/mta-sts.ts";
 import type { Hostnames } from "./model.ts";
 import type { StackConfig } from "./schema.ts";
 
@@ -99,7 +99,7 @@ function domainRecords(zone: string, facts: RecordFacts): RecordSpec[] {
       ? []
       : [record("_smtp._tls", "TXT", `v=TLSRPTv1; rua=${tlsReports.map((to) => `mailto:${to}`).join(",")}`)]),
     ...services(facts, record),
-    ...webRecords(facts, record),
+    ...webRecords(zone, facts, record),
     // RFC 8659 section 4.2
     ...(dns.caa.length === 0 ? [] : [record("@", "CAA", ...dns.caa.map((ca) => `0 issue "${ca}"`))]),
   ];
@@ -127,13 +127,14 @@ function services({ hostnames, ports }: RecordFacts, record: Make): RecordSpec[]
 }
 
 /** Names that are served over HTTPS. */
-function webRecords({ dns, web, address6, hostnames }: RecordFacts, record: Make): RecordSpec[] {
+function webRecords(zone: string, facts: RecordFacts, record: Make): RecordSpec[] {
+  const { dns, web, address6 } = facts;
   if (web === undefined) return [];
   const host = (name: string) => [
     record(name, "A", web),
     ...(address6 === undefined ? [] : [record(name, "AAAA", address6)]),
   ];
-  const policy = dns.mtaSts && policyText(dns.mtaSts, [hostnames.mx]);
+  const policy = policyTexts(facts)[zone];
   return [
     ...(policy === undefined
       ? []

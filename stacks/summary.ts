@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
 import { dkimPublicKey } from "../components/providers/key-pair/diff.ts";
 import type { Signing } from "./dkim/declare.ts";
-import { policyText } from "./dns/mta-sts.ts";
+import { policyTexts } from "./dns/mta-sts.ts";
 import type { KeptMailbox } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
 import type { PendingRecord, RecordSpec } from "./records.ts";
@@ -40,7 +40,7 @@ export interface Summary {
   readonly resolver?: string;
   readonly nameServer?: string;
   /** The MTA-STS policy that is served. */
-  readonly mtaSts?: string;
+  readonly mtaStsPolicies: Readonly<Record<string, string>>;
   /** The keys that smtp-out signs with: what their records must have. */
   readonly signing: readonly SigningKey[];
   /** Certificate of the stack's own authority, PEM. */
@@ -104,14 +104,15 @@ export function summarise(
   );
 }
 
-/** Addresses, and the policy that is served at one of them. */
-function where({ host, dns, network, hostnames }: MailModel) {
+/** Addresses, and the policies that are served at one of them. */
+function where(model: MailModel) {
+  const { host, dns, network } = model;
   return {
     ...(host.address === undefined ? {} : { address: host.address }),
     ...(host.address6 === undefined ? {} : { address6: host.address6 }),
     ...(host.remote ? {} : { resolver: network.resolver }),
     ...(dns.provider === "dev" ? { nameServer: network.livedns } : {}),
-    ...(dns.mtaSts === undefined ? {} : { mtaSts: policyText(dns.mtaSts, [hostnames.mx]) }),
+    mtaStsPolicies: policyTexts(model),
   };
 }
 

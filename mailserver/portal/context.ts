@@ -22,7 +22,7 @@ import type { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, sayIn } from "./words.ts";
 
 export interface PortalDeps {
-  readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaSts">;
+  readonly settings: Pick<PortalSettings, "domains" | "mxHosts" | "servers" | "mtaStsPolicies">;
   readonly directory: Accounts;
   readonly isThere: Presence;
   readonly operator: OperatorClient;

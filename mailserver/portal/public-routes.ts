@@ -7,7 +7,7 @@ import { SCRIPT, STYLE } from "./style.ts";
 const FOREVER = "public, max-age=31536000, immutable";
 
 export function publicRoutes({ settings }: Pick<PortalDeps, "settings">): Hono<PortalEnv> {
-  const { domains, servers, mtaSts } = settings;
+  const { domains, servers, mtaStsPolicies } = settings;
   const config = autoconfig(domains, servers);
   const file = (type: string, text: string, cache: string) => (c: Context) =>
     c.body(text, 200, { "content-type": `${type}; charset=utf-8`, "cache-control": cache });
@@ -24,7 +24,15 @@ export function publicRoutes({ settings }: Pick<PortalDeps, "settings">): Hono<P
         "content-type": "application/xml; charset=utf-8",
       });
     });
-  // RFC 8461 section 3.2
-  if (mtaSts !== undefined) app.get("/.well-known/mta-sts.txt", file("text/plain", mtaSts, "no-store"));
+  const policies = new Map(
+    Object.entries(mtaStsPolicies).map(([domain, text]) => [`mta-sts.${domain}`, text]),
+  );
+  app.get("/.well-known/mta-sts.txt", (c) => {
+    // RFC 8461 section 3.3: senders ask the policy host by its name.
+    const policy = policies.get(new URL(c.req.url).hostname);
+    return policy === undefined
+      ? c.text("no policy of this name\n", 404)
+      : file("text/plain", policy, "no-store")(c);
+  });
   return app;
 }

@@ -2,10 +2,13 @@
 import { createHash } from "node:crypto";
 
 export interface StsPolicy {
-  readonly mode: "testing" | "enforce";
+  readonly mode: "testing" | "enforce" | "none";
   /** Seconds. */
   readonly maxAge: number;
 }
+
+/** For a domain whose mail may soon go to hosts of others: one day is what RFC 8461 section 8.3 calls short. */
+const GIVEN_UP: StsPolicy = { mode: "none", maxAge: 86_400 };
 
 /** The policy file (RFC 8461 section 3.2), as it is served at `https://mta-sts.<domain>/.well-known/mta-sts.txt`. */
 export function policyText({ mode, maxAge }: StsPolicy, mxHosts: readonly string[]): string {
@@ -16,6 +19,26 @@ export function policyText({ mode, maxAge }: StsPolicy, mxHosts: readonly string
     `max_age: ${maxAge}`,
   ];
   return `${lines.join("\r\n")}\r\n`;
+}
+
+export interface PolicyFacts {
+  readonly domains: readonly string[];
+  /** Those of them that are given up. */
+  readonly leaving: readonly string[];
+  readonly hostnames: { readonly mx: string };
+  readonly dns: { readonly mtaSts?: StsPolicy | undefined };
+}
+
+/** The policy file of each domain; empty where there is none. */
+export function policyTexts({ domains, leaving, hostnames, dns }: PolicyFacts): Record<string, string> {
+  const { mtaSts } = dns;
+  if (mtaSts === undefined) return {};
+  return Object.fromEntries(
+    domains.map((domain) => [
+      domain,
+      leaving.includes(domain) ? policyText(GIVEN_UP, []) : policyText(mtaSts, [hostnames.mx]),
+    ]),
+  );
 }
 
 /** An id that another policy doesn't have: at most 32 letters and digits (RFC 8461 section 3.1). */

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { selectorOf } from "../../stacks/dkim/rotation.ts";
-import { policyText } from "../../stacks/dns/mta-sts.ts";
+import { policyTexts } from "../../stacks/dns/mta-sts.ts";
 import { buildModel } from "../../stacks/model.ts";
 import { dkimRecord, dkimValue } from "../../stacks/records.ts";
 import { zoneLines } from "../../stacks/zone-file.ts";
@@ -55,7 +55,7 @@ export function factsOf(
     certificates: { kind: "own", roots: [] },
     kept: [],
     ...servers,
-    ...(model.dns.mtaSts ? { mtaSts: policyText(model.dns.mtaSts, [hostnames.mx]) } : {}),
+    mtaStsPolicies: policyTexts(model),
     signing: [{ domain, selector: selectorOf(1), publicKey }],
     records: [...model.records, dkimRecord(domain, selectorOf(1), dkimValue(publicKey), 300)].map(
       (record) => ({

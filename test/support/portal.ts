@@ -100,7 +100,7 @@ export const SETTINGS = {
     smtp: { host: "smtp.example.org", submissions: 465, starttls: 587 },
     sieve: 4190,
   },
-  mtaSts: "version: STSv1\r\n",
+  mtaStsPolicies: { "example.org": "version: STSv1\r\n", "example.net": "version: STSv1\r\nmode: none\r\n" },
 };
 
 /** What a portal in a process of its own is given, with files in `folder`. */

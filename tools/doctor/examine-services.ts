@@ -59,7 +59,7 @@ async function examineAt(
   stack: StackFacts,
   { now, budgetMs }: ServiceOptions,
 ): Promise<Check[]> {
-  const publicTrust = stack.mtaSts !== undefined && stack.dnsProvider !== "dev";
+  const publicTrust = Object.keys(stack.mtaStsPolicies).length > 0 && stack.dnsProvider !== "dev";
   const { domain, prefix, certificates } = stack;
   const certifier = certificates.kind === "acme" ? `${prefix}-certifier` : undefined;
   const checks = await Promise.all(

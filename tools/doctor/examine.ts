@@ -231,14 +231,17 @@ async function strays(stack: StackFacts, sources: readonly Source[], query: Quer
 }
 
 async function examinePolicies(stack: StackFacts, { budgetMs: timeoutMs }: ExamineOptions): Promise<Check[]> {
-  const { mtaSts: wanted, certificates, dnsProvider, portal } = stack;
-  if (wanted === undefined) return [];
+  const { mtaStsPolicies, certificates, dnsProvider, portal } = stack;
   // Senders know port 443 alone (RFC 8461 section 3.3); on a stack for development it is the portal's.
   const port = dnsProvider === "dev" ? portal?.port : 443;
   if (port === undefined) return [];
   const host = reachedAt(stack);
   // Senders don't know the stack's own authority.
   const ca = [...certificates.roots, ...(certificates.kind === "own" ? [stack.ca] : [])];
-  const places = stack.domains.map((zone) => ({ zone, host, port, ca, wanted, timeoutMs }));
-  return (await Promise.all(places.map(fetchPolicy))).map(checkPolicy);
+  const found = await Promise.all(
+    Object.entries(mtaStsPolicies).map(([zone, wanted]) =>
+      fetchPolicy({ zone, host, port, ca, wanted, timeoutMs }),
+    ),
+  );
+  return found.map(checkPolicy);
 }

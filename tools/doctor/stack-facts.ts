@@ -21,8 +21,8 @@ export const StackFacts = z.object({
   /** Addresses on the stack's own network, where that is on this machine. */
   resolver: z.string().optional(),
   nameServer: z.string().optional(),
-  /** The MTA-STS policy that is served. */
-  mtaSts: z.string().optional(),
+  /** The MTA-STS policies that are served, by domain. */
+  mtaStsPolicies: z.record(z.string(), z.string()).default({}),
   signing: z.array(z.object({ domain: z.string(), selector: z.string(), publicKey: z.string() })),
   records: z.array(
     z.object({

@@ -323,7 +323,14 @@ test("mail programs and other servers fetch what they need", async () => {
     "/mail/config-v1.1.xml?emailaddress=a@example.org",
   ])
     assert.match(await (await send(path)).text(), /<hostname>imap\.example\.org<\/hostname><port>993/);
-  assert.equal(await (await send("/.well-known/mta-sts.txt")).text(), "version: STSv1\r\n");
+  const policy = async (host: string) => {
+    const response = await send("/.well-known/mta-sts.txt", {}, `https://${host}`);
+    return response.status === 200 ? response.text() : response.status;
+  };
+  assert.equal(await policy("mta-sts.example.org"), "version: STSv1\r\n");
+  assert.equal(await policy("MTA-STS.example.net"), "version: STSv1\r\nmode: none\r\n");
+  for (const host of ["mta-sts.evil.example", "example.org", "mta-sts.__proto__"])
+    assert.equal(await policy(host), 404, host);
   const ask = (body: string) => send("/autodiscover/autodiscover.xml", { method: "POST", body });
   const right = await ask("<Request><EMailAddress>alice@example.org</EMailAddress></Request>");
   assert.match(await right.text(), /<LoginName>alice@example\.org<\/LoginName>/);

@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { dmarcFaults, dmarcValue, reportDomains } from "../../../stacks/dns/dmarc.ts";
-import { covers, policyHosts, policyText } from "../../../stacks/dns/mta-sts.ts";
+import { covers, policyHosts, policyText, policyTexts } from "../../../stacks/dns/mta-sts.ts";
 import { buildModel, type MailModel } from "../../../stacks/model.ts";
 import { tlsaKeyValue, tlsaRecord, tlsaValue } from "../../../stacks/records.ts";
 import { zoneFile } from "../../../stacks/zone-file.ts";
@@ -214,6 +214,23 @@ describe("a DMARC record", () => {
 
 describe("an MTA-STS policy", () => {
   const text = policyText({ mode: "testing", maxAge: 86_400 }, ["mx.example.org"]);
+  it("is none of a domain that is given up, so that other hosts may take its mail", () => {
+    const sts = { dns: { mtaSts: { mode: "enforce" } }, ...PUBLIC };
+    const both = { ...sts, domains: ["example.net"] };
+    const before = policyTexts(model(both));
+    assert.deepEqual(Object.keys(before), ["example.org", "example.net"]);
+    assert.equal(before["example.net"], before["example.org"]);
+    const leaving = { ...both, leaving: ["example.net"] };
+    assert.deepEqual(policyTexts(model(leaving)), {
+      ...before,
+      "example.net": "version: STSv1\r\nmode: none\r\nmax_age: 86400\r\n",
+    });
+    // Another id has senders fetch it.
+    const id = "_mta-sts.example.net TXT";
+    assert.notEqual(byKey(leaving)[id], byKey(both)[id]);
+    assert.deepEqual(policyTexts(model({ ...PUBLIC, domains: ["example.net"] })), {});
+  });
+
   it("names its hosts", () => assert.deepEqual(policyHosts(text), ["mx.example.org"]));
   it("is not any text", () => assert.equal(policyHosts("<html>mx: mx.example.org"), undefined));
   it("covers a host by name or by one label", () => {
