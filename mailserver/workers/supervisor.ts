@@ -39,6 +39,8 @@ const PING_MS = 5_000;
 /** Without a sign of life for this long the daemon is not healthy; for the second, the worker is killed. */
 const SILENT_MS = 15_000;
 const HUNG_MS = 60_000;
+/** The same for one that doesn't serve yet: it says nothing while it reads its program, which a slow machine does slowly. */
+const STARTING_MS = 300_000;
 /** Metrics don't wait longer for a worker. */
 const MEASURE_MS = 2_000;
 
@@ -229,8 +231,8 @@ export class Supervisor {
   #ping(): void {
     const { timing, log } = this.#options;
     this.#cancelPing = timing.after(PING_MS, () => {
-      for (const { process, number, heard } of this.#slots) {
-        if (timing.now() - heard >= HUNG_MS) {
+      for (const { process, number, heard, ready } of this.#slots) {
+        if (timing.now() - heard >= (ready ? HUNG_MS : STARTING_MS)) {
           log.error("worker.hung", { worker: number });
           process?.kill();
         } else process?.send({ kind: "ping" });

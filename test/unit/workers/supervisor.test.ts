@@ -188,6 +188,31 @@ describe("the primary", () => {
     assert.equal(made.worker(0).killed, false);
   });
 
+  test("gives one that starts more time: a slow machine takes long to read its program", async () => {
+    const made = supervise();
+    await ready(made);
+    made.worker(1).end(1);
+    while (made.forked.length < 3) await made.clock.jump();
+    const born = made.clock.now();
+    const killed = made.worker(2);
+    while (!killed.killed) {
+      assert.ok(made.clock.now() - born < 300_000, "it waits for ever");
+      await made.clock.jump();
+      await made.worker(0).say({ kind: "alive" });
+    }
+    assert.ok(made.clock.now() - born >= 295_000);
+  });
+
+  test("fails to start when one never comes to serve", async () => {
+    const made = supervise();
+    const started = made.supervisor.start();
+    void (async () => {
+      while (!made.worker(0).killed) await made.clock.jump();
+    })();
+    await assert.rejects(started, /worker 1 ended before it served \(SIGKILL\)/);
+    assert.equal(made.clock.now(), 300_000);
+  });
+
   test("reads what the workers counted, without one that does not answer", async () => {
     const made = supervise();
     await ready(made);
