@@ -43,12 +43,15 @@ const names = (raw: unknown): unknown[] =>
     typeof each === "string" ? each.trim().toLowerCase() : each,
   );
 
+/** What is no text is told by the schema. */
+const shown = (name: unknown): string => (typeof name === "string" ? name : "it");
+
 function checkDomains(path: string, raw: unknown, domain: string | undefined): Problem[] {
   const seen = new Set<unknown>([domain]);
   return names(raw).flatMap((each, index) => {
     const twice = seen.has(each);
     seen.add(each);
-    return twice ? [{ path: `${path}.${index}`, message: `${String(each)} is there already` }] : [];
+    return twice ? [{ path: `${path}.${index}`, message: `${shown(each)} is there already` }] : [];
   });
 }
 
@@ -58,8 +61,8 @@ function checkLeaving(leaving: unknown, domains: unknown, domain: string | undef
   const foreign = names(leaving).flatMap((each, index): Problem[] => {
     const path = `leaving.${index}`;
     if (each === domain)
-      return [{ path, message: `${String(each)} is semail:domain, in which the host's names are` }];
-    return more.has(each) ? [] : [{ path, message: `${String(each)} is none of semail:domains` }];
+      return [{ path, message: `${shown(each)} is semail:domain, in which the host's names are` }];
+    return more.has(each) ? [] : [{ path, message: `${shown(each)} is none of semail:domains` }];
   });
   return [...foreign, ...checkDomains("leaving", leaving, undefined)];
 }

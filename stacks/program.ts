@@ -59,5 +59,5 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
       : undefined,
   });
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
-  return { summary, dkim, mailboxes, dns: settled.apply(() => dns), records: zone };
+  return { summary, dkim, mailboxes, dns: settled.apply(dns), records: zone };
 }

@@ -64,7 +64,7 @@ export const Dns = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Change addresses at once, although others remember the old ones for longer than an hour. Without it such an update is refused, and says how to do it in two.",
+      "Change addresses, and take domains out, at once, although others remember the old records. Without it such an update is refused, and says how to do it in two.",
     ),
   snapshots: z
     .int()

@@ -13,6 +13,8 @@ export interface Summary {
   readonly prefix: string;
   readonly domain: string;
   readonly domains: readonly string[];
+  /** Those of them that are given up. */
+  readonly leaving: readonly string[];
   /** Where the services are reached from the machine that makes the stack. */
   readonly bind: string;
   /** The host's public addresses. */
@@ -82,6 +84,7 @@ export function summarise(
         prefix: model.prefix,
         domain: model.domain,
         domains: model.domains,
+        leaving: model.leaving,
         bind: model.host.reach,
         ...where(model),
         hostnames: model.hostnames,

@@ -1,6 +1,7 @@
 /** What of the records is under way, and until when. Pure. */
 import { z } from "zod";
 import { DkimState, selectorOf } from "../stacks/dkim/rotation.ts";
+import { leavingNote } from "../stacks/dns/leaving.ts";
 import { DnsState } from "../stacks/dns/move.ts";
 
 /** Stack outputs; an older stack may lack them. */
@@ -11,6 +12,7 @@ export function dnsNotes(outputs: unknown, now: Date): string[] {
   const { dkim, dns } = Outputs.safeParse(outputs).data ?? {};
   const until = dns?.rememberedUntil;
   return [
+    ...Object.entries(dns?.left ?? {}).map(([domain, left]) => leavingNote(domain, left, now)),
     ...(dkim === undefined || dkim.phase === "steady" ? [] : rotationNotes(dkim)),
     ...(until === undefined || Date.parse(until) <= now.getTime()
       ? []

@@ -29,7 +29,7 @@ export function publicRoutes({ settings }: Pick<PortalDeps, "settings">): Hono<P
   );
   app.get("/.well-known/mta-sts.txt", (c) => {
     // RFC 8461 section 3.3: senders ask the policy host by its name.
-    const policy = policies.get(new URL(c.req.url).hostname);
+    const policy = policies.get(new URL(c.req.url).hostname.replace(/\.$/, ""));
     return policy === undefined
       ? c.text("no policy of this name\n", 404)
       : file("text/plain", policy, "no-store")(c);

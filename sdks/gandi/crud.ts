@@ -68,7 +68,7 @@ export async function create(props: Props, deps?: Deps) {
       if (!ours || !holds(await client.listed(inputs), inputs)) throw error;
     }
   });
-  return { id: `${inputs.zone}/${inputs.name}/${inputs.type}`, outs: { ...inputs } };
+  return { id: `${inputs.zone}/${inputs.name}/${inputs.type}`, outs: outsOf(inputs) };
 }
 
 /**
@@ -93,8 +93,11 @@ export async function update(_id: string, olds: Props, news: Props, deps?: Deps)
     if (differs(olds, { ...inputs })) await (await opened(inputs, deps)).replace(inputs, bodyOf(inputs));
     else await connect(inputs.auth, deps).listed(inputs);
   });
-  return { outs: { ...inputs } };
+  return { outs: outsOf(inputs) };
 }
+
+/** A refresh puts what it finds in the place of `values`; `declared` stays what the program asked for. */
+const outsOf = (inputs: Inputs) => ({ ...inputs, declared: inputs.values });
 
 /** What several services put into one record set: where mail goes, and the texts of the zone itself. */
 const isShared = ({ name, type }: Inputs) => name === "@" && (type === "MX" || type === "TXT");
@@ -105,10 +108,11 @@ const isShared = ({ name, type }: Inputs) => name === "@" && (type === "MX" || t
  */
 export async function remove(_id: string, props: Props, deps: Deps = world) {
   const inputs = inputsOf(props);
+  const declared = Array.isArray(props.declared) ? props.declared.map(String) : inputs.values;
   const say = (text: string) => deps.say(`${subjectOf({ ...inputs })}: ${text}`);
   await explained(inputs, async () => {
     try {
-      await removeOwn(inputs, deps, say);
+      await removeOwn({ ...inputs, values: declared }, deps, say);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
       // Who took the domain elsewhere can still take the old stack down.

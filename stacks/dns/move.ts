@@ -44,12 +44,17 @@ export interface MovePlan {
 export const labelOf = ({ zone, name, type }: { zone: string; name: string; type: string }): string =>
   `${name === "@" ? zone : `${name}.${zone}`} ${type}`;
 
+/** The host that an MX record's value names, such as `10 mx.example.org.` (RFC 1035 section 3.3.9). */
+export const mxTarget = (value: string): string => (value.split(" ")[1] ?? "").replace(/\.$/, "");
+
 /** What the update does to those who remember, and what the next one has to know. */
 export function planMove({ records, ttl, prior, changeNow, now }: MoveFacts): MovePlan {
   const hosts = hostsOf(records);
   const until = rememberedUntil(ttl, prior, now);
   const state = { ttl, hosts, ...(until === undefined ? {} : { rememberedUntil: until }) };
   if (prior === undefined) return { findings: [], notes: [], state };
+  const renamed = vanished(prior, hosts);
+  if (renamed.length > 0) return { findings: [renaming(renamed, prior, changeNow)], notes: [], state };
   const moved = Object.keys(hosts).filter(
     (label) => prior.hosts[label] !== undefined && prior.hosts[label].join() !== hosts[label]?.join(),
   );
@@ -71,6 +76,26 @@ function hostsOf(records: readonly RecordSpec[]): Record<string, string[]> {
   const whereabouts = records.filter(({ type }) => ["A", "AAAA", "MX"].includes(type));
   return Object.fromEntries(whereabouts.map((record) => [labelOf(record), [...record.values].sort()]));
 }
+
+/** Hosts that MX records named, and that would have no address any more. */
+function vanished(prior: DnsState, hosts: DnsState["hosts"]): string[] {
+  const named = Object.entries(prior.hosts).flatMap(([label, values]) =>
+    label.endsWith(" MX") ? values.map((value) => `${mxTarget(value)} A`) : [],
+  );
+  return [...new Set(named)].filter(
+    (label) => prior.hosts[label] !== undefined && hosts[label] === undefined,
+  );
+}
+
+const renaming = (labels: readonly string[], { ttl }: DnsState, changeNow: boolean): Finding => ({
+  severity: changeNow ? "warning" : "error",
+  rule: "a host keeps its name",
+  record: labels.join(", "),
+  message: `it goes, since semail:domain is another one: others remember MX records that name it for up to ${ttl} s, and find no address`,
+  remedy: changeNow
+    ? "Who sends mail meanwhile gets it back."
+    : "Leave semail:domain as it was and name the other one in semail:domains; a host of another name is a stack of its own. Where no mail is expected, semail:dns.changeNow: true does it at once.",
+});
 
 const after = (now: Date, seconds: number): string => new Date(now.getTime() + seconds * 1_000).toISOString();
 

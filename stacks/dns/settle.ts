@@ -8,6 +8,7 @@ import { describeFindings, type Finding } from "./findings.ts";
 import { checkHandOver } from "./hand-over.ts";
 import type { HeldRecord } from "./held.ts";
 import { planLeaving } from "./leaving.ts";
+import { checkLeaving } from "./leaving-checks.ts";
 import { askResolver, heldRecords } from "./look.ts";
 import { DnsState, planMove } from "./move.ts";
 import { findFaults, mergeHeld, unchangedRecords } from "./preview.ts";
@@ -23,49 +24,72 @@ export interface SettleArgs {
 
 export interface Settled {
   readonly model: MailModel;
-  /** For the next update. */
-  readonly dns: DnsState;
+  /** For the next update; asked when this one has done its work, since what it changed is remembered from then on. */
+  readonly dns: () => DnsState;
 }
 
 /** Checks the records before any resource is declared, so that a wrong one gets past no preview. */
 export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
   const { gandiToken, outputs } = args;
-  const unchanged = args.leavesDns ? unchangedRecords(model, publishedBefore(outputs)) : undefined;
-  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args);
-  const held = model.dns.provider === "gandi" ? await readZones(model, gandiToken) : undefined;
+  const { provider, changeNow } = model.dns;
+  const before = Published.safeParse(outputs.summary).data;
+  const unchanged = args.leavesDns ? unchangedRecords(model, recordsOf(before)) : undefined;
+  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args, recordsOf(before));
+  const held = provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
-  const { findings, notes, state } = planChange(settled, args);
   // A stack for development has a name server of its own, and nobody who remembers: the world knows nothing of it.
-  const dev = model.dns.provider === "dev";
+  const dev = provider === "dev" && before?.dnsProvider !== "gandi";
   const published = dev ? [] : await publishedNow();
-  const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
-  const given = model.dns.provider === "none" ? checkHandOver(published, model.dns.changeNow) : [];
+  const { findings, notes, state } = planChange(settled, { ...args, published, held });
+  const resolver = provider === "dev" ? undefined : askResolver();
+  const found = await findFaults(settled, held, { resolver, published });
+  const given = provider === "gandi" ? [] : checkHandOver(published, { provider, changeNow });
   await tell(dev ? found : [...found, ...given, ...findings]);
   if (!dev && notes.length > 0) await pulumi.log.info(`DNS: ${notes.join("; ")}`);
   return { model: settled, dns: state };
 }
 
+interface ChangeArgs extends SettleArgs {
+  readonly published: readonly HeldRecord[];
+  readonly held: readonly HeldRecord[] | undefined;
+}
+
 /** What it does to those who remember other records, and what the next update has to know. */
-function planChange(model: MailModel, { outputs, now }: SettleArgs) {
+function planChange(model: MailModel, { outputs, now, published, held }: ChangeArgs) {
   const { changeNow, ttl } = model.dns;
-  const facts = { prior: DnsState.safeParse(outputs.dns).data, changeNow, now: now() };
-  const move = planMove({ ...facts, ttl, records: model.records });
-  const { left, ...leaving } = planLeaving({ ...facts, domains: model.domains, leaving: model.leaving });
+  const { domains, leaving, hostnames } = model;
+  const plan = () => {
+    const facts = { prior: DnsState.safeParse(outputs.dns).data, changeNow, now: now() };
+    return {
+      move: planMove({ ...facts, ttl, records: model.records }),
+      left: planLeaving({ ...facts, domains, leaving, mx: hostnames.mx, published, held }),
+    };
+  };
+  const { move, left } = plan();
   return {
-    findings: [...move.findings, ...leaving.findings],
-    notes: [...move.notes, ...leaving.notes],
-    state: { ...move.state, ...(Object.keys(left).length === 0 ? {} : { left }) },
+    findings: [...move.findings, ...left.findings, ...checkLeaving(model, held)],
+    notes: [...move.notes, ...left.notes],
+    state: (): DnsState => {
+      const then = plan();
+      return {
+        ...then.move.state,
+        ...(Object.keys(then.left.left).length === 0 ? {} : { left: then.left.left }),
+      };
+    },
   };
 }
 
-/** Neither zones nor resolver are asked; the times that are remembered go on. */
-const leave = (model: MailModel, args: SettleArgs): Settled => ({
-  model,
-  dns: planChange(model, args).state,
-});
+/** Neither zones nor resolver are asked; the times that are remembered go on, and what they forbid is not done. */
+async function leave(model: MailModel, args: SettleArgs, published: HeldRecord[]): Promise<Settled> {
+  const { findings, state } = planChange(model, { ...args, published, held: undefined });
+  const errors = findings.filter(({ severity }) => severity === "error");
+  if (model.dns.provider !== "dev") await tell(errors);
+  return { model, dns: state };
+}
 
 /** Of the last update's output `summary`. */
 const Published = z.object({
+  dnsProvider: z.string().optional(),
   records: z.array(
     z.object({
       ...{ zone: z.string(), name: z.string(), type: z.string() },
@@ -84,8 +108,8 @@ async function publishedNow(): Promise<HeldRecord[]> {
   return (await readResources(RECORD_TYPE)).flatMap((outputs) => Owned.safeParse(outputs).data ?? []);
 }
 
-const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
-  (Published.safeParse(summary).data?.records ?? []).map(({ shared, ...record }) => ({
+const recordsOf = (before: z.infer<typeof Published> | undefined): HeldRecord[] =>
+  (before?.records ?? []).map(({ shared, ...record }) => ({
     ...record,
     ...(shared === undefined ? {} : { shared }),
   }));

@@ -85,5 +85,5 @@ const keys = model.domains.map((zone) => dkimRecord(zone, "semail1", "v=DKIM1; k
 const smtpOut = new KeyPair("smtp-out", { algorithm: "ed25519" }, { dependsOn: zones.publishKeys(keys, []) });
 const published = zones.publish(model.records, [smtpOut]);
 export const summary = { records: model.records };
-export const dns = pulumi.all(published.map(({ urn }) => urn)).apply(() => left);
+export const dns = pulumi.all(published.map(({ urn }) => urn)).apply(left);
 `;

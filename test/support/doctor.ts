@@ -48,9 +48,15 @@ export function factsOf(
   });
   if (parsed.config === undefined) throw new Error(JSON.stringify(parsed.problems));
   const model = buildModel(parsed.config, { project: "semail", stack: "test" });
-  const { domain, domains, hostnames, ports } = model;
+  const { domain, domains, leaving, hostnames, ports } = model;
   return {
-    ...{ domain, domains: [...domains], hostnames: { ...hostnames }, ports: { ...ports } },
+    ...{
+      domain,
+      domains: [...domains],
+      leaving: [...leaving],
+      hostnames: { ...hostnames },
+      ports: { ...ports },
+    },
     ...{ bind: "0.0.0.0", dnsProvider: "none", ca: "", prefix: "semail-test" },
     certificates: { kind: "own", roots: [] },
     kept: [],

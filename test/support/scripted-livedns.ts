@@ -23,11 +23,11 @@ export const unknownRecord = {
 };
 export const created = { status: 201, body: { message: "DNS Record Created" } };
 /** A zone that has the record, and another one. */
-export const held = (values: string[], ttl = 10_800) => ({
+export const held = (values: string[], ttl = 10_800, type = "TXT") => ({
   status: 200,
   body: [
     { rrset_name: "www", rrset_type: "TXT", rrset_ttl: 300, rrset_values: ["x"] },
-    { rrset_name: "@", rrset_type: "TXT", rrset_ttl: ttl, rrset_values: values },
+    { rrset_name: "@", rrset_type: type, rrset_ttl: ttl, rrset_values: values },
   ],
 });
 export const zoneOf = (...sets: readonly [string, string][]): Answer => ({

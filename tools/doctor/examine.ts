@@ -9,7 +9,7 @@ import { examineServices, reachedAt } from "./examine-services.ts";
 import { fetchPolicy } from "./fetch-policy.ts";
 import { checkKept } from "./kept-checks.ts";
 import type { Login } from "./log-in.ts";
-import { checkRecord, checkStray } from "./record-checks.ts";
+import { checkLeft, checkRecord, checkStray } from "./record-checks.ts";
 import { checkBind, checkPolicy, checkPtr } from "./sending-checks.ts";
 import { checkServers, checkSignatures } from "./server-checks.ts";
 import type { StackFacts } from "./stack-facts.ts";
@@ -78,6 +78,7 @@ export async function examineDns(
     ({ zone }) => zone,
   );
   const stray = await strays(stack, sources, query);
+  const left = await remaining(stack, sources, query);
   return [
     ...checkServers(
       found.map(({ state }) => state),
@@ -94,6 +95,7 @@ export async function examineDns(
       together(zone, [
         ...(judged.get(zone) ?? []).map(({ check }) => check),
         ...(zone === stack.domain ? stray : []),
+        ...left.filter((each) => each.zone === zone).map(({ check }) => check),
       ]),
     ),
     ...(await ptrOf(stack, resolver, query)),
@@ -215,6 +217,18 @@ async function askFurther(
     if (found.some((text) => /^v=DMARC1\b/.test(text))) consents.add(domain);
   }
   return checkReports(record, domains, consents);
+}
+
+/** MX records of domains that are given up. */
+function remaining({ leaving, hostnames }: StackFacts, sources: readonly Source[], query: Query) {
+  return Promise.all(
+    leaving.map(async (zone) => {
+      const own = sources.filter((source) => source.zone === zone);
+      const wanted = { zone, name: "@", type: "MX" };
+      const answers = await Promise.all(own.map((source) => askRecord(source, wanted, query)));
+      return { zone, check: checkLeft(zone, hostnames.mx, answers) };
+    }),
+  );
 }
 
 /** Addresses of hosts that shall have none of that kind. */

@@ -123,6 +123,29 @@ function unsecured(
   };
 }
 
+/** Whether mail for a domain that is given up still comes to the host. `answers`: to MX of the domain. */
+export function checkLeft(domain: string, host: string, answers: readonly Answer[]): Check {
+  const names = (value: string) => canonical(value, "MX", domain).split(" ")[1] === `${host}.`;
+  const told = answers.some(({ kind, values = [] }) => kind === "authority" && values.some(names));
+  const known = answers.some((answer) => answer.values !== undefined);
+  return {
+    area: "Records",
+    about: `no MX ${domain}`,
+    ...(known ? {} : { unknown: "no server could be asked" }),
+    findings: told
+      ? [
+          {
+            severity: "error",
+            rule: "no mail for a domain that leaves",
+            record: `${domain} MX`,
+            message: `it still names ${host}, and the domain is in semail:leaving`,
+            remedy: "Remove that value; the domain's mail is to be taken for as long as others remember it.",
+          },
+        ]
+      : [],
+  };
+}
+
 /** Addresses that a host has beside those that the stack knows. `answers`: to AAAA of hosts that shall have none. */
 export function checkStray(host: string, answers: readonly Answer[]): Check {
   const found = answers.find(({ kind, values = [] }) => kind === "authority" && values.length > 0);

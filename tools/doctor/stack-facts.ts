@@ -8,6 +8,8 @@ export const StackFacts = z.object({
   prefix: z.string().default(""),
   domain: z.string(),
   domains: z.array(z.string()),
+  /** Those of them that are given up. */
+  leaving: z.array(z.string()).default([]),
   bind: z.string(),
   /** The host's public addresses. */
   address: z.string().optional(),

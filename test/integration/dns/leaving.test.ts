@@ -103,7 +103,7 @@ describe("a domain that is given up, with mail on its way", () => {
     await mail(late);
     time = 6_000;
     await configure({ domains: [LEAVES], leaving: [LEAVES] });
-    assert.match(await preview(), /second\.test leaves: .*until 2026-11-01T04:40:00\.000Z/);
+    assert.match(await preview(), /second\.test leaves: .*until 2026-11-01T04:55:00\.000Z/);
     await up();
     await assert.rejects(mail(stranger()), /second\.test/);
     await rememberingSender(world, foreign).send(`alice@${STAYS}`, "the other domain stays");
@@ -116,11 +116,11 @@ describe("a domain that is given up, with mail on its way", () => {
     time = 16_798;
     await mail(late);
     await configure({ domains: [] });
-    await assert.rejects(up(), /second\.test MX: .*until 2026-11-01T04:40:00\.000Z/s);
+    await assert.rejects(up(), /second\.test MX: .*until 2026-11-01T04:55:00\.000Z/s);
   });
 
   it("then goes, and nobody sends there any more", async () => {
-    time = 16_800;
+    time = 17_700;
     await configure({ domains: [] });
     await up();
     for (const sender of [early, late, stranger()]) await assert.rejects(mail(sender), /second\.test/);

@@ -29,6 +29,14 @@ const cases: [what: string, outputs: object, notes: string[]][] = [
     ["Mail is signed with semail2; semail3 waits for its records to be entered"],
   ],
   [
+    "a domain that is given up, for as long as it is there",
+    { dns: { ...dns(), left: { "b.test": LATER, "c.test": "2026-03-01T11:59:59.000Z" } } },
+    [
+      `b.test leaves: it has no MX record of the stack's any more, and its mail is still taken. Others may remember the record until ${LATER}: after that take it out of semail:domains and semail:leaving`,
+      "c.test leaves: nobody remembers its MX record any more. Now take it out of semail:domains and semail:leaving",
+    ],
+  ],
+  [
     "a TTL that was lowered",
     { dns: dns(LATER) },
     [`Others may remember records from before the TTL was lowered until ${LATER}`],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { together } from "../../../tools/doctor/examine.ts";
-import { checkRecord, checkStray } from "../../../tools/doctor/record-checks.ts";
+import { checkLeft, checkRecord, checkStray } from "../../../tools/doctor/record-checks.ts";
 import { checkServers, checkSignatures } from "../../../tools/doctor/server-checks.ts";
 import type { Answer, Check, Expectation, ServerState } from "../../../tools/doctor/types.ts";
 import { said } from "./said.ts";
@@ -94,6 +94,20 @@ test("what the stack manages is put right by it; what it doesn't, by hand", () =
     checkRecord(MX, missing, { ...expected, provider }).findings[0]?.remedy ?? "";
   assert.match(remedy("gandi"), /npm run up -- --refresh/);
   assert.match(remedy("none"), /@ 300 IN MX 10 mx\.example\.org\./);
+});
+
+test("a domain that is given up has no MX record that names the host; others' are theirs", () => {
+  const mx = (...values: string[]) => [answer("authority", "ns1", values), answer("resolver", "r", values)];
+  const left = (answers: Answer[]) => checkLeft("left.test", "mx.example.org", answers);
+  assert.match(
+    said([left(mx("20 mx.other.example.", "10 MX.example.org."))])[0] ?? "",
+    /still names mx\.example\.org/,
+  );
+  for (const values of [[], ["10 mx.other.example."], ["0 ."]])
+    assert.deepEqual(said([left(mx(...values))]), []);
+  // A resolver may remember it, and no server need be reached.
+  assert.deepEqual(left([answer("resolver", "r", ["10 mx.example.org."])]).findings, []);
+  assert.equal(left([]).unknown, "no server could be asked");
 });
 
 test("an address that the stack doesn't know is no secret to senders", () => {

@@ -20,7 +20,7 @@ test("create posts the quoted value with the token", async () => {
   api.script = [created];
   const { id, outs } = await crud.create(api.props, api.deps);
   assert.equal(id, "example.org/@/TXT");
-  assert.deepEqual(outs, api.props);
+  assert.deepEqual(outs, { ...api.props, declared: api.props.values });
   assert.deepEqual(api.lines(), [`POST ${path}`]);
   assert.deepEqual(JSON.parse(api.requests[0]?.body ?? ""), {
     rrset_ttl: 10_800,
@@ -178,6 +178,22 @@ test("what remove tells of others' values is no command to a terminal", async ()
   api.script = [held(['"\\027[2J\\226\\128\\174evil"'])];
   await crud.remove("id", api.props, api.deps);
   assert.match(api.said.join(), /what others entered stays: \[2J evil$/);
+});
+
+test("remove takes out what was declared, and not what a refresh found beside it", async () => {
+  const mx = { ...api.props, type: "MX", values: ["10 mail"] };
+  const both = held(["10 mail.example.org.", "20 mx.other.example."], 10_800, "MX");
+  api.script = [created];
+  const { id, outs } = await crud.create(mx, api.deps);
+  api.script = [both];
+  const { props } = await crud.read(id, outs, api.deps);
+  assert.deepEqual(props?.values, ["10 mail.example.org.", "20 mx.other.example."]);
+  api.script = [both, created];
+  await crud.remove(id, props ?? {}, api.deps);
+  assert.deepEqual(JSON.parse(api.requests.at(-1)?.body ?? ""), {
+    rrset_ttl: 10_800,
+    rrset_values: ["20 mx.other.example."],
+  });
 });
 
 test("remove asks once for all that the zone itself has", async () => {

@@ -329,6 +329,7 @@ test("mail programs and other servers fetch what they need", async () => {
   };
   assert.equal(await policy("mta-sts.example.org"), "version: STSv1\r\n");
   assert.equal(await policy("MTA-STS.example.net"), "version: STSv1\r\nmode: none\r\n");
+  assert.equal(await policy("mta-sts.example.org."), "version: STSv1\r\n");
   for (const host of ["mta-sts.evil.example", "example.org", "mta-sts.__proto__"])
     assert.equal(await policy(host), 404, host);
   const ask = (body: string) => send("/autodiscover/autodiscover.xml", { method: "POST", body });

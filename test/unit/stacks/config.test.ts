@@ -42,6 +42,10 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, domains: ["example.net"], leaving: ["example.com"] },
       problem: /^leaving\.0: example\.com is none of semail:domains$/,
     },
+    "a domain given up that is no text": {
+      raw: { ...base, leaving: [{ toString: 1 }] },
+      problem: /^leaving\.0: /,
+    },
     "a domain given up twice": {
       raw: { ...base, domains: ["example.net"], leaving: ["example.net", "Example.net"] },
       problem: /^leaving\.1: example\.net is there already$/,

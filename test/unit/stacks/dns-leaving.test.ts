@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseConfig } from "../../../stacks/check-config.ts";
 import { planLeaving } from "../../../stacks/dns/leaving.ts";
+import { checkLeaving } from "../../../stacks/dns/leaving-checks.ts";
 import { type DnsState, planMove } from "../../../stacks/dns/move.ts";
+import { buildModel } from "../../../stacks/model.ts";
 import type { RecordSpec } from "../../../stacks/records.ts";
 
 const START = Date.parse("2026-11-01T00:00:00.000Z");
@@ -32,12 +35,12 @@ const STORIES: Readonly<Record<string, readonly Update[]>> = {
     {
       at: 100,
       ...LEAVING,
-      told: /^b\.test leaves: .*still taken\. .*until 2026-11-01T03:01:40\.000Z: after/,
+      told: /^b\.test leaves: .*still taken\. .*until 2026-11-01T03:16:40\.000Z: after/,
     },
-    { at: 900, ...LEAVING, told: /^b\.test leaves: .*until 2026-11-01T03:01:40\.000Z/ },
-    { at: 10_900, ...LEAVING, told: /^b\.test leaves: nobody remembers .*Now take it out/ },
-    { at: 10_900, ...GONE, told: NOTHING },
-    { at: 10_901, ...GONE, told: NOTHING },
+    { at: 900, ...LEAVING, told: /^b\.test leaves: .*until 2026-11-01T03:16:40\.000Z/ },
+    { at: 11_800, ...LEAVING, told: /^b\.test leaves: nobody remembers .*Now take it out/ },
+    { at: 11_800, ...GONE, told: NOTHING },
+    { at: 11_801, ...GONE, told: NOTHING },
   ],
   "not in one": [
     BEGUN,
@@ -51,12 +54,12 @@ const STORIES: Readonly<Record<string, readonly Update[]>> = {
     BEGUN,
     { at: 100, ...LEAVING, told: /leaves/ },
     {
-      at: 10_899,
+      at: 11_799,
       ...GONE,
-      told: /^error: b\.test MX: .*until 2026-11-01T03:01:40\.000Z\. Run this update after/,
+      told: /^error: b\.test MX: .*until 2026-11-01T03:16:40\.000Z\. Run this update after/,
     },
-    { at: 10_899, ...LEAVING, told: /until 2026-11-01T03:01:40\.000Z/ },
-    { at: 10_900, ...GONE, told: NOTHING },
+    { at: 11_799, ...LEAVING, told: /until 2026-11-01T03:16:40\.000Z/ },
+    { at: 11_800, ...GONE, told: NOTHING },
   ],
   "at once where that is wanted, with a warning": [
     BEGUN,
@@ -64,8 +67,8 @@ const STORIES: Readonly<Record<string, readonly Update[]>> = {
   ],
   "not sooner for a TTL that is lowered in the same update": [
     BEGUN,
-    { at: 100, ...LEAVING, ttl: 300, told: /until 2026-11-01T03:01:40\.000Z/ },
-    { at: 401, ...GONE, ttl: 300, told: /^error: .*until 2026-11-01T03:01:40\.000Z/ },
+    { at: 100, ...LEAVING, ttl: 300, told: /until 2026-11-01T03:16:40\.000Z/ },
+    { at: 401, ...GONE, ttl: 300, told: /^error: .*until 2026-11-01T03:16:40\.000Z/ },
   ],
   "nor for one that was lowered before": [
     BEGUN,
@@ -85,7 +88,11 @@ const STORIES: Readonly<Record<string, readonly Update[]>> = {
   ],
   "the host's own, too, when the host takes another name": [
     BEGUN,
-    { at: 9, domains: [OTHER], told: /^error: a\.test MX: .*leaves the stack/ },
+    {
+      at: 9,
+      domains: [OTHER],
+      told: /^error: mx\.a\.test A: it goes, since semail:domain is another one.*Leave semail:domain as it was/,
+    },
   ],
 };
 
@@ -103,13 +110,54 @@ describe("a domain is given up", () => {
       let prior: DnsState | undefined;
       for (const { at: seconds, domains = [HOST, OTHER], leaving = [], ttl = 10_800, ...update } of updates) {
         const facts = { prior, changeNow: update.changeNow ?? false, now: at(seconds) };
-        const { state } = planMove({ ...facts, ttl, records: recordsOf(domains, leaving, ttl) });
-        const { findings, notes, left } = planLeaving({ ...facts, domains, leaving });
+        const moved = planMove({ ...facts, ttl, records: recordsOf(domains, leaving, ttl) });
+        const known = { published: [], held: undefined, mx: "mx.a.test" };
+        const { findings: gone, notes, left } = planLeaving({ ...facts, ...known, domains, leaving });
+        const findings = [...moved.findings, ...gone];
         const text = findings.map(
           ({ severity, record, message, remedy }) => `${severity}: ${record}: ${message}. ${remedy}`,
         );
         assert.match([...text, ...notes].join("\n"), update.told, iso(seconds));
-        if (!findings.some(({ severity }) => severity === "error")) prior = { ...state, left };
+        if (!findings.some(({ severity }) => severity === "error")) prior = { ...moved.state, left };
       }
+    });
+});
+
+describe("what points at a domain that is given up", () => {
+  const address = "192.0.2.1";
+  const base = { domain: HOST, domains: [OTHER], leaving: [OTHER], host: { address } };
+  const at = (zone: string, type: string, value: string) => ({
+    zone,
+    name: "@",
+    type,
+    ttl: 300,
+    values: [value],
+  });
+  const cases: Readonly<Record<string, { raw?: object; held?: ReturnType<typeof at>[]; told: RegExp }>> = {
+    "is nothing by default": { told: NOTHING },
+    "is where reports go": {
+      raw: { dns: { dmarc: { rua: [`d@${OTHER}`] }, tlsReports: [`t@${OTHER}`] } },
+      told: /^b\.test: others will send no mail to semail:dns\.dmarc\.rua d@b\.test, semail:dns\.tlsReports t@b\.test$/,
+    },
+    "is a person's main address": {
+      raw: { users: { alice: { name: "Alice", addresses: [`a@${OTHER}`] } } },
+      told: /semail:users a@b\.test$/,
+    },
+    "is the host's own address, where mail goes without an MX record": {
+      held: [at(OTHER, "A", address)],
+      told: /^b\.test A: it is the host's address: mail goes on coming here$/,
+    },
+    "is no address of other hosts, nor of other domains": {
+      held: [at(OTHER, "A", "192.0.2.9"), at(HOST, "A", address)],
+      told: NOTHING,
+    },
+  };
+  for (const [name, { raw = {}, held, told }] of Object.entries(cases))
+    it(name, () => {
+      const { config, problems } = parseConfig({ ...base, ...raw });
+      assert.ok(config, JSON.stringify(problems));
+      const found = checkLeaving(buildModel(config, { project: "semail", stack: "prod" }), held);
+      assert.ok(found.every(({ severity }) => severity === "warning"));
+      assert.match(found.map(({ record, message }) => `${record}: ${message}`).join("\n"), told);
     });
 });
