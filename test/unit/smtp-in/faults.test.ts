@@ -30,7 +30,7 @@ const GUARDS: Readonly<Record<string, readonly (readonly [string, string])[]>> =
     [FAULTS, "the client goes after a refused recipient with DATA pipelined: the refusal is what it heard"],
   ],
   "13: an unknown server name breaks STARTTLS (mox #206), session tickets disturb senders (mox #237)": [
-    ["test/unit/net/serve.test.ts", "serves its certificate for a server name it does not know"],
+    ["test/unit/net/serve-tls.test.ts", "serves its certificate for a server name it does not know"],
     ["test/unit/smtp-in/main.test.ts", "gives no TLS tickets"],
   ],
   "19: mail delivered against p=reject (docker-mailserver #2932)": [

@@ -5,7 +5,6 @@ import { gunzipSync } from "node:zlib";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import {
   failedResult,
-  fetchFailure,
   NO_POLICY,
   refusedResult,
   type SessionNote,
@@ -15,7 +14,6 @@ import {
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { createDkimSigners } from "../../../mailserver/smtp-out/dkim.ts";
 import { createOwnSigner } from "../../../mailserver/smtp-out/notify.ts";
-import { reportReceivers } from "../../../mailserver/tls-report/record.ts";
 import { startTlsReporter, type TlsReporter } from "../../../mailserver/tls-report/reporter.ts";
 import { openTlsReportStore, type TlsReportStore } from "../../../mailserver/tls-report/store.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -24,81 +22,6 @@ import { temporaryFolder } from "../../support/queue.ts";
 
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 0, 2, 12);
-
-describe("the record of a domain asks for reports to", () => {
-  const cases: readonly (readonly [string, readonly string[], string])[] = [
-    ["one address", ["v=TLSRPTv1; rua=mailto:tls@one.test"], "mailto:tls@one.test"],
-    [
-      "several",
-      ["v=TLSRPTv1;rua=https://x.test/r?d=1#x , mailto:a@x.test,mailto:b@x.test"],
-      "https://x.test/r?d=1 mailto:a@x.test mailto:b@x.test",
-    ],
-    [
-      "one that is written in percent",
-      ["v=TLSRPTv1; rua=mailto:a%2Bb@x.test?subject=x"],
-      "mailto:a+b@x.test",
-    ],
-    ["one, beside other texts", ["hello", "v=TLSRPTv1; rua=mailto:a@x.test;"], "mailto:a@x.test"],
-    [
-      "those that are named twice",
-      ["v=TLSRPTv1; rua=mailto:a@x.test,MAILTO:a@X.test,https://x.test,HTTPS://X.test/"],
-      "mailto:a@x.test https://x.test/",
-    ],
-    [
-      "three of ten",
-      [`v=TLSRPTv1; rua=${[..."0123456789"].map((n) => `mailto:${n}@x.test`).join(",")}`],
-      "mailto:0@x.test mailto:1@x.test mailto:2@x.test",
-    ],
-    [
-      "nobody at another port or without a name, whatever the way to write an address",
-      [
-        `v=TLSRPTv1; rua=${["x.test:8443/", "127.0.0.1/", "2130706433/", "0x7f.1/", "[::1]/", "u:p@x.test/"]
-          .map((rest) => `https://${rest}`)
-          .join(",")},http://x.test/,ftp://x.test/`,
-      ],
-      "",
-    ],
-    ["nobody, by two records", ["v=TLSRPTv1; rua=mailto:a@x.test", "v=TLSRPTv1; rua=mailto:b@x.test"], ""],
-    ["nobody, by another version", ["v=TLSRPTv2; rua=mailto:a@x.test"], ""],
-    [
-      "nobody, by what is no address",
-      ["v=TLSRPTv1; rua=mailto:a,mailto:%E0%A4%A,mailto:a@x.test%0d%0aBcc:b@x.test"],
-      "",
-    ],
-  ];
-  for (const [name, texts, want] of cases) {
-    test(name, () =>
-      assert.equal(
-        reportReceivers(texts)
-          .map(({ uri }) => uri)
-          .join(" "),
-        want,
-      ),
-    );
-  }
-});
-
-describe("a failure is reported as", () => {
-  const cases = [
-    [failedResult("notOffered"), "starttls-not-supported"],
-    [failedResult("handshake"), "validation-failure"],
-    [failedResult("certificate", "fits no TLSA record"), "tlsa-invalid"],
-    [failedResult("certificate", "is not for mx.one.test"), "certificate-host-mismatch"],
-    [failedResult("certificate", "is not trusted (CERT_HAS_EXPIRED)"), "certificate-expired"],
-    [failedResult("certificate", "is not trusted (SELF_SIGNED_CERT_IN_CHAIN)"), "certificate-not-trusted"],
-    [failedResult("certificate", "is missing"), "certificate-not-trusted"],
-    [refusedResult("DANE"), "dnssec-invalid"],
-    [refusedResult("MTA-STS"), "validation-failure"],
-    [fetchFailure(Object.assign(new Error(), { code: "invalid_sts_mode" })), "sts-policy-invalid"],
-    [fetchFailure(Object.assign(new Error(), { code: "policy_too_large" })), "sts-policy-invalid"],
-    [fetchFailure(Object.assign(new Error(), { code: "CERT_HAS_EXPIRED" })), "sts-webpki-invalid"],
-    [fetchFailure(Object.assign(new Error(), { code: "http_status_404" })), "sts-policy-fetch-error"],
-    [fetchFailure(Object.assign(new Error(), { code: "ECONNREFUSED" })), "sts-policy-fetch-error"],
-    [fetchFailure(new Error("no address")), "sts-policy-fetch-error"],
-  ] as const;
-  for (const [{ result, reason }, want] of cases)
-    test(`${want}: ${reason ?? "-"}`, () => assert.equal(result, want));
-});
 
 const key = generateKeyPairSync("rsa", { modulusLength: 2_048 }).privateKey;
 const privateKey = key.export({ type: "pkcs8", format: "pem" }).toString();

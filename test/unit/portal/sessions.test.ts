@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Sessions } from "../../../mailserver/portal/sessions.ts";
+import { LIMITS, testPortal } from "../../support/portal.ts";
+
+const ALICE = { uid: "alice", entry: "1" };
+
+test("a sign-in gives another cookie than the one it came with, which it ends", async () => {
+  const browser = testPortal().browser();
+  browser.cookies.set("__Host-session", "chosen-by-a-stranger");
+  await browser.signIn("alice");
+  const first = browser.cookies.get("__Host-session");
+  assert.notEqual(first, "chosen-by-a-stranger");
+  browser.csrf = "";
+  const answer = await browser.post("/sign-in", { login: "alice", password: "alice-password" });
+  const cookie = answer.headers.getSetCookie().join();
+  for (const part of [/^__Host-session=/, /HttpOnly/, /Secure/, /SameSite=Strict/, /Path=\//])
+    assert.match(cookie, part);
+  browser.cookies.set("__Host-session", first ?? "");
+  assert.equal((await browser.get("/mailbox")).location, "/sign-in?ended=1");
+});
+
+test("a cookie that is replayed after the sign-out is worth nothing", async () => {
+  const browser = await testPortal().browser().signIn("alice");
+  const stolen = browser.cookies.get("__Host-session") ?? "";
+  await browser.post("/sign-out", {});
+  browser.cookies.set("__Host-session", stolen);
+  assert.equal((await browser.get("/mailbox")).status, 303);
+});
+
+test("a changed password ends the other sessions and the cookie it was changed with", async () => {
+  const portal = testPortal();
+  const [mine, elsewhere] = [await portal.browser().signIn("alice"), await portal.browser().signIn("alice")];
+  const before = mine.cookies.get("__Host-session") ?? "";
+  const next = "correct horse battery";
+  assert.equal((await mine.post("/password", { current: "alice-password", next, again: next })).status, 200);
+  assert.equal((await mine.get("/mailbox")).status, 200);
+  assert.equal((await elsewhere.get("/mailbox")).status, 303);
+  elsewhere.cookies.set("__Host-session", before);
+  assert.equal((await elsewhere.get("/mailbox")).status, 303);
+});
+
+for (const [what, change] of [
+  ["was taken out of the directory", (entries: Map<string, string>) => entries.delete("alice")],
+  ["left their uid to somebody else", (entries: Map<string, string>) => entries.set("alice", "another's")],
+] as const)
+  test(`the session of who ${what} ends within thirty seconds, for pages and for forms`, async () => {
+    const portal = testPortal();
+    const [reading, asking] = [
+      await portal.browser().signIn("alice"),
+      await portal.browser().signIn("alice"),
+    ];
+    const bob = await portal.browser().signIn("bob");
+    change(portal.entries);
+    portal.time.now += 30_000;
+    assert.equal((await reading.get("/mailbox")).location, "/sign-in?ended=1");
+    assert.equal((await asking.post("/restart", {})).location, "/sign-in?ended=1");
+    assert.deepEqual(portal.operator.submitted, []);
+    assert.equal((await bob.get("/mailbox")).status, 200);
+  });
+
+test("a session goes on for thirty seconds while the directory doesn't answer, and then when it is back", async () => {
+  const portal = testPortal();
+  const browser = await portal.browser().signIn("alice");
+  portal.directory.down = true;
+  portal.time.now += 29_999;
+  assert.equal((await browser.get("/mailbox")).status, 200);
+  portal.time.now += 1;
+  const told = await browser.get("/mailbox");
+  assert.equal(told.status, 503);
+  assert.match(told.text, /directory of people/);
+  portal.directory.down = false;
+  assert.equal((await browser.get("/mailbox")).status, 200);
+});
+
+test("a session ends by idleness, by age, and changes its cookie meanwhile", () => {
+  let [now, count] = [0, 0];
+  const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
+  const { token } = sessions.begin(ALICE);
+  now += LIMITS.rotateMs;
+  const renewed = sessions.find(token)?.renewed ?? "";
+  assert.ok(sessions.find(token), "pages under way still have the old value");
+  now += 30_000;
+  assert.equal(sessions.find(token), undefined);
+  assert.ok(sessions.find(renewed));
+  now += LIMITS.idleMs;
+  assert.equal(sessions.find(renewed), undefined);
+  let current = sessions.begin(ALICE).token;
+  const end = now + LIMITS.absoluteMs;
+  for (now += LIMITS.idleMs - 1; now < end; now += LIMITS.idleMs - 1) {
+    const found = sessions.find(current);
+    assert.ok(found);
+    current = found.renewed ?? current;
+  }
+  assert.equal(sessions.find(current), undefined);
+  assert.equal(sessions.size, 0);
+});
