@@ -1,5 +1,6 @@
 /** Ports of loopback for what a test starts. */
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
@@ -29,4 +30,16 @@ async function isFree(port: number): Promise<boolean> {
     const server = createServer().once("error", () => resolve(false));
     server.listen(port, "0.0.0.0", () => server.close(() => resolve(true)));
   });
+}
+
+/** Takes a port of 127.0.0.1 for as long as this process lives; false when another has it. */
+export async function reservePort(port: number): Promise<boolean> {
+  const server = createServer().unref();
+  try {
+    await once(server.listen(port, "127.0.0.1"), "listening");
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  }
 }

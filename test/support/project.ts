@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
 import { parse, stringify } from "yaml";
+import { defaultNetwork } from "../../stacks/network-plan.ts";
 import type { Summary } from "../../stacks/summary.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts, reservePort } from "./ports.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const PROGRAM = [
@@ -21,6 +22,8 @@ const PROGRAM = [
   "tools",
 ];
 const STACK = "test";
+/** Whoever holds the port of a number, from here on, has the network 10.<number>.0.0/16. Below those that `freePorts` gives. */
+const NETWORK_PORTS = 14_000;
 
 /** The `semail:*` keys, without the namespace. */
 export type StackKeys = Record<string, unknown>;
@@ -52,9 +55,18 @@ export interface TestProject {
   dispose(): Promise<void>;
 }
 
+/** A name whose stack has a network to itself: it follows from the name, and one in a hundred pairs would have the same. */
+async function freeName(): Promise<string> {
+  for (;;) {
+    const name = `semail-t${randomBytes(3).toString("hex")}`;
+    const [, second] = defaultNetwork(`${name}-${STACK}`).split(".");
+    if (await reservePort(NETWORK_PORTS + Number(second))) return name;
+  }
+}
+
 /** Makes the project and selects its stack; state, PULUMI_HOME and passphrase are its own. */
 export async function makeProject(keys: StackKeys): Promise<TestProject> {
-  const name = `semail-t${randomBytes(3).toString("hex")}`;
+  const name = await freeName();
   const folder = await mkdtemp(join(tmpdir(), `${name}-`));
   for (const path of PROGRAM) await cp(join(ROOT, path), join(folder, path), { recursive: true });
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
