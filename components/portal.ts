@@ -24,7 +24,7 @@ export interface PortalArgs {
   /** On the front network. */
   address: string;
   resolver: string;
-  /** Text of the MTA-STS policy. */
+  /** Texts of the MTA-STS policies, by domain. */
   mtaStsPolicies: Readonly<Record<string, string>>;
   /** On the host. */
   port: number;

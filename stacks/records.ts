@@ -1,7 +1,7 @@
 /** The DNS records of the mail domains, derived from the config. Pure. */
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { dmarcValue } from "./dns/dmarc.ts";
-import { policyId, policyTexts } from "./dns/mta-sts.ts";
+import { policyId, policyOf } from "./dns/mta-sts.ts";
 import type { Hostnames } from "./model.ts";
 import type { StackConfig } from "./schema.ts";
 
@@ -134,7 +134,7 @@ function webRecords(zone: string, facts: RecordFacts, record: Make): RecordSpec[
     record(name, "A", web),
     ...(address6 === undefined ? [] : [record(name, "AAAA", address6)]),
   ];
-  const policy = policyTexts(facts)[zone];
+  const policy = policyOf(zone, facts);
   return [
     ...(policy === undefined
       ? []

@@ -41,7 +41,7 @@ export interface Summary {
   /** The stack's resolver and, for development, its name server: addresses on the network of its own, if that is here. */
   readonly resolver?: string;
   readonly nameServer?: string;
-  /** The MTA-STS policy that is served. */
+  /** The MTA-STS policies that are served, by domain. */
   readonly mtaStsPolicies: Readonly<Record<string, string>>;
   /** The keys that smtp-out signs with: what their records must have. */
   readonly signing: readonly SigningKey[];

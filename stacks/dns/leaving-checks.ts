@@ -5,6 +5,8 @@ import { domainOf } from "../address.ts";
 import type { MailModel } from "../model.ts";
 import type { Finding } from "./findings.ts";
 import type { HeldRecord } from "./held.ts";
+import { mxRecordsOf } from "./leaving.ts";
+import { mxHost } from "./move.ts";
 
 /** Warnings, for each domain that leaves. `held`: what the zones hold; undefined where they weren't asked. */
 export function checkLeaving(model: MailModel, held: readonly HeldRecord[] | undefined): Finding[] {
@@ -15,7 +17,7 @@ export function checkLeaving(model: MailModel, held: readonly HeldRecord[] | und
 }
 
 /** RFC 5321 section 5.1: where a domain has no MX record, mail goes to its own address. */
-function implicitMx(domain: string, { host }: MailModel, held: readonly HeldRecord[]): Finding[] {
+function implicitMx(domain: string, { host, hostnames }: MailModel, held: readonly HeldRecord[]): Finding[] {
   const addresses = [host.address, host.address6].filter((address) => address !== undefined);
   const own = held.filter(
     ({ zone, name, type, values }) =>
@@ -24,15 +26,18 @@ function implicitMx(domain: string, { host }: MailModel, held: readonly HeldReco
       (type === "A" || type === "AAAA") &&
       values.some((value) => addresses.some((address) => sameValues([value], [address], type, zone))),
   );
-  const mx = held.some(({ zone, name, type }) => zone === domain && name === "@" && type === "MX");
-  if (own.length === 0) return [];
+  const elsewhere = mxRecordsOf(domain, held)
+    .flatMap(({ values }) => values)
+    .some((value) => mxHost(value, domain) !== hostnames.mx);
+  if (own.length === 0 || elsewhere) return [];
   return [
     {
       severity: "warning",
       rule: "no MX record means the address itself, RFC 5321 section 5.1",
       record: own.map(({ type }) => `${domain} ${type}`).join(", "),
-      message: `it is the host's address: ${mx ? "once the zone has no MX record, " : ""}mail goes on coming here`,
-      remedy: "Enter the MX record of the host that is to take the mail, or `0 .` if nobody is (RFC 7505).",
+      message: "it is the host's address: without an MX record of others, mail goes on coming here",
+      remedy:
+        "Enter the MX record of the host that is to take the mail; if nobody is, `0 .` (RFC 7505) after this update.",
     },
   ];
 }

@@ -2,10 +2,9 @@
  * A domain is given up in two updates: one takes its MX record out of the zone (RFC 5321 section 5.1 has senders ask for it
  * first) while its mail is still taken, and, when nobody remembers the record any more, one takes the domain out. Pure.
  */
-import { canonical } from "@pulumi/gandi/rdata.ts";
 import type { Finding } from "./findings.ts";
 import type { HeldRecord } from "./held.ts";
-import { type DnsState, labelOf, mxTarget } from "./move.ts";
+import { type DnsState, labelOf, mxHost } from "./move.ts";
 
 export interface LeavingFacts {
   /** Every domain whose mail is ours. */
@@ -74,17 +73,18 @@ export function leavingNote(domain: string, until: string, now: Date): string {
 
 const mxOf = (zone: string): string => labelOf({ zone, name: "@", type: "MX" });
 
-const isMxOf =
-  (domain: string) =>
-  ({ zone, name, type }: HeldRecord): boolean =>
-    zone === domain && name === "@" && type === "MX";
+const isMx = ({ name, type }: HeldRecord): boolean => name === "@" && type === "MX";
+
+/** The MX record sets of a domain among others; one at most in a zone. */
+export const mxRecordsOf = (domain: string, records: readonly HeldRecord[] = []): HeldRecord[] =>
+  records.filter((record) => record.zone === domain && isMx(record));
 
 /** The stack's own MX record of a domain, before this update; its TTL is the set's, in which others may have values. */
 function ownTtls(domain: string, { prior, published, held }: LeavingFacts): number[] {
-  const own = published.filter(isMxOf(domain));
+  const own = mxRecordsOf(domain, published);
   const told = prior?.hosts[mxOf(domain)] === undefined ? [] : [prior.ttl];
-  const ttls = [...own.map(({ ttl }) => ttl), ...told];
-  return ttls.length === 0 ? [] : [...ttls, ...(held ?? []).filter(isMxOf(domain)).map(({ ttl }) => ttl)];
+  if (own.length + told.length === 0) return [];
+  return [...told, ...[...own, ...mxRecordsOf(domain, held)].map(({ ttl }) => ttl)];
 }
 
 /** By when nobody remembers the record; undefined of a domain that had none. */
@@ -109,7 +109,7 @@ function sudden(facts: LeavingFacts): Gone[] {
   const told = Object.keys(prior?.hosts ?? {}).filter((label) => label.endsWith(" MX"));
   const had = new Set([
     ...told.map((label) => label.slice(0, -" MX".length)),
-    ...published.filter((record) => isMxOf(record.zone)(record)).map(({ zone }) => zone),
+    ...published.filter(isMx).map(({ zone }) => zone),
   ]);
   return [...had]
     .filter((domain) => !domains.includes(domain) && !isHosts(domain, prior))
@@ -123,7 +123,7 @@ function sudden(facts: LeavingFacts): Gone[] {
 /** Whether the host's own name is in it: that it goes is for `move.ts` to say. */
 function isHosts(domain: string, prior: DnsState | undefined): boolean {
   const values = prior?.hosts[mxOf(domain)] ?? [];
-  return values.some((value) => mxTarget(value).endsWith(`.${domain}`));
+  return values.some((value) => mxHost(value, domain).endsWith(`.${domain}`));
 }
 
 /** Domains that are served no more, whose MX record somebody may remember. */
@@ -139,9 +139,9 @@ function early({ domains, prior, now }: LeavingFacts): Gone[] {
 
 /** What has mail come here although the stack's own record is gone. */
 function stays(domain: string, { mx, published, held, changeNow }: LeavingFacts): Finding[] {
-  const there = held?.find(isMxOf(domain));
-  const foreign = there !== undefined && !published.some(isMxOf(domain));
-  if (!foreign || !there.values.some((value) => mxTarget(canonical(value, "MX", domain)) === mx)) return [];
+  if (mxRecordsOf(domain, published).length > 0) return [];
+  const values = mxRecordsOf(domain, held).flatMap((record) => record.values);
+  if (!values.some((value) => mxHost(value, domain) === mx)) return [];
   return [
     {
       severity: changeNow ? "warning" : "error",

@@ -2,6 +2,7 @@
  * Records that change are remembered for their TTL by whoever asked before. A host therefore moves in two updates: one
  * that lowers the TTL, and, when the old TTL is over, one that changes the addresses. Pure.
  */
+import { canonical } from "@pulumi/gandi/rdata.ts";
 import { z } from "zod";
 import type { RecordSpec } from "../records.ts";
 import type { Finding } from "./findings.ts";
@@ -44,8 +45,9 @@ export interface MovePlan {
 export const labelOf = ({ zone, name, type }: { zone: string; name: string; type: string }): string =>
   `${name === "@" ? zone : `${name}.${zone}`} ${type}`;
 
-/** The host that an MX record's value names, such as `10 mx.example.org.` (RFC 1035 section 3.3.9). */
-export const mxTarget = (value: string): string => (value.split(" ")[1] ?? "").replace(/\.$/, "");
+/** The host that a value of an MX record names (RFC 1035 section 3.3.9). `zone`: what a relative name is below. */
+export const mxHost = (value: string, zone: string): string =>
+  (canonical(value, "MX", zone).split(" ")[1] ?? "").replace(/\.$/, "");
 
 /** What the update does to those who remember, and what the next one has to know. */
 export function planMove({ records, ttl, prior, changeNow, now }: MoveFacts): MovePlan {
@@ -80,7 +82,7 @@ function hostsOf(records: readonly RecordSpec[]): Record<string, string[]> {
 /** Hosts that MX records named, and that would have no address any more. */
 function vanished(prior: DnsState, hosts: DnsState["hosts"]): string[] {
   const named = Object.entries(prior.hosts).flatMap(([label, values]) =>
-    label.endsWith(" MX") ? values.map((value) => `${mxTarget(value)} A`) : [],
+    label.endsWith(" MX") ? values.map((value) => `${mxHost(value, "")} A`) : [],
   );
   return [...new Set(named)].filter(
     (label) => prior.hosts[label] !== undefined && hosts[label] === undefined,

@@ -29,15 +29,19 @@ export interface PolicyFacts {
   readonly dns: { readonly mtaSts?: StsPolicy | undefined };
 }
 
-/** The policy file of each domain; empty where there is none. */
-export function policyTexts({ domains, leaving, hostnames, dns }: PolicyFacts): Record<string, string> {
-  const { mtaSts } = dns;
-  if (mtaSts === undefined) return {};
+/** The policy file of a domain; undefined where there is none. */
+export function policyOf(domain: string, { leaving, hostnames, dns }: Omit<PolicyFacts, "domains">) {
+  if (dns.mtaSts === undefined) return undefined;
+  return leaving.includes(domain) ? policyText(GIVEN_UP, []) : policyText(dns.mtaSts, [hostnames.mx]);
+}
+
+/** That of each domain that has one. */
+export function policyTexts(facts: PolicyFacts): Record<string, string> {
   return Object.fromEntries(
-    domains.map((domain) => [
-      domain,
-      leaving.includes(domain) ? policyText(GIVEN_UP, []) : policyText(mtaSts, [hostnames.mx]),
-    ]),
+    facts.domains.flatMap((domain) => {
+      const text = policyOf(domain, facts);
+      return text === undefined ? [] : [[domain, text]];
+    }),
   );
 }
 

@@ -32,18 +32,17 @@ export interface Settled {
 export async function settleRecords(model: MailModel, args: SettleArgs): Promise<Settled> {
   const { gandiToken, outputs } = args;
   const { provider, changeNow } = model.dns;
-  const before = Published.safeParse(outputs.summary).data;
-  const unchanged = args.leavesDns ? unchangedRecords(model, recordsOf(before)) : undefined;
-  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args, recordsOf(before));
+  const before = publishedBefore(outputs);
+  const unchanged = args.leavesDns ? unchangedRecords(model, before) : undefined;
+  if (unchanged !== undefined) return leave({ ...model, records: unchanged }, args, before);
   const held = provider === "gandi" ? await readZones(model, gandiToken) : undefined;
   const settled = { ...model, records: mergeHeld(model, held ?? []) };
   // A stack for development has a name server of its own, and nobody who remembers: the world knows nothing of it.
-  const dev = provider === "dev" && before?.dnsProvider !== "gandi";
+  const dev = provider === "dev";
   const published = dev ? [] : await publishedNow();
   const { findings, notes, state } = planChange(settled, { ...args, published, held });
-  const resolver = provider === "dev" ? undefined : askResolver();
-  const found = await findFaults(settled, held, { resolver, published });
-  const given = provider === "gandi" ? [] : checkHandOver(published, { provider, changeNow });
+  const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
+  const given = provider === "none" ? checkHandOver(published, changeNow) : [];
   await tell(dev ? found : [...found, ...given, ...findings]);
   if (!dev && notes.length > 0) await pulumi.log.info(`DNS: ${notes.join("; ")}`);
   return { model: settled, dns: state };
@@ -89,7 +88,6 @@ async function leave(model: MailModel, args: SettleArgs, published: HeldRecord[]
 
 /** Of the last update's output `summary`. */
 const Published = z.object({
-  dnsProvider: z.string().optional(),
   records: z.array(
     z.object({
       ...{ zone: z.string(), name: z.string(), type: z.string() },
@@ -108,8 +106,8 @@ async function publishedNow(): Promise<HeldRecord[]> {
   return (await readResources(RECORD_TYPE)).flatMap((outputs) => Owned.safeParse(outputs).data ?? []);
 }
 
-const recordsOf = (before: z.infer<typeof Published> | undefined): HeldRecord[] =>
-  (before?.records ?? []).map(({ shared, ...record }) => ({
+const publishedBefore = ({ summary }: PriorOutputs): HeldRecord[] =>
+  (Published.safeParse(summary).data?.records ?? []).map(({ shared, ...record }) => ({
     ...record,
     ...(shared === undefined ? {} : { shared }),
   }));

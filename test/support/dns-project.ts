@@ -45,6 +45,8 @@ export interface MailDomainKeys {
   readonly address?: string;
   /** What the program takes for the time; the clock's by default. */
   readonly now?: Date;
+  /** The same when its records are made; `now` by default. */
+  readonly end?: Date;
   /** An update as the portal asks for. */
   readonly leavesDns?: boolean;
 }
@@ -56,6 +58,7 @@ export interface MailDomainKeys {
 export const mailDomainProgram = ({
   address = "192.0.2.1",
   now,
+  end = now,
   leavesDns = false,
   ...semail
 }: MailDomainKeys): string => `
@@ -73,7 +76,8 @@ const apiUrl = process.env.GANDI_API_URL;
 const raw = ${JSON.stringify({ users: {}, host: { address }, ...semail })};
 const { config } = parseConfig({ ...raw, dns: { provider: "gandi", apiUrl, ttl: 300, ...raw.dns } });
 const built = buildModel(config, { project: "semail", stack: "prod" });
-const now = () => new Date(${now === undefined ? "" : JSON.stringify(now.toISOString())});
+const times = ${JSON.stringify([now, end].filter((time) => time !== undefined))};
+const now = () => new Date(...(times.length > 1 ? [times.shift()] : times));
 const settling = { gandiToken: undefined, outputs: await readPrior(), leavesDns: ${leavesDns}, now };
 const { model, dns: left } = await settleRecords(built, settling);
 const zones = new MailDomain("domain", {

@@ -1,6 +1,7 @@
 /** Judges what the world's name servers say beside what the stack wants. Pure. */
 import { canonical } from "@pulumi/gandi/rdata.ts";
 import type { Finding } from "../../stacks/dns/findings.ts";
+import { mxHost } from "../../stacks/dns/move.ts";
 import { type ZoneRecord, zoneLines } from "../../stacks/zone-file.ts";
 import { recordFault } from "./record-fault.ts";
 import type { Fault } from "./texts.ts";
@@ -125,7 +126,7 @@ function unsecured(
 
 /** Whether mail for a domain that is given up still comes to the host. `answers`: to MX of the domain. */
 export function checkLeft(domain: string, host: string, answers: readonly Answer[]): Check {
-  const names = (value: string) => canonical(value, "MX", domain).split(" ")[1] === `${host}.`;
+  const names = (value: string) => mxHost(value, domain) === host;
   const told = answers.some(({ kind, values = [] }) => kind === "authority" && values.some(names));
   const known = answers.some((answer) => answer.values !== undefined);
   return {

@@ -38,14 +38,19 @@ export const mailboxes = bad.urn;
 interface Update extends Omit<MailDomainKeys, "domain"> {
   /** Seconds since the first one. */
   readonly at: number;
+  /** Seconds that it takes. */
+  readonly takes?: number;
   readonly tail?: string;
   readonly refresh?: boolean;
 }
 
 /** One update; what it said, and an error's text where it failed. */
-async function update({ at, tail = "", refresh = false, ...lists }: Update): Promise<string> {
-  const now = new Date(START + at * 1_000);
-  await project.program(mailDomainProgram({ domain: STAYS, now, dns: { ttl: TTL }, ...lists }) + tail);
+async function update({ at, takes = 0, tail = "", refresh = false, ...lists }: Update): Promise<string> {
+  const [now, end] = [at, at + takes].map((seconds) => new Date(START + seconds * 1_000));
+  await project.program(
+    mailDomainProgram({ domain: STAYS, ...(now && end ? { now, end } : {}), dns: { ttl: TTL }, ...lists }) +
+      tail,
+  );
   const options: UpOptions = { suppressOutputs: true, refresh };
   return project.stack.up(options).then(({ stdout }) => stdout, String);
 }
@@ -76,6 +81,16 @@ describe("a domain that is given up", () => {
     assert.match(await update({ at: 20, ...GONE }), REFUSED);
     assert.match(await update({ at: 20, ...LEAVING }), /until 2026-11-01T03:15:20\.000Z/);
     assert.match(await update({ at: 21, ...GONE }), REFUSED);
+  });
+
+  it("counts from the end of an update that takes long, which removes the record then", async () => {
+    await update({ at: 0, ...BOTH });
+    assert.match(await update({ at: 100, takes: 3_600, ...LEAVING }), /until 2026-11-01T03:16:40\.000Z/);
+    assert.match(
+      await update({ at: 15_399, ...GONE }),
+      /✗ second\.test MX: .*until 2026-11-01T04:16:40\.000Z/,
+    );
+    assert.doesNotMatch(await update({ at: 15_400, ...GONE }), /✗/);
   });
 
   it("isn't gone before by an update that the portal asked for", async () => {

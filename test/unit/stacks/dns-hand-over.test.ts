@@ -13,7 +13,7 @@ describe("records that are somebody else's to enter", () => {
   } as const;
   for (const [name, { published, changeNow, severity }] of Object.entries(cases))
     it(name, () => {
-      const [finding, ...more] = checkHandOver(published, { provider: "none", changeNow });
+      const [finding, ...more] = checkHandOver(published, changeNow);
       assert.deepEqual(more, []);
       assert.equal(finding?.severity, severity);
       if (finding === undefined) return;

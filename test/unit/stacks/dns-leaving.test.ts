@@ -145,7 +145,18 @@ describe("what points at a domain that is given up", () => {
     },
     "is the host's own address, where mail goes without an MX record": {
       held: [at(OTHER, "A", address)],
-      told: /^b\.test A: it is the host's address: mail goes on coming here$/,
+      told: /^b\.test A: it is the host's address: without an MX record of others, mail goes on coming here$/,
+    },
+    "is that address also while the zone has the stack's own MX record": {
+      held: [at(OTHER, "A", address), at(OTHER, "MX", "10 mx.a.test.")],
+      told: /^b\.test A: /,
+    },
+    "is no address of a domain whose mail goes to others, or to nobody": {
+      held: [
+        at(OTHER, "A", address),
+        { ...at(OTHER, "MX", "0 ."), values: ["10 MX.a.test.", "20 mx.c.test."] },
+      ],
+      told: NOTHING,
     },
     "is no address of other hosts, nor of other domains": {
       held: [at(OTHER, "A", "192.0.2.9"), at(HOST, "A", address)],
