@@ -7,7 +7,7 @@ import { createLog } from "../mailserver/net/log.ts";
 import { type Daemon, type Ending, runDaemon } from "../mailserver/net/run-daemon.ts";
 import { syncFolder } from "../mailserver/queue/sync-folder.ts";
 import { stateFolder } from "../tools/bootstrap/context.ts";
-import { compileCache, openStack } from "../tools/bootstrap/stack.ts";
+import { openStack, soonerStart } from "../tools/bootstrap/stack.ts";
 import { engineBoxes } from "./boxes.ts";
 import { engineAt } from "./engine-client.ts";
 import { openRepository } from "./git.ts";
@@ -57,7 +57,7 @@ async function start({ signal: ending }: Ending): Promise<Daemon> {
     file: stackFile(root, committed.name, project),
     updates: updatesProcess({
       entry: join(root, "operator/updates-process/main.ts"),
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache(root) },
+      env: { ...process.env, ...soonerStart(process.env, root) },
       ending,
       idleMs: UPDATES_IDLE_MS,
       preparedMs: PREPARED_MS,

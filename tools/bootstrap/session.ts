@@ -8,7 +8,7 @@ import { ensureLibvirt } from "./libvirt.ts";
 import { type Pending, readPending, removeLeftovers } from "./pending.ts";
 import { type Pulumi, pulumiFor } from "./pulumi.ts";
 import { clearLocks } from "./pulumi-lock.ts";
-import { compileCache, keepStackKeys, openStack, pulumiEnv, pulumiHome, type Stack } from "./stack.ts";
+import { keepStackKeys, openStack, programEnv, pulumiEnv, type Stack } from "./stack.ts";
 import { engineIfThere, hostOf, type Purpose } from "./stack-engine.ts";
 import { ensureToolchain, withToolchain } from "./toolchain.ts";
 
@@ -90,13 +90,7 @@ export async function readOutput(context: Context, name: string, key: string): P
 
 /** What programs that start Pulumi themselves (tests, benchmarks) find in their environment; state is theirs. */
 export async function ensureProgramEnv(context: Context): Promise<Env> {
-  const env = await ensurePulumi(context);
-  return {
-    ...env,
-    PULUMI_HOME: env.PULUMI_HOME || pulumiHome(context.root),
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-    NODE_COMPILE_CACHE: env.NODE_COMPILE_CACHE || compileCache(context.root),
-  };
+  return programEnv(await ensurePulumi(context), context.root);
 }
 
 /** Initialises the stack when it isn't there, in the shadow project: the checkout's stack file stays untouched. */
