@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 /** Inputs or outputs of a dynamic resource, secrets unwrapped. */
 export type Props = Record<string, unknown>;
@@ -13,14 +13,8 @@ interface Crud {
   delete?: (id: string, props: Props) => Promise<void>;
 }
 
-/**
- * A dynamic provider whose code stays in the project. Pulumi serialises the provider into every resource's state:
- * this closure only names the file that does the work, so neither code nor secrets land there, and `destroy`
- * runs today's code. `file` is relative to the project's folder; its path is therefore part of the state.
- * Make one provider per class: Pulumi caches the serialised form by instance.
- */
-export function shim(file: string): pulumi.dynamic.ResourceProvider {
-  // Captures `file` and globals only; an imported function would be serialised with all that it reaches.
+/** Works only with what it is given and globals: its own text is what Pulumi runs. */
+function provider(file: string): pulumi.dynamic.ResourceProvider {
   const load = (): Promise<Crud> =>
     import(process.getBuiltinModule("node:url").pathToFileURL(`${process.cwd()}/${file}`).href);
   return {
@@ -32,4 +26,29 @@ export function shim(file: string): pulumi.dynamic.ResourceProvider {
       (await load()).update?.(id, olds, news) ?? { outs: news },
     delete: async (id: string, props: Props) => (await load()).delete?.(id, props),
   };
+}
+
+/**
+ * A dynamic provider whose code stays in the project, as Pulumi keeps it in every resource's state: this one only names
+ * the file that does the work, so neither code nor secrets land there, and `destroy` runs today's code. `file` is
+ * relative to the project's folder; its path is therefore part of the state.
+ */
+export function shim(file: string): string {
+  return `exports.handler = () => (${provider})(${JSON.stringify(file)});`;
+}
+
+/**
+ * A resource of such a provider, as `pulumi.dynamic.Resource` would make it. That one serialises the provider by reading
+ * it with TypeScript's compiler, a second of every run, into seven times as much for each resource of the state.
+ */
+export class ShimResource extends pulumi.CustomResource {
+  constructor(
+    provider: string,
+    name: string,
+    props: pulumi.Inputs,
+    opts: pulumi.CustomResourceOptions | undefined,
+    type: string,
+  ) {
+    super(`pulumi-nodejs:dynamic/semail:${type}`, name, { ...props, __provider: provider }, opts);
+  }
 }

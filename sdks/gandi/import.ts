@@ -9,7 +9,6 @@
  * is not in the file.
  */
 import { pathToFileURL } from "node:url";
-import * as pulumi from "@pulumi/pulumi";
 import { read } from "./crud.ts";
 import { RECORD_TYPE } from "./diff.ts";
 import type { Deps } from "./http.ts";
@@ -17,7 +16,6 @@ import { provider } from "./record.ts";
 
 /** The file's content. Throws when an argument is malformed, or a zone has no such record. */
 export async function importFile(args: readonly string[], deps?: Deps): Promise<object> {
-  const { text: __provider } = await pulumi.runtime.serializeFunction(() => provider);
   const resources = await Promise.all(
     args.map(async (arg) => {
       const [, name, id] = /^([^=]+)=(.+)$/.exec(arg) ?? [];
@@ -25,7 +23,7 @@ export async function importFile(args: readonly string[], deps?: Deps): Promise<
         throw new Error(`"${arg}" is not of the form NAME=ZONE/RECORD/TYPE, as in mx=example.org/@/MX`);
       const found = await read(id, {}, deps);
       if (found.props === undefined) throw new Error(`LiveDNS has no record ${id}`);
-      const state = { ...found.props, __provider };
+      const state = { ...found.props, __provider: provider };
       return { type: RECORD_TYPE, name, id: found.id, inputs: state, outputs: state };
     }),
   );

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { RECORD_TYPE } from "./diff.ts";
 import { shim } from "./shim.ts";
 
 /** How to reach LiveDNS. */
@@ -34,8 +35,11 @@ export interface RecordArgs {
 /** Of every Record; what `pulumi import` has to be told. */
 export const provider = shim("@pulumi/gandi/crud.ts");
 
-/** A LiveDNS record set: everything that a zone says about one name and type. */
-export class Record extends pulumi.dynamic.Resource {
+/**
+ * A LiveDNS record set: everything that a zone says about one name and type. A dynamic resource, but for
+ * `pulumi.dynamic.Resource`, which takes a second to serialise a provider that is a text already.
+ */
+export class Record extends pulumi.CustomResource {
   declare readonly zone: pulumi.Output<string>;
   declare readonly name: pulumi.Output<string>;
   declare readonly type: pulumi.Output<string>;
@@ -47,6 +51,6 @@ export class Record extends pulumi.dynamic.Resource {
     const secret = token === undefined ? auth : { ...auth, token: pulumi.secret(token) };
     // Deleting and reading see the outputs only: so auth is one of them, and encrypted there as well.
     const options = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["auth"] });
-    super(provider, name, { ...args, auth: secret }, options, "gandi", "Record");
+    super(RECORD_TYPE, name, { ...args, auth: secret, __provider: provider }, options);
   }
 }

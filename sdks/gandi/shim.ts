@@ -11,15 +11,8 @@ interface Crud {
   remove: (id: string, props: Props) => Promise<void>;
 }
 
-/**
- * A dynamic provider that imports its operations from a module of this package when one runs. Pulumi serialises the
- * provider into the state of every resource: this one holds the module's name and nothing else, no code, no secret.
- *
- * The module is resolved from the project's folder. There this package must be a link (an npm workspace or a `file:`
- * dependency): resolution follows the link out of node_modules, inside which Node runs no TypeScript.
- */
-export function shim(module: string): dynamic.ResourceProvider {
-  // Captures `module` and globals only; an imported function would be serialised by value.
+/** Works only with what it is given and globals: its own text is what Pulumi runs. */
+function provider(module: string): dynamic.ResourceProvider {
   const load = async (): Promise<Crud> => {
     const { createRequire } = process.getBuiltinModule("node:module");
     const { pathToFileURL } = process.getBuiltinModule("node:url");
@@ -33,4 +26,15 @@ export function shim(module: string): dynamic.ResourceProvider {
     update: async (id: string, olds: Props, news: Props) => (await load()).update(id, olds, news),
     delete: async (id: string, props: Props) => (await load()).remove(id, props),
   };
+}
+
+/**
+ * A dynamic provider that imports its operations from a module of this package when one runs, as Pulumi keeps it in the
+ * state of every resource: this one holds the module's name and nothing else, no code, no secret.
+ *
+ * The module is resolved from the project's folder. There this package must be a link (an npm workspace or a `file:`
+ * dependency): resolution follows the link out of node_modules, inside which Node runs no TypeScript.
+ */
+export function shim(module: string): string {
+  return `exports.handler = () => (${provider})(${JSON.stringify(module)});`;
 }

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a CertificateAuthority. */
 export interface CertificateAuthorityArgs {
@@ -32,7 +32,7 @@ const certificateProvider = shim("components/providers/certificate/crud.ts");
 const outputs = { certificatePem: undefined, privateKeyPem: undefined, notAfter: undefined };
 
 /** A certificate authority of the stack's own: ECDSA P-256, self-signed, issues end-entity certificates only. */
-export class CertificateAuthority extends pulumi.dynamic.Resource {
+export class CertificateAuthority extends ShimResource {
   declare readonly certificatePem: pulumi.Output<string>;
   /** PKCS #8 PEM; secret. */
   declare readonly privateKeyPem: pulumi.Output<string>;
@@ -41,12 +41,12 @@ export class CertificateAuthority extends pulumi.dynamic.Resource {
 
   constructor(name: string, args: CertificateAuthorityArgs, opts: pulumi.CustomResourceOptions = {}) {
     const secret = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKeyPem"] });
-    super(authorityProvider, name, { ...args, ...outputs }, secret, "semail", "CertificateAuthority");
+    super(authorityProvider, name, { ...args, ...outputs }, secret, "CertificateAuthority");
   }
 }
 
 /** A server's certificate with a key of its own: ECDSA P-256. Renewed, with a new key, by the update that finds it due. */
-export class Certificate extends pulumi.dynamic.Resource {
+export class Certificate extends ShimResource {
   /** The certificate, then the authority's. */
   declare readonly certificatePem: pulumi.Output<string>;
   /** PKCS #8 PEM; secret. */
@@ -64,6 +64,6 @@ export class Certificate extends pulumi.dynamic.Resource {
       caPrivateKeyPem: pulumi.secret(args.caPrivateKeyPem),
       ...(keyPem === undefined ? {} : { keyPem: pulumi.secret(keyPem) }),
     };
-    super(certificateProvider, name, { ...inputs, ...outputs }, secret, "semail", "Certificate");
+    super(certificateProvider, name, { ...inputs, ...outputs }, secret, "Certificate");
   }
 }

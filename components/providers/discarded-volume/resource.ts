@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import type * as pulumi from "@pulumi/pulumi";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a DiscardedVolume. */
 export interface DiscardedVolumeArgs {
@@ -17,10 +17,10 @@ const provider = shim("components/providers/discarded-volume/crud.ts");
  * A volume that this update removes for good, whatever `keepVolumes` says. Declared by the one update that does so: a
  * volume that is merely left out, or destroyed with its stack, is not what somebody decided to throw away.
  */
-export class DiscardedVolume extends pulumi.dynamic.Resource {
+export class DiscardedVolume extends ShimResource {
   constructor(name: string, args: DiscardedVolumeArgs, opts: pulumi.CustomResourceOptions = {}) {
     const { volume, since, engine } = args;
     const inputs = { volume, since, ...(engine === undefined ? {} : { engine }) };
-    super(provider, name, inputs, opts, "semail", "DiscardedVolume");
+    super(provider, name, inputs, opts, "DiscardedVolume");
   }
 }

@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { HostAccess } from "../../../tools/remote/access.ts";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a HostFirewall. */
 export interface HostFirewallArgs {
@@ -18,8 +18,8 @@ export interface HostFirewallArgs {
 const provider = shim("components/providers/host-firewall/crud.ts");
 
 /** The packet filter of a host that does nothing else: ssh and these ports are let in. */
-export class HostFirewall extends pulumi.dynamic.Resource {
+export class HostFirewall extends ShimResource {
   constructor(name: string, args: HostFirewallArgs, opts: pulumi.CustomResourceOptions = {}) {
-    super(provider, name, { ...args }, opts, "semail", "HostFirewall");
+    super(provider, name, { ...args }, opts, "HostFirewall");
   }
 }

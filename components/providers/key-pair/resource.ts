@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a KeyPair. */
 export interface KeyPairArgs {
@@ -9,7 +9,7 @@ export interface KeyPairArgs {
 const provider = shim("components/providers/key-pair/crud.ts");
 
 /** A key pair made once and kept in the state, the private half encrypted. */
-export class KeyPair extends pulumi.dynamic.Resource {
+export class KeyPair extends ShimResource {
   /** PKCS #8 PEM; secret. */
   declare readonly privateKeyPem: pulumi.Output<string>;
   /** SPKI PEM. */
@@ -20,6 +20,6 @@ export class KeyPair extends pulumi.dynamic.Resource {
   constructor(name: string, args: KeyPairArgs, opts: pulumi.CustomResourceOptions = {}) {
     const secret = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKeyPem"] });
     const outputs = { privateKeyPem: undefined, publicKeyPem: undefined, publicKeyBase64: undefined };
-    super(provider, name, { ...args, ...outputs }, secret, "semail", "KeyPair");
+    super(provider, name, { ...args, ...outputs }, secret, "KeyPair");
   }
 }

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 
 /** How Pulumi reaches the directory. */
 export interface LdapConnection {
@@ -35,7 +35,7 @@ export interface LdapEntryArgs {
 const provider = shim("components/providers/ldap-entry/crud.ts");
 
 /** An entry of the directory. Drift in the attributes named here shows at the next refresh. */
-export class LdapEntry extends pulumi.dynamic.Resource {
+export class LdapEntry extends ShimResource {
   declare readonly dn: pulumi.Output<string>;
 
   constructor(name: string, args: LdapEntryArgs, opts: pulumi.CustomResourceOptions = {}) {
@@ -49,7 +49,6 @@ export class LdapEntry extends pulumi.dynamic.Resource {
         password: args.password === undefined ? undefined : pulumi.secret(args.password),
       },
       secret,
-      "semail",
       "LdapEntry",
     );
   }

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import type * as pulumi from "@pulumi/pulumi";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a LibvirtDisk. */
 export interface LibvirtDiskArgs {
@@ -18,10 +18,10 @@ export interface LibvirtDiskArgs {
 const provider = shim("components/providers/libvirt-disk/crud.ts");
 
 /** The data disk of the mail VM: formatted once, when it is made, and kept when the VM is replaced. */
-export class LibvirtDisk extends pulumi.dynamic.Resource {
+export class LibvirtDisk extends ShimResource {
   declare readonly path: pulumi.Output<string>;
 
   constructor(name: string, args: LibvirtDiskArgs, opts?: pulumi.CustomResourceOptions) {
-    super(provider, name, { ...args }, opts, "semail", "LibvirtDisk");
+    super(provider, name, { ...args }, opts, "LibvirtDisk");
   }
 }

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import type * as pulumi from "@pulumi/pulumi";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a LibvirtImage. */
 export interface LibvirtImageArgs {
@@ -12,7 +12,7 @@ export interface LibvirtImageArgs {
 const provider = shim("components/providers/libvirt-image/crud.ts");
 
 /** The system of the mail VM: a disk image of Debian 13 with a Docker engine, and the kernel that starts it. */
-export class LibvirtImage extends pulumi.dynamic.Resource {
+export class LibvirtImage extends ShimResource {
   /** What it is made of; the resource's id. */
   declare readonly recipe: pulumi.Output<string>;
   /** Files. */
@@ -22,6 +22,6 @@ export class LibvirtImage extends pulumi.dynamic.Resource {
 
   constructor(name: string, args: LibvirtImageArgs, opts: pulumi.CustomResourceOptions = {}) {
     const outputs = { recipe: undefined, disk: undefined, kernel: undefined, initrd: undefined };
-    super(provider, name, { ...args, ...outputs }, opts, "semail", "LibvirtImage");
+    super(provider, name, { ...args, ...outputs }, opts, "LibvirtImage");
   }
 }

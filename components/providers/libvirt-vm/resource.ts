@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 import type { Network } from "./network.ts";
 
 /** Arguments of a LibvirtVm. */
@@ -40,7 +40,7 @@ export interface LibvirtVmArgs {
 const provider = shim("components/providers/libvirt-vm/crud.ts");
 
 /** A virtual machine of this machine's libvirt, made from a LibvirtImage and a LibvirtDisk, with ssh answering. */
-export class LibvirtVm extends pulumi.dynamic.Resource {
+export class LibvirtVm extends ShimResource {
   /** How it is reached. */
   declare readonly address: pulumi.Output<string>;
   declare readonly sshPort: pulumi.Output<number>;
@@ -53,6 +53,6 @@ export class LibvirtVm extends pulumi.dynamic.Resource {
     const secret = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["hostKeyPem"] });
     const inputs = { ...args, hostKeyPem: pulumi.secret(args.hostKeyPem) };
     const outputs = { address: undefined, sshPort: undefined, user: undefined, acceleratorUsed: undefined };
-    super(provider, name, { ...inputs, ...outputs }, secret, "semail", "LibvirtVm");
+    super(provider, name, { ...inputs, ...outputs }, secret, "LibvirtVm");
   }
 }

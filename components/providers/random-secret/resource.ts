@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a RandomSecret. */
 export interface RandomSecretArgs {
@@ -12,12 +12,12 @@ export interface RandomSecretArgs {
 const provider = shim("components/providers/random-secret/crud.ts");
 
 /** A random secret made once and kept, encrypted, in the state. A change of its arguments makes a new one. */
-export class RandomSecret extends pulumi.dynamic.Resource {
+export class RandomSecret extends ShimResource {
   /** The secret. */
   declare readonly value: pulumi.Output<string>;
 
   constructor(name: string, args: RandomSecretArgs = {}, opts: pulumi.CustomResourceOptions = {}) {
     const secret = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["value"] });
-    super(provider, name, { ...args, value: undefined }, secret, "semail", "RandomSecret");
+    super(provider, name, { ...args, value: undefined }, secret, "RandomSecret");
   }
 }

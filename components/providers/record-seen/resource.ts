@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi";
-import { shim } from "../shim.ts";
+import type * as pulumi from "@pulumi/pulumi";
+import { ShimResource, shim } from "../shim.ts";
 
 /** Arguments of a RecordSeen. */
 export interface RecordSeenArgs {
@@ -21,8 +21,8 @@ const provider = shim("components/providers/record-seen/crud.ts");
  * A TXT record that every authoritative name server of its zone was seen to have. What depends on it starts only then:
  * a signature whose key nobody finds is worse than none (RFC 6376 section 3.6.2.2).
  */
-export class RecordSeen extends pulumi.dynamic.Resource {
+export class RecordSeen extends ShimResource {
   constructor(name: string, args: RecordSeenArgs, opts: pulumi.CustomResourceOptions = {}) {
-    super(provider, name, { ...args }, opts, "semail", "RecordSeen");
+    super(provider, name, { ...args }, opts, "RecordSeen");
   }
 }

@@ -57,9 +57,13 @@ describe("what Pulumi's processes preload", () => {
       await cp(join(ROOT, FILE), join(root, FILE));
       const first = soonerStart({ NODE_OPTIONS: "--stack-trace-limit=3" }, root);
       assert.deepEqual(soonerStart(first, root), first);
-      const { stdout } = await execa("node", ["-p", "[Error.stackTraceLimit, require('module')._load.name]+''"], {
-        env: first,
-      });
+      const { stdout } = await execa(
+        "node",
+        ["-p", "[Error.stackTraceLimit, require('module')._load.name]+''"],
+        {
+          env: first,
+        },
+      );
       assert.equal(stdout, "3,loadSlowOnesLater");
     } finally {
       await rm(scratch, { recursive: true, force: true });
