@@ -41,6 +41,13 @@ const MEANINGS: readonly { words: RegExp; cause: string; remedy: string }[] = [
       "Give the right one in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; the checkout's own is .semail/passphrase.",
   },
   {
+    // The provider's own remedy names an argument of its resources, which no stack file has.
+    words: /LiveDNS refused the token/,
+    cause: "LiveDNS refused the token",
+    remedy:
+      "Give it a valid one with `npm run secret -- gandiToken --stack NAME` (or in GANDI_PERSONAL_ACCESS_TOKEN, where the stack has none), then run this again.",
+  },
+  {
     words: /(\S+:\d+)(?:(?: failed)?: (?:port is already allocated|bind: address already in use)| is taken)/,
     cause: "A port that the stack needs is taken",
     remedy:

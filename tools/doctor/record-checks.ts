@@ -88,7 +88,11 @@ function inCaches(wanted: Wanted, answers: readonly Answer[], expected: Expectat
       rule: fault.rule,
       record,
       message: `the name servers are right, but ${answer.source} still has the old: ${fault.message}`,
-      remedy: `It forgets it within ${answer.ttl ?? wanted.ttl} s; nothing is to be done.`,
+      remedy:
+        answer.ttl === undefined
+          ? // RFC 2308 section 5: it is the zone that says for how long, not the record.
+            "It forgets that there was none in the time that the zone's SOA record ends with; nothing is to be done."
+          : `It forgets it within ${answer.ttl} s; nothing is to be done.`,
     };
   }
   return undefined;

@@ -69,6 +69,12 @@ const failures: [name: string, output: string, cause: RegExp, remedy: RegExp][] 
     /taken: 127\.0\.0\.1:25\./,
     /`ports`/,
   ],
+  [
+    "a token that LiveDNS refuses",
+    "error: record example.org/@/MX: LiveDNS refused the token: set auth.token or GANDI_PERSONAL_ACCESS_TOKEN to a valid",
+    /LiveDNS refused the token\.$/,
+    /`npm run secret -- gandiToken --stack NAME`/,
+  ],
   ["a full disk", "write /var/lib/x: no space left on device", /disk is full/, /Make room/],
   ["an engine that went away", "connect ENOENT /var/run/docker.sock", /went away/, /Start it/],
   ["anything else", "error: alice is no uid", /pulumi up failed/, /run it again/],

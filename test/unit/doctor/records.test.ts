@@ -56,6 +56,15 @@ describe("a record, as several servers tell it", () => {
       assert.match(lines[0] ?? "", wanted);
     });
   }
+
+  test("a resolver forgets what was by its TTL, and that there was nothing by the zone's", () => {
+    const remembers = (values: string[], ttl: number | undefined) => {
+      const answers = [answer("authority", "ns1", right), answer("resolver", "r", values, { ttl })];
+      return checkRecord(MX, answers, expected).findings.map(({ remedy }) => remedy);
+    };
+    assert.match(remembers(old, 77).join(), /^It forgets it within 77 s;/);
+    assert.match(remembers([], undefined).join(), /SOA record/);
+  });
 });
 
 test("a published key that is not the one that signs is told", () => {
