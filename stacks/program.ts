@@ -40,7 +40,13 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const outputs = await readPrior();
   // What the portal asks for changes a mailbox and nothing else.
   const tidies = process.env.SEMAIL_KEEP_OLD === undefined;
-  const settling = { gandiToken, outputs, leavesDns: !tidies, now };
+  const settling = {
+    gandiToken,
+    outputs,
+    leavesDns: !tidies,
+    refreshes: process.env.SEMAIL_REFRESHES !== undefined,
+    now,
+  };
   const { model, dns } = await settleRecords(buildModel(config, names), settling);
   const plan = await settleMailboxes(config, { outputs, tidies, now });
   const pair = await certificateFiles(model, now());

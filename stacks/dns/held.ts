@@ -7,7 +7,11 @@ import { LONG_TTL, labelOf } from "./move.ts";
 import { isSpf, missingTerms } from "./spf.ts";
 
 /** A record set of a zone, its values as in a zone file. */
-export type HeldRecord = Omit<RecordSpec, "type"> & { readonly type: string };
+export type HeldRecord = Omit<RecordSpec, "type"> & {
+  readonly type: string;
+  /** Of the stack's own: what the program asked for, where a refresh put what the zone has in the place of `values`. */
+  readonly declared?: readonly string[] | undefined;
+};
 
 export interface HeldFacts {
   /** What the zones hold now; nothing where it could not be asked. */
@@ -15,6 +19,8 @@ export interface HeldFacts {
   /** What is there of the stack's own. */
   readonly published: HeldIndex;
   readonly adoptExisting: boolean;
+  /** Whether the update compares with the zone first, and so replaces also what others changed there. */
+  readonly refreshes?: boolean | undefined;
   /** Whether a change that others don't hear of in time is wanted all the same. */
   readonly changeNow: boolean;
   readonly spf: { readonly mode: "refuse" | "merge"; readonly terms: readonly string[] };
@@ -126,8 +132,9 @@ function checkOthers(record: HeldRecord, existing: HeldRecord, facts: HeldFacts)
     return adoptExisting ? [] : [presentFinding(existing, UNOWNED)];
   }
   // Pulumi writes what changes in the program, and compares with the zone only when told to.
-  const isWritten = before.ttl !== record.ttl || !sameValues(before.values, record.values, type, zone);
-  const known = [...before.values, ...record.values];
+  const isWritten =
+    facts.refreshes || before.ttl !== record.ttl || !sameValues(before.values, record.values, type, zone);
+  const known = [...(before.declared ?? before.values), ...record.values];
   const foreign = existing.values.filter((value) => !has(known, value, record));
   if (!isWritten || foreign.length === 0) return [];
   return [

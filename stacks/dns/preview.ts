@@ -4,7 +4,14 @@ import { toText } from "@pulumi/gandi/txt.ts";
 import { selectorOf } from "../dkim/rotation.ts";
 import type { MailModel } from "../model.ts";
 import { dkimRecord, type RecordSpec, spfTerms, tlsaRecord } from "../records.ts";
-import { checkReports, checkSpfCost, checkZone, consentName, reportsAbroad } from "./checks.ts";
+import {
+  checkReports,
+  checkSpfCost,
+  checkZone,
+  consentName,
+  reportsAbroad,
+  type ZoneFacts,
+} from "./checks.ts";
 import type { Finding } from "./findings.ts";
 import type { HeldRecord, Place } from "./held.ts";
 import type { askResolver } from "./look.ts";
@@ -63,11 +70,17 @@ function pendingPlaces({ dkim, dns, domain, domains, hostnames }: MailModel): Pl
   return [...keys, ...(dns.signed ? [tlsaRecord({ domain, mx: hostnames.mx, ttl: dns.ttl })] : [])];
 }
 
+/** What a model's records are looked at beside. */
+export interface Surroundings extends Pick<ZoneFacts, "published" | "refreshes"> {
+  /** Undefined where nobody can be asked. */
+  readonly resolver: Resolver | undefined;
+}
+
 /** Everything wrong with the records of a model. `held` is undefined where the zones could not be asked. */
 export async function findFaults(
   model: MailModel,
   held: readonly HeldRecord[] | undefined,
-  { resolver, published }: { resolver: Resolver | undefined; published: readonly HeldRecord[] },
+  { resolver, published, refreshes }: Surroundings,
 ): Promise<Finding[]> {
   const pure = checkZone({
     wanted: model.records,
@@ -78,6 +91,7 @@ export async function findFaults(
     stsHosts: model.dns.mtaSts && [model.hostnames.mx],
     changeNow: model.dns.changeNow,
     published,
+    refreshes,
   });
   if (resolver === undefined) return pure;
   const asked = await Promise.all(model.records.map((record) => askAbout(record, model, resolver)));

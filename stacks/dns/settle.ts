@@ -19,6 +19,8 @@ export interface SettleArgs {
   readonly outputs: PriorOutputs;
   /** Whether the update is to change no record: what others did to the zones, or LiveDNS's silence, is no matter then. */
   readonly leavesDns: boolean;
+  /** Whether the update compares with the zones first. */
+  readonly refreshes?: boolean;
   now(): Date;
 }
 
@@ -41,7 +43,10 @@ export async function settleRecords(model: MailModel, args: SettleArgs): Promise
   const dev = provider === "dev";
   const published = dev ? [] : await publishedNow();
   const { findings, notes, state } = planChange(settled, { ...args, published, held });
-  const found = await findFaults(settled, held, { resolver: dev ? undefined : askResolver(), published });
+  const found = await findFaults(settled, held, {
+    ...{ resolver: dev ? undefined : askResolver(), published },
+    refreshes: args.refreshes,
+  });
   const given = provider === "none" ? checkHandOver(published, changeNow) : [];
   await tell(dev ? found : [...found, ...given, ...findings]);
   if (!dev && notes.length > 0) await pulumi.log.info(`DNS: ${notes.join("; ")}`);
@@ -99,6 +104,7 @@ const Published = z.object({
 /** Of a Record in the stack's state. */
 const Owned = z.object({
   ...{ zone: z.string(), name: z.string(), type: z.string(), ttl: z.number(), values: z.array(z.string()) },
+  declared: z.array(z.string()).optional(),
 });
 
 /** The records that the stack has in its zones: the state knows it of updates, too, that didn't come to their end. */

@@ -27,6 +27,16 @@ export const PREVIEW_ENV: Readonly<Record<string, string>> = {
   PULUMI_SKIP_CHECKPOINTS: "true",
 };
 
+/** A program isn't told otherwise that what others changed will be put right as well. */
+const REFRESH_ENV = { SEMAIL_REFRESHES: "1" };
+
+/** Of a command with those arguments. */
+const envFor = (env: Env, verb: string, args: readonly string[]): Env => ({
+  ...env,
+  ...(verb === "preview" ? PREVIEW_ENV : {}),
+  ...(args.includes("--refresh") ? REFRESH_ENV : {}),
+});
+
 /** Pulumi's and the engine's own words, and what they mean for the user of these commands. */
 const MEANINGS: readonly { words: RegExp; cause: string; remedy: string }[] = [
   {
@@ -88,7 +98,7 @@ async function show(stream: Readable, context: Context, keep: (line: string) => 
 async function previewJson(context: Context, stack: Stack, env: Env, args: string[]): Promise<string> {
   const target = ["--stack", stack.name, "--config-file", stack.configFile];
   const result = await execa("pulumi", ["preview", "--json", ...target, ...args], {
-    env: { ...env, ...PREVIEW_ENV },
+    env: envFor(env, "preview", args),
     extendEnv: false,
     reject: false,
     cwd: context.root,
@@ -112,7 +122,7 @@ export function pulumiFor(context: Context, stack: Stack, options: { env: Env; c
     const target = ["--stack", stack.name, "--config-file", stack.configFile, "--suppress-progress"];
     const child = execa("pulumi", [verb, ...common, ...target, ...args], {
       ...base,
-      env: verb === "preview" ? { ...env, ...PREVIEW_ENV } : env,
+      env: envFor(env, verb, args),
       cwd: context.root,
       stdin: "ignore",
       buffer: false,

@@ -146,6 +146,33 @@ describe("a record that would break mail is found before it is made", () => {
       /^warning: what others entered stays$/,
     ],
     [
+      "another's mail service that somebody entered over ours, and that a refresh found",
+      facts([MX], {
+        held: [record("@", "MX", ["10 spool.provider.example."])],
+        published: [{ ...record("@", "MX", ["10 spool.provider.example."]), declared: MX.values }],
+      }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "the same, before a refresh that will find it",
+      facts([MX], {
+        held: [record("@", "MX", ["10 spool.provider.example."])],
+        published: [MX],
+        refreshes: true,
+      }),
+      /^warning: what others entered stays$/,
+    ],
+    [
+      "our own record, before a refresh",
+      facts([MX], { held: [record("@", "MX", ["10 mx"])], published: [MX], refreshes: true }),
+      undefined,
+    ],
+    [
+      "the same, which no refresh found, so that this update leaves it",
+      facts([MX], { held: [record("@", "MX", ["10 spool.provider.example."])], published: [MX] }),
+      undefined,
+    ],
+    [
       "the same record in another spelling and order",
       facts([record("@", "MX", ["10 a.example.org.", "20 b.example.org."])], {
         held: [record("@", "MX", ["20 b", "010 A.example.org."])],
