@@ -137,13 +137,17 @@ export class Mailbox extends pulumi.ComponentResource {
       .apply(([name, id, engine]) => owner({ box, image: id, user: boxUser, volume: name, engine }));
   }
 
-  /** The entry comes after the box, and goes before it: an address that is found has a box to go to. */
+  /**
+   * The entry comes after the box, and goes before it: an address that is found has a box to go to. It also goes before
+   * the directory's container, without which nobody can take it out.
+   */
   private person(name: string, args: MailboxArgs): LdapEntry {
+    const { directory } = args;
     return new LdapEntry(
       `${name}-entry`,
       {
-        connection: args.directory.connection,
-        dn: childDn("uid", args.uid, args.directory.peopleDn),
+        connection: directory.connection,
+        dn: childDn("uid", args.uid, directory.peopleDn),
         attributes: {
           uid: [args.uid],
           cn: [args.fullName],
@@ -158,7 +162,11 @@ export class Mailbox extends pulumi.ComponentResource {
         // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
         adopt: true,
       },
-      { parent: this, dependsOn: this.box ? [this.box] : [], deletedWith: args.directory.volume },
+      {
+        parent: this,
+        dependsOn: [directory.container, ...(this.box ? [this.box] : [])],
+        deletedWith: directory.volume,
+      },
     );
   }
 }

@@ -141,10 +141,17 @@ export function compare(olds: Props, news: Props) {
   const changes =
     replaces.length > 0 ||
     differs(olds, news) ||
+    asksOtherwise(olds, news) ||
     JSON.stringify(sorted(olds.auth)) !== JSON.stringify(sorted(news.auth));
   // RFC 1034 section 3.6.2: a CNAME and another type of one name can't exist side by side, not even for a moment.
   const clash = replaces.join() === "type" && [olds.type, news.type].includes("CNAME");
   return { changes, replaces, deleteBeforeReplace: clash };
+}
+
+/** What a deletion takes out has to be recorded, also where a refresh found in the zone what the program now asks for. */
+function asksOtherwise({ declared }: Props, { values, type, zone }: Props): boolean {
+  if (!Array.isArray(declared) || !Array.isArray(values)) return false;
+  return !sameValues(declared.map(String), values, String(type), String(zone));
 }
 
 const sorted = (auth: unknown) => Object.entries(auth ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -412,6 +412,19 @@ describe("a stack from nothing to nothing", () => {
     }
   });
 
+  it("takes people out of a directory that still runs, where its data outlives the stack", async () => {
+    const { deployment } = await project.stack.exportStack();
+    const resources: { type: string; urn: string; dependencies?: string[] }[] = deployment.resources;
+    const entries = resources.filter(({ type }) => type.endsWith("semail:LdapEntry"));
+    assert.ok(entries.some(({ urn }) => urn.endsWith("::person-alice-entry")));
+    for (const { urn, dependencies = [] } of entries) {
+      assert.ok(
+        dependencies.some((other) => other.endsWith("::directory-server")),
+        `${urn} may go after the directory`,
+      );
+    }
+  });
+
   it("leaves nothing behind when destroyed, and takes the records back itself", async () => {
     // The foreign site stands on the stack's network.
     await lab.cleanup();

@@ -144,6 +144,15 @@ for (const { name, props, ...wanted } of changes) {
   });
 }
 
+const declarations: [name: string, declared: unknown, changes: boolean][] = [
+  ["found in the zone what is asked for now: what a deletion takes out is recorded", ["20 old"], true],
+  ["asked for before, in another spelling", ["10 MAIL.Example.ORG."], false],
+  ["nothing recorded, by an older version", undefined, false],
+];
+for (const [name, declared, changes] of declarations) {
+  test(`diff: ${name}`, () => assert.equal(compare({ ...olds, declared }, olds).changes, changes));
+}
+
 test("a CNAME goes before another type comes, and the other way round", () => {
   const cname = { ...olds, name: "x", type: "CNAME", values: ["a"] };
   const a = { ...olds, name: "x", type: "A", values: ["192.0.2.1"] };
