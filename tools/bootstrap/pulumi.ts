@@ -58,6 +58,12 @@ const MEANINGS: readonly { words: RegExp; cause: string; remedy: string }[] = [
       "Give it a valid one with `npm run secret -- gandiToken --stack NAME` (or in GANDI_PERSONAL_ACCESS_TOKEN, where the stack has none), then run this again.",
   },
   {
+    words: /Check auth\.apiUrl/,
+    cause: "LiveDNS can't be reached",
+    remedy:
+      "Look at this machine's network, and at `semail:dns.apiUrl` where the stack has it; then run this again.",
+  },
+  {
     words: /(\S+:\d+)(?:(?: failed)?: (?:port is already allocated|bind: address already in use)| is taken)/,
     cause: "A port that the stack needs is taken",
     remedy:

@@ -75,6 +75,12 @@ const failures: [name: string, output: string, cause: RegExp, remedy: RegExp][] 
     /LiveDNS refused the token\.$/,
     /`npm run secret -- gandiToken --stack NAME`/,
   ],
+  [
+    "a LiveDNS that can't be reached",
+    "error: MX record @ of example.org: GET …: ECONNREFUSED. Check auth.apiUrl and the network",
+    /LiveDNS can't be reached\.$/,
+    /`semail:dns\.apiUrl`/,
+  ],
   ["a full disk", "write /var/lib/x: no space left on device", /disk is full/, /Make room/],
   ["an engine that went away", "connect ENOENT /var/run/docker.sock", /went away/, /Start it/],
   ["anything else", "error: alice is no uid", /pulumi up failed/, /run it again/],
