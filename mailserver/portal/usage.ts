@@ -10,7 +10,7 @@ import type { Clock } from "../queue/clock.ts";
 export type Usage = (uid: string) => Promise<UsageView | undefined>;
 
 interface Known {
-  readonly answer: Promise<UsageView | undefined>;
+  readonly shown: Promise<UsageView | undefined>;
   readonly asked: number;
 }
 
@@ -20,11 +20,19 @@ const MOST = 1_000;
 
 export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clock): Usage {
   const known = new Map<string, Known>();
-  const ask = (uid: string, before: UsageView | undefined): Promise<UsageView | undefined> => {
+  const ask = (uid: string): Promise<UsageView | undefined> => {
     if (known.size >= MOST) known.clear();
-    const answer = usage(uid).catch(() => before);
-    known.set(uid, { answer, asked: clock.now() });
-    return answer;
+    const shown = usage(uid).catch(() => undefined);
+    known.set(uid, { shown, asked: clock.now() });
+    return shown;
+  };
+  /** Until there is an answer, what was known is shown. */
+  const askAgain = async (uid: string, { shown }: Known): Promise<void> => {
+    const meanwhile = { shown, asked: clock.now() };
+    known.set(uid, meanwhile);
+    const answer = await usage(uid).catch(() => undefined);
+    if (answer === undefined || known.get(uid) !== meanwhile) return;
+    known.set(uid, { ...meanwhile, shown: Promise.resolve(answer) });
   };
   const within = async (answer: Promise<UsageView | undefined>): Promise<UsageView | undefined> => {
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
@@ -37,10 +45,9 @@ export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clo
   };
   return async (uid) => {
     const last = known.get(uid);
-    if (last === undefined) return within(ask(uid, undefined));
-    const found = await within(last.answer);
-    // What is old is shown once more, and the next page has the new.
-    if (clock.now() - last.asked >= FRESH_MS && known.get(uid) === last) void ask(uid, found);
+    if (last === undefined) return within(ask(uid));
+    const found = await within(last.shown);
+    if (clock.now() - last.asked >= FRESH_MS && known.get(uid) === last) void askAgain(uid, last);
     return found;
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as answered } from "node:timers/promises";
 import type { UsageView } from "../../../mailserver/operator/protocol.ts";
 import { createUsage } from "../../../mailserver/portal/usage.ts";
 import { size } from "../../../mailserver/portal/words.ts";
@@ -39,14 +40,30 @@ test("a box is asked once a minute at most; what is old is shown once more", asy
   assert.equal(asked(), 1);
   time.now = 60_000;
   assert.deepEqual(await usage("bob"), full(1));
+  await answered();
   assert.deepEqual(await usage("bob"), full(2));
   assert.equal(asked(), 2);
+});
+
+test("no page waits for a box that is asked again", async () => {
+  const { usage, time, asked } = setUp([full(1), "silence", full(3)]);
+  await usage("bob");
+  time.now = 60_000;
+  for (let page = 0; page < 3; page += 1) assert.deepEqual(await usage("bob"), full(1));
+  assert.equal(asked(), 2);
+  time.now = 120_000;
+  assert.deepEqual(await usage("bob"), full(1));
+  await answered();
+  assert.deepEqual(await usage("bob"), full(3));
 });
 
 test("a failure leaves what was known, or nothing", async () => {
   const { usage, time } = setUp([new Error("down"), full(1), new Error("down")]);
   const seen = [];
-  for (time.now = 0; time.now <= 180_000; time.now += 60_000) seen.push(await usage("bob"));
+  for (time.now = 0; time.now <= 180_000; time.now += 60_000) {
+    seen.push(await usage("bob"));
+    await answered();
+  }
   assert.deepEqual(seen, [undefined, undefined, full(1), full(1)]);
 });
 
