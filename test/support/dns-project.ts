@@ -78,7 +78,8 @@ const { config } = parseConfig({ ...raw, dns: { provider: "gandi", apiUrl, ttl: 
 const built = buildModel(config, { project: "semail", stack: "prod" });
 const times = ${JSON.stringify([now, end].filter((time) => time !== undefined))};
 const now = () => new Date(...(times.length > 1 ? [times.shift()] : times));
-const settling = { gandiToken: undefined, outputs: await readPrior(), leavesDns: ${leavesDns}, now };
+const settling = { gandiToken: undefined, outputs: await readPrior(), leavesDns: ${leavesDns}, now,
+  refreshes: process.env.SEMAIL_REFRESHES !== undefined };
 const { model, dns: left } = await settleRecords(built, settling);
 const zones = new MailDomain("domain", {
   // The token is the environment's.

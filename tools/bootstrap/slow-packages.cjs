@@ -1,7 +1,7 @@
 /**
- * Preloaded into Pulumi's Node.js processes (see pulumiEnv): the SDK reads TypeScript and npm's dependency resolver
- * whenever it starts, to be able to serialise functions. That is two thirds of the time in which a program or a provider
- * starts, and nearly all of them serialise nothing. Here they are read when something of theirs is used.
+ * Preloaded into Pulumi's Node.js processes (see soonerStart): the SDK reads TypeScript and npm's dependency resolver
+ * whenever it starts, to be able to serialise functions. That is two thirds of the time in which it starts, and this
+ * project serialises none. Here they are read when something of theirs is used.
  */
 const Module = require("node:module");
 const { join } = require("node:path");

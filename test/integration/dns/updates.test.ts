@@ -152,6 +152,42 @@ describe("an update of a mail domain", () => {
   });
 });
 
+describe("an update that compares with the zone first", () => {
+  const refreshing = { refresh: true, suppressOutputs: true };
+  beforeEach(() => {
+    // As the commands have it.
+    project.stack.workspace.envVars.SEMAIL_REFRESHES = "1";
+  });
+
+  it("says beforehand what of others it will replace, and nothing where there is nothing", async () => {
+    const warning = /example\.org MX: somebody changed it in the zone[^✗]*- 10 mx\.provider\.example\./;
+    await project.program(DOMAIN());
+    await up();
+    assert.doesNotMatch((await project.stack.preview(refreshing)).stdout, /somebody changed it/);
+    api.zones.get(ZONE)?.set("@/MX", set("10 mx.provider.example."));
+    assert.match((await project.stack.preview(refreshing)).stdout, warning);
+    assert.match((await project.stack.up(refreshing)).stdout, warning);
+    assert.deepEqual(api.zones.get(ZONE)?.get("@/MX")?.rrset_values, ["10 mx.example.org."]);
+  });
+
+  it("takes out with the stack what the program asked for last, also where the zone had just that", async () => {
+    const zone = api.zones.get(ZONE);
+    const verification = '"site-verification=1"';
+    zone?.set("@/TXT", set(verification));
+    await project.program(DOMAIN({ spf: "merge" }));
+    await up();
+    const ours = zone?.get("@/TXT")?.rrset_values.filter((text) => text !== verification) ?? [];
+    assert.equal(ours.length, 1);
+    // Somebody takes the other text out by hand, and the config doesn't merge any more: nothing is to be changed.
+    zone?.set("@/TXT", set(...ours));
+    await project.program(DOMAIN());
+    await project.stack.up(refreshing);
+    zone?.set("@/TXT", set(...ours, verification));
+    await project.stack.destroy({ suppressOutputs: true });
+    assert.deepEqual(zone, new Map([["@/TXT", set(verification)]]));
+  });
+});
+
 // How it is done without losing mail is in move.test.ts.
 describe("an update that the portal asks for", () => {
   it("asks LiveDNS nothing, and does not mind what others entered meanwhile, or that nobody answers", async () => {

@@ -61,9 +61,7 @@ describe("a provider whose code stays in the project", () => {
   it("has a file of the project answer", async () => {
     assert.deepEqual(
       await answers(shim("all.ts")),
-      Object.fromEntries([
-        ...(["check", "diff", "create", "read", "update"] as const).map((name) => told(name)),
-      ]),
+      Object.fromEntries((["check", "diff", "create", "read", "update"] as const).map((name) => told(name))),
     );
   });
 
