@@ -20,7 +20,7 @@ export interface SettleArgs {
   /** Whether the update is to change no record: what others did to the zones, or LiveDNS's silence, is no matter then. */
   readonly leavesDns: boolean;
   /** Whether the update compares with the zones first. */
-  readonly refreshes?: boolean;
+  readonly refreshes: boolean;
   now(): Date;
 }
 
