@@ -77,22 +77,33 @@ const containers = async (): Promise<string[]> => {
   return (await docker.listContainers()).flatMap(({ Names }) => Names.map((name) => name.slice(1))).sort();
 };
 
-async function isReadable(subject: string): Promise<string> {
-  const summary = await project.summary();
-  return readMail(summary, loginOf(summary, "alice"), subject, PATIENCE_MS);
+/** A connection that nobody takes yet, or `access` before directory and box are there (RFC 5530 section 3). */
+function isStarting(error: unknown): boolean {
+  const { code, originalCode = code, serverResponseCode } = error as Record<string, unknown>;
+  return originalCode === "ECONNREFUSED" || serverResponseCode === "UNAVAILABLE";
 }
 
-/** A stranger's message; who is refused a connection tries again, as mail servers do: services start after ssh does. */
-async function deliver(subject: string): Promise<string> {
-  const summary = await project.summary();
+/** Does it again while services start, which they do after ssh, as mail servers and programs do. */
+async function onceStarted<T>(work: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + PATIENCE_MS; ; await system.sleep(500)) {
     try {
-      return await deliverAsStranger(summary, { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject });
+      return await work();
     } catch (error) {
-      const { originalCode } = error as { originalCode?: string };
-      if (originalCode !== "ECONNREFUSED" || Date.now() > deadline) throw error;
+      if (!isStarting(error) || Date.now() > deadline) throw error;
     }
   }
+}
+
+async function isReadable(subject: string): Promise<string> {
+  const summary = await project.summary();
+  return onceStarted(() => readMail(summary, loginOf(summary, "alice"), subject, PATIENCE_MS));
+}
+
+/** A stranger's message. */
+async function deliver(subject: string): Promise<string> {
+  const summary = await project.summary();
+  const mail = { from: "x@stranger.test", to: `alice@${DOMAIN}`, subject };
+  return onceStarted(() => deliverAsStranger(summary, mail));
 }
 
 /** Runs a command in the VM, by an ssh of one's own; answers what it says. */
