@@ -4,11 +4,10 @@
  */
 export const LOG_EVENTS = {
   "operator.accepted": "A person's request was taken",
-  "operator.refused": "A request was refused",
   "operator.done": "The stack is as the request asked; `ms` is how long that took since it was asked",
   "operator.failed": "A request failed; the stack is as before",
   "operator.update.failed": "An update of the stack failed",
-  "operator.ran": "Pulumi previewed or updated the stack for a request; `ms` is how long that took",
+  "operator.ran": "Pulumi updated the stack for a request; `ms` is how long that took",
   "operator.unprepared": "Pulumi could not be loaded ahead of a request; the request loads it",
   "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
   "operator.recovered": "A request was found unfinished at start; it is finished or taken back",

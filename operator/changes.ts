@@ -1,6 +1,6 @@
 /** Which of a stack's resources are a person's own, and which step of their request each is. Pure. */
 import type { StepName } from "../mailserver/operator/protocol.ts";
-import { parseMailboxId } from "../stacks/mailbox-id.ts";
+import { laterMailboxIds, parseMailboxId } from "../stacks/mailbox-id.ts";
 
 /** What an update does, or would do, to a resource. */
 export interface Change {
@@ -18,13 +18,6 @@ const PARTS: Readonly<Record<string, { type: string; step: StepName }>> = {
   "-box": { type: "docker:index/container:Container", step: "container" },
 };
 const PERSON = "semail:index:Mailbox";
-/** Components of a person: the one with their entry and box, and one with mail that is kept. */
-const HOLDERS = ["person-", "kept-"];
-/**
- * Changed by every change of the config: the stack with its outputs, and the provider of dynamic resources, which is
- * handed all of the config and makes nothing itself.
- */
-const FOLLOW = new Set(["pulumi:pulumi:Stack", "pulumi:providers:pulumi-nodejs"]);
 
 /** The name that the program gave the resource. */
 export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
@@ -34,22 +27,30 @@ export function stepOf(uid: string, { urn, type }: Pick<Change, "urn" | "type">)
   const name = nameOf(urn);
   const found = Object.entries(PARTS).find(
     ([suffix, part]) =>
-      type === part.type && name.endsWith(suffix) && isOf(uid, name.slice(0, -suffix.length), ["person-"]),
+      type === part.type && name.endsWith(suffix) && isOf(uid, name.slice(0, -suffix.length)),
   );
   return found?.[1].step;
 }
 
 /** Whether it is named by one of the mailboxes of that uid. */
-const isOf = (uid: string, name: string, holders: readonly string[]): boolean =>
-  holders.some((start) => name.startsWith(start) && parseMailboxId(name.slice(start.length)).uid === uid);
+const isOf = (uid: string, name: string): boolean =>
+  name.startsWith("person-") && parseMailboxId(name.slice("person-".length)).uid === uid;
 
-/** The changes that are none of the person's business. */
-export function strangers(uid: string, changes: readonly Change[]): Change[] {
-  return changes.filter(
-    (change) =>
-      !UNTOUCHED.has(change.op) &&
-      !(FOLLOW.has(change.type) && change.op === "update") &&
-      !(change.type === PERSON && isOf(uid, nameOf(change.urn), HOLDERS)) &&
-      stepOf(uid, change) === undefined,
+/**
+ * By which Pulumi knows all that may be a person's own, now or after the update: their entry and box, the volume of each
+ * mailbox that they have or had, and the components that hold these. `*` stands for anything but a colon. (A pattern that
+ * fits nothing is no error to Pulumi, as a name would be.)
+ */
+export function targetsOf(uid: string): string[] {
+  const ids = [uid, laterMailboxIds(uid)];
+  const parts = Object.entries(PARTS).flatMap(([suffix, { type }]) =>
+    (suffix === "-mail" ? ids : [uid]).map((id) => `${PERSON}$${type}::person-${id}${suffix}`),
   );
+  const holders = [`person-${uid}`, ...ids.map((id) => `kept-${id}`)].map((name) => `${PERSON}::${name}`);
+  return [...holders, ...parts].map((end) => `urn:pulumi:*::*::${end}`);
+}
+
+/** Whether the change is one, and the person's own. */
+export function changesTheirs(uid: string, change: Change): boolean {
+  return !UNTOUCHED.has(change.op) && stepOf(uid, change) !== undefined;
 }

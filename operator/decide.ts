@@ -1,6 +1,6 @@
 /** What a person's request means for the config, and what they may see of it. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import type { AddressView, PersonRequest, PersonView } from "../mailserver/operator/protocol.ts";
+import type { AddressView, PersonRequest, PersonView, RequestView } from "../mailserver/operator/protocol.ts";
 import { domainOf, isAddress } from "../stacks/address.ts";
 import { keptUntil } from "../stacks/mailboxes/plan.ts";
 import { addressesOf, buildModel } from "../stacks/model.ts";
@@ -151,9 +151,15 @@ function takenBackUntil({ retention }: StackConfig, { deletedOn }: UserConfig): 
   return deletedOn === undefined || retention === 0 ? null : keptUntil(deletedOn, retention);
 }
 
-/** A person as the portal shows them. */
-export function viewPerson({ config }: Facts, uid: string, pending: string | null): PersonView {
-  const user = find(config, uid);
+/** A person as the portal shows them; `pending` is what was asked for them and isn't over. */
+export function viewPerson(
+  { config }: Facts,
+  uid: string,
+  pending?: Pick<RequestView, "id" | "kind">,
+): PersonView {
+  const found = find(config, uid);
+  // What the file says already isn't there before the update has come to its end.
+  const user: UserConfig = pending?.kind === "create" ? { ...found, state: "none" } : found;
   return {
     uid,
     name: user.name,
@@ -167,7 +173,7 @@ export function viewPerson({ config }: Facts, uid: string, pending: string | nul
     keptUntil: takenBackUntil(config, user),
     retentionDays: config.retention,
     domains: [config.domain],
-    pending,
+    pending: pending?.id ?? null,
   };
 }
 

@@ -100,7 +100,7 @@ export class Operator {
 
   person(uid: string): PersonView {
     const pending = this.pending().find(({ view }) => view.uid === uid);
-    return viewPerson(this.facts(), uid, pending?.view.id ?? null);
+    return viewPerson(this.facts(), uid, pending?.view);
   }
 
   address(text: string): AddressView {

@@ -1,4 +1,4 @@
-/** Previews and updates of one stack, through Pulumi's Automation API, as `npm run up` would do them. */
+/** Updates of one stack for one person, through Pulumi's Automation API. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -9,15 +9,16 @@ import {
 } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
+import { CHANGED_SINCE } from "../stacks/basis.ts";
 import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
 import type { Context } from "../tools/bootstrap/context.ts";
 import { Fault, messageOf } from "../tools/bootstrap/fault.ts";
-import { explainFailure, PREVIEW_ENV, pulumiFor } from "../tools/bootstrap/pulumi.ts";
+import { explainFailure, pulumiFor } from "../tools/bootstrap/pulumi.ts";
 import { clearLocks } from "../tools/bootstrap/pulumi-lock.ts";
 import { settlePending } from "../tools/bootstrap/session.ts";
 import { openStack, pulumiEnv, type Stack, writePrivate } from "../tools/bootstrap/stack.ts";
 import { mergeStackFile } from "../tools/bootstrap/stack-file.ts";
-import type { Change } from "./changes.ts";
+import { type Change, targetsOf } from "./changes.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A change as it happens. */
@@ -29,9 +30,11 @@ export interface Progress extends Change {
 export interface StackUpdates {
   /** Makes ready what the next update would otherwise wait for; changes nothing. */
   prepare(): Promise<void>;
-  /** What an update to this stack file would change. */
-  preview(text: string): Promise<Change[]>;
-  update(text: string, onProgress: (progress: Progress) => void): Promise<void>;
+  /**
+   * Makes what is the person's own as this stack file has it, and leaves all else as it is. Refuses with
+   * `needs-administrator`, before anything is touched, where more than their entry changed since the last update.
+   */
+  update(text: string, uid: string, onProgress: (progress: Progress) => void): Promise<void>;
   /** Lets a resource of that name be deleted. */
   unprotect(name: string): Promise<void>;
 }
@@ -46,7 +49,7 @@ export interface UpdatesOptions {
 }
 
 /** Somebody waits in front of a browser, and the directory that an update finds was not started by it. */
-const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10", SEMAIL_KEEP_OLD: "1" };
+const ENV = { SEMAIL_DIRECTORY_PATIENCE_SECONDS: "10" };
 
 const REMEDY = "An administrator finds the cause in the operator's log.";
 
@@ -54,61 +57,23 @@ const REMEDY = "An administrator finds the cause in the operator's log.";
 export function stackUpdates(options: UpdatesOptions): StackUpdates {
   const { context, log } = options;
   const pulumi = once(() => PulumiCommand.get());
-  const run = async <T>(what: string, text: string, work: (opened: Opened) => Promise<T>): Promise<T> => {
-    const heard: string[] = [];
-    const began = performance.now();
-    try {
-      const result = await work({ ...(await open(options, text)), heard });
-      log.info("operator.ran", { what, ms: Math.round(performance.now() - began) });
-      return result;
-    } catch (error) {
-      context.signal.throwIfAborted();
-      const said = [
-        ...heard,
-        ...(heard.length === 0 || error instanceof Fault ? [messageOf(error)] : []),
-      ].join("\n");
-      log.error("operator.update.failed", { what, reason: said.slice(-4_000) });
-      throw asRefusal(what, said, error);
-    }
-  };
   return {
     prepare: async () => void (await pulumi()),
-    preview: (text) =>
-      run("pulumi preview", text, async ({ stack, env, heard }) => {
-        const changes: Change[] = [];
-        const selected = await select(context, stack, {
-          env: { ...env, ...PREVIEW_ENV },
-          pulumi: await pulumi(),
-        });
-        const onEvent = (event: EngineEvent) => {
-          hear(event, heard);
-          const { metadata } = event.resourcePreEvent ?? {};
-          if (metadata) changes.push({ urn: metadata.urn, type: metadata.type, op: metadata.op });
-        };
-        await selected.preview({
-          configFile: stack.configFile,
-          onEvent,
-          signal: context.signal,
-          color: "never",
-        });
-        return changes;
-      }),
-    update: (text, onProgress) =>
-      run("pulumi up", text, async ({ stack, env, heard }) => {
-        const selected = await select(context, stack, { env, pulumi: await pulumi() });
-        const onEvent = (event: EngineEvent) => {
+    update: async (text, uid, onProgress) => {
+      const began = performance.now();
+      const heard: string[] = [];
+      try {
+        const opened = await open(options, text);
+        await updateOwn(context, { ...opened, uid, pulumi: await pulumi() }, (event) => {
           hear(event, heard);
           const progress = progressOf(event);
           if (progress) onProgress(progress);
-        };
-        const options = {
-          configFile: stack.configFile,
-          onEvent,
-          signal: context.signal,
-          color: "never" as const,
-        };
-        await selected.up(options);
-      }),
+        });
+      } catch (error) {
+        throw failure(options, heard, error);
+      }
+      log.info("operator.ran", { ms: Math.round(performance.now() - began) });
+    },
     unprotect: async (name) => {
       const stack = openStack(context, options.stackName);
       const env = pulumiEnv(context, stack);
@@ -124,12 +89,40 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
 interface Opened {
   readonly stack: Stack;
   readonly env: Record<string, string>;
-  /** What Pulumi said of errors; it takes secrets out. */
-  readonly heard: string[];
+}
+
+interface Own extends Opened {
+  readonly uid: string;
+  readonly pulumi: PulumiCommand;
+}
+
+/** Updates what is the person's own; the engine itself leaves the rest as the state has it. */
+async function updateOwn(
+  context: Context,
+  { stack, env, uid, pulumi }: Own,
+  onEvent: (event: EngineEvent) => void,
+): Promise<void> {
+  const selected = await select(context, stack, { env: { ...env, SEMAIL_PERSON: uid }, pulumi });
+  await selected.up({
+    target: targetsOf(uid),
+    configFile: stack.configFile,
+    onEvent,
+    signal: context.signal,
+    color: "never",
+  });
+}
+
+/** What to throw, once it is in the log. `heard`: what Pulumi said of errors; it takes secrets out. */
+function failure({ context, log }: UpdatesOptions, heard: readonly string[], error: unknown): Refusal {
+  context.signal.throwIfAborted();
+  const own = heard.length === 0 || error instanceof Fault ? [messageOf(error)] : [];
+  const said = [...heard, ...own].join("\n");
+  log.error("operator.update.failed", { reason: said.slice(-4_000) });
+  return asRefusal(said, error);
 }
 
 /** The stack with `text` as its file, no lock of a dead run in the way and nothing half made. */
-async function open(options: UpdatesOptions, text: string): Promise<Omit<Opened, "heard">> {
+async function open(options: UpdatesOptions, text: string): Promise<Opened> {
   const { context, stackName, docker } = options;
   const stack = openStack(context, stackName);
   // What openStack wrote has the keys that Pulumi made.
@@ -210,11 +203,16 @@ function progressOf(event: EngineEvent): Progress | undefined {
 }
 
 /** Without its cause: all of Pulumi's output is in that, and what matters of it was logged. */
-function asRefusal(what: string, said: string, error: unknown): Refusal {
+function asRefusal(said: string, error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  const fault = error instanceof Fault ? error : explainFailure(what, said, REMEDY);
+  const fault = error instanceof Fault ? error : explainFailure("pulumi up", said, REMEDY);
   if (/the directory at \S+ doesn't answer/.test(said))
     return new Refusal("update-failed", `The directory doesn't answer. ${REMEDY}`);
+  if (said.includes(CHANGED_SINCE))
+    return new Refusal(
+      "needs-administrator",
+      "The stack isn't what its config and code say, so an update would change more than this mailbox. An administrator must run `npm run up` first.",
+    );
   if (TAKEOVER.test(said))
     return new Refusal(
       "needs-administrator",

@@ -4,7 +4,7 @@ import type { Log } from "../mailserver/net/log.ts";
 import { mailboxId } from "../stacks/mailbox-id.ts";
 import type { StackConfig } from "../stacks/schema.ts";
 import type { Boxes } from "./boxes.ts";
-import { strangers } from "./changes.ts";
+import { changesTheirs } from "./changes.ts";
 import { decide, requireOnlyTheirs } from "./decide.ts";
 import type { Repository } from "./git.ts";
 import type { Entry } from "./journal.ts";
@@ -56,27 +56,33 @@ export async function apply(entry: Entry, deps: WorkDeps): Promise<"done" | "wai
 
 async function change(entry: Entry, after: string, config: StackConfig, deps: WorkDeps): Promise<void> {
   const { uid } = entry.view;
-  const others = strangers(uid, await deps.updates.preview(after));
-  if (others.length > 0) {
-    deps.log.warn("operator.refused", {
-      uid,
-      others: others.slice(0, 20).map(({ urn, op }) => `${op} ${urn}`),
-    });
-    throw new Refusal(
-      "needs-administrator",
-      "The stack isn't what its config and code say, so an update would change more than this mailbox. An administrator must run `npm run up` first.",
-    );
-  }
+  const planned = requireChange(entry);
+  const again = entry.touched;
   entry.touched = true;
   deps.save(entry);
-  const planned = requireChange(entry);
   deps.file.write(applyChange(deps.file.read(), planned));
-  await commit(entry, planned, { config, deps, subject: subjectOf(entry) });
-  mark(entry, "config", "done");
-  deps.save(entry);
-  await deps.updates.update(after, (progress) => {
-    if (markResource(entry, progress)) deps.save(entry);
-  });
+  let committed: Promise<void> | undefined;
+  const record = (): Promise<void> => {
+    mark(entry, "config", "done");
+    committed ??= commit(entry, planned, { config, deps, subject: subjectOf(entry) });
+    return committed;
+  };
+  try {
+    await deps.updates.update(after, uid, (progress) => {
+      // Not before: what is refused leaves nothing in the history.
+      if (changesTheirs(uid, progress)) void record();
+      if (markResource(entry, progress)) deps.save(entry);
+    });
+  } catch (error) {
+    await committed;
+    // Pulumi's own word, and no event of a change of theirs before it: there was none.
+    if (error instanceof Refusal && !again && !committed) {
+      deps.file.write(applyChange(deps.file.read(), reversed(planned)));
+      entry.touched = false;
+    }
+    throw error;
+  }
+  await record();
   if (readConfig(at(deps, after)).users[uid]?.state !== "active") return;
   mark(entry, "ready", "running");
   deps.save(entry);
@@ -185,5 +191,5 @@ export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
   // A volume that was made for a mailbox which didn't come to be has no mail in it.
   const user = config.users[uid];
   if (user?.state === "none") await deps.updates.unprotect(`person-${mailboxId(uid, user.mailbox)}-mail`);
-  await deps.updates.update(text, () => undefined);
+  await deps.updates.update(text, uid, () => undefined);
 }

@@ -8,6 +8,11 @@ export function mailboxId(uid: string, number: number): string {
   return number === 1 ? uid : `${uid}${MARK}${number}`;
 }
 
+/** A pattern for the uid's mailboxes after the first; `*` stands for the number. */
+export function laterMailboxIds(uid: string): string {
+  return `${uid}${MARK}*`;
+}
+
 /** The uid and the number in an id; `alice_1` is `alice`. */
 export function parseMailboxId(id: string): { uid: string; number: number } {
   const [, uid, digits] = /^(.+)_([1-9]\d{0,3})$/.exec(id) ?? [];

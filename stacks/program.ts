@@ -1,5 +1,6 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
+import { type Basis, basisOf, othersChanged, refusalOf } from "./basis.ts";
 import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
@@ -14,8 +15,10 @@ import type { MailboxRecord } from "./mailboxes/plan.ts";
 import { settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
-import { readPrior } from "./prior.ts";
+import { type PriorOutputs, readPrior } from "./prior.ts";
+import { projectCode } from "./project-code.ts";
 import { reachHost } from "./reach-host.ts";
+import type { StackConfig } from "./schema.ts";
 import type { HostAccess } from "./schema-host.ts";
 import type { Summary } from "./summary.ts";
 import { zoneFile } from "./zone-file.ts";
@@ -29,6 +32,8 @@ export interface Program {
   readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
   /** The TTL of the records, and until when others may remember older ones for longer. */
   readonly dns: pulumi.Output<DnsState>;
+  /** What this update makes the stack of; an update for one person goes on from it. */
+  readonly basis: Basis;
   /** The records of the domains as a zone file, for zones that are kept by hand. */
   readonly records: pulumi.Output<string[]>;
 }
@@ -38,8 +43,10 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
-  // What the portal asks for changes a mailbox and nothing else.
-  const tidies = process.env.SEMAIL_KEEP_OLD === undefined;
+  // Set by an update for that person alone, which the portal asked for: it leaves everything else as it is.
+  const person = process.env.SEMAIL_PERSON;
+  const basis = await checkBasis(config, { person, outputs });
+  const tidies = person === undefined;
   const settling = {
     gandiToken,
     outputs,
@@ -65,5 +72,17 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
       : undefined,
   });
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
-  return { summary, dkim, mailboxes, dns: settled.apply(dns), records: zone };
+  return { summary, dkim, mailboxes, dns: settled.apply(dns), basis, records: zone };
+}
+
+/** Throws a `pulumi.RunError` where an update for one person can't leave the rest alone. */
+async function checkBasis(
+  config: StackConfig,
+  { person, outputs }: { person: string | undefined; outputs: PriorOutputs },
+): Promise<Basis> {
+  const basis = basisOf(config, await projectCode(process.cwd()));
+  const refusal =
+    person === undefined ? undefined : refusalOf(person, othersChanged(person, outputs.basis, basis));
+  if (refusal !== undefined) throw new pulumi.RunError(refusal);
+  return basis;
 }

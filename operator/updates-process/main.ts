@@ -5,7 +5,6 @@
 import Docker from "dockerode";
 import { createLog } from "../../mailserver/net/log.ts";
 import { messageOf } from "../../tools/bootstrap/fault.ts";
-import type { Change } from "../changes.ts";
 import { Refusal } from "../refusal.ts";
 import { operatorContext, readOperatorSettings } from "../settings.ts";
 import { stackUpdates } from "../updates.ts";
@@ -28,27 +27,23 @@ const tell = (answer: Answer): void => {
   if (process.connected) process.send?.(answer);
 };
 
-async function carryOut(call: Call): Promise<readonly Change[]> {
+async function carryOut(call: Call): Promise<void> {
   const { id } = call;
   switch (call.kind) {
     case "prepare":
-      await updates.prepare();
-      return [];
-    case "preview":
-      return updates.preview(call.text);
+      return updates.prepare();
     case "update":
-      await updates.update(call.text, (progress) => tell({ id, kind: "progress", progress }));
-      return [];
+      return updates.update(call.text, call.uid, (progress) => tell({ id, kind: "progress", progress }));
     case "unprotect":
-      await updates.unprotect(call.name);
-      return [];
+      return updates.unprotect(call.name);
   }
 }
 
 let running = Promise.resolve();
 process.on("message", (call: Call) => {
   running = running
-    .then(async () => tell({ id: call.id, kind: "done", changes: await carryOut(call) }))
+    .then(() => carryOut(call))
+    .then(() => tell({ id: call.id, kind: "done" }))
     .catch((error: unknown) => {
       const fault = error instanceof Refusal ? { fault: error.fault } : {};
       tell({ id: call.id, kind: "failed", message: messageOf(error), ...fault });

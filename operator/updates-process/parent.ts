@@ -1,6 +1,5 @@
 /** Updates as a process of their own makes them (`main.ts`), which is there only while there are some. */
 import { type ChildProcess, fork } from "node:child_process";
-import type { Change } from "../changes.ts";
 import { Refusal } from "../refusal.ts";
 import type { Progress, StackUpdates } from "../updates.ts";
 import type { Answer, Call } from "./messages.ts";
@@ -19,7 +18,7 @@ export interface UpdatesProcessOptions {
 
 interface Waiting {
   readonly onProgress: (progress: Progress) => void;
-  readonly resolve: (changes: Change[]) => void;
+  readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -36,13 +35,13 @@ export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
     worker = undefined;
   };
   ending.addEventListener("abort", letGo, { once: true });
-  const call = async (wish: Wish, onProgress: Waiting["onProgress"] = () => undefined): Promise<Change[]> => {
+  const call = async (wish: Wish, onProgress: Waiting["onProgress"] = () => undefined): Promise<void> => {
     ending.throwIfAborted();
     clearTimeout(timer);
     calls += 1;
     if (!worker?.alive) worker = new Worker(options);
     try {
-      return await worker.call(wish, onProgress);
+      await worker.call(wish, onProgress);
     } finally {
       calls -= 1;
       clearTimeout(timer);
@@ -51,10 +50,9 @@ export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
     }
   };
   return {
-    prepare: async () => void (await call({ kind: "prepare" })),
-    preview: (text) => call({ kind: "preview", text }),
-    update: async (text, onProgress) => void (await call({ kind: "update", text }, onProgress)),
-    unprotect: async (name) => void (await call({ kind: "unprotect", name })),
+    prepare: () => call({ kind: "prepare" }),
+    update: (text, uid, onProgress) => call({ kind: "update", text, uid }, onProgress),
+    unprotect: (name) => call({ kind: "unprotect", name }),
   };
 }
 
@@ -84,8 +82,8 @@ class Worker {
     return this.#child.connected && !this.#over;
   }
 
-  call(wish: Wish, onProgress: Waiting["onProgress"]): Promise<Change[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<Change[]>();
+  call(wish: Wish, onProgress: Waiting["onProgress"]): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const id = ++this.#calls;
     this.#waiting.set(id, { onProgress, resolve, reject });
     this.#child.send({ ...wish, id } as Call, (error) => {
@@ -105,7 +103,7 @@ class Worker {
       return;
     }
     this.#waiting.delete(answer.id);
-    if (answer.kind === "done") waiting?.resolve([...answer.changes]);
+    if (answer.kind === "done") waiting?.resolve();
     else waiting?.reject(errorOf(answer));
   }
 

@@ -1,6 +1,6 @@
 /** A person's mailbox by the operator on a real stack: made, used, given up, taken back; and every way to be cut off. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { execa } from "execa";
@@ -73,6 +73,9 @@ const TELEPHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTo
 
 /** What an update would still change. */
 const drift = async () => {
+  // As each command of `npm run` brings it up to date.
+  const name = { name: FILE, text: await text() };
+  await writeFile(merged(), mergeStackFile(name, await readFile(merged(), "utf8")));
   const { changeSummary } = await project.stack.preview({ configFile: merged() });
   return Object.keys(changeSummary).filter((op) => op !== "same");
 };
@@ -234,18 +237,28 @@ describe("the operator on a stack", () => {
     assert.equal(await operator.client.log("carol"), "");
   });
 
-  it("refuses to go on where the stack isn't what its code says, and touches nothing", async () => {
-    const config = await text();
-    await writeFile(join(project.folder, "mailserver/images/resolver/more"), "more\n");
-    const view = last(
-      await carryOut(operator.client, { ...create, uid: "carol", address: `carol@${DOMAIN}` }),
-    );
-    assert.deepEqual(view && outcome(view), ["failed", "needs-administrator"]);
-    assert.equal(await text(), config);
-    await execa("rm", [join(project.folder, "mailserver/images/resolver/more")]);
-  });
-
   const carol: PersonRequest = { kind: "create", uid: "carol", address: `carol@${DOMAIN}` };
+
+  for (const [what, path, change] of [
+    ["its code says", "mailserver/images/resolver/more", (before: string) => `${before}more\n`],
+    ["its config says", FILE, (before: string) => before.replace("Alice Martin", "Alice Petit")],
+  ] as const)
+    it(`refuses to go on where the stack isn't what ${what}, and touches nothing`, async () => {
+      const file = join(project.folder, path);
+      const before = await readFile(file, "utf8").catch(() => undefined);
+      await writeFile(file, change(before ?? ""));
+      const config = await text();
+      const head = await git("rev-parse", "HEAD");
+      const logged = operator.heard("operator.update.failed");
+      const view = last(await carryOut(operator.client, carol));
+      assert.deepEqual(view && outcome(view), ["failed", "needs-administrator"]);
+      assert.match(await logged, path === FILE ? /semail:users\.alice changed/ : /the code changed/);
+      assert.deepEqual([await text(), await git("rev-parse", "HEAD")], [config, head]);
+      assert.equal(await hasBox("carol"), false);
+      if (before === undefined) await rm(file);
+      else await writeFile(file, before);
+      assert.deepEqual(await drift(), []);
+    });
 
   it("takes everything back when the engine refuses half-way", async () => {
     const config = await text();
@@ -320,10 +333,6 @@ describe("the operator on a stack", () => {
       [`+ forward: ${forward}`],
     );
     await git("merge", "-q", "--ff-only", branch);
-    await writeFile(
-      merged(),
-      mergeStackFile({ name: FILE, text: await text() }, await readFile(merged(), "utf8")),
-    );
     assert.deepEqual(await drift(), ["update"]);
   });
 

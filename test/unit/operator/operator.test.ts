@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { create, FILE, isRefusal, mail, noAnswer, outcome, setUp } from "./support.ts";
+import { Refusal } from "../../../operator/refusal.ts";
+import { create, FILE, isRefusal, noAnswer, outcome, setUp } from "./support.ts";
 
 describe("the operator", () => {
   it("writes the diff, commits it as the person, updates, and says how far it is", async (t) => {
@@ -23,13 +24,52 @@ describe("the operator", () => {
     ]);
   });
 
-  it("leaves the stack alone where an update would change more, and says who must act", async (t) => {
+  it("shows a mailbox only when it is there, and what is asked of one meanwhile", async (t) => {
     const { operator, state, played } = await setUp(t);
-    played.changes = [mail("create"), mail("replace", "mail-queue")];
-    const view = await outcome(operator, operator.submit(create));
-    assert.deepEqual([view.state, view.error?.code], ["failed", "needs-administrator"]);
-    assert.match(view.error?.detail ?? "", /npm run up/);
-    assert.deepEqual([state.text, played.updates, played.commits], [FILE, [], []]);
+    const seen: unknown[] = [];
+    const look = () => {
+      const { state: shown, addresses, pending } = operator.person("bob");
+      seen.push([/state: none\n {4}carol/.test(state.text), shown, addresses, pending !== null]);
+    };
+    look();
+    played.during = look;
+    await outcome(operator, operator.submit(create));
+    look();
+    await outcome(operator, operator.submit({ kind: "update", uid: "bob", aliases: ["b@example.org"] }));
+    assert.deepEqual(seen, [
+      [true, "none", [], false],
+      [false, "none", [], true],
+      [false, "active", ["bob@example.org"], false],
+      [false, "active", ["bob@example.org"], true],
+    ]);
+  });
+
+  for (const code of ["needs-administrator", "update-failed"] as const)
+    it(`leaves no trace of an update that ended before its first change (${code})`, async (t) => {
+      const { operator, state, played, folder } = await setUp(t);
+      played.before = () => {
+        assert.notEqual(state.text, FILE);
+        throw new Refusal(code, "as it was said");
+      };
+      const id = operator.submit(create);
+      const view = await outcome(operator, id);
+      assert.deepEqual([view.state, view.error], ["failed", { code, detail: "as it was said" }]);
+      assert.equal(view.steps.find(({ name }) => name === "config")?.state, "failed");
+      assert.deepEqual([state.text, played.updates.length, played.commits], [FILE, 1, []]);
+      const kept = JSON.parse(await readFile(join(folder, "journal", `${id}.json`), "utf8"));
+      assert.deepEqual([kept.phase, kept.touched], ["over", false]);
+      played.before = () => undefined;
+      assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+    });
+
+  it("takes back what an update may have changed whose process died", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.before = (number) => {
+      if (number === 1) throw new Error("the updates' process ended: SIGKILL");
+    };
+    assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
+    assert.deepEqual([state.text, played.updates.at(-1)], [FILE, FILE]);
+    assert.deepEqual(played.people, ["bob", "bob"]);
   });
 
   it("takes everything back when the update fails", async (t) => {
@@ -92,7 +132,6 @@ describe("the operator", () => {
       await new Promise(setImmediate);
       running -= 1;
     };
-    played.changes = [];
     const ids = [create, { kind: "create", uid: "carol", address: "c@example.org" } as const].map((one) =>
       operator.submit(one),
     );

@@ -35,9 +35,12 @@ export const noAnswer = new Refusal("update-failed", "The Docker engine went awa
 /** Pulumi and the engine, played; each update that was made is a line. */
 interface Played {
   updates: string[];
-  /** Called in each update with its number; throws to have it fail. */
+  /** For whom they were. */
+  people: string[];
+  /** Called in each update with its number, before it changes anything; throws to have it refused. */
+  before(number: number): void;
+  /** Called in the middle of each; throws to have it fail. */
   during(number: number): void | Promise<void>;
-  changes: Change[];
   commits: { subject: string; author: string; branch: string | undefined }[];
   unprotected: string[];
   waits: number;
@@ -50,8 +53,9 @@ export async function setUp(t: TestContext, text = FILE) {
   const state = { text };
   const played: Played = {
     updates: [],
+    people: [],
+    before: () => undefined,
     during: () => undefined,
-    changes: [mail("create")],
     commits: [],
     unprotected: [],
     waits: 0,
@@ -74,10 +78,11 @@ export async function setUp(t: TestContext, text = FILE) {
           played.prepared += 1;
           throw new Error("Pulumi isn't there");
         },
-        preview: async () => played.changes,
-        update: async (next: string, onProgress: (progress: Progress) => void) => {
+        update: async (next: string, uid: string, onProgress: (progress: Progress) => void) => {
           ending.signal.throwIfAborted();
           const number = played.updates.push(next);
+          played.people.push(uid);
+          played.before(number);
           onProgress({ ...mail("create"), state: "running" });
           await played.during(number);
           onProgress({ ...mail("create"), state: "done" });

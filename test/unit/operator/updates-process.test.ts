@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from "node:test";
 import { engineBoxes } from "../../../operator/boxes.ts";
 import { EngineError, engineAt } from "../../../operator/engine-client.ts";
 import { Refusal } from "../../../operator/refusal.ts";
+import type { Progress } from "../../../operator/updates.ts";
 import { updatesProcess } from "../../../operator/updates-process/parent.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
@@ -15,14 +16,13 @@ const PROGRAM = `
 import { appendFileSync } from "node:fs";
 appendFileSync(process.argv[1] + ".lives", "x");
 const tell = (answer) => process.send(answer);
-process.on("message", ({ id, kind, text, name }) => {
-  if (text === "pid") tell({ id, kind: "done", changes: [{ urn: String(process.pid), type: "", op: kind }] });
+process.on("message", ({ id, kind, text, uid, name }) => {
   if (text === "progress") {
-    tell({ id, kind: "progress", progress: { urn: "u", type: "t", op: "create", state: "running" } });
-    tell({ id, kind: "done", changes: [] });
+    tell({ id, kind: "progress", progress: { urn: String(process.pid), type: uid, op: "create", state: "running" } });
+    tell({ id, kind: "done" });
   }
   if (text === "refuse") tell({ id, kind: "failed", message: "x", fault: { code: "update-failed", detail: "as told" } });
-  if (kind === "prepare") tell({ id, kind: "done", changes: [] });
+  if (kind === "prepare") tell({ id, kind: "done" });
   if (text === "fail" || name === "fail") tell({ id, kind: "failed", message: "as it was said" });
   if (text === "die") process.exit(7);
 });
@@ -37,9 +37,14 @@ async function setUp(t: TestContext, idleMs = 60_000, preparedMs = 60_000) {
   const ending = new AbortController();
   t.after(() => ending.abort());
   const updates = updatesProcess({ entry, env: process.env, ending: ending.signal, idleMs, preparedMs });
-  const pid = async () => Number((await updates.preview("pid"))[0]?.urn);
+  const update = async (text: string) => {
+    const seen: Progress[] = [];
+    await updates.update(text, "bob", (progress) => seen.push(progress));
+    return seen;
+  };
+  const pid = async () => Number((await update("progress"))[0]?.urn);
   const lives = async () => (await readFile(`${entry}.lives`, "utf8")).length;
-  return { updates, ending, pid, lives };
+  return { updates, update, ending, pid, lives };
 }
 
 const isGone = (pid: number): boolean => {
@@ -53,12 +58,10 @@ const isGone = (pid: number): boolean => {
 
 describe("the process that makes updates", () => {
   it("is one for the steps of a request, and tells progress", async (t) => {
-    const { updates, pid } = await setUp(t);
+    const { update, pid } = await setUp(t);
     const first = await pid();
-    const seen: string[] = [];
-    await updates.update("progress", ({ op, state }) => seen.push(`${op} ${state}`));
-    assert.deepEqual(seen, ["create running"]);
-    assert.equal(await pid(), first);
+    const seen = await update("progress");
+    assert.deepEqual(seen, [{ urn: String(first), type: "bob", op: "create", state: "running" }]);
   });
 
   it("that was made ready is there for the update, for longer than one between two steps", async (t) => {
@@ -73,22 +76,19 @@ describe("the process that makes updates", () => {
   });
 
   it("says why as the operator would itself", async (t) => {
-    const { updates } = await setUp(t);
+    const { update, updates } = await setUp(t);
     await assert.rejects(
-      updates.update("refuse", () => undefined),
+      update("refuse"),
       (error) => error instanceof Refusal && error.fault.detail === "as told",
     );
-    await assert.rejects(updates.preview("fail"), /as it was said/);
+    await assert.rejects(update("fail"), /as it was said/);
     await assert.rejects(updates.unprotect("fail"), /as it was said/);
   });
 
   it("fails what it was at when it dies, and is another one for the next", async (t) => {
-    const { updates, pid } = await setUp(t);
+    const { update, pid } = await setUp(t);
     const first = await pid();
-    await assert.rejects(
-      updates.update("die", () => undefined),
-      /ended: 7/,
-    );
+    await assert.rejects(update("die"), /ended: 7/);
     assert.notEqual(await pid(), first);
   });
 
@@ -97,11 +97,11 @@ describe("the process that makes updates", () => {
     const first = await quick.pid();
     while (!isGone(first)) await new Promise((resolve) => setTimeout(resolve, 10));
     assert.notEqual(await quick.pid(), first);
-    const { updates, ending } = await setUp(t);
-    const hanging = updates.preview("nothing comes");
+    const { update, ending } = await setUp(t);
+    const hanging = update("nothing comes");
     ending.abort(new Error("stopped"));
     await assert.rejects(hanging, /ended: 0/);
-    await assert.rejects(updates.preview("pid"), /stopped/);
+    await assert.rejects(update("progress"), /stopped/);
   });
 });
 

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { basisOf, othersChanged, refusalOf } from "../../../stacks/basis.ts";
+import { parseConfig } from "../../../stacks/check-config.ts";
+import { projectCode } from "../../../stacks/project-code.ts";
+
+const users = {
+  alice: { name: "Alice Martin" },
+  bob: { name: "Bob Durand", state: "none" },
+};
+const configOf = (keys: Record<string, unknown>) => {
+  const { config, problems } = parseConfig({ domain: "example.org", postmaster: "alice", users, ...keys });
+  assert.deepEqual(problems, []);
+  assert.ok(config);
+  return config;
+};
+const prior = JSON.parse(JSON.stringify(basisOf(configOf({}), "c1")));
+
+const table: [what: string, keys: Record<string, unknown>, changed: string[], code?: string][] = [
+  ["nothing", {}, []],
+  ["what is the default", { protect: true }, []],
+  ["bob's own entry", { users: { ...users, bob: { name: "Bob Durand", aliases: ["b@example.org"] } } }, []],
+  ["bob, who goes", { users: { alice: users.alice } }, []],
+  ["alice's entry", { users: { ...users, alice: { name: "Alice" } } }, ["semail:users.alice"]],
+  ["somebody new", { users: { ...users, carol: { name: "Carol" } } }, ["semail:users.carol"]],
+  [
+    "somebody who is called like a property",
+    { users: { ...users, constructor: { name: "C" } } },
+    ["semail:users.constructor"],
+  ],
+  [
+    "alice, who goes",
+    { postmaster: "bob", users: { bob: { name: "Bob Durand" } } },
+    ["the config", "semail:users.alice"],
+  ],
+  ["a key for everybody", { retention: 3 }, ["the config"]],
+  ["the code", {}, ["the code"], "c2"],
+];
+
+describe("an update for bob alone", () => {
+  for (const [what, keys, changed, code = "c1"] of table)
+    it(`${changed.length === 0 ? "may go on from" : "is refused for"} a change of ${what}`, () => {
+      const now = basisOf(configOf(keys), code);
+      assert.deepEqual(othersChanged("bob", prior, now), changed);
+      const refusal = refusalOf("bob", changed);
+      assert.equal(refusal === undefined, changed.length === 0);
+      if (refusal) assert.match(refusal, /`npm run up`/);
+    });
+
+  for (const unknown of [undefined, null, "x", { code: "c1" }])
+    it(`is refused where the last update left ${JSON.stringify(unknown)}`, () => {
+      assert.equal(othersChanged("bob", unknown, basisOf(configOf({}), "c1")).length, 1);
+    });
+
+  it("names ten of many", () => {
+    const many = Array.from({ length: 300 }, (_, index) => `semail:users.u${index}`);
+    assert.match(refusalOf("bob", many) ?? "", /u9, 290 more changed/);
+  });
+});
+
+describe("the digest of the project's code", () => {
+  const ROOT = join(import.meta.dirname, "../../..");
+  const FOLDERS = ["components", "mailserver", "operator", "sdks", "stacks", "tools"];
+
+  async function project(t: TestContext): Promise<string> {
+    const root = await mkdtemp(join(tmpdir(), "semail-code-"));
+    t.after(() => rm(root, { recursive: true }));
+    for (const file of ["index.ts", "package.json"]) await writeFile(join(root, file), file);
+    for (const folder of FOLDERS) {
+      await mkdir(join(root, folder, "deep"), { recursive: true });
+      await writeFile(join(root, folder, "deep", "one.ts"), "1");
+    }
+    await mkdir(join(root, "node_modules"));
+    await writeFile(join(root, "node_modules/.package-lock.json"), "{}");
+    return root;
+  }
+
+  it("is the same wherever the project is, and whatever lies beside its code", async (t) => {
+    const [one, other] = [await project(t), await project(t)];
+    for (const path of [
+      "README.md",
+      ".semail/state",
+      "node_modules/x/index.js",
+      "sdks/node_modules/x/index.js",
+    ]) {
+      await mkdir(dirname(join(other, path)), { recursive: true });
+      await writeFile(join(other, path), "more");
+    }
+    assert.equal(await projectCode(other), await projectCode(one));
+    const linked = join(await project(t), "..", `semail-link-${process.pid}`);
+    await symlink(one, linked);
+    t.after(() => rm(linked));
+    assert.equal(await projectCode(linked), await projectCode(one));
+  });
+
+  for (const path of [
+    ...FOLDERS.map((folder) => `${folder}/deep/one.ts`),
+    "index.ts",
+    "package.json",
+    "node_modules/.package-lock.json",
+  ])
+    it(`is another one for another ${path}`, async (t) => {
+      const root = await project(t);
+      const before = await projectCode(root);
+      await writeFile(join(root, path), "2");
+      assert.notEqual(await projectCode(root), before);
+    });
+
+  it("is another one for a file more, and for content that moves from one to the next", async (t) => {
+    const root = await project(t);
+    const seen = new Set([await projectCode(root)]);
+    await writeFile(join(root, "mailserver/deep/two.sh"), "");
+    seen.add(await projectCode(root));
+    await writeFile(join(root, "mailserver/deep/two.sh"), "1");
+    await writeFile(join(root, "mailserver/deep/one.ts"), "");
+    seen.add(await projectCode(root));
+    assert.equal(seen.size, 3);
+  });
+
+  it("says what is wrong where a part of the project isn't there", async (t) => {
+    const root = await project(t);
+    await rm(join(root, "sdks"), { recursive: true });
+    await assert.rejects(projectCode(root), /sdks/);
+  });
+
+  it("is that of this project", async () => {
+    assert.match(await projectCode(ROOT), /^[0-9a-f]{64}$/);
+  });
+});
