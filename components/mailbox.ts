@@ -12,6 +12,8 @@ import { type DataPolicy, dataVolume } from "./volume.ts";
 
 /** What belongs to whom from now on. */
 export interface Handing {
+  /** Whose box it is. */
+  readonly uid: string;
   /** Name of the box's container. */
   readonly box: string;
   readonly image: string;
@@ -129,12 +131,12 @@ export class Mailbox extends pulumi.ComponentResource {
     );
   }
 
-  private handed({ owner, host, image, boxHost, boxUser }: MailboxArgs, volume: docker.Volume) {
+  private handed({ owner, host, image, uid, boxHost, boxUser }: MailboxArgs, volume: docker.Volume) {
     if (owner === undefined) return undefined;
     const box = `${host.prefix}-${boxHost}`;
     return pulumi
       .all([volume.name, image.id, host.engine])
-      .apply(([name, id, engine]) => owner({ box, image: id, user: boxUser, volume: name, engine }));
+      .apply(([name, id, engine]) => owner({ uid, box, image: id, user: boxUser, volume: name, engine }));
   }
 
   /**

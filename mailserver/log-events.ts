@@ -5,10 +5,12 @@
 export const LOG_EVENTS = {
   "operator.accepted": "A person's request was taken",
   "operator.done": "The stack is as the request asked; `ms` is how long that took since it was asked",
-  "operator.failed": "A request failed; the stack is as before",
+  "operator.failed": "A request failed; what it changed is taken back",
   "operator.update.failed": "An update of the stack failed",
   "operator.ran": "Pulumi updated the stack for a request; `ms` is how long that took",
   "operator.unprepared": "Pulumi could not be loaded ahead of a request; the request loads it",
+  "operator.left":
+    "What a failed request changed is left as it is: somebody else changed that person's lines of the stack file since. Run `npm run up`",
   "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
   "operator.recovered": "A request was found unfinished at start; it is finished or taken back",
   "operator.journal.damaged": "A file of the journal could not be read and was set aside",

@@ -28,6 +28,7 @@ export interface OperatorDeps extends Omit<WorkDeps, "save"> {
 /** A request that was begun this often without an end is taken back. */
 const MOST_ATTEMPTS = 3;
 const RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 60_000;
 const DAY_MS = 86_400_000;
 /** Requests that wait; more than one per person can't be. */
 const LONGEST_QUEUE = 1_000;
@@ -229,26 +230,23 @@ export class Operator {
   }
 
   private async takeBack(entry: Entry, deps: WorkDeps): Promise<void> {
-    for (;;) {
+    for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, LONGEST_RETRY_MS)) {
       try {
         await undo(entry, deps);
-        this.stuck = undefined;
         return this.finish(entry, "failed");
       } catch (error) {
         this.deps.ending.throwIfAborted();
         this.deps.log.error("operator.undo.failed", { request: entry.view.id, uid: entry.view.uid, error });
-        // Somebody else has changed the entry since: it is theirs now.
-        if (error instanceof Refusal && error.fault.code === "needs-administrator")
-          return this.finish(entry, "failed");
         this.stuck = entry;
         entry.view.state = "failed";
         this.save(entry);
-        await this.deps.wait(RETRY_MS);
+        await this.deps.wait(pause);
       }
     }
   }
 
   private finish(entry: Entry, state: RequestView["state"]): void {
+    this.stuck = undefined;
     entry.phase = "over";
     entry.view.state = state;
     this.save(entry);

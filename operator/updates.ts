@@ -10,6 +10,7 @@ import {
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
 import { CHANGED_SINCE } from "../stacks/basis.ts";
+import { targetsOf } from "../stacks/mailbox-resources.ts";
 import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
 import type { Context } from "../tools/bootstrap/context.ts";
 import { Fault, messageOf } from "../tools/bootstrap/fault.ts";
@@ -18,7 +19,7 @@ import { clearLocks } from "../tools/bootstrap/pulumi-lock.ts";
 import { settlePending } from "../tools/bootstrap/session.ts";
 import { openStack, pulumiEnv, type Stack, writePrivate } from "../tools/bootstrap/stack.ts";
 import { mergeStackFile } from "../tools/bootstrap/stack-file.ts";
-import { type Change, targetsOf } from "./changes.ts";
+import type { Change } from "./changes.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A change as it happens. */
@@ -125,6 +126,7 @@ function failure({ context, log }: UpdatesOptions, heard: readonly string[], err
 async function open(options: UpdatesOptions, text: string): Promise<Opened> {
   const { context, stackName, docker } = options;
   const stack = openStack(context, stackName);
+  await unlocked(options, stack);
   // What openStack wrote has the keys that Pulumi made.
   const merged = mergeStackFile({ name: stack.committed.name, text }, readFileSync(stack.configFile, "utf8"));
   writePrivate(stack.configFile, merged);
@@ -133,7 +135,6 @@ async function open(options: UpdatesOptions, text: string): Promise<Opened> {
       (pair): pair is [string, string] => pair[1] !== undefined,
     ),
   );
-  await unlocked(options, stack);
   await settlePending(context, {
     engine: { docker },
     stack,

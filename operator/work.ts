@@ -75,8 +75,8 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
     });
   } catch (error) {
     await committed;
-    // Pulumi's own word, and no event of a change of theirs before it: there was none.
-    if (error instanceof Refusal && !again && !committed) {
+    // The program's own word, which it says before the first resource.
+    if (isRefused(error) && !again && !committed) {
       deps.file.write(applyChange(deps.file.read(), reversed(planned)));
       entry.touched = false;
     }
@@ -88,6 +88,9 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
   deps.save(entry);
   await deps.boxes.ready(uid);
 }
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof Refusal && error.fault.code === "needs-administrator";
 
 async function restart(entry: Entry, { boxes, file, save, now }: WorkDeps): Promise<"done"> {
   decide({ config: readConfig(at({ file }, file.read())), today: dayOf(now()) }, entry.request);
@@ -184,7 +187,8 @@ export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
   if (!entry.change || !entry.touched) return;
   const back = reversed(entry.change);
   const { uid } = entry.view;
-  const text = applyChange(deps.file.read(), back);
+  const text = textWithout(entry, back, deps);
+  if (text === undefined) return;
   const config = readConfig(at(deps, text));
   deps.file.write(text);
   await commit(entry, back, { config, deps, subject: `Undo: ${subjectOf(entry)}` });
@@ -192,4 +196,16 @@ export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
   const user = config.users[uid];
   if (user?.state === "none") await deps.updates.unprotect(`person-${mailboxId(uid, user.mailbox)}-mail`);
   await deps.updates.update(text, uid, () => undefined);
+}
+
+/** The file with the change taken back; undefined where somebody else has changed the entry since: it is theirs now. */
+function textWithout(entry: Entry, back: EntryChange, { file, log }: WorkDeps): string | undefined {
+  const text = file.read();
+  try {
+    return applyChange(text, back);
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    log.error("operator.left", { request: entry.view.id, uid: entry.view.uid, error });
+    return undefined;
+  }
 }

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { z } from "zod";
+import { isTheirs, type Named, namedBy } from "./mailbox-resources.ts";
 import type { StackConfig } from "./schema.ts";
 
 /** The stack output `basis`: digests, in hexadecimal. */
@@ -36,6 +37,15 @@ export function othersChanged(uid: string, prior: unknown, now: Basis): string[]
     ...(known.config === now.config ? [] : ["the config"]),
     ...others.sort().map((other) => `semail:users.${other}`),
   ];
+}
+
+/** What others have in the program and not in the state, as when an administrator's update failed. */
+export function othersMissing(uid: string, declared: readonly Named[], urns: readonly string[]): string[] {
+  const key = ({ type, name }: Named): string => `${type}::${name}`;
+  const there = new Set(urns.map((urn) => key(namedBy(urn))));
+  return declared
+    .filter((named) => !isTheirs(uid, named) && !there.has(key(named)))
+    .map(({ name }) => `the state, which has no ${name},`);
 }
 
 /** Begins what {@link refusalOf} says, in a text with much else. */

@@ -8,12 +8,15 @@ import { providerConfig } from "../tools/docker-plugin/host.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-/** Does nothing in a preview, nor where the box runs as it is to. All boxes of a stack are on one engine. */
-export function boxOwner(prefix: string): BoxOwner {
+/**
+ * Does nothing in a preview, nor where the box runs as it is to. All boxes of a stack are on one engine. `person`: whose
+ * update it is, if it isn't everybody's: a box of somebody else would be stopped and not made anew.
+ */
+export function boxOwner(prefix: string, person: string | undefined): BoxOwner {
   // Asked once, however many people there are.
   let known: Promise<ReadonlyMap<string, string | undefined>> | undefined;
   return async (handing) => {
-    if (pulumi.runtime.isDryRun()) return;
+    if (pulumi.runtime.isDryRun() || (person !== undefined && handing.uid !== person)) return;
     const { engine } = handing;
     const docker = connect(providerConfig(engine === undefined ? {} : { host: engine }, process.env));
     known ??= usersOfBoxes(docker, prefix);

@@ -1,12 +1,11 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
-import { type Basis, basisOf, othersChanged, refusalOf } from "./basis.ts";
+import { type Basis, basisOf, othersChanged, othersMissing, refusalOf } from "./basis.ts";
 import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
+import { followDeclared, onceMade } from "./declared.ts";
 import { planDkim } from "./dkim/plan.ts";
-import type { DkimState } from "./dkim/rotation.ts";
-import type { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
 import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
@@ -15,10 +14,9 @@ import type { MailboxRecord } from "./mailboxes/plan.ts";
 import { settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
-import { type PriorOutputs, readPrior } from "./prior.ts";
+import { readPrior, readUrns } from "./prior.ts";
 import { projectCode } from "./project-code.ts";
 import { reachHost } from "./reach-host.ts";
-import type { StackConfig } from "./schema.ts";
 import type { HostAccess } from "./schema-host.ts";
 import type { Summary } from "./summary.ts";
 import { zoneFile } from "./zone-file.ts";
@@ -27,13 +25,13 @@ export interface Program {
   /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
   readonly summary: pulumi.Output<Summary>;
   /** Which key signs, and which others are published; the next update goes on from it. */
-  readonly dkim: pulumi.Output<DkimState>;
+  readonly dkim: pulumi.Output<unknown>;
   /** Who has mail on the host, and until when that of people who gave it up is kept. */
   readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
   /** The TTL of the records, and until when others may remember older ones for longer. */
-  readonly dns: pulumi.Output<DnsState>;
+  readonly dns: pulumi.Output<unknown>;
   /** What this update makes the stack of; an update for one person goes on from it. */
-  readonly basis: Basis;
+  readonly basis: pulumi.Output<Basis>;
   /** The records of the domains as a zone file, for zones that are kept by hand. */
   readonly records: pulumi.Output<string[]>;
 }
@@ -45,7 +43,8 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const outputs = await readPrior();
   // Set by an update for that person alone, which the portal asked for: it leaves everything else as it is.
   const person = process.env.SEMAIL_PERSON;
-  const basis = await checkBasis(config, { person, outputs });
+  const basis = basisOf(config, await projectCode(process.cwd()));
+  if (person !== undefined) requireNothing(person, othersChanged(person, outputs.basis, basis));
   const tidies = person === undefined;
   const settling = {
     gandiToken,
@@ -61,28 +60,30 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const access = knownAccess(model.host);
   // Before the first resource, where there is a machine already.
   const engine = access && (await reach(access));
+  const urns = person === undefined ? [] : await readUrns();
+  const plans = await planImages(model);
+  const keys = await planDkim(model, { outputs, tidies, now });
+  const operatorPlace = model.portal.enabled
+    ? await findOperatorPlace(process.env, process.cwd(), names.stack)
+    : undefined;
+  const declared = followDeclared();
   const { summary, dkim, mailboxes, settled } = mailStack({
     ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
     mailboxes: plan,
-    plans: await planImages(model),
-    owner: boxOwner(model.prefix),
-    dkim: await planDkim(model, { outputs, tidies, now }),
-    operatorPlace: model.portal.enabled
-      ? await findOperatorPlace(process.env, process.cwd(), names.stack)
-      : undefined,
+    ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person) },
   });
+  // Before anything of it is registered: that begins when this function waits for something.
+  if (person !== undefined) requireNothing(person, othersMissing(person, declared, urns));
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
-  return { summary, dkim, mailboxes, dns: settled.apply(dns), basis, records: zone };
+  const shared =
+    person === undefined
+      ? { dkim, dns: settled.apply(dns) }
+      : { dkim: pulumi.output(outputs.dkim), dns: pulumi.output(outputs.dns) };
+  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(declared, basis) };
 }
 
-/** Throws a `pulumi.RunError` where an update for one person can't leave the rest alone. */
-async function checkBasis(
-  config: StackConfig,
-  { person, outputs }: { person: string | undefined; outputs: PriorOutputs },
-): Promise<Basis> {
-  const basis = basisOf(config, await projectCode(process.cwd()));
-  const refusal =
-    person === undefined ? undefined : refusalOf(person, othersChanged(person, outputs.basis, basis));
+/** Throws a `pulumi.RunError` where an update for that person alone would pass over other changes. */
+function requireNothing(person: string, changes: readonly string[]): void {
+  const refusal = refusalOf(person, changes);
   if (refusal !== undefined) throw new pulumi.RunError(refusal);
-  return basis;
 }

@@ -5,17 +5,17 @@ import { join } from "node:path";
 
 /** Everything in the project's folder that decides what an update makes. */
 const CODE = ["index.ts", "package.json", "components", "mailserver", "operator", "sdks", "stacks", "tools"];
-/** What npm installed. */
+/** What npm installed; where that isn't known, it stands for nothing. */
 const PACKAGES = "node_modules/.package-lock.json";
 
 /** Of the project at `root`, in hexadecimal. The same files give the same digest, wherever they are. */
 export async function projectCode(root: string): Promise<string> {
-  const files = (await Promise.all([...CODE, PACKAGES].map((path) => filesAt(root, path)))).flat();
-  const contents = await Promise.all(files.map((file) => readFile(join(root, file))));
+  const files = (await Promise.all(CODE.map((path) => filesAt(root, path)))).flat();
+  const contents = await Promise.all([...files, PACKAGES].map((file) => contentOf(join(root, file))));
   const digest = createHash("sha256");
-  files.forEach((file, index) => {
-    const content = contents[index] ?? Buffer.alloc(0);
-    digest.update(`${file}\0${content.length}\0`).update(content);
+  [...files, PACKAGES].forEach((file, index) => {
+    const content = contents[index];
+    if (content) digest.update(`${file}\0${content.length}\0`).update(content);
   });
   return digest.digest("hex");
 }
@@ -25,7 +25,7 @@ async function filesAt(root: string, path: string): Promise<string[]> {
   const entries = await readdir(join(root, path), { withFileTypes: true }).catch(notFolder);
   if (!entries) return [path];
   const found = entries
-    .filter(({ name }) => name !== "node_modules")
+    .filter(({ name }) => name !== "node_modules" && !isScratch(name))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .map((entry) => {
       const at = `${path}/${entry.name}`;
@@ -34,6 +34,16 @@ async function filesAt(root: string, path: string): Promise<string[]> {
     });
   return (await Promise.all(found)).flat();
 }
+
+/** Undefined where it isn't there, or no more. */
+const contentOf = (path: string): Promise<Buffer | undefined> =>
+  readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  });
+
+/** What editors put beside a file while they have it open. */
+const isScratch = (name: string): boolean => name.startsWith(".") || name.endsWith("~");
 
 function notFolder(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOTDIR") throw error;

@@ -20,7 +20,7 @@ const NURSERY = "--max-semi-space-size=4";
 /** Starts this program once more as the worker of a slot. */
 export function forkWorker(slot: number): WorkerProcess {
   cluster.setupPrimary({ execArgv: [...process.execArgv, NURSERY] });
-  const worker = cluster.fork({ [SLOT]: String(slot) });
+  const worker = cluster.fork({ [SLOT]: String(slot), MALLOC_ARENA_MAX: "1" });
   // Such as "channel closed": its exit tells.
   worker.on("error", () => {});
   return {

@@ -8,7 +8,7 @@ import { messageOf } from "../../tools/bootstrap/fault.ts";
 import { Refusal } from "../refusal.ts";
 import { operatorContext, readOperatorSettings } from "../settings.ts";
 import { stackUpdates } from "../updates.ts";
-import type { Answer, Call } from "./messages.ts";
+import { type Answer, Call } from "./messages.ts";
 
 /** How long an administrator's run is waited for. */
 const PATIENCE_MS = 300_000;
@@ -27,9 +27,14 @@ const tell = (answer: Answer): void => {
   if (process.connected) process.send?.(answer);
 };
 
-async function carryOut(call: Call): Promise<void> {
-  const { id } = call;
-  switch (call.kind) {
+async function carryOut(id: number, asked: unknown): Promise<void> {
+  const { data: call } = Call.safeParse(asked);
+  switch (call?.kind) {
+    case undefined:
+      throw new Refusal(
+        "needs-administrator",
+        "The operator is of another version than its checkout. An administrator must run `npm run up` first.",
+      );
     case "prepare":
       return updates.prepare();
     case "update":
@@ -40,13 +45,14 @@ async function carryOut(call: Call): Promise<void> {
 }
 
 let running = Promise.resolve();
-process.on("message", (call: Call) => {
+process.on("message", (asked: { id: number }) => {
+  const { id } = asked;
   running = running
-    .then(() => carryOut(call))
-    .then(() => tell({ id: call.id, kind: "done" }))
+    .then(() => carryOut(id, asked))
+    .then(() => tell({ id, kind: "done" }))
     .catch((error: unknown) => {
       const fault = error instanceof Refusal ? { fault: error.fault } : {};
-      tell({ id: call.id, kind: "failed", message: messageOf(error), ...fault });
+      tell({ id, kind: "failed", message: messageOf(error), ...fault });
     });
 });
 process.once("disconnect", async () => {

@@ -1,12 +1,20 @@
 /** What the operator and the process that makes its updates say to each other. */
+import { z } from "zod";
 import type { FaultView } from "../../mailserver/operator/protocol.ts";
 import type { Progress } from "../updates.ts";
 
-/** The text is that of the stack file, the uid that of whom the update is for, the name that of a resource. */
-export type Call =
-  | { readonly id: number; readonly kind: "prepare" }
-  | { readonly id: number; readonly kind: "update"; readonly text: string; readonly uid: string }
-  | { readonly id: number; readonly kind: "unprotect"; readonly name: string };
+const id = z.number();
+
+/**
+ * The text is that of the stack file, the uid that of whom the update is for, the name that of a resource. Checked, since
+ * an operator that is older than the checkout may ask for something else.
+ */
+export const Call = z.discriminatedUnion("kind", [
+  z.strictObject({ id, kind: z.literal("prepare") }),
+  z.strictObject({ id, kind: z.literal("update"), text: z.string(), uid: z.string().min(1) }),
+  z.strictObject({ id, kind: z.literal("unprotect"), name: z.string().min(1) }),
+]);
+export type Call = z.infer<typeof Call>;
 
 export type Answer =
   | { readonly id: number; readonly kind: "progress"; readonly progress: Progress }

@@ -80,6 +80,28 @@ const drift = async () => {
   return Object.keys(changeSummary).filter((op) => op !== "same");
 };
 
+const CONTAINER = "docker:index/container:Container";
+interface State {
+  readonly deployment: {
+    resources: {
+      readonly urn: string;
+      readonly type: string;
+      readonly parent?: string;
+      readonly dependencies?: readonly string[];
+      readonly inputs: { memory: number };
+      readonly outputs: { memory: number };
+    }[];
+  };
+}
+
+/** Edits the resources of the state, behind Pulumi's back; those stay for which `keep` is true. */
+async function changeState(keep: (each: State["deployment"]["resources"][number]) => boolean): Promise<void> {
+  const whole = await project.stack.exportStack();
+  const { deployment } = whole as unknown as State;
+  deployment.resources = deployment.resources.filter(keep);
+  await project.stack.importStack(whole);
+}
+
 describe("the operator on a stack", () => {
   before(async () => {
     project = await makePortalProject(users, { protect: true });
@@ -259,6 +281,43 @@ describe("the operator on a stack", () => {
       else await writeFile(file, before);
       assert.deepEqual(await drift(), []);
     });
+
+  it("refuses to go on where an administrator's update left something out, and names it", async () => {
+    const whole = await project.stack.exportStack();
+    const { resources } = (whole as unknown as State).deployment;
+    const needed = JSON.stringify(resources.map(({ dependencies, parent }) => [dependencies, parent]));
+    const left = resources.find(
+      ({ type, urn }) => type === CONTAINER && !urn.includes("::person-") && !needed.includes(`"${urn}"`),
+    );
+    assert.ok(left);
+    await changeState((each) => each.urn !== left.urn);
+    const logged = operator.heard("operator.update.failed");
+    const view = last(await carryOut(operator.client, carol));
+    assert.deepEqual(view && outcome(view), ["failed", "needs-administrator"]);
+    assert.ok((await logged).includes(`the state, which has no ${left.urn.split("::").at(-1)},`));
+    await project.stack.importStack(whole);
+    assert.deepEqual(await drift(), []);
+  });
+
+  it("leaves the boxes of others as they are, also where an update for all would change them", async () => {
+    const before = await box("alice").inspect();
+    const memory = (value: (now: number) => number) =>
+      changeState((each) => {
+        if (each.urn.endsWith("::person-alice-box"))
+          for (const properties of [each.inputs, each.outputs]) properties.memory = value(properties.memory);
+        return true;
+      });
+    await memory((now) => now + 1);
+    assert.notDeepEqual(await drift(), []);
+    const view = last(
+      await carryOut(operator.client, { kind: "update", uid: "bob", forward: null, aliases: [] }),
+    );
+    assert.deepEqual(view && outcome(view), ["done", undefined]);
+    const { Id, State } = await box("alice").inspect();
+    assert.deepEqual([Id, State.StartedAt], [before.Id, before.State.StartedAt]);
+    await memory((now) => now - 1);
+    assert.deepEqual(await drift(), []);
+  });
 
   it("takes everything back when the engine refuses half-way", async () => {
     const config = await text();

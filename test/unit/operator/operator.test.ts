@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { Refusal } from "../../../operator/refusal.ts";
-import { create, FILE, isRefusal, noAnswer, outcome, setUp } from "./support.ts";
+import { changedSince, create, FILE, isRefusal, noAnswer, outcome, setUp } from "./support.ts";
 
 describe("the operator", () => {
   it("writes the diff, commits it as the person, updates, and says how far it is", async (t) => {
@@ -44,23 +43,48 @@ describe("the operator", () => {
     ]);
   });
 
-  for (const code of ["needs-administrator", "update-failed"] as const)
-    it(`leaves no trace of an update that ended before its first change (${code})`, async (t) => {
-      const { operator, state, played, folder } = await setUp(t);
-      played.before = () => {
-        assert.notEqual(state.text, FILE);
-        throw new Refusal(code, "as it was said");
-      };
-      const id = operator.submit(create);
-      const view = await outcome(operator, id);
-      assert.deepEqual([view.state, view.error], ["failed", { code, detail: "as it was said" }]);
-      assert.equal(view.steps.find(({ name }) => name === "config")?.state, "failed");
-      assert.deepEqual([state.text, played.updates.length, played.commits], [FILE, 1, []]);
-      const kept = JSON.parse(await readFile(join(folder, "journal", `${id}.json`), "utf8"));
-      assert.deepEqual([kept.phase, kept.touched], ["over", false]);
-      played.before = () => undefined;
-      assert.equal((await outcome(operator, operator.submit(create))).state, "done");
-    });
+  it("leaves no trace of an update that was refused before its first change", async (t) => {
+    const { operator, state, played, folder } = await setUp(t);
+    played.before = () => {
+      assert.notEqual(state.text, FILE);
+      throw changedSince;
+    };
+    const id = operator.submit(create);
+    const view = await outcome(operator, id);
+    assert.deepEqual([view.state, view.error], ["failed", changedSince.fault]);
+    assert.equal(view.steps.find(({ name }) => name === "config")?.state, "failed");
+    assert.deepEqual([state.text, played.updates.length, played.commits], [FILE, 1, []]);
+    const kept = JSON.parse(await readFile(join(folder, "journal", `${id}.json`), "utf8"));
+    assert.deepEqual([kept.phase, kept.touched], ["over", false]);
+    played.before = () => undefined;
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
+
+  it("takes back one that failed otherwise, whatever was heard of it", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.before = (number) => {
+      if (number === 1) throw noAnswer;
+    };
+    assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
+    assert.deepEqual([state.text, played.updates.at(-1)], [FILE, FILE]);
+  });
+
+  it("goes on taking back while an administrator's changes wait for their update, and works again then", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.during = (number) => {
+      if (number === 1) throw noAnswer;
+    };
+    played.before = (number) => {
+      if (number === 2) throw noAnswer;
+      // As long as nobody ran the update for it.
+      if (number > 2 && number < 5) throw changedSince;
+    };
+    const view = await outcome(operator, operator.submit(create));
+    assert.deepEqual([view.state, state.text, played.updates.length], ["failed", FILE, 5]);
+    assert.deepEqual(played.waits, [10_000, 20_000, 40_000]);
+    played.during = () => undefined;
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
 
   it("takes back what an update may have changed whose process died", async (t) => {
     const { operator, state, played } = await setUp(t);
@@ -106,7 +130,7 @@ describe("the operator", () => {
       if (number < 4) throw noAnswer;
     };
     const view = await outcome(operator, operator.submit(create));
-    assert.deepEqual([view.state, during, state.text, played.waits], ["failed", "failed", FILE, 2]);
+    assert.deepEqual([view.state, during, state.text, played.waits.length], ["failed", "failed", FILE, 2]);
     played.during = () => undefined;
     assert.equal((await outcome(operator, operator.submit(create))).state, "done");
   });
@@ -166,6 +190,19 @@ describe("the operator", () => {
     };
     assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
     assert.match(state.text, /Robert Durand/);
+    assert.deepEqual(played.updates.length, 1);
+  });
+
+  it("takes requests again when an administrator has changed the entry that could not be taken back", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.during = (number) => {
+      if (number === 2) state.text = state.text.replace("Bob Durand", "Robert Durand");
+      if (number < 3) throw noAnswer;
+    };
+    assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
+    assert.deepEqual([played.updates.length, played.waits.length], [2, 1]);
+    const other = { kind: "create", uid: "carol", address: "c@example.org" } as const;
+    assert.equal((await outcome(operator, operator.submit(other))).state, "done");
   });
 
   it("keeps the journal to its own and to what is needed", async (t) => {

@@ -32,6 +32,11 @@ export const mail = (op: string, name = "person-bob-mail"): Change => ({
 });
 export const noAnswer = new Refusal("update-failed", "The Docker engine went away meanwhile.");
 
+export const changedSince = new Refusal(
+  "needs-administrator",
+  "An administrator must run `npm run up` first.",
+);
+
 /** Pulumi and the engine, played; each update that was made is a line. */
 interface Played {
   updates: string[];
@@ -43,7 +48,8 @@ interface Played {
   during(number: number): void | Promise<void>;
   commits: { subject: string; author: string; branch: string | undefined }[];
   unprotected: string[];
-  waits: number;
+  /** In milliseconds. */
+  waits: number[];
   prepared: number;
 }
 
@@ -58,7 +64,7 @@ export async function setUp(t: TestContext, text = FILE) {
     during: () => undefined,
     commits: [],
     unprotected: [],
-    waits: 0,
+    waits: [],
     prepared: 0,
   };
   let ids = 0;
@@ -108,8 +114,8 @@ export async function setUp(t: TestContext, text = FILE) {
       journal: openJournal(join(folder, "journal")),
       now: () => Date.parse("2026-11-28T10:00:00Z"),
       newId: () => String(++ids).padStart(32, "0"),
-      wait: async () => {
-        played.waits += 1;
+      wait: async (ms) => {
+        played.waits.push(ms);
         ending.signal.throwIfAborted();
       },
       ending: ending.signal,

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -103,6 +105,31 @@ describe("the process that makes updates", () => {
     await assert.rejects(hanging, /ended: 0/);
     await assert.rejects(update("progress"), /stopped/);
   });
+});
+
+it("an operator that is older than its checkout is told so, whatever it asks for", async (t) => {
+  const folder = await temporaryFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const main = join(import.meta.dirname, "../../../operator/updates-process/main.ts");
+  const env = { ...process.env, SEMAIL_ROOT: folder.path, SEMAIL_STACK: "t" };
+  const child = fork(main, {
+    env,
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  for (const asked of [
+    { kind: "preview", text: "x" },
+    { kind: "update", text: "x" },
+    { kind: "update", text: "x", uid: "" },
+  ]) {
+    const answered = once(child, "message");
+    child.send({ id: 7, ...asked });
+    const [{ id, kind, fault }] = await answered;
+    assert.deepEqual([id, kind, fault?.code], [7, "failed", "needs-administrator"]);
+  }
+  const ended = once(child, "exit");
+  child.disconnect();
+  await ended;
 });
 
 describe("the operator's words with the engine", () => {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { basisOf, othersChanged, refusalOf } from "../../../stacks/basis.ts";
+import { basisOf, othersChanged, othersMissing, refusalOf } from "../../../stacks/basis.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { projectCode } from "../../../stacks/project-code.ts";
 
@@ -54,6 +54,22 @@ describe("an update for bob alone", () => {
     it(`is refused where the last update left ${JSON.stringify(unknown)}`, () => {
       assert.equal(othersChanged("bob", unknown, basisOf(configOf({}), "c1")).length, 1);
     });
+
+  it("is refused where the state lacks what is another's, and not for what is to be bob's", () => {
+    const BOX = "docker:index/container:Container";
+    const declared = [
+      { type: "semail:index:Mailbox", name: "person-bob" },
+      { type: BOX, name: "person-bob-box" },
+      { type: BOX, name: "mail-smtp-out" },
+      { type: "docker:index/volume:Volume", name: "mail-smtp-out" },
+    ];
+    const urn = (types: string, name: string) => `urn:pulumi:t::semail::${types}::${name}`;
+    const missing = (...urns: string[]) => othersMissing("bob", declared, urns);
+    const volume = urn("semail:index:MailServer$docker:index/volume:Volume", "mail-smtp-out");
+    assert.deepEqual(missing(volume, urn(`semail:index:MailServer$${BOX}`, "mail-smtp-out")), []);
+    assert.deepEqual(missing(volume), ["the state, which has no mail-smtp-out,"]);
+    assert.equal(missing().length, 2);
+  });
 
   it("names ten of many", () => {
     const many = Array.from({ length: 300 }, (_, index) => `semail:users.u${index}`);
@@ -118,6 +134,12 @@ describe("the digest of the project's code", () => {
     await writeFile(join(root, "mailserver/deep/one.ts"), "");
     seen.add(await projectCode(root));
     assert.equal(seen.size, 3);
+  });
+
+  it("is one, too, where npm left no account of what it installed", async (t) => {
+    const root = await project(t);
+    await rm(join(root, "node_modules"), { recursive: true });
+    assert.match(await projectCode(root), /^[0-9a-f]{64}$/);
   });
 
   it("says what is wrong where a part of the project isn't there", async (t) => {
