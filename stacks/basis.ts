@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { z } from "zod";
-import { isTheirs, type Named, namedBy } from "./mailbox-resources.ts";
+import { type Named, namedBy } from "./mailbox-resources.ts";
 import type { StackConfig } from "./schema.ts";
 
 /** The stack output `basis`: digests, in hexadecimal. */
@@ -15,19 +15,21 @@ export const Basis = z.object({
   config: z.string(),
   /** Of each person's entry in the config, by uid. */
   people: z.record(z.string(), z.string()),
+  /** `TYPE::NAME` of each resource but the mailboxes. */
+  resources: z.array(z.string()),
 });
 export type Basis = z.infer<typeof Basis>;
 
 const digest = (value: unknown): string => hash("sha256", JSON.stringify(value));
 
 /** What an update of that config by that code is made of. */
-export function basisOf({ users, ...rest }: StackConfig, code: string): Basis {
+export function basisOf({ users, ...rest }: StackConfig, code: string): Omit<Basis, "resources"> {
   const people = Object.entries(users).map(([uid, user]): [string, string] => [uid, digest(user)]);
   return { code, config: digest(rest), people: Object.fromEntries(people) };
 }
 
 /** What else than the person's own entry is different from what the last update made; empty when nothing is. */
-export function othersChanged(uid: string, prior: unknown, now: Basis): string[] {
+export function othersChanged(uid: string, prior: unknown, now: Omit<Basis, "resources">): string[] {
   const known = Basis.safeParse(prior).data;
   if (!known) return ["the version that made the stack"];
   const uids = new Set([...Object.keys(known.people), ...Object.keys(now.people)]);
@@ -39,13 +41,21 @@ export function othersChanged(uid: string, prior: unknown, now: Basis): string[]
   ];
 }
 
-/** What others have in the program and not in the state, as when an administrator's update failed. */
-export function othersMissing(uid: string, declared: readonly Named[], urns: readonly string[]): string[] {
-  const key = ({ type, name }: Named): string => `${type}::${name}`;
-  const there = new Set(urns.map((urn) => key(namedBy(urn))));
-  return declared
-    .filter((named) => !isTheirs(uid, named) && !there.has(key(named)))
-    .map(({ name }) => `the state, which has no ${name},`);
+const keyOf = ({ type, name }: Named): string => `${type}::${name}`;
+
+/** What is kept of the declared resources: all but people's own, which come and go. */
+export function sharedOf(declared: readonly Named[]): string[] {
+  return declared.filter(({ name }) => !/^(person|kept|discarded)-/.test(name)).map(keyOf);
+}
+
+/**
+ * What the last update to come to its end had and the state has no more, or not yet again. A program that is to leave it
+ * as it is would make nothing of it, and outputs that nobody knows.
+ */
+export function missingNow(prior: unknown, urns: readonly string[]): string[] {
+  const there = new Set(urns.map((urn) => keyOf(namedBy(urn))));
+  const missing = (Basis.safeParse(prior).data?.resources ?? []).filter((key) => !there.has(key));
+  return missing.map((key) => `the state, which has no ${key.slice(key.indexOf("::") + 2)},`);
 }
 
 /** Begins what {@link refusalOf} says, in a text with much else. */

@@ -16,8 +16,6 @@ const TYPES: Readonly<Record<Part, string>> = {
   box: "docker:index/container:Container",
 };
 const HOLDER = "semail:index:Mailbox";
-/** Components of a person: the one with their entry and box, and one with mail that is kept. */
-const HOLDERS = ["person-", "kept-"];
 
 /** Type and name of a URN: `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`. */
 export function namedBy(urn: string): Named {
@@ -25,21 +23,16 @@ export function namedBy(urn: string): Named {
   return { type: types.slice(types.lastIndexOf("$") + 1), name: name.join("::") };
 }
 
-const isOf = (uid: string, name: string, holders: readonly string[]): boolean =>
-  holders.some((start) => name.startsWith(start) && parseMailboxId(name.slice(start.length)).uid === uid);
+const isOf = (uid: string, name: string): boolean =>
+  name.startsWith("person-") && parseMailboxId(name.slice("person-".length)).uid === uid;
 
 /** The person's part that a resource is; undefined for any other, and for the component that holds them. */
 export function partOf(uid: string, { type, name }: Named): Part | undefined {
   return (Object.keys(TYPES) as Part[]).find((part) => {
     const suffix = `-${part}`;
     const held = name.slice(0, -suffix.length);
-    return type === TYPES[part] && name.endsWith(suffix) && isOf(uid, held, ["person-"]);
+    return type === TYPES[part] && name.endsWith(suffix) && isOf(uid, held);
   });
-}
-
-/** Whether it is one of their parts, or holds them. */
-export function isTheirs(uid: string, named: Named): boolean {
-  return (named.type === HOLDER && isOf(uid, named.name, HOLDERS)) || partOf(uid, named) !== undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
-import { type Basis, basisOf, othersChanged, othersMissing, refusalOf } from "./basis.ts";
+import { type Basis, basisOf, missingNow, othersChanged, refusalOf, sharedOf } from "./basis.ts";
 import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
@@ -44,7 +44,10 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   // Set by an update for that person alone, which the portal asked for: it leaves everything else as it is.
   const person = process.env.SEMAIL_PERSON;
   const basis = basisOf(config, await projectCode(process.cwd()));
-  if (person !== undefined) requireNothing(person, othersChanged(person, outputs.basis, basis));
+  if (person !== undefined) {
+    const missing = missingNow(outputs.basis, await readUrns());
+    requireNothing(person, [...othersChanged(person, outputs.basis, basis), ...missing]);
+  }
   const tidies = person === undefined;
   const settling = {
     gandiToken,
@@ -60,7 +63,6 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const access = knownAccess(model.host);
   // Before the first resource, where there is a machine already.
   const engine = access && (await reach(access));
-  const urns = person === undefined ? [] : await readUrns();
   const plans = await planImages(model);
   const keys = await planDkim(model, { outputs, tidies, now });
   const operatorPlace = model.portal.enabled
@@ -72,14 +74,13 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
     mailboxes: plan,
     ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person) },
   });
-  // Before anything of it is registered: that begins when this function waits for something.
-  if (person !== undefined) requireNothing(person, othersMissing(person, declared, urns));
+  const made = { ...basis, resources: sharedOf(declared) };
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
   const shared =
     person === undefined
       ? { dkim, dns: settled.apply(dns) }
       : { dkim: pulumi.output(outputs.dkim), dns: pulumi.output(outputs.dns) };
-  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(declared, basis) };
+  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(declared, made) };
 }
 
 /** Throws a `pulumi.RunError` where an update for that person alone would pass over other changes. */

@@ -295,6 +295,7 @@ describe("the operator on a stack", () => {
     const view = last(await carryOut(operator.client, carol));
     assert.deepEqual(view && outcome(view), ["failed", "needs-administrator"]);
     assert.ok((await logged).includes(`the state, which has no ${left.urn.split("::").at(-1)},`));
+    assert.equal(await hasBox("carol"), false);
     await project.stack.importStack(whole);
     assert.deepEqual(await drift(), []);
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Change, changesTheirs, stepOf } from "../../../operator/changes.ts";
-import { isTheirs, namedBy, targetsOf } from "../../../stacks/mailbox-resources.ts";
+import { targetsOf } from "../../../stacks/mailbox-resources.ts";
 
 const VOLUME = "docker:index/volume:Volume";
 const BOX = "docker:index/container:Container";
@@ -55,7 +55,6 @@ describe("a change of the stack", () => {
   for (const { change: one, his, step } of table) {
     it(`${one.op} of ${one.type} ${one.urn.split("::").at(-1)} is ${his ? "bob's" : "another's"}`, () => {
       assert.equal(isTarget("bob", one.urn), his);
-      assert.equal(isTheirs("bob", namedBy(one.urn)), his);
       assert.equal(stepOf("bob", one), step);
       assert.equal(changesTheirs("bob", one), step !== undefined);
       assert.equal(changesTheirs("bob", { ...one, op: "same" }), false);

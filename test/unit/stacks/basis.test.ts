@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { basisOf, othersChanged, othersMissing, refusalOf } from "../../../stacks/basis.ts";
+import { basisOf, missingNow, othersChanged, refusalOf, sharedOf } from "../../../stacks/basis.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { projectCode } from "../../../stacks/project-code.ts";
 
@@ -17,7 +17,7 @@ const configOf = (keys: Record<string, unknown>) => {
   assert.ok(config);
   return config;
 };
-const prior = JSON.parse(JSON.stringify(basisOf(configOf({}), "c1")));
+const prior = JSON.parse(JSON.stringify({ ...basisOf(configOf({}), "c1"), resources: [] }));
 
 const table: [what: string, keys: Record<string, unknown>, changed: string[], code?: string][] = [
   ["nothing", {}, []],
@@ -55,20 +55,28 @@ describe("an update for bob alone", () => {
       assert.equal(othersChanged("bob", unknown, basisOf(configOf({}), "c1")).length, 1);
     });
 
-  it("is refused where the state lacks what is another's, and not for what is to be bob's", () => {
+  it("is refused where the state lacks what the last update had, people's own aside", () => {
     const BOX = "docker:index/container:Container";
-    const declared = [
+    const VOLUME = "docker:index/volume:Volume";
+    const resources = sharedOf([
       { type: "semail:index:Mailbox", name: "person-bob" },
       { type: BOX, name: "person-bob-box" },
+      { type: "semail:index:Mailbox", name: "kept-carol" },
+      { type: VOLUME, name: "person-carol-mail" },
+      { type: "semail:index:MailServer", name: "mail" },
       { type: BOX, name: "mail-smtp-out" },
-      { type: "docker:index/volume:Volume", name: "mail-smtp-out" },
-    ];
+      { type: VOLUME, name: "mail-smtp-out" },
+    ]);
     const urn = (types: string, name: string) => `urn:pulumi:t::semail::${types}::${name}`;
-    const missing = (...urns: string[]) => othersMissing("bob", declared, urns);
-    const volume = urn("semail:index:MailServer$docker:index/volume:Volume", "mail-smtp-out");
-    assert.deepEqual(missing(volume, urn(`semail:index:MailServer$${BOX}`, "mail-smtp-out")), []);
-    assert.deepEqual(missing(volume), ["the state, which has no mail-smtp-out,"]);
-    assert.equal(missing().length, 2);
+    const [server, volume, box] = [
+      urn("semail:index:MailServer", "mail"),
+      urn(`semail:index:MailServer$${VOLUME}`, "mail-smtp-out"),
+      urn(`semail:index:MailServer$${BOX}`, "mail-smtp-out"),
+    ];
+    const missing = (...urns: string[]) => missingNow({ ...prior, resources }, urns);
+    assert.deepEqual(missing(server, volume, box), []);
+    assert.deepEqual(missing(server, volume), ["the state, which has no mail-smtp-out,"]);
+    assert.equal(missing().length, 3);
   });
 
   it("names ten of many", () => {
