@@ -62,6 +62,12 @@ export class Operator {
           code: "undone-after-restart",
           detail: "The operator was stopped in the middle, again and again.",
         };
+        markFailure(entry);
+        log.error("operator.failed", {
+          request: entry.view.id,
+          uid: entry.view.uid,
+          error: entry.view.error.detail,
+        });
       }
       log.info("operator.recovered", { request: entry.view.id, uid: entry.view.uid, phase: entry.phase });
       this.queue.push(entry);

@@ -61,22 +61,23 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
   entry.touched = true;
   deps.save(entry);
   deps.file.write(applyChange(deps.file.read(), planned));
-  let committed: Promise<void> | undefined;
+  let recorded: Promise<void> | undefined;
   const record = (): Promise<void> => {
     mark(entry, "config", "done");
-    committed ??= commit(entry, planned, { config, deps, subject: subjectOf(entry) });
-    return committed;
+    recorded ??= commit(entry, planned, { config, deps, subject: subjectOf(entry) });
+    return recorded;
   };
   try {
     await deps.updates.update(after, uid, (progress) => {
       // Not before: what is refused leaves nothing in the history.
       if (changesTheirs(uid, progress)) void record();
-      if (markResource(entry, progress)) deps.save(entry);
+      // What stays as it is may come before that, and is no step of the way.
+      if (recorded && markResource(entry, progress)) deps.save(entry);
     });
   } catch (error) {
-    await committed;
+    await recorded;
     // The program's own word, which it says before the first resource.
-    if (isRefused(error) && !again && !committed) {
+    if (isRefused(error) && !again && !recorded) {
       deps.file.write(applyChange(deps.file.read(), reversed(planned)));
       entry.touched = false;
     }
@@ -163,8 +164,20 @@ function commitOptions(entry: Entry, change: EntryChange, config: StackConfig, s
     message: `${subject}\n\nRequest: ${id}`,
     author: { name: user?.name ?? uid, email },
     committer: { name: "Semail operator", email: `operator@${config.domain}` },
-    edit: (text: string) => applyChange(text, change),
+    edit: (text: string) => committed(text, change),
   };
+}
+
+/** The committed text changed; the administrator may have put the person there since, and not committed that yet. */
+function committed(text: string, change: EntryChange): string {
+  try {
+    return applyChange(text, change);
+  } catch (cause) {
+    throw new Error(
+      `The last commit doesn't have the lines of ${change.uid} as they were before: commit the file, which has the change.`,
+      { cause },
+    );
+  }
 }
 
 /** A commit that can't be made stops nobody's mailbox: the file is as asked, and the log says so. */

@@ -19,17 +19,18 @@ export const Basis = z.object({
   resources: z.array(z.string()),
 });
 export type Basis = z.infer<typeof Basis>;
+type Digests = Omit<Basis, "resources">;
 
 const digest = (value: unknown): string => hash("sha256", JSON.stringify(value));
 
 /** What an update of that config by that code is made of. */
-export function basisOf({ users, ...rest }: StackConfig, code: string): Omit<Basis, "resources"> {
+export function basisOf({ users, ...rest }: StackConfig, code: string): Digests {
   const people = Object.entries(users).map(([uid, user]): [string, string] => [uid, digest(user)]);
   return { code, config: digest(rest), people: Object.fromEntries(people) };
 }
 
 /** What else than the person's own entry is different from what the last update made; empty when nothing is. */
-export function othersChanged(uid: string, prior: unknown, now: Omit<Basis, "resources">): string[] {
+export function othersChanged(uid: string, prior: unknown, now: Digests): string[] {
   const known = Basis.safeParse(prior).data;
   if (!known) return ["the version that made the stack"];
   const uids = new Set([...Object.keys(known.people), ...Object.keys(now.people)]);
@@ -41,11 +42,12 @@ export function othersChanged(uid: string, prior: unknown, now: Omit<Basis, "res
   ];
 }
 
-const keyOf = ({ type, name }: Named): string => `${type}::${name}`;
+/** A resource as the basis names it. */
+export const keyOf = ({ type, name }: Named): string => `${type}::${name}`;
 
-/** What is kept of the declared resources: all but people's own, which come and go. */
-export function sharedOf(declared: readonly Named[]): string[] {
-  return declared.filter(({ name }) => !/^(person|kept|discarded)-/.test(name)).map(keyOf);
+/** Everybody's of the declared resources: all but people's own, which come and go. */
+export function sharedOf<Each extends Named>(declared: readonly Each[]): Each[] {
+  return declared.filter(({ name }) => !/^(person|kept|discarded)-/.test(name));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What `pulumi up` runs: config in, stack outputs out. */
 import * as pulumi from "@pulumi/pulumi";
-import { type Basis, basisOf, missingNow, othersChanged, refusalOf, sharedOf } from "./basis.ts";
+import { type Basis, basisOf, keyOf, missingNow, othersChanged, refusalOf, sharedOf } from "./basis.ts";
 import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
@@ -74,13 +74,14 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
     mailboxes: plan,
     ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person) },
   });
-  const made = { ...basis, resources: sharedOf(declared) };
+  const everybodys = sharedOf(declared);
+  const made = { ...basis, resources: everybodys.map(keyOf) };
   const zone = pulumi.unsecret(summary).apply((all) => zoneFile(all.domain, all.records).split("\n"));
   const shared =
     person === undefined
       ? { dkim, dns: settled.apply(dns) }
       : { dkim: pulumi.output(outputs.dkim), dns: pulumi.output(outputs.dns) };
-  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(declared, made) };
+  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(everybodys, made) };
 }
 
 /** Throws a `pulumi.RunError` where an update for that person alone would pass over other changes. */

@@ -136,7 +136,7 @@ export const en = {
   "fault.back": "Back",
   "fault.directory": "The directory of people doesn't answer. Nothing was changed. Try again in a minute.",
   "fault.operator":
-    "The service that changes mailboxes doesn't answer. Nothing was changed. Try again in a minute.",
+    "The service that changes mailboxes doesn't answer. It finishes what it had begun when it is back. Look again in a minute.",
   "fault.forged":
     "This form did not come from a page of this site, or the page is too old. Nothing was changed. Open the page again.",
   "fault.input": "The form was not filled in as expected. Nothing was changed. Go back and try again.",

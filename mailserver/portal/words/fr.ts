@@ -143,7 +143,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "fault.back": "Retour",
   "fault.directory": "L’annuaire ne répond pas. Rien n’a été changé. Réessayez dans une minute.",
   "fault.operator":
-    "Le service qui modifie les boîtes ne répond pas. Rien n’a été changé. Réessayez dans une minute.",
+    "Le service qui modifie les boîtes ne répond pas. Il achèvera ce qu’il avait commencé dès qu’il sera revenu. Revenez dans une minute.",
   "fault.forged":
     "Ce formulaire ne vient pas d’une page de ce site, ou la page est trop ancienne. Rien n’a été changé. Ouvrez la page à nouveau.",
   "fault.input":

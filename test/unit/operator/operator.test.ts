@@ -23,6 +23,17 @@ describe("the operator", () => {
     ]);
   });
 
+  it("makes the mailbox of somebody whose lines nobody committed yet, and says what to commit", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.head = FILE.replace("    bob:\n      name: Bob Durand\n      state: none\n", "");
+    assert.notEqual(played.head, FILE);
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+    assert.doesNotMatch(state.text, /state: none\n {4}carol/);
+    const [{ event, error } = { event: "", error: "" }] = played.errors;
+    assert.equal(event, "operator.commit.failed");
+    assert.match(error, /the lines of bob as they were before: commit the file/);
+  });
+
   it("shows a mailbox only when it is there, and what is asked of one meanwhile", async (t) => {
     const { operator, state, played } = await setUp(t);
     const seen: unknown[] = [];

@@ -49,6 +49,7 @@ describe("an operator that was killed", () => {
     next.recover();
     const view = await outcome(next, id);
     assert.deepEqual([view.state, view.error?.code], ["failed", "undone-after-restart"]);
+    assert.ok(played.errors.some(({ event }) => event === "operator.failed"));
     assert.deepEqual([state.text, played.updates.at(-1)], [FILE, FILE]);
   });
 

@@ -47,6 +47,10 @@ interface Played {
   /** Called in the middle of each; throws to have it fail. */
   during(number: number): void | Promise<void>;
   commits: { subject: string; author: string; branch: string | undefined }[];
+  /** The committed file. */
+  head: string;
+  /** Errors in the log. */
+  errors: { event: string; error: string }[];
   unprotected: string[];
   /** In milliseconds. */
   waits: number[];
@@ -63,6 +67,8 @@ export async function setUp(t: TestContext, text = FILE) {
     before: () => undefined,
     during: () => undefined,
     commits: [],
+    head: FILE,
+    errors: [],
     unprotected: [],
     waits: [],
     prepared: 0,
@@ -105,7 +111,7 @@ export async function setUp(t: TestContext, text = FILE) {
         repository
           ? {
               commit: async ({ message, author, branch, edit }: CommitOptions) => {
-                edit(FILE);
+                edit(played.head);
                 played.commits.push({ subject: message.split("\n")[0] ?? "", author: author.email, branch });
                 return "1";
               },
@@ -119,7 +125,10 @@ export async function setUp(t: TestContext, text = FILE) {
         ending.signal.throwIfAborted();
       },
       ending: ending.signal,
-      log: silentLog,
+      log: {
+        ...silentLog,
+        error: (event, fields) => void played.errors.push({ event, error: String(fields?.error) }),
+      },
     });
     return { operator, ending };
   };

@@ -30,7 +30,7 @@ test("a part that is down is said in the person's language", async () => {
   portal.operator.state.down = true;
   const answer = await browser.get("/mailbox", { "accept-language": "fr" });
   assert.equal(answer.status, 503);
-  assert.match(answer.text, /ne répond pas\. Rien n’a été changé/);
+  assert.match(answer.text, /ne répond pas\. Il achèvera ce qu’il avait commencé/);
   portal.directory.down = true;
   const signIn = await portal.browser().post("/sign-in", { login: "alice", password: "x" });
   assert.equal(signIn.status, 503);

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { basisOf, missingNow, othersChanged, refusalOf, sharedOf } from "../../../stacks/basis.ts";
+import { basisOf, keyOf, missingNow, othersChanged, refusalOf, sharedOf } from "../../../stacks/basis.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { projectCode } from "../../../stacks/project-code.ts";
 
@@ -66,7 +66,7 @@ describe("an update for bob alone", () => {
       { type: "semail:index:MailServer", name: "mail" },
       { type: BOX, name: "mail-smtp-out" },
       { type: VOLUME, name: "mail-smtp-out" },
-    ]);
+    ]).map(keyOf);
     const urn = (types: string, name: string) => `urn:pulumi:t::semail::${types}::${name}`;
     const [server, volume, box] = [
       urn("semail:index:MailServer", "mail"),
