@@ -9,7 +9,7 @@ import {
 } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import type { Log } from "../mailserver/net/log.ts";
-import { CHANGED_SINCE } from "../stacks/basis.ts";
+import { CHANGED_SINCE, type ForPerson } from "../stacks/basis.ts";
 import { targetsOf } from "../stacks/mailbox-resources.ts";
 import { TAKEOVER } from "../stacks/mailboxes/plan.ts";
 import type { Context } from "../tools/bootstrap/context.ts";
@@ -35,7 +35,7 @@ export interface StackUpdates {
    * Makes what is the person's own as this stack file has it, and leaves all else as it is. Refuses with
    * `needs-administrator`, before anything is touched, where more than their entry changed since the last update.
    */
-  update(text: string, uid: string, onProgress: (progress: Progress) => void): Promise<void>;
+  update(text: string, person: ForPerson, onProgress: (progress: Progress) => void): Promise<void>;
   /** Lets a resource of that name be deleted. */
   unprotect(name: string): Promise<void>;
 }
@@ -60,12 +60,12 @@ export function stackUpdates(options: UpdatesOptions): StackUpdates {
   const pulumi = once(() => PulumiCommand.get());
   return {
     prepare: async () => void (await pulumi()),
-    update: async (text, uid, onProgress) => {
+    update: async (text, person, onProgress) => {
       const began = performance.now();
       const heard: string[] = [];
       try {
         const opened = await open(options, text);
-        await updateOwn(context, { ...opened, uid, pulumi: await pulumi() }, (event) => {
+        await updateOwn(context, { ...opened, person, pulumi: await pulumi() }, (event) => {
           hear(event, heard);
           const progress = progressOf(event);
           if (progress) onProgress(progress);
@@ -93,17 +93,18 @@ interface Opened {
 }
 
 interface Own extends Opened {
-  readonly uid: string;
+  readonly person: ForPerson;
   readonly pulumi: PulumiCommand;
 }
 
 /** Updates what is the person's own; the engine itself leaves the rest as the state has it. */
 async function updateOwn(
   context: Context,
-  { stack, env, uid, pulumi }: Own,
+  { stack, env, person: { uid, entries }, pulumi }: Own,
   onEvent: (event: EngineEvent) => void,
 ): Promise<void> {
-  const selected = await select(context, stack, { env: { ...env, SEMAIL_PERSON: uid }, pulumi });
+  const own = { ...env, SEMAIL_PERSON: uid, SEMAIL_PERSON_ENTRIES: entries.join(",") };
+  const selected = await select(context, stack, { env: own, pulumi });
   await selected.up({
     target: targetsOf(uid),
     configFile: stack.configFile,

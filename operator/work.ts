@@ -1,6 +1,7 @@
 /** Does one request, or takes it back. Every step may be repeated: a run that was killed is gone through again. */
 
 import type { Log } from "../mailserver/net/log.ts";
+import { entryDigest, type ForPerson } from "../stacks/basis.ts";
 import { mailboxId } from "../stacks/mailbox-id.ts";
 import type { StackConfig } from "../stacks/schema.ts";
 import type { Boxes } from "./boxes.ts";
@@ -68,7 +69,7 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
     return recorded;
   };
   try {
-    await deps.updates.update(after, uid, (progress) => {
+    await deps.updates.update(after, personOf(after, planned, deps), (progress) => {
       // Not before: what is refused leaves nothing in the history.
       if (changesTheirs(uid, progress)) void record();
       // What stays as it is may come before that, and is no step of the way.
@@ -208,12 +209,25 @@ export async function undo(entry: Entry, deps: WorkDeps): Promise<void> {
   // A volume that was made for a mailbox which didn't come to be has no mail in it.
   const user = config.users[uid];
   if (user?.state === "none") await deps.updates.unprotect(`person-${mailboxId(uid, user.mailbox)}-mail`);
-  await deps.updates.update(text, uid, () => undefined);
+  await deps.updates.update(text, personOf(text, back, deps), () => undefined);
 }
 
-/** The file with the change taken back; undefined where somebody else has changed the entry since: it is theirs now. */
-function textWithout(entry: Entry, back: EntryChange, { file, log }: WorkDeps): string | undefined {
+/** Whom the update is for that makes the change, or takes it back, in the file with that text. */
+function personOf(text: string, change: EntryChange, deps: WorkDeps): ForPerson {
+  const { uid } = change;
+  const entries = [change, reversed(change)].flatMap((each) => {
+    const user = readConfig(at(deps, applyChange(text, each))).users[uid];
+    return user ? [entryDigest(user)] : [];
+  });
+  return { uid, entries };
+}
+
+/** The file with the change taken back; throws a Refusal when it can't be read now; undefined where somebody else has changed the entry since: it is theirs now. */
+function textWithout(entry: Entry, back: EntryChange, deps: WorkDeps): string | undefined {
+  const { file, log } = deps;
   const text = file.read();
+  // Half edited, it would look as if the entry were gone.
+  readConfig(at(deps, text));
   try {
     return applyChange(text, back);
   } catch (error) {

@@ -4,8 +4,8 @@
  */
 import { hash } from "node:crypto";
 import { z } from "zod";
-import { type Named, namedBy } from "./mailbox-resources.ts";
-import type { StackConfig } from "./schema.ts";
+import { isSomebodys, type Named, namedBy } from "./mailbox-resources.ts";
+import type { StackConfig, UserConfig } from "./schema.ts";
 
 /** The stack output `basis`: digests, in hexadecimal. */
 export const Basis = z.object({
@@ -23,22 +23,39 @@ type Digests = Omit<Basis, "resources">;
 
 const digest = (value: unknown): string => hash("sha256", JSON.stringify(value));
 
+/** Of a person's entry in the config. */
+export const entryDigest = (user: UserConfig): string => digest(user);
+
+/** An update for one person alone. */
+export interface ForPerson {
+  readonly uid: string;
+  /** Digests of their entry as it was before the change that was asked for, and as it is with it. */
+  readonly entries: readonly string[];
+}
+
 /** What an update of that config by that code is made of. */
 export function basisOf({ users, ...rest }: StackConfig, code: string): Digests {
-  const people = Object.entries(users).map(([uid, user]): [string, string] => [uid, digest(user)]);
+  const people = Object.entries(users).map(([uid, user]): [string, string] => [uid, entryDigest(user)]);
   return { code, config: digest(rest), people: Object.fromEntries(people) };
 }
 
-/** What else than the person's own entry is different from what the last update made; empty when nothing is. */
-export function othersChanged(uid: string, prior: unknown, now: Digests): string[] {
+/**
+ * What else than that change of the person's entry is different from what the last update made; empty when nothing is.
+ * What an administrator changed of the entry may concern others: who gets the mail to an address that was theirs.
+ */
+export function othersChanged({ uid, entries }: ForPerson, prior: unknown, now: Digests): string[] {
   const known = Basis.safeParse(prior).data;
   if (!known) return ["the version that made the stack"];
   const uids = new Set([...Object.keys(known.people), ...Object.keys(now.people)]);
-  const others = [...uids].filter((other) => other !== uid && known.people[other] !== now.people[other]);
+  const isSame = (each: string): boolean =>
+    each === uid ? entries.includes(known.people[uid] ?? "") : known.people[each] === now.people[each];
   return [
     ...(known.code === now.code ? [] : ["the code"]),
     ...(known.config === now.config ? [] : ["the config"]),
-    ...others.sort().map((other) => `semail:users.${other}`),
+    ...[...uids]
+      .filter((each) => !isSame(each))
+      .sort()
+      .map((each) => `semail:users.${each}`),
   ];
 }
 
@@ -47,7 +64,7 @@ export const keyOf = ({ type, name }: Named): string => `${type}::${name}`;
 
 /** Everybody's of the declared resources: all but people's own, which come and go. */
 export function sharedOf<Each extends Named>(declared: readonly Each[]): Each[] {
-  return declared.filter(({ name }) => !/^(person|kept|discarded)-/.test(name));
+  return declared.filter((each) => !isSomebodys(each));
 }
 
 /**

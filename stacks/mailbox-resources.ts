@@ -17,6 +17,14 @@ const TYPES: Readonly<Record<Part, string>> = {
 };
 const HOLDER = "semail:index:Mailbox";
 
+const DISCARDED = "pulumi-nodejs:dynamic/semail:DiscardedVolume";
+
+/** Whether it is some person's: these come and go. */
+export function isSomebodys({ type, name }: Named): boolean {
+  const own = type === HOLDER || type === DISCARDED || Object.values(TYPES).includes(type);
+  return own && /^(person|kept|discarded)-/.test(name);
+}
+
 /** Type and name of a URN: `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`. */
 export function namedBy(urn: string): Named {
   const [, , types = "", ...name] = urn.split("::");

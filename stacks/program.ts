@@ -41,12 +41,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
-  // Set by an update for that person alone, which the portal asked for: it leaves everything else as it is.
-  const person = process.env.SEMAIL_PERSON;
+  const person = updateFor(process.env);
   const basis = basisOf(config, await projectCode(process.cwd()));
   if (person !== undefined) {
     const missing = missingNow(outputs.basis, await readUrns());
-    requireNothing(person, [...othersChanged(person, outputs.basis, basis), ...missing]);
+    requireNothing(person.uid, [...othersChanged(person, outputs.basis, basis), ...missing]);
   }
   const tidies = person === undefined;
   const settling = {
@@ -72,7 +71,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { summary, dkim, mailboxes, settled } = mailStack({
     ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
     mailboxes: plan,
-    ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person) },
+    ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person?.uid) },
   });
   const everybodys = sharedOf(declared);
   const made = { ...basis, resources: everybodys.map(keyOf) };
@@ -82,6 +81,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
       ? { dkim, dns: settled.apply(dns) }
       : { dkim: pulumi.output(outputs.dkim), dns: pulumi.output(outputs.dns) };
   return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(everybodys, made) };
+}
+
+/** For whom alone the update is, which the portal asked for: it leaves everything else as it is. */
+function updateFor({ SEMAIL_PERSON: uid, SEMAIL_PERSON_ENTRIES: entries = "" }: NodeJS.ProcessEnv) {
+  return uid === undefined ? undefined : { uid, entries: entries.split(",") };
 }
 
 /** Throws a `pulumi.RunError` where an update for that person alone would pass over other changes. */

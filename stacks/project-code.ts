@@ -5,15 +5,16 @@ import { join } from "node:path";
 
 /** Everything in the project's folder that decides what an update makes. */
 const CODE = ["index.ts", "package.json", "components", "mailserver", "operator", "sdks", "stacks", "tools"];
-/** What npm installed; where that isn't known, it stands for nothing. */
-const PACKAGES = "node_modules/.package-lock.json";
+/** What npm installed, and how code is translated; what isn't there stands for nothing. */
+const SURROUNDINGS = ["node_modules/.package-lock.json", "tsconfig.json"];
 
 /** Of the project at `root`, in hexadecimal. The same files give the same digest, wherever they are. */
 export async function projectCode(root: string): Promise<string> {
   const files = (await Promise.all(CODE.map((path) => filesAt(root, path)))).flat();
-  const contents = await Promise.all([...files, PACKAGES].map((file) => contentOf(join(root, file))));
+  const all = [...files, ...SURROUNDINGS];
+  const contents = await Promise.all(all.map((file) => contentOf(join(root, file))));
   const digest = createHash("sha256");
-  [...files, PACKAGES].forEach((file, index) => {
+  all.forEach((file, index) => {
     const content = contents[index];
     if (content) digest.update(`${file}\0${content.length}\0`).update(content);
   });
@@ -42,8 +43,8 @@ const contentOf = (path: string): Promise<Buffer | undefined> =>
     return undefined;
   });
 
-/** What editors put beside a file while they have it open. */
-const isScratch = (name: string): boolean => name.startsWith(".") || name.endsWith("~");
+/** What editors and patches leave beside a file, and logs. */
+const isScratch = (name: string): boolean => /^[.#]|^\d+$|(~|\.orig|\.rej|\.log)$/.test(name);
 
 function notFolder(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOTDIR") throw error;

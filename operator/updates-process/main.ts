@@ -38,7 +38,7 @@ async function carryOut(id: number, asked: unknown): Promise<void> {
     case "prepare":
       return updates.prepare();
     case "update":
-      return updates.update(call.text, call.uid, (progress) => tell({ id, kind: "progress", progress }));
+      return updates.update(call.text, call.person, (progress) => tell({ id, kind: "progress", progress }));
     case "unprotect":
       return updates.unprotect(call.name);
   }

@@ -5,13 +5,15 @@ import type { Progress } from "../updates.ts";
 
 const id = z.number();
 
+const Person = z.strictObject({ uid: z.string().min(1), entries: z.array(z.string()) });
+
 /**
- * The text is that of the stack file, the uid that of whom the update is for, the name that of a resource. Checked, since
+ * The text is that of the stack file, the person whom the update is for, the name that of a resource. Checked, since
  * an operator that is older than the checkout may ask for something else.
  */
 export const Call = z.discriminatedUnion("kind", [
   z.strictObject({ id, kind: z.literal("prepare") }),
-  z.strictObject({ id, kind: z.literal("update"), text: z.string(), uid: z.string().min(1) }),
+  z.strictObject({ id, kind: z.literal("update"), text: z.string(), person: Person }),
   z.strictObject({ id, kind: z.literal("unprotect"), name: z.string().min(1) }),
 ]);
 export type Call = z.infer<typeof Call>;

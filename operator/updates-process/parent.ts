@@ -51,7 +51,8 @@ export function updatesProcess(options: UpdatesProcessOptions): StackUpdates {
   };
   return {
     prepare: () => call({ kind: "prepare" }),
-    update: (text, uid, onProgress) => call({ kind: "update", text, uid }, onProgress),
+    update: (text, { uid, entries }, onProgress) =>
+      call({ kind: "update", text, person: { uid, entries: [...entries] } }, onProgress),
     unprotect: (name) => call({ kind: "unprotect", name }),
   };
 }

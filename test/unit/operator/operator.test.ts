@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { readConfig } from "../../../operator/stack-file.ts";
+import { entryDigest } from "../../../stacks/basis.ts";
 import { changedSince, create, FILE, isRefusal, noAnswer, outcome, setUp } from "./support.ts";
 
 describe("the operator", () => {
@@ -104,7 +106,16 @@ describe("the operator", () => {
     };
     assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
     assert.deepEqual([state.text, played.updates.at(-1)], [FILE, FILE]);
-    assert.deepEqual(played.people, ["bob", "bob"]);
+    const [forward, back] = played.people;
+    // His entry may be as it was before the change, or as it is with it, and nothing else.
+    const digests = [FILE, played.updates[0] ?? ""].map((text) => {
+      const user = readConfig({ name: "f", project: "semail", text }).users.bob;
+      assert.ok(user);
+      return entryDigest(user);
+    });
+    assert.deepEqual([forward?.uid, back?.uid], ["bob", "bob"]);
+    assert.deepEqual([...(forward?.entries ?? [])].sort(), [...digests].sort());
+    assert.deepEqual([...(back?.entries ?? [])].sort(), [...digests].sort());
   });
 
   it("takes everything back when the update fails", async (t) => {
@@ -202,6 +213,22 @@ describe("the operator", () => {
     assert.equal((await outcome(operator, operator.submit(create))).state, "failed");
     assert.match(state.text, /Robert Durand/);
     assert.deepEqual(played.updates.length, 1);
+  });
+
+  it("goes on taking back when the file was half edited, or wrong, at that moment", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    let whole = "";
+    played.during = (number) => {
+      if (number > 1) return;
+      whole = state.text;
+      state.text = whole.replace("name: Alice Martin", 'name: "Alice');
+      throw noAnswer;
+    };
+    played.onWait = () => {
+      state.text = whole;
+    };
+    const view = await outcome(operator, operator.submit(create));
+    assert.deepEqual([view.state, state.text, played.updates.at(-1)], ["failed", FILE, FILE]);
   });
 
   it("takes requests again when an administrator has changed the entry that could not be taken back", async (t) => {

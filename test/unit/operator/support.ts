@@ -11,6 +11,7 @@ import { openJournal } from "../../../operator/journal.ts";
 import { Operator } from "../../../operator/operator.ts";
 import { Refusal } from "../../../operator/refusal.ts";
 import type { Progress } from "../../../operator/updates.ts";
+import type { ForPerson } from "../../../stacks/basis.ts";
 
 export const FILE = `config:
   semail:domain: example.org
@@ -41,7 +42,7 @@ export const changedSince = new Refusal(
 interface Played {
   updates: string[];
   /** For whom they were. */
-  people: string[];
+  people: ForPerson[];
   /** Called in each update with its number, before it changes anything; throws to have it refused. */
   before(number: number): void;
   /** Called in the middle of each; throws to have it fail. */
@@ -54,6 +55,7 @@ interface Played {
   unprotected: string[];
   /** In milliseconds. */
   waits: number[];
+  onWait(): void;
   prepared: number;
 }
 
@@ -71,6 +73,7 @@ export async function setUp(t: TestContext, text = FILE) {
     errors: [],
     unprotected: [],
     waits: [],
+    onWait: () => undefined,
     prepared: 0,
   };
   let ids = 0;
@@ -90,10 +93,10 @@ export async function setUp(t: TestContext, text = FILE) {
           played.prepared += 1;
           throw new Error("Pulumi isn't there");
         },
-        update: async (next: string, uid: string, onProgress: (progress: Progress) => void) => {
+        update: async (next: string, person: ForPerson, onProgress: (progress: Progress) => void) => {
           ending.signal.throwIfAborted();
           const number = played.updates.push(next);
-          played.people.push(uid);
+          played.people.push(person);
           played.before(number);
           onProgress({ ...mail("create"), state: "running" });
           await played.during(number);
@@ -122,6 +125,7 @@ export async function setUp(t: TestContext, text = FILE) {
       newId: () => String(++ids).padStart(32, "0"),
       wait: async (ms) => {
         played.waits.push(ms);
+        played.onWait();
         ending.signal.throwIfAborted();
       },
       ending: ending.signal,

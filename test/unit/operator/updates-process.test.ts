@@ -18,9 +18,9 @@ const PROGRAM = `
 import { appendFileSync } from "node:fs";
 appendFileSync(process.argv[1] + ".lives", "x");
 const tell = (answer) => process.send(answer);
-process.on("message", ({ id, kind, text, uid, name }) => {
+process.on("message", ({ id, kind, text, person, name }) => {
   if (text === "progress") {
-    tell({ id, kind: "progress", progress: { urn: String(process.pid), type: uid, op: "create", state: "running" } });
+    tell({ id, kind: "progress", progress: { urn: String(process.pid), type: person.uid + person.entries, op: "create", state: "running" } });
     tell({ id, kind: "done" });
   }
   if (text === "refuse") tell({ id, kind: "failed", message: "x", fault: { code: "update-failed", detail: "as told" } });
@@ -41,7 +41,7 @@ async function setUp(t: TestContext, idleMs = 60_000, preparedMs = 60_000) {
   const updates = updatesProcess({ entry, env: process.env, ending: ending.signal, idleMs, preparedMs });
   const update = async (text: string) => {
     const seen: Progress[] = [];
-    await updates.update(text, "bob", (progress) => seen.push(progress));
+    await updates.update(text, { uid: "bob", entries: ["e1"] }, (progress) => seen.push(progress));
     return seen;
   };
   const pid = async () => Number((await update("progress"))[0]?.urn);
@@ -63,7 +63,7 @@ describe("the process that makes updates", () => {
     const { update, pid } = await setUp(t);
     const first = await pid();
     const seen = await update("progress");
-    assert.deepEqual(seen, [{ urn: String(first), type: "bob", op: "create", state: "running" }]);
+    assert.deepEqual(seen, [{ urn: String(first), type: "bobe1", op: "create", state: "running" }]);
   });
 
   it("that was made ready is there for the update, for longer than one between two steps", async (t) => {
@@ -120,7 +120,8 @@ it("an operator that is older than its checkout is told so, whatever it asks for
   for (const asked of [
     { kind: "preview", text: "x" },
     { kind: "update", text: "x" },
-    { kind: "update", text: "x", uid: "" },
+    { kind: "update", text: "x", uid: "bob" },
+    { kind: "update", text: "x", person: { uid: "", entries: [] } },
   ]) {
     const answered = once(child, "message");
     child.send({ id: 7, ...asked });

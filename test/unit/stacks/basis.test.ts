@@ -3,7 +3,16 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { basisOf, keyOf, missingNow, othersChanged, refusalOf, sharedOf } from "../../../stacks/basis.ts";
+import {
+  basisOf,
+  entryDigest,
+  type ForPerson,
+  keyOf,
+  missingNow,
+  othersChanged,
+  refusalOf,
+  sharedOf,
+} from "../../../stacks/basis.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { projectCode } from "../../../stacks/project-code.ts";
 
@@ -17,13 +26,22 @@ const configOf = (keys: Record<string, unknown>) => {
   assert.ok(config);
   return config;
 };
+const ASKED = { name: "Bob Durand", aliases: ["b@example.org"] };
+/** As the operator tells the program. */
+const bob = (prior: typeof users.bob | typeof ASKED): ForPerson => ({
+  uid: "bob",
+  entries: [prior, ASKED].map((user) => {
+    const { bob } = configOf({ users: { ...users, bob: user } }).users;
+    assert.ok(bob);
+    return entryDigest(bob);
+  }),
+});
 const prior = JSON.parse(JSON.stringify({ ...basisOf(configOf({}), "c1"), resources: [] }));
 
 const table: [what: string, keys: Record<string, unknown>, changed: string[], code?: string][] = [
   ["nothing", {}, []],
   ["what is the default", { protect: true }, []],
-  ["bob's own entry", { users: { ...users, bob: { name: "Bob Durand", aliases: ["b@example.org"] } } }, []],
-  ["bob, who goes", { users: { alice: users.alice } }, []],
+  ["bob's entry that was asked for", { users: { ...users, bob: ASKED } }, []],
   ["alice's entry", { users: { ...users, alice: { name: "Alice" } } }, ["semail:users.alice"]],
   ["somebody new", { users: { ...users, carol: { name: "Carol" } } }, ["semail:users.carol"]],
   [
@@ -44,15 +62,25 @@ describe("an update for bob alone", () => {
   for (const [what, keys, changed, code = "c1"] of table)
     it(`${changed.length === 0 ? "may go on from" : "is refused for"} a change of ${what}`, () => {
       const now = basisOf(configOf(keys), code);
-      assert.deepEqual(othersChanged("bob", prior, now), changed);
+      assert.deepEqual(othersChanged(bob(users.bob), prior, now), changed);
       const refusal = refusalOf("bob", changed);
       assert.equal(refusal === undefined, changed.length === 0);
       if (refusal) assert.match(refusal, /`npm run up`/);
     });
 
+  it("is refused for what an administrator changed of his entry, and may go on where it was made already", () => {
+    const now = basisOf(configOf({ users: { ...users, bob: ASKED } }), "c1");
+    const edited = { name: "Robert Durand", state: "none" };
+    assert.deepEqual(othersChanged(bob(edited), prior, now), ["semail:users.bob"]);
+    const made = { ...now, resources: [] };
+    assert.deepEqual(othersChanged(bob(users.bob), made, now), []);
+    const { bob: _, ...people } = prior.people;
+    assert.deepEqual(othersChanged(bob(users.bob), { ...prior, people }, now), ["semail:users.bob"]);
+  });
+
   for (const unknown of [undefined, null, "x", { code: "c1" }])
     it(`is refused where the last update left ${JSON.stringify(unknown)}`, () => {
-      assert.equal(othersChanged("bob", unknown, basisOf(configOf({}), "c1")).length, 1);
+      assert.equal(othersChanged(bob(users.bob), unknown, basisOf(configOf({}), "c1")).length, 1);
     });
 
   it("is refused where the state lacks what the last update had, people's own aside", () => {
@@ -63,6 +91,7 @@ describe("an update for bob alone", () => {
       { type: BOX, name: "person-bob-box" },
       { type: "semail:index:Mailbox", name: "kept-carol" },
       { type: VOLUME, name: "person-carol-mail" },
+      { type: "gandi:index:Record", name: "kept-mail.org-MX" },
       { type: "semail:index:MailServer", name: "mail" },
       { type: BOX, name: "mail-smtp-out" },
       { type: VOLUME, name: "mail-smtp-out" },
@@ -73,7 +102,8 @@ describe("an update for bob alone", () => {
       urn(`semail:index:MailServer$${VOLUME}`, "mail-smtp-out"),
       urn(`semail:index:MailServer$${BOX}`, "mail-smtp-out"),
     ];
-    const missing = (...urns: string[]) => missingNow({ ...prior, resources }, urns);
+    const record = urn("semail:index:MailDomain$gandi:index:Record", "kept-mail.org-MX");
+    const missing = (...urns: string[]) => missingNow({ ...prior, resources }, [record, ...urns]);
     assert.deepEqual(missing(server, volume, box), []);
     assert.deepEqual(missing(server, volume), ["the state, which has no mail-smtp-out,"]);
     assert.equal(missing().length, 3);
