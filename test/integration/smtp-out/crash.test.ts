@@ -26,6 +26,13 @@ test("a queue that does not wait for the disk loses messages when the power is c
   };
   // Busy: what the foreign server has already can't be lost, and then a quick machine would have nothing to lose.
   const options = { kills: 4, seed: 6, power: { spares: 0 }, busy: true, change, say: () => {} };
-  const report = await crashSmtpOut(options);
-  assert.notDeepEqual(report.lost, [], JSON.stringify(report, null, 1));
+  const lost = await crashSmtpOut(options).then(
+    (report) => report.lost,
+    (error: Error) => {
+      // Pages of a checkpoint that are there in part: then not even the next start finds a queue.
+      if (/database disk image is malformed/.test(error.message)) return ["all that the queue had"];
+      throw error;
+    },
+  );
+  assert.notDeepEqual(lost, []);
 });
