@@ -5,7 +5,6 @@ import { namedBy, type Part, partOf } from "../stacks/mailbox-resources.ts";
 /** What an update does to a resource. */
 export interface Change {
   readonly urn: string;
-  readonly type: string;
   readonly op: string;
 }
 

@@ -200,8 +200,8 @@ function progressOf(event: EngineEvent): Progress | undefined {
     ] as const
   ).find(([, one]) => one !== undefined);
   if (!found?.[1]) return undefined;
-  const { urn, type, op } = found[1].metadata;
-  return { urn, type, op, state: found[0] };
+  const { urn, op } = found[1].metadata;
+  return { urn, op, state: found[0] };
 }
 
 /** Without its cause: all of Pulumi's output is in that, and what matters of it was logged. */

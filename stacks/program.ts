@@ -5,7 +5,9 @@ import { boxOwner } from "./box-owner.ts";
 import { certificateFiles } from "./certificate-files.ts";
 import { loadConfig } from "./config.ts";
 import { followDeclared, onceMade } from "./declared.ts";
-import { planDkim } from "./dkim/plan.ts";
+import { planDkim, priorKeys } from "./dkim/plan.ts";
+import type { DkimState } from "./dkim/rotation.ts";
+import { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
 import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
@@ -25,11 +27,11 @@ export interface Program {
   /** Endpoints, people with their initial passwords, and records. Secret: see `pulumi stack output --show-secrets`. */
   readonly summary: pulumi.Output<Summary>;
   /** Which key signs, and which others are published; the next update goes on from it. */
-  readonly dkim: pulumi.Output<unknown>;
+  readonly dkim: pulumi.Output<DkimState | undefined>;
   /** Who has mail on the host, and until when that of people who gave it up is kept. */
   readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
   /** The TTL of the records, and until when others may remember older ones for longer. */
-  readonly dns: pulumi.Output<unknown>;
+  readonly dns: pulumi.Output<DnsState | undefined>;
   /** What this update makes the stack of; an update for one person goes on from it. */
   readonly basis: pulumi.Output<Basis>;
   /** The records of the domains as a zone file, for zones that are kept by hand. */
@@ -79,7 +81,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const shared =
     person === undefined
       ? { dkim, dns: settled.apply(dns) }
-      : { dkim: pulumi.output(outputs.dkim), dns: pulumi.output(outputs.dns) };
+      : { dkim: pulumi.output(priorKeys(outputs)), dns: pulumi.output(DnsState.safeParse(outputs.dns).data) };
   return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(everybodys, made) };
 }
 

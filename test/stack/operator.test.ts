@@ -16,7 +16,7 @@ import { carryOut, followOperator, type RunningOperator } from "../support/opera
 import { signIn, visit } from "../support/portal-journey.ts";
 import { DOMAIN, makePortalProject } from "../support/portal-stack.ts";
 import type { TestProject } from "../support/project.ts";
-import { secretsOf } from "../support/state.ts";
+import { changeState, resourcesOf, secretsOf } from "../support/state.ts";
 
 const FILE = "Pulumi.test.yaml";
 const users = {
@@ -81,27 +81,6 @@ const drift = async () => {
 };
 
 const CONTAINER = "docker:index/container:Container";
-interface State {
-  readonly deployment: {
-    resources: {
-      readonly urn: string;
-      readonly type: string;
-      readonly parent?: string;
-      readonly dependencies?: readonly string[];
-      readonly inputs: { memory: number };
-      readonly outputs: { memory: number };
-    }[];
-  };
-}
-
-/** Edits the resources of the state, behind Pulumi's back; those stay for which `keep` is true. */
-async function changeState(keep: (each: State["deployment"]["resources"][number]) => boolean): Promise<void> {
-  const whole = await project.stack.exportStack();
-  const { deployment } = whole as unknown as State;
-  deployment.resources = deployment.resources.filter(keep);
-  await project.stack.importStack(whole);
-}
-
 describe("the operator on a stack", () => {
   before(async () => {
     project = await makePortalProject(users, { protect: true });
@@ -287,13 +266,13 @@ describe("the operator on a stack", () => {
 
   it("refuses to go on where an administrator's update left something out, and names it", async () => {
     const whole = await project.stack.exportStack();
-    const { resources } = (whole as unknown as State).deployment;
+    const resources = resourcesOf(whole);
     const needed = JSON.stringify(resources.map(({ dependencies, parent }) => [dependencies, parent]));
     const left = resources.find(
       ({ type, urn }) => type === CONTAINER && !urn.includes("::person-") && !needed.includes(`"${urn}"`),
     );
     assert.ok(left);
-    await changeState((each) => each.urn !== left.urn);
+    await changeState(project, (each) => each.urn !== left.urn);
     const logged = operator.heard("operator.update.failed");
     const view = last(await carryOut(operator.client, carol));
     assert.deepEqual(view && outcome(view), ["failed", "needs-administrator"]);
@@ -306,7 +285,7 @@ describe("the operator on a stack", () => {
   it("leaves the boxes of others as they are, also where an update for all would change them", async () => {
     const before = await box("alice").inspect();
     const memory = (value: (now: number) => number) =>
-      changeState((each) => {
+      changeState(project, (each) => {
         if (each.urn.endsWith("::person-alice-box"))
           for (const properties of [each.inputs, each.outputs]) properties.memory = value(properties.memory);
         return true;

@@ -1,4 +1,5 @@
 /** A test stack's state, with and without its secrets. */
+import type { Deployment } from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
 import type { TestProject } from "./project.ts";
 
@@ -14,6 +15,32 @@ export interface Secrets {
 interface Resource {
   readonly urn: string;
   readonly outputs?: Record<string, unknown>;
+}
+
+/** A resource as the state has it. */
+export interface StateResource {
+  readonly urn: string;
+  readonly type: string;
+  readonly parent?: string;
+  readonly dependencies?: readonly string[];
+  readonly inputs: { memory: number };
+  readonly outputs: { memory: number };
+}
+
+/** The resources of an exported state, to be read or edited. */
+export function resourcesOf(state: Deployment): StateResource[] {
+  return (state as unknown as { deployment: { resources: StateResource[] } }).deployment.resources;
+}
+
+/** Edits the resources of the state, behind Pulumi's back; those stay for which `keep` is true. */
+export async function changeState(
+  { stack }: TestProject,
+  keep: (each: StateResource) => boolean,
+): Promise<void> {
+  const whole = await stack.exportStack();
+  const resources = resourcesOf(whole);
+  resources.splice(0, resources.length, ...resources.filter(keep));
+  await stack.importStack(whole);
 }
 
 /** Pulumi marks a secret in an export with this key; its value is JSON text. */

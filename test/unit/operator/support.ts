@@ -28,7 +28,6 @@ export const create = { kind: "create", uid: "bob", address: "bob@example.org" }
 const VOLUME = "docker:index/volume:Volume";
 export const mail = (op: string, name = "person-bob-mail"): Change => ({
   urn: `urn:pulumi:t::semail::${VOLUME}::${name}`,
-  type: VOLUME,
   op,
 });
 export const noAnswer = new Refusal("update-failed", "The Docker engine went away meanwhile.");

@@ -20,7 +20,7 @@ appendFileSync(process.argv[1] + ".lives", "x");
 const tell = (answer) => process.send(answer);
 process.on("message", ({ id, kind, text, person, name }) => {
   if (text === "progress") {
-    tell({ id, kind: "progress", progress: { urn: String(process.pid), type: person.uid + person.entries, op: "create", state: "running" } });
+    tell({ id, kind: "progress", progress: { urn: process.pid + person.uid + person.entries, op: "create", state: "running" } });
     tell({ id, kind: "done" });
   }
   if (text === "refuse") tell({ id, kind: "failed", message: "x", fault: { code: "update-failed", detail: "as told" } });
@@ -44,7 +44,7 @@ async function setUp(t: TestContext, idleMs = 60_000, preparedMs = 60_000) {
     await updates.update(text, { uid: "bob", entries: ["e1"] }, (progress) => seen.push(progress));
     return seen;
   };
-  const pid = async () => Number((await update("progress"))[0]?.urn);
+  const pid = async () => Number.parseInt((await update("progress"))[0]?.urn ?? "", 10);
   const lives = async () => (await readFile(`${entry}.lives`, "utf8")).length;
   return { updates, update, ending, pid, lives };
 }
@@ -63,7 +63,7 @@ describe("the process that makes updates", () => {
     const { update, pid } = await setUp(t);
     const first = await pid();
     const seen = await update("progress");
-    assert.deepEqual(seen, [{ urn: String(first), type: "bobe1", op: "create", state: "running" }]);
+    assert.deepEqual(seen, [{ urn: `${first}bobe1`, op: "create", state: "running" }]);
   });
 
   it("that was made ready is there for the update, for longer than one between two steps", async (t) => {

@@ -139,6 +139,7 @@ describe("the digest of the project's code", () => {
       ".semail/state",
       "node_modules/x/index.js",
       "sdks/node_modules/x/index.js",
+      ...["stacks/.program.ts.swp", "stacks/program.ts~", "stacks/4913", "tools/x.rej", "tools/#x.ts#"],
     ]) {
       await mkdir(dirname(join(other, path)), { recursive: true });
       await writeFile(join(other, path), "more");
@@ -155,6 +156,7 @@ describe("the digest of the project's code", () => {
     "index.ts",
     "package.json",
     "node_modules/.package-lock.json",
+    "tsconfig.json",
   ])
     it(`is another one for another ${path}`, async (t) => {
       const root = await project(t);
