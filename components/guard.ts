@@ -21,6 +21,7 @@ const MEMORY_MB = 32;
  */
 export class Guard extends pulumi.ComponentResource {
   readonly container: EngineContainer;
+  readonly containerName: string;
 
   constructor(
     name: string,
@@ -28,6 +29,7 @@ export class Guard extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(TYPES.guard, name, {}, opts);
+    this.containerName = `${host.prefix}-guard`;
     this.container = serviceContainer(
       `${name}-rules`,
       {

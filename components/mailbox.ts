@@ -2,9 +2,11 @@ import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { type EngineContainer, serviceContainer } from "./container.ts";
 import type { Directory } from "./directory.ts";
+import type { Guard } from "./guard.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { ImageRef } from "./mail-images.ts";
+import { DiskLimit } from "./providers/disk-limit/resource.ts";
 import { childDn } from "./providers/ldap-entry/dn.ts";
 import { LdapEntry } from "./providers/ldap-entry/resource.ts";
 import { TYPES } from "./types.ts";
@@ -25,6 +27,17 @@ export interface Handing {
 
 /** Gives the mail on a volume to a user id; settles when all of it is theirs. */
 export type BoxOwner = (handing: Handing) => Promise<void>;
+
+/** What the host's file system is to let the user of a box have. */
+export interface BoxDisk {
+  /** Whose image can set it. */
+  readonly guard: Guard;
+  readonly bytes: number;
+  /** Files and folders. */
+  readonly files: number;
+  /** Whether it is an error that it can't. */
+  readonly required: boolean;
+}
 
 export interface MailboxArgs {
   host: MailHost;
@@ -54,6 +67,8 @@ export interface MailboxArgs {
   processes: number | undefined;
   /** Folders of the mailbox at most. */
   folders: number;
+  /** Undefined: nobody limits it. */
+  disk: BoxDisk | undefined;
   /** Gives the mail to that user before the box is made. */
   owner: BoxOwner | undefined;
   /** Name of the box on the boxes' network. */
@@ -88,17 +103,42 @@ export function mailVolume(
 export class Mailbox extends pulumi.ComponentResource {
   readonly volume: docker.Volume | undefined;
   readonly box: EngineContainer | undefined;
+  readonly limit: DiskLimit | undefined;
   readonly entry: LdapEntry;
 
   constructor(name: string, args: MailboxArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.mailbox, name, {}, opts);
     this.volume = args.active ? mailVolume({ ...args, inUse: true }, { parent: this }) : undefined;
-    this.box = this.volume && this.server(name, args, this.volume);
+    const handed = this.volume && handOver(args, this.volume);
+    this.limit = handed && this.diskLimit(name, args, handed);
+    this.box = this.volume && this.server(name, args, { volume: this.volume, ready: handed });
     this.entry = this.person(name, args);
     this.registerOutputs({ address: args.address });
   }
 
-  private server(name: string, args: MailboxArgs, volume: docker.Volume): EngineContainer {
+  /**
+   * Of the user, and so of all that the box may write to: nothing in it can be anybody else's. Set when the mail that was
+   * there is theirs: the kernel would not give them more than they may have.
+   */
+  private diskLimit(name: string, { disk, boxUser, host }: MailboxArgs, volume: pulumi.Output<string>) {
+    if (disk === undefined) return undefined;
+    const { guard, bytes, files, required } = disk;
+    return new DiskLimit(
+      `${name}-disk`,
+      {
+        ...{ volume, guard: guard.containerName },
+        engine: host.engine.apply((engine) => engine ?? ""),
+        ...{ user: boxUser, bytes, files, required },
+      },
+      { parent: this, dependsOn: [guard.container] },
+    );
+  }
+
+  private server(
+    name: string,
+    args: MailboxArgs,
+    mail: { volume: docker.Volume; ready: pulumi.Output<string> | undefined },
+  ): EngineContainer {
     return serviceContainer(
       `${name}-box`,
       {
@@ -123,20 +163,12 @@ export class Mailbox extends pulumi.ComponentResource {
         resolvers: ["127.0.0.1"],
         // Large messages pass through it.
         tmpfs: { tmp: "64m" },
-        volumes: [{ volume, path: "/srv/mail", ready: this.handed(args, volume) }],
+        volumes: [{ ...mail, path: "/srv/mail" }],
         // A check starts a process, and there may be a thousand boxes on a host.
         healthEvery: 300,
       },
-      { parent: this },
+      { parent: this, dependsOn: this.limit ? [this.limit] : [] },
     );
-  }
-
-  private handed({ owner, host, image, uid, boxHost, boxUser }: MailboxArgs, volume: docker.Volume) {
-    if (owner === undefined) return undefined;
-    const box = `${host.prefix}-${boxHost}`;
-    return pulumi
-      .all([volume.name, image.id, host.engine])
-      .apply(([name, id, engine]) => owner({ uid, box, image: id, user: boxUser, volume: name, engine }));
   }
 
   /**
@@ -171,6 +203,19 @@ export class Mailbox extends pulumi.ComponentResource {
       },
     );
   }
+}
+
+/** Name of the volume, known once the mail on it is its user's. A preview gives nothing to anybody, and knows it at once. */
+function handOver(
+  { owner, host, image, uid, boxHost, boxUser }: MailboxArgs,
+  volume: docker.Volume,
+): pulumi.Output<string> {
+  if (owner === undefined || pulumi.runtime.isDryRun()) return volume.name;
+  const box = `${host.prefix}-${boxHost}`;
+  return pulumi.all([volume.name, image.id, host.engine]).apply(async ([name, id, engine]) => {
+    await owner({ uid, box, image: id, user: boxUser, volume: name, engine });
+    return name;
+  });
 }
 
 /** What makes an entry one that mail goes to. Empty says that there must be none: what was set by hand is drift. */

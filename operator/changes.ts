@@ -11,7 +11,10 @@ export interface Change {
 /** Ops that leave a resource as it is. */
 const UNTOUCHED = new Set(["same", "read", "refresh"]);
 
-const STEPS: Readonly<Record<Part, StepName>> = { entry: "entry", mail: "volume", box: "container" };
+/** The limit of the volume's disk is no step that anybody would tell from the volume. */
+const STEPS: Readonly<Record<Part, StepName>> = {
+  ...{ entry: "entry", mail: "volume", disk: "volume", box: "container" },
+};
 
 /** The step that a resource of the person is; undefined for any other, and for the component that holds them. */
 export function stepOf(uid: string, { urn }: Pick<Change, "urn">): StepName | undefined {

@@ -5,18 +5,19 @@ import { labels, USER_LABEL } from "../components/container.ts";
 import type { BoxOwner, Handing } from "../components/mailbox.ts";
 import { connect } from "../tools/docker-plugin/engine.ts";
 import { providerConfig } from "../tools/docker-plugin/host.ts";
+import { ifDone, runOnce } from "../tools/docker-plugin/run-once.ts";
 
 const MEBIBYTE = 2 ** 20;
 
 /**
- * Does nothing in a preview, nor where the box runs as it is to. All boxes of a stack are on one engine. `person`: whose
+ * Does nothing where the box runs as it is to. All boxes of a stack are on one engine. `person`: whose
  * update it is, if it isn't everybody's: a box of somebody else would be stopped and not made anew.
  */
 export function boxOwner(prefix: string, person: string | undefined): BoxOwner {
   // Asked once, however many people there are.
   let known: Promise<ReadonlyMap<string, string | undefined>> | undefined;
   return async (handing) => {
-    if (pulumi.runtime.isDryRun() || (person !== undefined && handing.uid !== person)) return;
+    if (person !== undefined && handing.uid !== person) return;
     const { engine } = handing;
     const docker = connect(providerConfig(engine === undefined ? {} : { host: engine }, process.env));
     known ??= usersOfBoxes(docker, prefix);
@@ -40,11 +41,8 @@ async function handOver(
   docker: Docker,
   { prefix, image, user, volume }: Handing & { readonly prefix: string },
 ): Promise<void> {
-  const name = `${volume}-owner`;
-  // Of an update that was killed.
-  await docker.getContainer(name).remove({ force: true }).catch(ifDone);
-  const container = await docker.createContainer({
-    name,
+  const { exitCode, said } = await runOnce(docker, {
+    name: `${volume}-owner`,
     Image: image,
     User: "0:0",
     Entrypoint: ["/usr/local/bin/hand-over"],
@@ -56,22 +54,9 @@ async function handOver(
       Binds: [`${volume}:/srv/mail`],
     },
   });
-  try {
-    await container.start();
-    const { StatusCode } = (await container.wait()) as { StatusCode: number };
-    if (StatusCode === 0) return;
-    const said = (await container.logs({ stdout: true, stderr: true })).toString();
-    throw new pulumi.RunError(
-      `The mail on ${volume} can't be given to user ${user}: ${said.replaceAll(/[^ -~]+/g, " ").trim()}\n` +
-        "An engine that maps user ids has none so high: set `semail:boxes: {users: shared}`.",
-    );
-  } finally {
-    await container.remove({ force: true }).catch(ifDone);
-  }
-}
-
-/** Passes over the engine's "no such container" and "not running". */
-function ifDone(error: unknown): void {
-  const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
-  if (status !== 404 && status !== 304) throw error;
+  if (exitCode === 0) return;
+  throw new pulumi.RunError(
+    `The mail on ${volume} can't be given to user ${user}: ${said.replaceAll(/[^ -~]+/g, " ").trim()}\n` +
+      "An engine that maps user ids has none so high: set `semail:boxes: {users: shared}`.",
+  );
 }

@@ -28,6 +28,7 @@ export function crossCheck(raw: Readonly<Record<string, unknown>>): Problem[] {
     ...checkHost(raw),
     ...checkWeb(raw.dns, raw.host),
     ...checkBackup(raw.backup),
+    ...checkBoxes(raw.boxes),
     ...checkCertificates(raw, domain),
   ];
 }
@@ -75,6 +76,17 @@ function checkWeb(dns: unknown, host: unknown): Problem[] {
       ? []
       : [{ path: `dns.${key}`, message: "needs host.address: the public address that serves it over HTTPS" }],
   );
+}
+
+/** A file system counts by user. */
+function checkBoxes(boxes: unknown): Problem[] {
+  if (!isObject(boxes) || boxes.users !== "shared" || boxes.diskLimits !== "required") return [];
+  return [
+    {
+      path: "boxes.diskLimits",
+      message: "can't be required with `users: shared`: a file system limits users, and all boxes are one",
+    },
+  ];
 }
 
 /** An S3-compatible store lets nobody in who doesn't say who they are; and a schedule alone saves nothing. */

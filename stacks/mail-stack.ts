@@ -11,7 +11,7 @@ import { MailHost } from "../components/mail-host.ts";
 import { type ImagePlans, MailImages } from "../components/mail-images.ts";
 import { BOX_PORTS, POP3_PORT } from "../components/mail-ports.ts";
 import { MailServer } from "../components/mail-server.ts";
-import { type BoxOwner, Mailbox } from "../components/mailbox.ts";
+import type { BoxOwner } from "../components/mailbox.ts";
 import { Operator } from "../components/operator.ts";
 import { Portal } from "../components/portal.ts";
 import { HostFirewall } from "../components/providers/host-firewall/resource.ts";
@@ -20,6 +20,7 @@ import type { DataPolicy } from "../components/volume.ts";
 import type { Pair } from "./certificate-files.ts";
 import { declareCertificates, tlsaValues } from "./certificates.ts";
 import type { BackupSecrets } from "./config.ts";
+import { declarePeople } from "./declare-people.ts";
 import { declareUnused } from "./declare-unused.ts";
 import { declareVm, type Vm } from "./declare-vm.ts";
 import { declareDkim } from "./dkim/declare.ts";
@@ -70,7 +71,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const { model, engine, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
-  const { host, images } = declareHost({ ...args, policy });
+  const { host, images, guard } = declareHost({ ...args, policy });
   const keys = declareKeys(model, dkim);
   const directory = new Directory("directory", {
     host,
@@ -106,12 +107,17 @@ export function mailStack(args: MailStackArgs): Outputs {
     policy,
   });
   const published = zones.publish(services, [server, ...nameServer]);
-  const people = declarePeople({ model, host, images, keys, directory, policy, owner: args.owner });
+  const { owner } = args;
+  const persons = declarePeople({ model, host, images, guard, keys, directory, policy, owner });
+  const people = persons.map(({ entry }) => entry);
   const unused = declareUnused({ host, engine, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy, people });
   if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];
-  const summary = summarise(model, keys, { records, signing: signatures.signing, kept: mailboxes.kept });
+  const summary = summarise(model, keys, {
+    ...{ records, signing: signatures.signing, kept: mailboxes.kept },
+    limits: persons.flatMap(({ limit }) => (limit ? [limit] : [])),
+  });
   const settled = pulumi.all(published.map(({ urn }) => urn)).apply(() => undefined);
   return {
     ...{ summary, settled, dkim: signatures.state(server.smtpOut.id) },
@@ -119,30 +125,6 @@ export function mailStack(args: MailStackArgs): Outputs {
       .all([...people, ...unused].map(({ urn }) => urn))
       .apply(() => [...mailboxes.inUse, ...mailboxes.kept]),
   };
-}
-
-interface PeopleArgs {
-  model: MailModel;
-  host: MailHost;
-  images: MailImages;
-  keys: Keys;
-  directory: Directory;
-  policy: DataPolicy;
-  owner: BoxOwner | undefined;
-}
-
-/** Everybody's entry, and their box, after which the entry is made. The entries. */
-function declarePeople({ model, images, ...shared }: PeopleArgs): pulumi.Resource[] {
-  const box = images.image("box");
-  // Counted by user id.
-  const processes = model.boxes.users === "own" ? model.boxes.processes : undefined;
-  const { folders } = model.boxes;
-  return model.people.map(({ name, state, ...person }) => {
-    const active = state === "active";
-    const own = { active, fullName: name, image: box, domain: model.domain, processes, folders };
-    const args = { ...person, ...shared, ...own };
-    return new Mailbox(`person-${person.uid}`, args).entry;
-  });
 }
 
 /** Certificates, signing keys and secrets. */
@@ -179,8 +161,8 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   const images = new MailImages("images", { host, plans });
   const front = Object.values(network.atBoxes);
   const ports = model.ports.pop3s === undefined ? BOX_PORTS : [...BOX_PORTS, POP3_PORT];
-  new Guard("guard", { host, image: images.image("guard"), front, ports });
-  return { host, images };
+  const guard = new Guard("guard", { host, image: images.image("guard"), front, ports });
+  return { host, images, guard };
 }
 
 /** The packet filter of a machine far away, where there is to be one. */

@@ -7,12 +7,13 @@ export interface Named {
   readonly name: string;
 }
 
-export type Part = "entry" | "mail" | "box";
+export type Part = "entry" | "mail" | "disk" | "box";
 
 /** What a person's component holds, by the end of its name. */
 const TYPES: Readonly<Record<Part, string>> = {
   entry: "pulumi-nodejs:dynamic/semail:LdapEntry",
   mail: "docker:index/volume:Volume",
+  disk: "pulumi-nodejs:dynamic/semail:DiskLimit",
   box: "docker:index/container:Container",
 };
 const HOLDER = "semail:index:Mailbox";
@@ -44,7 +45,7 @@ export function partOf(uid: string, { type, name }: Named): Part | undefined {
 }
 
 /**
- * By which Pulumi knows all that may be a person's own, now or after the update: their entry and box, the volume of each
+ * By which Pulumi knows all that may be a person's own, now or after the update: their entry, box and limit, the volume of each
  * mailbox that they have or had, and the components that hold these. `*` stands for anything but a colon. (A pattern that
  * fits nothing is no error to Pulumi, as a name would be.)
  */

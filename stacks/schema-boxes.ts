@@ -16,6 +16,12 @@ export const Boxes = z.strictObject({
     .describe(
       "Processes and threads that one box may have. Needs `users: own`, since the kernel counts by user id.",
     ),
+  diskLimits: z
+    .enum(["auto", "required", "off"])
+    .default("auto")
+    .describe(
+      "A limit of the host's file system on what a box may have there, whatever runs in it: three times the person's quota and 256 MB. `auto`: where that file system has quotas for users. `required`: an update fails where it has not. Needs `users: own`.",
+    ),
   folders: z
     .int()
     .min(20)

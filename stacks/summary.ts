@@ -2,6 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { Keys } from "../components/keys.ts";
+import type { DiskLimit } from "../components/providers/disk-limit/resource.ts";
 import { dkimPublicKey } from "../components/providers/key-pair/diff.ts";
 import type { Signing } from "./dkim/declare.ts";
 import { policyTexts } from "./dns/mta-sts.ts";
@@ -52,6 +53,8 @@ export interface Summary {
     readonly kind: MailModel["certificates"]["kind"];
     readonly roots: readonly string[];
   };
+  /** Why the host's file system limits nobody's box, each reason once: none where it limits all; absent where it isn't to. */
+  readonly diskTroubles?: readonly string[];
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
 }
@@ -68,19 +71,24 @@ export interface SummaryParts {
   readonly records: readonly PendingRecord<pulumi.Input<string>>[];
   readonly signing: readonly Signing[];
   readonly kept: readonly KeptMailbox[];
+  /** Of the boxes. */
+  readonly limits: readonly DiskLimit[];
 }
 
 /** The `summary` stack output; secret, since it holds passwords. */
 export function summarise(
   model: MailModel,
   keys: Keys,
-  { records, signing, kept }: SummaryParts,
+  { records, signing, kept, limits }: SummaryParts,
 ): pulumi.Output<Summary> {
   const passwords = pulumi.all(model.people.map(({ mailboxId }) => keys.initialPassword(mailboxId)));
   return pulumi.secret(
     pulumi
-      .all([passwords, keys.caPem, pulumi.output(records), signingKeys(model, signing)])
-      .apply(([initial, ca, known, signing]) => ({
+      .all([
+        ...([passwords, keys.caPem, pulumi.output(records), signingKeys(model, signing)] as const),
+        pulumi.all(limits.map(({ why }) => why)),
+      ])
+      .apply(([initial, ca, known, signing, whys]) => ({
         prefix: model.prefix,
         domain: model.domain,
         domains: model.domains,
@@ -102,6 +110,7 @@ export function summarise(
         signing,
         ca,
         certificates: { kind: model.certificates.kind, roots: model.certificates.roots },
+        ...(limits.length > 0 ? { diskTroubles: [...new Set(whys)].filter((why) => why !== "") } : {}),
         showPasswords: model.showPasswords,
       })),
   );

@@ -34,11 +34,12 @@ describe("the declared stack", () => {
     });
   });
 
-  it("has three resources and a component per person, and no more", () => {
+  it("has four resources and a component per person, and no more", () => {
     const alice = registered.filter(({ name }) => name.startsWith("person-alice"));
     assert.deepEqual(alice.map(({ name, type }) => `${name} ${type}`).sort(), [
       "person-alice semail:index:Mailbox",
       "person-alice-box docker:index/container:Container",
+      "person-alice-disk pulumi-nodejs:dynamic/semail:DiskLimit",
       "person-alice-entry pulumi-nodejs:dynamic/semail:LdapEntry",
       "person-alice-mail docker:index/volume:Volume",
     ]);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
+import { boxDisk } from "../../stacks/box-disk.ts";
 import type { Summary } from "../../stacks/summary.ts";
 import { byType, declare, guarding, named, plain, registered } from "./declared-stack.ts";
 
@@ -99,6 +100,22 @@ describe("the mail of people who are gone", () => {
 
 describe("boxes", () => {
   const users = { alice: { name: "Alice" }, bob: { name: "Bob" } };
+
+  it("are limited by the host's file system, as users of their own, unless it is not to", async () => {
+    const limits = async (boxes: object) => {
+      await declare({ domain: "example.test", users, boxes });
+      return byType("DiskLimit");
+    };
+    const [alice, bob, ...more] = await limits({});
+    assert.deepEqual([alice?.name, bob?.name, more], ["person-alice-disk", "person-bob-disk", []]);
+    const { user, bytes, files, guard, volume, required } = plain<Record<string, unknown>>(alice?.inputs);
+    assert.equal(named("person-alice-box").inputs.user, `${user}:${user}`);
+    assert.deepEqual([bytes, files], Object.values(boxDisk(2 ** 30, 1_000)));
+    assert.deepEqual([guard, volume, required], ["semail-dev-guard", "semail-dev-mail-alice", false]);
+    assert.equal((await limits({ diskLimits: "required" }))[0]?.inputs.required, true);
+    assert.deepEqual(await limits({ diskLimits: "off" }), []);
+    assert.deepEqual(await limits({ users: "shared" }), []);
+  });
 
   it("run as one user where the engine has no others, whose processes nobody counts", async () => {
     await declare({ domain: "example.test", users, boxes: { users: "shared" } });

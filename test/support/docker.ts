@@ -1,6 +1,8 @@
 /** Real containers for integration tests: whatever a lab makes carries its label, and `cleanup` removes it all. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
@@ -84,8 +86,11 @@ export interface Lab {
   cleanup(): Promise<void>;
 }
 
-/** Opens a lab of its own on the engine that this machine's Docker environment names. */
-export function openLab(docker = new Docker()): Lab {
+/**
+ * Opens a lab of its own on the engine that this machine's Docker environment names. `volumesIn`: the folder in which each
+ * volume lies under its name, and stays when the volume is removed; the engine's own place when absent.
+ */
+export function openLab(docker = new Docker(), volumesIn?: string): Lab {
   const run = randomBytes(6).toString("hex");
   const labels = { "semail.test": "1", "semail.test.run": run };
   const name = () => `semail-t-${randomBytes(6).toString("hex")}`;
@@ -102,13 +107,20 @@ export function openLab(docker = new Docker()): Lab {
     },
     async volume() {
       const volume = name();
-      await docker.createVolume({ Name: volume, Labels: labels });
+      const place = volumesIn === undefined ? {} : { DriverOpts: await boundTo(join(volumesIn, volume)) };
+      await docker.createVolume({ Name: volume, Labels: labels, ...place });
       return volume;
     },
     handle: (name) => handleOf(docker, docker.getContainer(name)),
     run: (options) => runContainer(docker, options, { name: name(), labels }),
     cleanup: () => removeAll(docker, `semail.test.run=${run}`),
   };
+}
+
+/** Makes the folder; options of the engine's `local` driver for a volume that lies there. */
+async function boundTo(folder: string): Promise<Record<string, string>> {
+  await mkdir(folder);
+  return { type: "none", o: "bind", device: folder };
 }
 
 async function ensureImage(

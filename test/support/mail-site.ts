@@ -189,11 +189,13 @@ export interface SiteOptions {
   readonly direct?: boolean;
   /** Keeps the directory in memory, where thousands of entries are made in seconds. */
   readonly volatileDirectory?: boolean;
+  /** Where the site's own folder and all volumes lie, instead of the system's folder for temporary files and the engine's. */
+  readonly durableIn?: string;
 }
 
 export async function openMailSite(options: SiteOptions): Promise<MailSite> {
-  const lab = openLab();
-  const folder = await mkdtemp(join(tmpdir(), "semail-site-"));
+  const lab = openLab(undefined, options.durableIn);
+  const folder = await mkdtemp(join(options.durableIn ?? tmpdir(), "semail-site-"));
   const running: Daemon[] = [];
   const doors: Door[] = [];
   const close = async (): Promise<void> => {

@@ -14,6 +14,7 @@ import type { OpMap } from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
 import { system } from "../../components/providers/libvirt/host.ts";
 import { domainState } from "../../components/providers/libvirt/virsh.ts";
+import { boxDisk } from "../../stacks/box-disk.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { buildModel } from "../../stacks/model.ts";
 import { down } from "../../tools/bootstrap/commands/down.ts";
@@ -31,6 +32,8 @@ import { type Bridge, openBridge, placeDataDisk, placeSystems } from "../support
 const URI = "qemu:///system";
 const DOMAIN = "semail.test";
 const DATA_GIB = 6;
+/** Small, so that the disk of her box is soon full. */
+const QUOTA_MIB = 20;
 /** Of mail, in an emulated machine. */
 const PATIENCE_MS = 120_000;
 
@@ -137,7 +140,7 @@ before(async () => {
   keys = {
     ...{ domain: DOMAIN, dns: { provider: "none" }, ports: { ldap: await freePort() } },
     smtpOut: { allowTargets: [`${bridge.address}/32`] },
-    users: { alice: { name: "Alice Martin" } },
+    users: { alice: { name: "Alice Martin", quota: `${QUOTA_MIB}MB` } },
     host: {
       kind: "libvirt",
       firewall: true,
@@ -192,7 +195,11 @@ step("`npm run up` makes the VM and the system on it", async () => {
   const said = lines.join("\n");
   assert.match(said, /^! The VM can't be asked: Nobody has connected/m);
   assert.match(said, /✓ host root@\S+ \(Docker engine /);
-  assert.match(said, /^ +✓ Host +2 of 2$/m, "it comes back after a restart, its firewall, too");
+  assert.match(
+    said,
+    /^ +✓ Host +3 of 3$/m,
+    "it comes back after a restart, its firewall, too, and limits disks",
+  );
   assert.equal(await state(), "running");
   assert.ok((await containers()).includes(`${project.prefix}-box-alice`));
 });
@@ -214,6 +221,50 @@ step("mail goes out to another server", async () => {
   await submit(summary, loginOf(summary, "alice"), { from: `alice@${DOMAIN}`, to, subject: "out" });
   await inbox.reached(1);
   assert.match(inbox.messages[0]?.text ?? "", /^Subject: out\r$/m);
+});
+
+/** Asks for, or sets, the limit of her disk by the guard's own program. */
+async function limitDisk(...limits: number[]): Promise<string> {
+  const { prefix } = project;
+  const user = await inVm(`docker inspect -f '{{.Config.User}}' ${prefix}-box-alice | cut -d: -f1`);
+  const image = await inVm(`docker inspect -f '{{.Image}}' ${prefix}-guard`);
+  const rights = "--network none --user 0:0 --cap-drop ALL --cap-add SYS_ADMIN --cap-add MKNOD";
+  const run = `docker run --rm ${rights} -v ${prefix}-mail-alice:/volume:ro`;
+  return inVm(`${run} --entrypoint /usr/local/bin/limit-disk ${image} ${user} ${limits.join(" ")}`);
+}
+
+/** What `limitDisk` says of a quota. */
+function limitOf(mebibytes: number): string {
+  const { bytes, files } = boxDisk(mebibytes * 2 ** 20, 1_000);
+  return `limited ${bytes / 1_024} ${files}`;
+}
+
+/** Runs a command in her box, as its user: code of an attacker. */
+const inBox = (command: string) => inVm(`docker exec ${project.prefix}-box-alice sh -c '${command}' 2>&1`);
+
+step("a box can't have more of the disk than its limit, whatever runs in it", async () => {
+  assert.equal(await limitDisk(), limitOf(QUOTA_MIB));
+  const write = (name: string, mebibytes: number) =>
+    inBox(`dd if=/dev/zero of=/srv/mail/${name} bs=1M count=${mebibytes}`);
+  assert.doesNotMatch(await write("a", 220), /exceeded/);
+  assert.match(await write("b", 200), /Disk quota exceeded/);
+  assert.match(await inBox("chown 5002 /srv/mail/a"), /not permitted/);
+  const reply = await deliver("into a full disk");
+  assert.match(reply, /^250/, "the spool has room");
+  await inBox("rm /srv/mail/a /srv/mail/b");
+  assert.ok(await isReadable("into a full disk"));
+});
+
+step("the limit follows the quota, and one that somebody took away is set by a refresh", async () => {
+  keys = { ...keys, users: { alice: { name: "Alice Martin", quota: "30MB" } } };
+  await project.configure(keys);
+  const { summary } = await project.stack.up({ suppressOutputs: true });
+  // The box, which is told its quota, and the limit.
+  assert.deepEqual(changed(summary.resourceChanges), { update: 1, replace: 1 });
+  assert.equal(await limitDisk(), limitOf(30));
+  assert.equal(await limitDisk(0, 0), "limited 0 0");
+  await project.stack.up({ suppressOutputs: true, refresh: true });
+  assert.equal(await limitDisk(), limitOf(30));
 });
 
 step("a second update has nothing to change", async () => {

@@ -5,6 +5,7 @@ import { checkReports, checkSpfCost, consentName, reportsAbroad } from "../../st
 import type { Finding } from "../../stacks/dns/findings.ts";
 import { isSpf, spfCost } from "../../stacks/dns/spf.ts";
 import { askRecord, askThrough, createQuery, findNameServers, probe, reverse, type Source } from "./ask.ts";
+import { checkDisks } from "./disk-checks.ts";
 import { examineServices, reachedAt } from "./examine-services.ts";
 import { fetchPolicy } from "./fetch-policy.ts";
 import { checkKept } from "./kept-checks.ts";
@@ -37,7 +38,7 @@ export async function examine(stack: StackFacts, options: ExamineOptions): Promi
     examinePolicies(stack, options),
   ]);
   const sending = [...checkBind(stack.bind, stack.address), ...policies];
-  return [...dns, ...services, ...sending, ...checkKept(stack.kept, options.now())];
+  return [...dns, ...services, ...sending, ...checkDisks(stack), ...checkKept(stack.kept, options.now())];
 }
 
 /** What the checks of records go by. */

@@ -34,6 +34,8 @@ export const StackFacts = z.object({
   ),
   /** Mailboxes that were given up, and the last day on which their mail is kept. */
   kept: z.array(z.object({ id: z.string(), name: z.string(), until: z.string() })).default([]),
+  /** Why the host's file system limits nobody's box; absent where it isn't to. */
+  diskTroubles: z.array(z.string()).optional(),
   ca: z.string(),
   /** Who issues the certificate that the services show; `roots`: trusted besides the public authorities, PEM. */
   certificates: z

@@ -41,6 +41,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
 const CONTAINER = "docker:index/container:Container";
 const RECORD = "pulumi-nodejs:dynamic/gandi:Record";
 const ENTRY = "pulumi-nodejs:dynamic/semail:LdapEntry";
+const LIMIT = "pulumi-nodejs:dynamic/semail:DiskLimit";
 /** Whose end takes something that can't be made again. */
 const PRECIOUS = new Set([
   "docker:index/volume:Volume",
@@ -60,7 +61,7 @@ const REWRITTEN = /-(settings|live)$/;
 const nameOf = (urn: string): string => urn.split("::").at(-1) ?? "";
 const typeOf = ({ newState, oldState }: Step): string => (newState ?? oldState)?.type ?? "";
 const personOf = (step: Step): string | undefined =>
-  /^person-(.+?)(?:_\d+)?(?:-(?:mail|box|entry))?$/.exec(nameOf(step.urn))?.[1];
+  /^person-(.+?)(?:_\d+)?(?:-(?:mail|disk|box|entry))?$/.exec(nameOf(step.urn))?.[1];
 
 /** What a preview says, sorted by what it means. */
 export function report({ steps, diagnostics }: PreviewJson): Report {
@@ -123,10 +124,16 @@ function addresses(entry: Step | undefined): string[] {
 
 function personDetails(step: Step): string[] {
   if (typeOf(step) === ENTRY) return entryDetails(step);
-  const part = typeOf(step) === CONTAINER ? "box" : nameOf(step.urn).endsWith("-mail") ? "mail volume" : "";
+  const part = partOf(step);
   const { verb, details } = itemOf(step);
   const why = details.length > 0 ? `: ${details.join(", ")}` : "";
-  return part === "" ? [] : [`${part} ${verb}${why}`];
+  return part === undefined ? [] : [`${part} ${verb}${why}`];
+}
+
+function partOf(step: Step): string | undefined {
+  if (typeOf(step) === CONTAINER) return "box";
+  if (typeOf(step) === LIMIT) return "limit of the disk";
+  return nameOf(step.urn).endsWith("-mail") ? "mail volume" : undefined;
 }
 
 function entryDetails({ oldState, newState }: Step): string[] {

@@ -44,7 +44,9 @@ async function format({ path, sizeGiB }: Inputs, deps: Deps): Promise<void> {
   try {
     await writeFile(raw, "", { mode: 0o600 });
     await truncate(raw, sizeGiB * GIB);
-    await must(deps, what, ["mke2fs", "-q", "-F", "-t", "ext4", "-L", LABEL, "-m", "1", raw], LIMIT_MS);
+    // It counts what each user has on it, so that a box can be limited.
+    const options = ["-t", "ext4", "-L", LABEL, "-m", "1", "-O", "quota", "-E", "quotatype=usrquota"];
+    await must(deps, what, ["mke2fs", "-q", "-F", ...options, raw], LIMIT_MS);
     await must(deps, what, ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, part], LIMIT_MS);
     // qemu-img asks nobody who may read the mail.
     await chmod(part, 0o600);

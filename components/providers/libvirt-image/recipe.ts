@@ -12,7 +12,7 @@ const PACKAGES = [
   "apparmor",
 ];
 
-const SERVICES = ["systemd-networkd", "ssh", "docker", "semail-settings"];
+const SERVICES = ["systemd-networkd", "ssh", "docker", "semail-settings", "semail-count"];
 
 /** What would fetch packages on its own, or wait for networks that there are none of. */
 const MASKED = [

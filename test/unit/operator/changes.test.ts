@@ -5,6 +5,7 @@ import { targetsOf } from "../../../stacks/mailbox-resources.ts";
 
 const VOLUME = "docker:index/volume:Volume";
 const BOX = "docker:index/container:Container";
+const LIMIT = "pulumi-nodejs:dynamic/semail:DiskLimit";
 const ENTRY = "pulumi-nodejs:dynamic/semail:LdapEntry";
 const HOLDER = "semail:index:Mailbox";
 const change = (type: string, name: string, op = "create"): Change => ({
@@ -30,6 +31,7 @@ const table: Row[] = [
   { change: change(VOLUME, "person-bob-mail"), his: true, step: "volume" },
   { change: change(BOX, "person-bob-box", "delete"), his: true, step: "container" },
   { change: change(ENTRY, "person-bob-entry", "update"), his: true, step: "entry" },
+  { change: change(LIMIT, "person-bob-disk"), his: true, step: "volume" },
   { change: change(HOLDER, "person-bob"), his: true },
   { change: change(HOLDER, "kept-bob"), his: true },
   { change: change(HOLDER, "kept-bob_2", "delete"), his: true },
@@ -43,6 +45,7 @@ const table: Row[] = [
   { change: change(ENTRY, "person-bob-box-entry"), his: false },
   { change: change(BOX, "person-alice-box", "update"), his: false },
   { change: change(VOLUME, "person-bob-box"), his: false },
+  { change: change(LIMIT, "person-alice-disk", "update"), his: false },
   { change: change(VOLUME, "person-bob-box-mail"), his: false },
   { change: change(VOLUME, "kept-bob-mail"), his: false },
   { change: change(HOLDER, "kept-alice"), his: false },

@@ -47,6 +47,15 @@ it("tells which data an end would take, and that it is protected", () => {
   assert.ok(losses.every(({ name }) => !/-settings$/.test(name)));
 });
 
+it("tells a limit of a disk with its person, and not as somebody new", () => {
+  const type = "pulumi-nodejs:dynamic/semail:DiskLimit";
+  const urn = `urn:pulumi:s::p::semail:index:Mailbox$${type}::person-bob-disk`;
+  const steps = [{ op: "update", urn, newState: { type }, oldState: { type }, diffReasons: ["bytes"] }];
+  const { people, others } = report(PreviewJson.parse({ steps }));
+  assert.deepEqual(people, [{ verb: "changed", name: "bob", details: ["limit of the disk changed: bytes"] }]);
+  assert.deepEqual(others, []);
+});
+
 const volume = (op: string, state: object) => ({
   op,
   urn: "urn:pulumi:s::p::semail:index:Mailbox$docker:index/volume:Volume::person-bob-mail",

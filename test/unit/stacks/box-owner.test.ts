@@ -18,6 +18,7 @@ async function setUp(t: TestContext) {
       return json(200, [{ Names: ["/semail-t-box-alice"], Labels: { "io.semail.user": "1" } }]);
     if (path === "/containers/create") return json(201, { Id: "c1" });
     if (path.endsWith("/wait")) return json(200, { StatusCode: 0 });
+    if (path.endsWith("/logs")) return response.writeHead(200).end();
     return response.writeHead(204).end();
   }).listen(0, "127.0.0.1");
   t.after(() => server.close());

@@ -25,6 +25,10 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, domain: "bücher_.example." },
       problem: /^domain: must be a domain name/,
     },
+    "limits of disks that nobody could set": {
+      raw: { ...base, boxes: { users: "shared", diskLimits: "required" } },
+      problem: /^boxes\.diskLimits: can't be required with `users: shared`/,
+    },
     "an unknown key": { raw: { ...base, user: {} }, problem: /^user: is not a known key$/ },
     "an unknown key of a user": {
       raw: { ...base, users: { alice: { ...alice, nmae: "x" } } },
