@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- smtp-in`: smtp-in beside Postfix with its LMTP transport, and beside a client that does nothing but
- * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run. With names
- * of parts behind it, only those are run, and shown without being kept.
+ * LMTP, which is as fast as these boxes can be; all on the same ten boxes, one after the other in one run, with the queues
+ * and the boxes on a file system that it makes (support/file-system.ts). With names of parts behind it, only those are run,
+ * and shown without being kept.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +11,8 @@ import type { Handle } from "../test/support/docker.ts";
 import { enter } from "../test/support/front.ts";
 import { addPerson, type Box, type MailSite, openMailSite } from "../test/support/mail-site.ts";
 import { freePorts } from "../test/support/ports.ts";
+import { folderOf, openFileSystem } from "./support/file-system.ts";
+import { wantedParts } from "./support/parts.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
 import { atMost, type Row, ratioAtLeast, ratioAtMost, report, show } from "./support/result.ts";
 import { emptyPostfix, holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";
@@ -25,6 +28,13 @@ const LMTP_PORT = 24;
 const STEADY = 100;
 const PEOPLE = [10, 1_000, 10_000];
 
+const CONDITIONS = {
+  load: `${SESSIONS} sessions, ${BYTES} bytes; the rate over ${ROUNDS} runs of ${MESSAGES} messages, in turns`,
+  delivered: "until all are in the Maildirs of ten boxes, which are empty before",
+  queued: `no box answers; runs of ${QUEUED} messages`,
+  postfix: POSTFIX_TUNING,
+};
+
 interface Field {
   readonly site: MailSite;
   readonly tools: Handle;
@@ -34,16 +44,12 @@ interface Field {
   readonly maildirs: readonly string[];
 }
 
-async function openField(): Promise<Field> {
-  const site = await openMailSite({ boxes: 10, direct: true, volatileDirectory: true });
+async function openField(site: MailSite): Promise<Field> {
   const [ours = 0, health = 0, postfixPort = 0] = await freePorts(3);
   const tools = await openTools(site.lab);
   const postfix = await openPostfix(site.lab, site.boxes, postfixPort);
   const maildirs = await Promise.all(
-    site.boxes.map(async ({ volume }) => {
-      const { Mountpoint } = await site.lab.docker.getVolume(volume).inspect();
-      return join(Mountpoint, "Maildir/new");
-    }),
+    site.boxes.map(async ({ volume }) => join(await folderOf(site.lab, volume), "Maildir/new")),
   );
   return { site, tools, postfix, ports: { ours, health, postfix: postfixPort }, maildirs };
 }
@@ -283,27 +289,30 @@ async function lookups(field: Field): Promise<Row[]> {
   ];
 }
 
-const PARTS = { memory, throughput, latency, lookups, queueing };
+const { parts, all } = wantedParts({ memory, throughput, latency, lookups, queueing });
 
-const wanted = process.argv.slice(2);
-const parts = Object.entries(PARTS).filter(([name]) => wanted.length === 0 || wanted.includes(name));
-if (parts.length < wanted.length) {
-  throw new Error(`No part of that name: there are ${Object.keys(PARTS).join(", ")}.`);
-}
-const field = await openField();
-try {
-  console.log(`Postfix is told: ${JSON.stringify(POSTFIX_TUNING)}`);
+async function measure(site: MailSite): Promise<Row[]> {
+  const field = await openField(site);
   const rows: Row[] = [];
   let started = false;
-  for (const [name, part] of parts) {
+  for (const part of parts) {
     // Memory is measured before, with a daemon of one worker.
     if (part !== memory && !started) await startOurs(field, 2);
     started ||= part !== memory;
     const time = await seconds(async () => rows.push(...(await part(field))));
-    console.log(`${name}: ${Math.round(time)} s`);
+    console.log(`${part.name}: ${Math.round(time)} s`);
   }
-  if (wanted.length === 0) await report("smtp-in", rows);
+  return rows;
+}
+
+await using disk = await openFileSystem();
+const conditions = { "file system": disk.kind, ...CONDITIONS };
+const site = await openMailSite({ boxes: 10, direct: true, volatileDirectory: true, durableIn: disk.folder });
+try {
+  console.log(JSON.stringify(conditions, null, 2));
+  const rows = await disk.during(measure(site));
+  if (all) await report("smtp-in", rows, conditions);
   else show(rows);
 } finally {
-  await field.site.close();
+  await site.close();
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- smtp-out`: smtp-out beside Postfix and Haraka, on one machine and one disk, one after the other in one
- * run. The load comes from one client program; what is relayed goes to one smtp-sink.
+ * `npm run bench -- smtp-out`: smtp-out beside Postfix and Haraka, on one machine, one after the other in one run, with the
+ * queues of all on a file system that it makes (support/file-system.ts). The load comes from one client program; what is
+ * relayed goes to one smtp-sink. With names of parts behind it, only those are run, and shown without being kept.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +10,7 @@ import type { Handle } from "../test/support/docker.ts";
 import { type MailSite, openMailSite } from "../test/support/mail-site.ts";
 import { freePorts } from "../test/support/ports.ts";
 import { durablePerSecond } from "./support/disk.ts";
+import { type FileSystem, openFileSystem } from "./support/file-system.ts";
 import { HARAKA_TUNING, installHaraka, startHaraka } from "./support/haraka.ts";
 import { send } from "./support/load.ts";
 import {
@@ -20,9 +22,10 @@ import {
   startOurs,
   startPostfix,
 } from "./support/out-systems.ts";
+import { wantedParts } from "./support/parts.ts";
 import { messageOf } from "./support/raw.ts";
 import { DOMAIN, openDns, openSilent, openSink } from "./support/receivers.ts";
-import { beside, type Row, ratioAtLeast, report } from "./support/result.ts";
+import { beside, type Row, ratioAtLeast, report, show } from "./support/result.ts";
 
 const BYTES = 4_096;
 const SESSIONS = 20;
@@ -50,6 +53,7 @@ const CONDITIONS = {
 };
 
 interface Field {
+  readonly disk: FileSystem;
   readonly site: MailSite;
   readonly image: string;
   readonly dns: number;
@@ -71,19 +75,24 @@ interface Run {
 
 type Measure = (system: System, way: Way, messages: number) => Promise<void>;
 
+interface Systems extends AsyncDisposable {
+  readonly all: readonly System[];
+}
+
 /** All systems, with their mail going to that port. */
-async function openSystems({ site, image, dns, haraka }: Field, receiver: number): Promise<System[]> {
+async function openSystems({ site, image, dns, haraka }: Field, receiver: number): Promise<Systems> {
   const name = (what: string): string => `${what}-${receiver}`;
   const place = async () => {
     const [plain = 0, secure = 0, spare = 0, health = 0] = await freePorts(4);
     return { site, receiver, ports: [plain, secure, spare, health] as const };
   };
-  return [
+  const all = [
     await startOurs(await place(), { name: OURS, signs: false, dns, queueDir: name("queue") }),
     await startOurs(await place(), { name: SIGNING, signs: true, dns, queueDir: name("queue-signing") }),
     await startPostfix(await place(), image),
     await startHaraka(await place(), { installed: haraka, folder: join(site.folder, name("haraka")) }),
   ];
+  return { all, [Symbol.asyncDispose]: async () => void (await Promise.all(all.map((one) => one.stop()))) };
 }
 
 function pour({ plain, secure }: System, way: Way, messages: number): Promise<void> {
@@ -91,9 +100,18 @@ function pour({ plain, secure }: System, way: Way, messages: number): Promise<vo
   return send(way.secure ? secure : plain, { ...mail, messages, sessions: SESSIONS, keep: way.keep });
 }
 
-const acknowledge: Measure = pour;
+/** Both end when the run is told to. */
+const acknowledge =
+  ({ disk }: Field): Measure =>
+  (system, way, messages) =>
+    disk.during(pour(system, way, messages));
 
-async function relay(system: System, way: Way, messages: number): Promise<void> {
+const relay =
+  ({ disk }: Field): Measure =>
+  (system, way, messages) =>
+    disk.during(untilEmpty(system, way, messages));
+
+async function untilEmpty(system: System, way: Way, messages: number): Promise<void> {
   await pour(system, way, messages);
   for (const deadline = Date.now() + RELAYED_MS; system.queued() > 0; await sleep(10)) {
     if (Date.now() > deadline) throw new Error(`${system.name} still has ${system.queued()} messages`);
@@ -132,7 +150,7 @@ async function best(systems: readonly System[], way: Way, measure: Measure): Pro
 }
 
 /** smtp-out signs only what comes from people, who log in over TLS. */
-const unsigned = (systems: readonly System[]): System[] => systems.filter(({ name }) => name !== SIGNING);
+const unsigned = ({ all }: Systems): System[] => all.filter(({ name }) => name !== SIGNING);
 
 const said = ({ secure, keep }: Way): string =>
   `${keep ? "many messages" : "one message"} a connection, ${secure ? "TLS and login" : "in clear text"}`;
@@ -140,12 +158,12 @@ const said = ({ secure, keep }: Way): string =>
 async function acknowledged(field: Field): Promise<Row[]> {
   const [port = 0] = await freePorts(1);
   await using _silent = await openSilent(port);
-  const systems = await openSystems(field, port);
+  await using systems = await openSystems(field, port);
   const rows: Row[] = [];
   for (const secure of [false, true]) {
     for (const keep of [false, true]) {
       const way = { secure, keep };
-      const run = await best(secure ? systems : unsigned(systems), way, acknowledge);
+      const run = await best(secure ? systems.all : unsigned(systems), way, acknowledge(field));
       const peers = {
         postfix: { theirs: run("postfix").rate, least: 3 },
         haraka: { theirs: run("haraka").rate, least: 4 },
@@ -157,7 +175,6 @@ async function acknowledged(field: Field): Promise<Row[]> {
       } else if (keep) rows.push(ceiling(field, run(OURS).rate));
     }
   }
-  await stopAll(systems);
   return rows;
 }
 
@@ -174,14 +191,14 @@ async function relayed(field: Field): Promise<Row[]> {
   const [port = 0] = await freePorts(1);
   const tools: Handle = await field.site.lab.run({ image: field.image, networks: HOST_NETWORK });
   await openSink(tools, port);
-  const systems = await openSystems(field, port);
+  await using systems = await openSystems(field, port);
   const rows: Row[] = [];
   for (const way of [
     { secure: false, keep: false },
     { secure: false, keep: true },
     { secure: true, keep: true },
   ]) {
-    const run = await best(way.secure ? systems : unsigned(systems), way, relay);
+    const run = await best(way.secure ? systems.all : unsigned(systems), way, relay(field));
     const peers = {
       postfix: { theirs: run("postfix").rate, least: 2 },
       haraka: { theirs: run("haraka").rate, least: 4 },
@@ -193,7 +210,6 @@ async function relayed(field: Field): Promise<Row[]> {
     }
     if (way.keep) rows.push(...costs(said(way), run, way.secure));
   }
-  await stopAll(systems);
   return rows;
 }
 
@@ -209,26 +225,31 @@ function costs(way: string, run: (name: string) => Run, signed: boolean): Row[] 
   ]);
 }
 
-const stopAll = async (systems: readonly System[]): Promise<void> => {
-  await Promise.all(systems.map((system) => system.stop()));
-};
+const { parts, all } = wantedParts({ acknowledged, relayed });
 
-const site = await openMailSite({ boxes: 0, direct: true, volatileDirectory: true });
+async function measure(field: Field): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const part of parts) {
+    const began = performance.now();
+    rows.push(...(await part(field)));
+    console.log(`${part.name}: ${Math.round((performance.now() - began) / 1_000)} s`);
+  }
+  return rows;
+}
+
+await using disk = await openFileSystem();
+const conditions = { "file system": disk.kind, ...CONDITIONS };
+const site = await openMailSite({ boxes: 0, direct: true, volatileDirectory: true, durableIn: disk.folder });
 try {
   await using dns = await openDns();
   await addSender(site);
   const haraka = join(site.folder, "haraka");
   await installHaraka(haraka);
   const image = await site.lab.ensureImage("bench-postfix", IMAGE);
-  const field: Field = { site, image, dns: dns.port, haraka };
-  console.log(JSON.stringify(CONDITIONS, null, 2));
-  const rows: Row[] = [];
-  for (const part of [acknowledged, relayed]) {
-    const began = performance.now();
-    rows.push(...(await part(field)));
-    console.log(`${part.name}: ${Math.round((performance.now() - began) / 1_000)} s`);
-  }
-  await report("smtp-out", rows, CONDITIONS);
+  console.log(JSON.stringify(conditions, null, 2));
+  const rows = await measure({ disk, site, image, dns: dns.port, haraka });
+  if (all) await report("smtp-out", rows, conditions);
+  else show(rows);
 } finally {
   await site.close();
 }

@@ -83,7 +83,10 @@ export async function startHaraka(
     stdio: ["ignore", "ignore", "inherit"],
   });
   const { pid = 0 } = child;
-  await Promise.all([listens(plain), listens(secure)]);
+  await Promise.all([listens(plain), listens(secure)]).catch((error: unknown) => {
+    killGroup(child);
+    throw error;
+  });
   return {
     name: "haraka",
     queued: () => countFiles([join(folder, "queue")]),

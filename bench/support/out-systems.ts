@@ -7,6 +7,7 @@ import { FILE } from "../../mailserver/queue/database.ts";
 import { PEOPLE } from "../../test/integration/images/images.ts";
 import type { Handle, Lab } from "../../test/support/docker.ts";
 import type { MailSite } from "../../test/support/mail-site.ts";
+import { folderOf } from "./file-system.ts";
 import type { Target } from "./load.ts";
 import { listens } from "./receivers.ts";
 import { type Usage, usageOf } from "./usage.ts";
@@ -118,7 +119,7 @@ export const POSTFIX_TUNING = {
 /** The machine's own network: nothing between a program in the container and one on the machine. */
 export const HOST_NETWORK = { host: [] };
 
-/** Postfix with every session of a user's password in a file; its queue is on a volume, on the same disk as ours. */
+/** Postfix with every session of a user's password in a file; its queue is on a volume, on the same file system as ours. */
 export async function startPostfix({ site, ports, receiver }: Place, image: string): Promise<System> {
   const [plain, secure] = ports;
   const settings: Record<string, string> = {
@@ -161,11 +162,10 @@ export async function startPostfix({ site, ports, receiver }: Place, image: stri
     throw new Error(`Postfix does not start: ${await handle.logs()}`, { cause: error });
   });
   const pid = await pidOf(site.lab, handle);
-  const { Mountpoint } = await site.lab.docker.getVolume(volume).inspect();
+  const spool = await folderOf(site.lab, volume);
   return {
     name: "postfix",
-    queued: () =>
-      countFiles(["maildrop", "incoming", "active", "deferred"].map((name) => join(Mountpoint, name))),
+    queued: () => countFiles(["maildrop", "incoming", "active", "deferred"].map((name) => join(spool, name))),
     plain: { port: plain, secure: false },
     secure: { port: secure, secure: true, login: PERSON },
     usage: () => usageOf(pid),

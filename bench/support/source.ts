@@ -85,7 +85,7 @@ async function openStunnel(lab: Lab, boxes: readonly Box[]): Promise<number[]> {
   return ports;
 }
 
-/** A Postfix that hands mail for the people to their boxes over LMTP. */
+/** A Postfix that hands mail for the people to their boxes over LMTP; its queue is on a volume, on the same file system as ours. */
 export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number): Promise<Handle> {
   const image = await lab.ensureImage("foreign", FOREIGN);
   const doors = await openStunnel(lab, boxes);
@@ -111,7 +111,8 @@ export async function openPostfix(lab: Lab, boxes: readonly Box[], port: number)
     "postconf -MX smtp/inet",
     "exec postfix start-fg",
   ].join("\n");
-  return lab.run({ image, entrypoint: ["/bin/bash", "-c", script], networks: HOST_NETWORK });
+  const volumes = { "/var/spool/postfix": await lab.volume() };
+  return lab.run({ image, entrypoint: ["/bin/bash", "-c", script], networks: HOST_NETWORK, volumes });
 }
 
 /** Empties Postfix's queue, so that it does nothing while others are measured. */
