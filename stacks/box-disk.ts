@@ -3,6 +3,8 @@
 const MEBIBYTE = 2 ** 20;
 /** No file takes less (mailserver/images/box/entrypoint counts messages by it). */
 const BLOCK = 4_096;
+/** A petabyte, and a thousand million: who gives somebody more means no limit, and nobody's numbers overflow. */
+const [MOST_BYTES, MOST_FILES] = [2 ** 50, 1e9];
 /** Of a folder of Dovecot's, itself included: Maildir's three, index, log, cache, list of UIDs, keywords, and spare ones. */
 const FILES_PER_FOLDER = 16;
 
@@ -13,7 +15,7 @@ const FILES_PER_FOLDER = 16;
 export function boxDisk(quotaBytes: number, folders: number): { bytes: number; files: number } {
   const messages = Math.floor(quotaBytes / BLOCK) + 100;
   return {
-    bytes: 3 * quotaBytes + 256 * MEBIBYTE,
-    files: 2 * (messages + folders * FILES_PER_FOLDER) + 1_000,
+    bytes: Math.min(3 * quotaBytes + 256 * MEBIBYTE, MOST_BYTES),
+    files: Math.min(2 * (messages + folders * FILES_PER_FOLDER) + 1_000, MOST_FILES),
   };
 }

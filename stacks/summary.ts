@@ -54,7 +54,7 @@ export interface Summary {
     readonly roots: readonly string[];
   };
   /** Why the host's file system limits nobody's box, each reason once: none where it limits all; absent where it isn't to. */
-  readonly diskTroubles?: readonly string[];
+  readonly diskTroubles?: readonly (string | undefined)[];
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
 }
@@ -110,10 +110,18 @@ export function summarise(
         signing,
         ca,
         certificates: { kind: model.certificates.kind, roots: model.certificates.roots },
-        ...(limits.length > 0 ? { diskTroubles: [...new Set(whys)].filter((why) => why !== "") } : {}),
+        ...diskTroubles(model, whys),
         showPasswords: model.showPasswords,
       })),
   );
+}
+
+/** `whys`: of each limit, empty for one that is in force; unknown of one that this update doesn't make. */
+function diskTroubles({ boxes }: MailModel, whys: readonly (string | undefined)[]) {
+  if (boxes.diskLimits === "off") return {};
+  if (boxes.users === "shared")
+    return { diskTroubles: ["all boxes are one user to it (`semail:boxes.users: shared`)"] };
+  return { diskTroubles: [...new Set(whys)].filter((why) => typeof why === "string" && why !== "") };
 }
 
 /** Addresses, and the policies that are served at one of them. */

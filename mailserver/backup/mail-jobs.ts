@@ -1,5 +1,5 @@
 /** The jobs that have a box's volume to write to: one holds its mail still, one puts mail back into it. */
-import { cp, mkdir, rm, stat } from "node:fs/promises";
+import { chmod, cp, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BackupFault } from "./fault.ts";
@@ -20,6 +20,8 @@ export interface MailTools {
   readonly emit: (event: Event) => void;
   readonly now: () => number;
   readonly pause: (milliseconds: number) => Promise<unknown>;
+  /** Lets the group of a path's owner read all below it. */
+  readonly share: (path: string) => Promise<unknown>;
   /** Makes everything durable that was written below a path. */
   readonly sync: (path: string) => Promise<unknown>;
   /** What is said to it when the other job has done its part: JSON; nothing, when it has not. */
@@ -30,13 +32,17 @@ export interface MailTools {
 const Fetched = z.object({ id: z.string(), time: z.string(), folder: z.string().optional() });
 
 /** Holds the mail still until it is told that the snapshot was taken. */
-export async function hold(job: Job, { home, emit, now, pause, word }: MailTools): Promise<void> {
+export async function hold(job: Job, tools: MailTools): Promise<void> {
+  const { home, emit, now, pause, share, word } = tools;
   await rm(scratchOf(home), { recursive: true, force: true });
   try {
     const folders = job.folder === undefined ? {} : { folders: [await presentFolder(home, job.folder)] };
     const target = join(holdOf(home), "Maildir");
     const messages = await holdMaildir({ maildir: join(home, "Maildir"), target, ...folders, now, pause });
     if (job.folder === undefined) await holdScripts(home, holdOf(home));
+    // The job that saves it is another user, of this one's group; in which nobody else is.
+    await share(scratchOf(home));
+    await chmod(home, 0o710);
     emit({ kind: "held", messages });
     await word();
   } finally {

@@ -107,6 +107,7 @@ function mailTools(signal: AbortSignal): MailTools {
   return {
     ...{ home: HOME, emit, now: Date.now },
     pause: (milliseconds) => setTimeout(milliseconds, undefined, { signal }),
+    share: (path) => promisify(execFile)("chmod", ["-R", "g+rX", path], { signal }),
     sync: (path) => promisify(execFile)("sync", ["-f", path], { signal }),
     word: () => Promise.race([text(process.stdin), aborted(signal)]),
   };

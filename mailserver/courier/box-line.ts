@@ -7,9 +7,14 @@ import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
 import type { BoxReplies } from "./box-replies.ts";
-import type { BoxTurns } from "./box-turns.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
+
+/** Whose turn a box is, when several processes deliver to it. */
+export interface BoxTurns {
+  /** Settles when it is this process's turn, with what ends it. One at a time for each box. */
+  take(host: string, signal?: AbortSignal): Promise<() => void>;
+}
 
 export interface BoxLineDeps extends BoxCourierDeps {
   readonly clock: Pick<Clock, "now">;

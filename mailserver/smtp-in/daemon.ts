@@ -2,9 +2,8 @@
 import type { SecureContext } from "node:tls";
 import type { DNSResolver } from "mailauth";
 import type { SmtpInSettings } from "../contract.ts";
-import { type BoxLine, createBoxLine } from "../courier/box-line.ts";
+import { type BoxLine, type BoxTurns, createBoxLine } from "../courier/box-line.ts";
 import { type BoxReplies, createBoxReplies } from "../courier/box-replies.ts";
-import type { BoxTurns } from "../courier/box-turns.ts";
 import { createRelayCourier } from "../courier/relay.ts";
 import { cacheRecipients } from "../directory/cache.ts";
 import { createDirectory, type Directory } from "../directory/directory.ts";

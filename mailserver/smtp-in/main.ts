@@ -13,7 +13,6 @@ const slot = workerSlot(process.env);
 const [, , word, ...words] = process.argv;
 const settingsFile = word ?? SETTINGS_FILE;
 const deskFolder = join(tmpdir(), "semail-queue");
-const turnsFolder = join(tmpdir(), "semail-turns");
 const exit = (code: number): void => process.exit(code);
 // The bundle is one file, which serves as the entry of every process and thread; each loads only what it needs.
 if (isQueueWorker()) runQueueWorker();
@@ -31,5 +30,5 @@ else if (word === "queue") {
 } else {
   const { runWorker } = await import("./worker.ts");
   const queueWorker = new URL(import.meta.url);
-  await runWorker({ slot, deskFolder, turnsFolder, queueWorker, settingsFile, exit });
+  await runWorker({ slot, deskFolder, queueWorker, settingsFile, exit });
 }

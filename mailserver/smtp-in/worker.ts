@@ -1,7 +1,6 @@
 /** A worker process of smtp-in: serves sessions, has a spool of its own, ends when its primary says so or is gone. */
 import { randomBytes } from "node:crypto";
 import { SmtpInSettings } from "../contract.ts";
-import { createBoxTurns } from "../courier/box-turns.ts";
 import { deskSocket } from "../desk/ask.ts";
 import { serveDesk } from "../desk/serve.ts";
 import { sumCounts } from "../desk/words.ts";
@@ -9,10 +8,12 @@ import { snapshot } from "../metrics/exposition.ts";
 import { createMeter } from "../metrics/meter.ts";
 import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
+import { systemTiming } from "../net/timing.ts";
 import { systemClock } from "../queue/clock.ts";
 import type { FromPrimary } from "../workers/messages.ts";
 import { primaryLine } from "../workers/processes.ts";
 import { RemoteCounts } from "../workers/remote-counts.ts";
+import { RemoteTurns } from "../workers/remote-turns.ts";
 import { type SmtpIn, startSmtpIn } from "./daemon.ts";
 import type { ProcessDeps } from "./primary.ts";
 import { orphanedShards, ownShard } from "./shards.ts";
@@ -23,15 +24,12 @@ export interface WorkerDeps extends ProcessDeps {
   readonly queueWorker: URL;
   /** Where the workers answer questions about their queues. */
   readonly deskFolder: string;
-  /** Where the workers take turns at the boxes. */
-  readonly turnsFolder: string;
 }
 
 export async function runWorker({
   slot,
   queueWorker,
   deskFolder,
-  turnsFolder,
   settingsFile,
   exit,
 }: WorkerDeps): Promise<void> {
@@ -41,12 +39,14 @@ export async function runWorker({
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => {});
   const line = primaryLine(() => exit(1));
   const counts = new RemoteCounts(line.send);
+  const turns = new RemoteTurns({ send: line.send, timing: systemTiming });
   const daemon = Promise.withResolvers<SmtpIn>();
   line.onMessage((message) => void hear(message));
 
   async function hear(message: FromPrimary): Promise<void> {
     if (message.kind === "ping") return line.send({ kind: "alive" });
     if (message.kind === "answer") return counts.answered(message);
+    if (message.kind === "turn") return turns.given(message.host);
     if (message.kind === "measure") {
       return line.send({ ...message, kind: "metrics", metrics: await snapshot(meter.registry) });
     }
@@ -69,7 +69,7 @@ export async function runWorker({
         queueWorker,
         counts,
         sharedPort: true,
-        turns: createBoxTurns({ folder: turnsFolder, name: `worker-${slot}`, timing: systemClock }),
+        turns,
         adopt: orphanedShards(queueDir, slot, workers),
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },

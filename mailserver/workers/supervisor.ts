@@ -1,12 +1,13 @@
 /**
- * The primary's side: keeps a fixed number of workers running, counts clients for all of them, and notices one that
- * hangs. How a process is made is given, so that all of this can be tested without one.
+ * The primary's side: keeps a fixed number of workers running, counts clients for all of them, gives them turns at the
+ * boxes, and notices one that hangs. How a process is made is given, so that all of this can be tested without one.
  */
 import type { Snapshot } from "../metrics/exposition.ts";
 import type { Log } from "../net/log.ts";
 import type { Timing } from "../net/timing.ts";
 import type { ClientCounts, Entry } from "../policy/client-counts.ts";
 import type { FromPrimary, FromWorker } from "./messages.ts";
+import { TurnLines } from "./turn-lines.ts";
 
 /** A running worker process. */
 export interface WorkerProcess {
@@ -66,9 +67,14 @@ export class Supervisor {
   #cancelPing = (): void => {};
   readonly #measured = new Map<number, (metrics: Snapshot) => void>();
   #measurements = 0;
+  readonly #turns: TurnLines<WorkerProcess>;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#turns = new TurnLines({
+      timing: options.timing,
+      give: (process, host) => process.send({ kind: "turn", host }),
+    });
     this.#slots = Array.from({ length: options.workers }, (_, index) => ({
       number: index + 1,
       process: undefined,
@@ -159,6 +165,12 @@ export class Supervisor {
       case "boxBack":
         for (const other of this.#slots) if (other !== slot) other.process?.send(message);
         return;
+      case "turn":
+        // The worker may have ended while its question was on the way.
+        if (slot.process === process) this.#turns.ask(process, message.host);
+        return;
+      case "turnOver":
+        return this.#turns.over(process, message.host);
       case "leave":
         return this.#leave(slot, message.client);
       case "error":
@@ -205,6 +217,7 @@ export class Supervisor {
 
   #ended(slot: Slot, how: number | string): void {
     const { counts } = this.#options;
+    if (slot.process !== undefined) this.#turns.leave(slot.process);
     slot.process = undefined;
     slot.ready = false;
     for (const [client, times] of slot.inside) for (let i = 0; i < times; i += 1) counts.leave(client);

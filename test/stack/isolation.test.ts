@@ -174,8 +174,23 @@ describe("a box's user id", () => {
         { docker: lab.docker, prefix: project.prefix, ldapPort, signal },
         { ...none, action, stack: "test", uids: [], all: false, ...more },
       );
+    /** Files of the repository that count as a box's, or as nobody's that the jobs are. */
+    const ofOthers = async (script = "") => {
+      const image = (await lab.docker.getContainer(`${project.prefix}-guard`).inspect()).Image;
+      const look = await lab.run({
+        ...{ image, user: 0, volumes: { "/repository": `${project.prefix}-backup` } },
+        entrypoint: ["/bin/sh", "-c", `${script}; find /repository -type f ! -user 5000`],
+      });
+      assert.equal(await look.wait(), 0);
+      return (await look.logs()).split("\n").filter((line) => line !== "");
+    };
     await backup("save", { all: true });
+    assert.deepEqual(await ofOthers(), []);
+    // As it was when each job ran as its box's user.
+    const before = await ofOthers("find /repository/data -type f -exec chown 1900000001 {} +");
+    assert.ok(before.length > 0);
     await backup("save", { all: true });
+    assert.deepEqual(await ofOthers(), []);
     // Twice: two mailboxes and the directory.
     assert.equal(lines.filter((line) => /saved as/.test(line)).length, 6, lines.join("\n"));
     await run("box-bob", "rm -f /srv/mail/Maildir/{new,cur}/*");

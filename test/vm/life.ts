@@ -125,6 +125,11 @@ test("its engine runs containers, with what they keep on the data disk", async (
     // So that a box's disk can be limited.
     /^\/dev\/vdb .*\busrquota\b/,
   );
+  assert.equal(
+    await inGuest("journalctl --output=cat --unit=semail-count | grep tune2fs || true"),
+    "",
+    "it was made so",
+  );
   assert.equal(await inGuest("systemctl --failed --no-legend"), "", "nothing failed on the way");
 });
 

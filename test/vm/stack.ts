@@ -223,15 +223,24 @@ step("mail goes out to another server", async () => {
   assert.match(inbox.messages[0]?.text ?? "", /^Subject: out\r$/m);
 });
 
-/** Asks for, or sets, the limit of her disk by the guard's own program. */
-async function limitDisk(...limits: number[]): Promise<string> {
+/** Runs a program of the guard's image on the volume with her mail, as an update does. */
+async function inGuard(program: string, args: string): Promise<string> {
   const { prefix } = project;
-  const user = await inVm(`docker inspect -f '{{.Config.User}}' ${prefix}-box-alice | cut -d: -f1`);
   const image = await inVm(`docker inspect -f '{{.Image}}' ${prefix}-guard`);
   const rights = "--network none --user 0:0 --cap-drop ALL --cap-add SYS_ADMIN --cap-add MKNOD";
   const run = `docker run --rm ${rights} -v ${prefix}-mail-alice:/volume:ro`;
-  return inVm(`${run} --entrypoint /usr/local/bin/limit-disk ${image} ${user} ${limits.join(" ")}`);
+  return inVm(`${run} --entrypoint ${program} ${image} ${args}`);
 }
+
+/** Asks for, or sets, the limit of her disk by the guard's own program. */
+async function limitDisk(...limits: number[]): Promise<string> {
+  const user = await inVm(`docker inspect -f '{{.Config.User}}' ${project.prefix}-box-alice | cut -d: -f1`);
+  return inGuard("/usr/local/bin/limit-disk", `${user} ${limits.join(" ")}`);
+}
+
+/** Has the kernel enforce the limits, or count alone. */
+const quotas = (word: "quotaon" | "quotaoff") =>
+  inGuard("/bin/bash", `-c "mknod /dev/vdb b $(stat -c '%Hr %Lr' /dev/vdb) && ${word} -u /dev/vdb"`);
 
 /** What `limitDisk` says of a quota. */
 function limitOf(mebibytes: number): string {
@@ -262,8 +271,17 @@ step("the limit follows the quota, and one that somebody took away is set by a r
   // The box, which is told its quota, and the limit.
   assert.deepEqual(changed(summary.resourceChanges), { update: 1, replace: 1 });
   assert.equal(await limitDisk(), limitOf(30));
+  const [, kib, files] = /^limited (\d+) (\d+)$/.exec(await limitDisk(1, 1)) ?? [];
+  assert.ok(Number(kib) > 65_536 && Number(files) > 1_000, "who has more may still delete");
   assert.equal(await limitDisk(0, 0), "limited 0 0");
   await project.stack.up({ suppressOutputs: true, refresh: true });
+  assert.equal(await limitDisk(), limitOf(30));
+  await quotas("quotaoff");
+  assert.equal(
+    await limitDisk(),
+    "unlimited: ext4 on /dev/vdb counts what users have, and limits nobody: mount it anew with usrquota",
+  );
+  await quotas("quotaon");
   assert.equal(await limitDisk(), limitOf(30));
 });
 

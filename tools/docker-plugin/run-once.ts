@@ -19,7 +19,11 @@ export async function runOnce(
 ): Promise<Outcome> {
   await docker.getContainer(options.name).remove({ force: true }).catch(ifDone);
   // With a terminal, what it prints comes as it is and not in the engine's frames.
-  const container = await docker.createContainer({ ...options, Tty: true });
+  const container = await docker.createContainer({
+    ...{ ...options, Tty: true },
+    // Whatever the engine is told to do with others' logs: this one is read.
+    HostConfig: { ...options.HostConfig, LogConfig: { Type: "json-file", Config: {} } },
+  });
   try {
     await container.start();
     const { StatusCode } = (await container.wait()) as { StatusCode: number };

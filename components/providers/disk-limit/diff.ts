@@ -19,19 +19,6 @@ export const shape = {
 export const Inputs = z.object(shape);
 export type Inputs = z.output<typeof Inputs>;
 
-/** What is in force: the limit, or why there is none. */
-export type InForce =
-  | { readonly limited: true; readonly kib: number; readonly files: number }
-  | { readonly limited: false; readonly why: string };
-
-/** What the image's `limit-disk` says; undefined where it isn't that. */
-export function parseAnswer(text: string): InForce | undefined {
-  const [, kib, files] = /^limited (\d{1,15}) (\d{1,15})$/m.exec(text) ?? [];
-  if (kib !== undefined) return { limited: true, kib: Number(kib), files: Number(files) };
-  const [, why] = /^unlimited: ([ -~]+)$/m.exec(text) ?? [];
-  return why === undefined ? undefined : { limited: false, why };
-}
-
 /** Another user's is another limit; all else is set in place. */
 export function compare(olds: Record<string, unknown>, news: Record<string, unknown>) {
   const changes = changedKeys(Object.keys(shape), olds, news).length > 0;

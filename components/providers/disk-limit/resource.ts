@@ -30,7 +30,7 @@ export class DiskLimit extends ShimResource {
   declare readonly why: pulumi.Output<string>;
 
   constructor(name: string, args: DiskLimitArgs, opts: pulumi.CustomResourceOptions = {}) {
-    const outputs = { limited: undefined, why: undefined };
+    const outputs = { limit: undefined, why: undefined };
     super(provider, name, { ...args, ...outputs }, opts, "DiskLimit");
   }
 }

@@ -28,7 +28,7 @@ const leftOver = () => lab.docker.listContainers({ all: true, filters: { volume:
 describe("the limit of a disk, asked of an engine", () => {
   it("says why the volume's file system limits nobody, and leaves no container", async () => {
     const { outs } = await crud.create(inputs);
-    assert.deepEqual([outs.limited, outs.why], [false, WHY]);
+    assert.deepEqual([outs.limit, outs.why], ["none", WHY]);
     assert.deepEqual(await leftOver(), []);
     assert.deepEqual(await crud.read("1", outs), { id: "1", props: outs });
     await crud.delete("1", outs);
@@ -39,13 +39,21 @@ describe("the limit of a disk, asked of an engine", () => {
     assert.deepEqual(await leftOver(), []);
   });
 
-  it("goes past a container that an update left which was killed", async () => {
-    await lab.docker.createContainer({
-      ...{ name: `${inputs.volume}-limit`, Image: "debian:trixie-slim", Cmd: ["true"], Labels: lab.labels },
-      HostConfig: { Binds: [`${inputs.volume}:/volume`] },
-    });
-    assert.equal((await crud.create(inputs)).outs.why, WHY);
+  it("may be looked at while it is set", async () => {
+    const [made, seen] = await Promise.all([
+      crud.create(inputs),
+      crud.read("1", { ...inputs, limit: "none" }),
+    ]);
+    assert.deepEqual([made.outs.why, (seen as { props: { why: string } }).props.why], [WHY, WHY]);
     assert.deepEqual(await leftOver(), []);
+  });
+
+  it("makes no volume where there is none", async () => {
+    const missing = { ...inputs, volume: lab.name() };
+    await assert.rejects(crud.create(missing), /can't limit the disk of user 1900000123: .*no such volume/);
+    assert.deepEqual(await crud.read("1", missing), {});
+    await crud.delete("1", missing);
+    await assert.rejects(lab.docker.getVolume(missing.volume).inspect(), { statusCode: 404 });
   });
 
   it("needs the guard, without which there is none", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as crud from "../../../components/providers/disk-limit/crud.ts";
-import { type InForce, parseAnswer } from "../../../components/providers/disk-limit/diff.ts";
+import { type InForce, readAnswer } from "../../../tools/docker-plugin/limit-disk.ts";
 
 const INPUTS = {
   ...{ guard: "semail-t-guard", volume: "semail-t-mail-alice", user: 1_900_000_000 },
@@ -30,13 +30,13 @@ describe("the limit of a box's disk", () => {
     const { inputs, failures } = await crud.check({}, INPUTS);
     assert.deepEqual(failures, []);
     const { id, outs } = await crud.create(inputs, deps);
-    assert.deepEqual([id, outs.limited, outs.why], ["1900000000", true, ""]);
+    assert.deepEqual([id, outs.limit, outs.why], ["1900000000", "5 KiB, 40 files", ""]);
     assert.deepEqual(told, [{ kib: 5, files: 40 }]);
   });
 
   it("is none where the file system has none, and the reason is kept", async () => {
     const { outs } = await crud.update("1", {}, INPUTS, fileSystem(OFF).deps);
-    assert.deepEqual([outs.limited, outs.why], [false, WHY]);
+    assert.deepEqual([outs.limit, outs.why], ["none", WHY]);
   });
 
   it("that is required and can't be had is an error with the reason", async () => {
@@ -45,7 +45,7 @@ describe("the limit of a box's disk", () => {
       crud.create(required, fileSystem(OFF).deps),
       /1900000000 can't be limited, as `semail:boxes\.diskLimits: required` asks for: ext4 on .* without usrquota\./,
     );
-    assert.equal((await crud.create(required, fileSystem(set(0)).deps)).outs.limited, true);
+    assert.equal((await crud.create(required, fileSystem(set(0)).deps)).outs.limit, "5 KiB, 40 files");
   });
 
   it("is an error where nobody can be asked", async () => {
@@ -64,19 +64,29 @@ describe("the limit of a box's disk", () => {
     await assert.rejects(crud.delete("1", INPUTS, fileSystem(new Error("broken")).deps), /broken/);
   });
 
-  const DRIFT: readonly (readonly [what: string, was: boolean, is: InForce, differs: boolean])[] = [
-    ["that is in force is as it was", true, set(5), false],
-    ["that somebody took away is to be set", true, set(0), true],
-    ["that was lost with the file system's quotas is to be set", true, OFF, true],
-    ["that still can't be had is as it was", false, OFF, false],
-    ["that can be had by now is to be set", false, set(0), true],
+  const SET = "5 KiB, 40 files";
+  const DRIFT: readonly (readonly [what: string, was: string, is: InForce, differs: boolean])[] = [
+    ["that is in force is as it was", SET, set(5), false],
+    ["that somebody took away is to be set", SET, set(0), true],
+    ["that somebody made larger is to be set", SET, set(5_000_000), true],
+    [
+      "of which somebody took away that of files is to be set",
+      SET,
+      { limited: true, kib: 5, files: 0 },
+      true,
+    ],
+    ["that was raised for who had more already is as it was", "9 KiB, 40 files", set(9), false],
+    ["that was lost with the file system's quotas is to be set", SET, OFF, true],
+    ["that still can't be had is as it was", "none", OFF, false],
+    ["that can be had by now is to be set", "none", set(0), true],
   ];
-  for (const [what, limited, now, differs] of DRIFT) {
+  for (const [what, limit, now, differs] of DRIFT) {
     it(`${what}, says a refresh`, async () => {
-      const { props } = (await crud.read("1", { ...INPUTS, limited }, fileSystem(now).deps)) as {
+      const { props } = (await crud.read("1", { ...INPUTS, limit }, fileSystem(now).deps)) as {
         props: object;
       };
       assert.deepEqual((await crud.diff("1", { ...props }, INPUTS)).changes, differs);
+      assert.equal((props as { why: string }).why, now.limited ? "" : WHY);
       // A refresh may follow on a refresh.
       await crud.read("1", { ...props }, fileSystem(now).deps);
     });
@@ -103,13 +113,15 @@ describe("the limit of a box's disk", () => {
 });
 
 describe("the answer of limit-disk", () => {
-  for (const [text, answer] of [
-    ["limited 65536 1000\n", { limited: true, kib: 65_536, files: 1_000 }],
-    ["setquota: a warning\nlimited 0 0\n", { limited: true, kib: 0, files: 0 }],
-    [`unlimited: ${WHY}\n`, OFF],
-    ["limited 5\n", undefined],
-    ["", undefined],
-  ] as const)
-    it(`${JSON.stringify(text)} is ${answer === undefined ? "none" : "read"}`, () =>
-      assert.deepEqual(parseAnswer(text), answer));
+  const ANSWERS: readonly (readonly [exitCode: number, said: string, answer: object])[] = [
+    [0, "limited 65536 1000\n", { limited: true, kib: 65_536, files: 1_000 }],
+    [0, "setquota: a warning\nlimited 0 0\n", { limited: true, kib: 0, files: 0 }],
+    [0, `unlimited: ${WHY}\n`, OFF],
+    [64, "no\nuser", { limited: false, why: "limit-disk ended with 64: no user" }],
+    [1, "limited 5 5\n", { limited: false, why: "limit-disk ended with 1: limited 5 5" }],
+    [0, "limited 5\n", { limited: false, why: "limit-disk ended with 0: limited 5" }],
+  ];
+  for (const [exitCode, said, answer] of ANSWERS)
+    it(`${JSON.stringify(said)} at exit code ${exitCode} is read`, () =>
+      assert.deepEqual(readAnswer({ exitCode, said }), answer));
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { type Daemon, logged, loggedTimes } from "../../support/daemon-process.ts";
 import { startLdap } from "../../support/ldap-stub.ts";
 import { listenForMail } from "../../support/mail-listener.ts";
@@ -153,6 +154,24 @@ describe("the workers of smtp-in", () => {
     assert.equal(await finish(client), "250 2.0.0");
     assert.equal(await client.reply(), "421 4.3.2");
     assert.equal(await daemon.ended, 0);
+  });
+
+  test("take turns at a box", async (context) => {
+    const given = await settings(context);
+    const box = await listenForMail({
+      listen: { host: "127.0.0.1", port: given.lmtpPort },
+      session: { protocol: "lmtp" },
+      // Long enough for both to meet, were each to wait for a turn that nobody gives.
+      policy: { message: () => setTimeout(200, { kind: "accept" }) },
+    });
+    context.after(() => box.listener.close());
+    const daemon = run(given);
+    await logged(daemon, "daemon.ready");
+    const clients = [await begunBy(daemon, given.port, 1), await begunBy(daemon, given.port, 2)];
+    const answers = await Promise.all(clients.map((client) => finish(client)));
+    assert.deepEqual(answers, ["250 2.0.0", "250 2.0.0"]);
+    await box.reached(2);
+    assert.equal(box.atOnce(), 1);
   });
 
   test("take care of what the spools of workers that are no more still hold", async (context) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { boxDisk } from "../../../stacks/box-disk.ts";
+import { parseSize } from "../../../stacks/size.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -14,3 +15,8 @@ for (const quota of [1, 50, 1_024, 1_048_576].map((mebibytes) => mebibytes * MEB
     assert.ok(bytes <= 3 * quota + 256 * MEBIBYTE);
   });
 }
+
+it("a box whose person may have all there is has a limit that the file system can hold", () => {
+  const { bytes, files } = boxDisk(parseSize("999999TB") ?? 0, 100_000);
+  assert.deepEqual([bytes, files], [2 ** 50, 1e9]);
+});

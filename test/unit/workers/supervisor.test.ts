@@ -173,6 +173,39 @@ describe("the primary", () => {
     );
   });
 
+  const turn = { kind: "turn", host: "box-alice" } as const;
+  const turnOver = { kind: "turnOver", host: "box-alice" } as const;
+
+  test("gives the workers turns at a box, first come first served", async () => {
+    const made = supervise(3);
+    await ready(made);
+    const told = (): FromPrimary[][] => made.forked.map((worker) => worker.told);
+    for (const index of [1, 2, 0]) await made.worker(index).say(turn);
+    assert.deepEqual(told(), [[], [turn], []]);
+    await made.worker(1).say(turnOver);
+    assert.deepEqual(told(), [[], [turn], [turn]]);
+    await made.worker(1).say({ ...turn, host: "box-bob" });
+    assert.deepEqual(told(), [[], [turn, { ...turn, host: "box-bob" }], [turn]]);
+    await made.worker(2).say(turnOver);
+    assert.deepEqual(told(), [[turn], [turn, { ...turn, host: "box-bob" }], [turn]]);
+  });
+
+  test("passes on the turns of a worker that ended, and its successor asks for its own", async () => {
+    const made = supervise(2);
+    await ready(made);
+    await made.worker(0).say(turn);
+    await made.worker(1).say(turn);
+    made.worker(0).end("SIGKILL");
+    assert.deepEqual(made.worker(1).told, [turn]);
+    // What it said last may be heard after its end.
+    await made.worker(0).say(turn);
+    await made.worker(0).say(turnOver);
+    assert.equal(await made.clock.jump(), 100);
+    assert.equal(await made.worker(2).say(turn), undefined);
+    await made.worker(1).say(turnOver);
+    assert.deepEqual(made.worker(2).told, [turn]);
+  });
+
   test("is not healthy while a worker gives no sign of life, and kills one that never does again", async () => {
     const made = supervise();
     await ready(made);

@@ -1,8 +1,9 @@
 /** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
+import { limitDisk } from "../../docker-plugin/limit-disk.ts";
 import type { JobEvent } from "./events.ts";
-import { type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
+import { ifFound, mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
 const SETTINGS_FILE = `${SETTINGS}/settings.json`;
 
@@ -27,10 +28,30 @@ export async function saveBox(place: Place, { id, limits = [], onEvent }: BoxReq
 
 /** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
 export async function restoreBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
-  await together(place, {
-    ...{ id, onEvent, first: ["merge", id], begins: "ready" },
-    second: () => ({ mail: "write", args: ["fetch", id, ...limits] }),
-  });
+  await withoutLimit(place, id, () =>
+    together(place, {
+      ...{ id, onEvent, first: ["merge", id], begins: "ready" },
+      second: () => ({ mail: "write", args: ["fetch", id, ...limits] }),
+    }),
+  );
+}
+
+/**
+ * Has the host's file system let the box have what it will meanwhile: for a while all of a snapshot lies beside the mail,
+ * and some of it may stay there, however small the quota is by now.
+ */
+async function withoutLimit(place: Place, id: string, work: () => Promise<void>): Promise<void> {
+  const { docker, prefix } = place;
+  const user = await ownerOfMail(place, id);
+  const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
+  const before = await limitDisk(docker, box).catch(ifFound);
+  if (!before?.limited || before.kib === 0) return work();
+  await limitDisk(docker, box, { kib: 0, files: 0 });
+  try {
+    await work();
+  } finally {
+    await limitDisk(docker, box, before);
+  }
 }
 
 interface Pair {

@@ -38,7 +38,7 @@ export interface JobRequest {
 }
 
 /** `undefined` for the engine's "no such …"; throws everything else on. */
-const ifFound = (error: unknown): undefined => {
+export const ifFound = (error: unknown): undefined => {
   if (statusOf(error) === 404) return undefined;
   throw error;
 };
@@ -79,16 +79,11 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const pattern = await requirePattern(place);
   const { id, mail } = request;
   const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
-  if (volume !== undefined && !(await docker.getVolume(volume).inspect().catch(ifFound)))
-    throw new Fault(
-      `There is no mail of ${id} on this host (volume ${volume}).`,
-      "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
-    );
   // No uid begins with a sign.
   const name = `${prefix}-backup-${mail === "read" || mail === "write" ? "store" : "job"}-${id ?? "-directory"}`;
-  const user =
-    volume === undefined ? undefined : await ownerOf(place, pattern, { volume, name: `${name}-owner` });
-  const container = await create(place, jobOptions(pattern, { volume, user }, request), name);
+  const owner =
+    id === undefined || mail === undefined ? undefined : await ownerOf(place, pattern, { id, name });
+  const container = await create(place, jobOptions(pattern, { volume, owner }, request), name);
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
     signal.addEventListener("abort", stop, { once: true });
@@ -103,17 +98,31 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
 
 /**
  * Says who owns the mail. A repository that was made when all boxes ran as one user is shared with its group first; its
- * top goes last, being the mark that it is done.
+ * top goes last, being the mark that it is done. What was saved when each job ran as its box's user becomes the
+ * repository's own, by a copy in its place: what a user has, their box's disk is charged with.
  */
 const LOOK = `stat -c %u /srv/mail
-[ ! -O /repository ] || [ "$(stat -c %a /repository)" != 700 ] || find /repository -depth -exec chmod g=u {} +`;
+[ ! -O /repository ] || [ "$(stat -c %a /repository)" != 700 ] || find /repository -depth -exec chmod g=u {} +
+[ ! -d /repository ] || find /repository -path /repository/locks -prune -o -type f ! -user "$(id -u)" -exec sh -c '
+  for file; do cp --preserve=mode,timestamps "$file" "$file.own" && mv "$file.own" "$file"; done' own {} +`;
 
-/** Asks a container like the job's for the user id to which the volume belongs. */
+/** To whom a mailbox's mail belongs: a user id of the host. A fault where there is none of it. */
+export async function ownerOfMail(place: Place, id: string): Promise<number> {
+  return ownerOf(place, await requirePattern(place), { id, name: `${place.prefix}-backup-job-${id}` });
+}
+
+/** Asks a container like the job's, of its name. */
 async function ownerOf(
   place: Place,
   pattern: Docker.ContainerInspectInfo,
-  { volume, name }: { volume: string; name: string },
+  { id, name }: { id: string; name: string },
 ): Promise<number> {
+  const volume = mailVolume(place.prefix, id);
+  if (!(await place.docker.getVolume(volume).inspect().catch(ifFound)))
+    throw new Fault(
+      `There is no mail of ${id} on this host (volume ${volume}).`,
+      "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
+    );
   const out = new PassThrough();
   const reading = text(out);
   const look = {
@@ -123,7 +132,7 @@ async function ownerOf(
     onEvent: () => {},
     out,
   } as const;
-  const container = await create(place, jobOptions(pattern, { volume }, look), name);
+  const container = await create(place, jobOptions(pattern, { volume }, look), `${name}-owner`);
   try {
     await follow(place.docker, container, look);
   } finally {
@@ -135,13 +144,18 @@ async function ownerOf(
   return owner;
 }
 
-/** As the pattern, with what the request needs and no more. Nothing of the output is logged: it may be mail. */
+/**
+ * As the pattern, with what the request needs and no more. Nothing of the output is logged: it may be mail. `owner`: of the
+ * box's volume. Who writes there runs as they; who reads there is in their group, since what it writes to the repository
+ * is no box's.
+ */
 function jobOptions(
   { Image, Config, HostConfig }: Docker.ContainerInspectInfo,
-  { volume, user }: { volume: string | undefined; user?: number | undefined },
+  { volume, owner }: { volume: string | undefined; owner?: number | undefined },
   { args, entrypoint, input, mail }: JobRequest,
 ): Docker.ContainerCreateOptions {
   const { ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap, Tmpfs } = HostConfig;
+  const user = mail === "read" ? undefined : owner;
   const group = mail === "alone" ? user : Config.User.replace(/.*:/, "");
   return {
     Image,
@@ -152,6 +166,7 @@ function jobOptions(
     ...(input ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     HostConfig: {
       ...{ ReadonlyRootfs, CapDrop, SecurityOpt, Memory, MemorySwap },
+      ...(mail === "read" && owner !== undefined ? { GroupAdd: [String(owner)] } : {}),
       NetworkMode: mail === "alone" ? "none" : HostConfig.NetworkMode,
       ...(Tmpfs ? { Tmpfs: user === undefined ? Tmpfs : ownedBy(Tmpfs, user) } : {}),
       ...mountsOf(HostConfig, mail, volume),
