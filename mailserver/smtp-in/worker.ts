@@ -69,7 +69,8 @@ export async function runWorker({
         queueWorker,
         counts,
         sharedPort: true,
-        turns,
+        // One alone has nobody to take turns with.
+        ...(workers > 1 ? { turns } : {}),
         adopt: orphanedShards(queueDir, slot, workers),
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },

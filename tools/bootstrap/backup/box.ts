@@ -1,7 +1,7 @@
 /** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
-import { limitDisk } from "../../docker-plugin/limit-disk.ts";
+import { type InForce, type Limit, limitDisk } from "../../docker-plugin/limit-disk.ts";
 import type { JobEvent } from "./events.ts";
 import { ifFound, mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
@@ -28,7 +28,7 @@ export async function saveBox(place: Place, { id, limits = [], onEvent }: BoxReq
 
 /** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
 export async function restoreBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
-  await withoutLimit(place, id, () =>
+  await withoutLimit(await limitOf(place, id), () =>
     together(place, {
       ...{ id, onEvent, first: ["merge", id], begins: "ready" },
       second: () => ({ mail: "write", args: ["fetch", id, ...limits] }),
@@ -36,21 +36,28 @@ export async function restoreBox(place: Place, { id, limits = [], onEvent }: Box
   );
 }
 
+/** Looks at the limit of a box's disk, or sets it; undefined where the guard is gone, and with it who could. */
+type BoxLimit = (limit?: Limit) => Promise<InForce | undefined>;
+
+async function limitOf(place: Place, id: string): Promise<BoxLimit> {
+  const { docker, prefix } = place;
+  const user = await ownerOfMail(place, id);
+  const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
+  return (limit) => limitDisk(docker, box, limit).catch(ifFound);
+}
+
 /**
  * Has the host's file system let the box have what it will meanwhile: for a while all of a snapshot lies beside the mail,
  * and some of it may stay there, however small the quota is by now.
  */
-async function withoutLimit(place: Place, id: string, work: () => Promise<void>): Promise<void> {
-  const { docker, prefix } = place;
-  const user = await ownerOfMail(place, id);
-  const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
-  const before = await limitDisk(docker, box).catch(ifFound);
+export async function withoutLimit(boxLimit: BoxLimit, work: () => Promise<void>): Promise<void> {
+  const before = await boxLimit();
   if (!before?.limited || before.kib === 0) return work();
-  await limitDisk(docker, box, { kib: 0, files: 0 });
+  await boxLimit({ kib: 0, files: 0 });
   try {
     await work();
   } finally {
-    await limitDisk(docker, box, before);
+    await boxLimit({ kib: before.kib, files: before.files });
   }
 }
 
