@@ -320,15 +320,16 @@ describe("a stack from nothing to nothing", () => {
     assert.deepEqual(created.sort(), [
       "create person-carol",
       "create person-carol-box",
+      "create person-carol-disk",
       "create person-carol-entry",
       "create person-carol-mail",
     ]);
-    assert.deepEqual(changed(changeSummary as OpMap), { create: 4 });
+    assert.deepEqual(changed(changeSummary as OpMap), { create: 5 });
   });
 
   it("takes carol's mail as soon as the update ends", async () => {
     const { summary } = await project.stack.up({ suppressOutputs: true });
-    assert.deepEqual(changed(summary.resourceChanges), { create: 4 });
+    assert.deepEqual(changed(summary.resourceChanges), { create: 5 });
     await foreign.send(`carol@${DOMAIN}`, "welcome");
     const stack = await project.summary();
     await readMail(stack, loginOf(stack, "carol"), "welcome");
@@ -363,9 +364,9 @@ describe("a stack from nothing to nothing", () => {
 
   it("removes carol alone, and then refuses her mail", async () => {
     await project.configure({ ...base, users: { alice, bob } });
-    // Her mail is kept, by a component of its own; component, box and entry go.
+    // Her mail is kept, by a component of its own; component, box, limit and entry go.
     const { summary } = await project.stack.up({ suppressOutputs: true });
-    assert.deepEqual(changed(summary.resourceChanges), { create: 1, delete: 3 });
+    assert.deepEqual(changed(summary.resourceChanges), { create: 1, delete: 4 });
     const answer = await deliverAsStranger(await project.summary(), {
       from: foreign.address,
       to: `carol@${DOMAIN}`,
