@@ -79,12 +79,12 @@ export interface ServiceArgs {
   liveFiles?: Record<string, pulumi.Input<string>>;
   /** Sizes of the writable folders in memory, such as `16m`. */
   tmpfs?: { run?: string; tmp?: string };
-  /** `ready`: settles when the volume may be used. */
+  /** `ready`: the volume's name, known when it may be used. */
   volumes?: readonly {
     volume: docker.Volume;
     path: string;
     readOnly?: boolean;
-    ready?: pulumi.Output<unknown> | undefined;
+    ready?: pulumi.Output<string> | undefined;
   }[];
   ports?: PublishedPort[];
   /** Seconds between health checks; 5 unless told. */
@@ -259,7 +259,7 @@ function containerArgs(args: ServiceArgs, settings: Settings | undefined): docke
     }),
     volumes: [
       ...(args.volumes ?? []).map(({ volume, path, readOnly, ready }) => ({
-        volumeName: ready ? pulumi.all([volume.name, ready]).apply(([name]) => name) : volume.name,
+        volumeName: ready ?? volume.name,
         containerPath: path,
         ...(readOnly ? { readOnly } : {}),
       })),

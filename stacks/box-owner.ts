@@ -10,8 +10,8 @@ import { ifDone, runOnce } from "../tools/docker-plugin/run-once.ts";
 const MEBIBYTE = 2 ** 20;
 
 /**
- * Does nothing where the box runs as it is to. All boxes of a stack are on one engine. `person`: whose
- * update it is, if it isn't everybody's: a box of somebody else would be stopped and not made anew.
+ * Does nothing where the box runs as it is to. All boxes of a stack are on one engine. `person`: whose update it is, if it
+ * isn't everybody's: a box of somebody else would be stopped and not made anew.
  */
 export function boxOwner(prefix: string, person: string | undefined): BoxOwner {
   // Asked once, however many people there are.

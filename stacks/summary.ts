@@ -54,7 +54,7 @@ export interface Summary {
     readonly roots: readonly string[];
   };
   /** Why the host's file system limits nobody's box, each reason once: none where it limits all; absent where it isn't to. */
-  readonly diskTroubles?: readonly (string | undefined)[];
+  readonly diskTroubles?: readonly string[];
   /** Whether the passwords may be shown on a terminal. */
   readonly showPasswords: boolean;
 }
@@ -121,7 +121,7 @@ function diskTroubles({ boxes }: MailModel, whys: readonly (string | undefined)[
   if (boxes.diskLimits === "off") return {};
   if (boxes.users === "shared")
     return { diskTroubles: ["all boxes are one user to it (`semail:boxes.users: shared`)"] };
-  return { diskTroubles: [...new Set(whys)].filter((why) => typeof why === "string" && why !== "") };
+  return { diskTroubles: [...new Set(whys)].flatMap((why) => (why ? [why] : [])) };
 }
 
 /** Addresses, and the policies that are served at one of them. */

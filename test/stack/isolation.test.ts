@@ -191,7 +191,9 @@ describe("a box's user id", () => {
     await backup("save", { all: true });
     assert.deepEqual(await ofOthers(), []);
     // As it was when each job ran as its box's user.
-    const before = await ofOthers("find /repository/data -type f -exec chown 1900000001 {} +");
+    const before = await ofOthers(
+      "chmod -t /repository; find /repository/data -type f -exec chown 1900000001 {} +",
+    );
     assert.ok(before.length > 0);
     await backup("save", { all: true });
     assert.deepEqual(await ofOthers(), []);

@@ -413,15 +413,20 @@ describe("a stack from nothing to nothing", () => {
     }
   });
 
-  it("takes people out of a directory that still runs, where its data outlives the stack", async () => {
+  it("makes what belongs to a person after what it needs, and takes it away before", async () => {
     const { deployment } = await project.stack.exportStack();
-    const resources: { type: string; urn: string; dependencies?: string[] }[] = deployment.resources;
-    const entries = resources.filter(({ type }) => type.endsWith("semail:LdapEntry"));
-    assert.ok(entries.some(({ urn }) => urn.endsWith("::person-alice-entry")));
-    for (const { urn, dependencies = [] } of entries) {
+    const resources: { urn: string; dependencies?: string[] }[] = deployment.resources;
+    for (const [name, needed] of [
+      // Its data outlives the stack: entries are taken out of a directory that still runs.
+      ["person-alice-entry", "directory-server"],
+      ["person-alice-entry", "person-alice-box"],
+      ["person-alice-box", "person-alice-disk"],
+      ["person-alice-disk", "guard-rules"],
+    ] as const) {
+      const { dependencies = [] } = resources.find(({ urn }) => urn.endsWith(`::${name}`)) ?? {};
       assert.ok(
-        dependencies.some((other) => other.endsWith("::directory-server")),
-        `${urn} may go after the directory`,
+        dependencies.some((other) => other.endsWith(`::${needed}`)),
+        `${name} may go after ${needed}`,
       );
     }
   });

@@ -1,6 +1,6 @@
 /** The operations of DiskLimit; loaded by the shim when one runs. */
 import { connect } from "../../../tools/docker-plugin/engine.ts";
-import { explain, statusOf } from "../../../tools/docker-plugin/errors.ts";
+import { explain, unlessMissing } from "../../../tools/docker-plugin/errors.ts";
 import { providerConfig } from "../../../tools/docker-plugin/host.ts";
 import { type InForce, type Limit, limitDisk } from "../../../tools/docker-plugin/limit-disk.ts";
 import type { Props } from "../shim.ts";
@@ -64,7 +64,7 @@ function outputsOf(inForce: InForce) {
 
 /** A limit that is another than it was, or that can be set by now, differs from what is wanted. */
 export async function read(id: string, props: Props, deps: Deps = system) {
-  const inForce = await deps.limitDisk(Inputs.parse(props)).catch(unlessGone);
+  const inForce = await unlessMissing(deps.limitDisk(Inputs.parse(props)));
   if (inForce === undefined) return {};
   const now = outputsOf(inForce);
   // Zero differs from every limit that is asked for: the next update sets it.
@@ -76,11 +76,7 @@ export async function read(id: string, props: Props, deps: Deps = system) {
  * a user who is nobody any more.
  */
 async function remove(_id: string, props: Props, deps: Deps = system): Promise<void> {
-  await deps.limitDisk(Inputs.parse(props), { kib: 0, files: 0 }).catch(unlessGone);
-}
-
-function unlessGone(error: unknown): undefined {
-  if (statusOf(error) !== 404) throw error;
+  await unlessMissing(deps.limitDisk(Inputs.parse(props), { kib: 0, files: 0 }));
 }
 
 export { remove as delete };

@@ -1,84 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import fc from "fast-check";
 import { createBoxLine } from "../../../mailserver/courier/box-line.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { accepted } from "../../../mailserver/smtp/replies.ts";
 import type { FromWorker } from "../../../mailserver/workers/messages.ts";
 import { RemoteTurns } from "../../../mailserver/workers/remote-turns.ts";
-import { TurnLines } from "../../../mailserver/workers/turn-lines.ts";
-import { FakeClock } from "../../support/fake-clock.ts";
 import { address } from "../../support/sending.ts";
-
-/** A worker process, and what it said to the primary so far. */
-interface Worker {
-  readonly turns: RemoteTurns;
-  readonly said: string[];
-  /** What is on the way to it. */
-  readonly inbox: (() => void)[];
-  alive: boolean;
-}
-
-/** Workers and their primary, whose messages are on the way until a test lets them arrive. */
-class Site {
-  readonly clock = new FakeClock(0);
-  /** Messages on the way, from and to each worker, in their order. */
-  readonly #wires: (() => void)[][] = [];
-  /** What is put off to the end of this round of the event loop. */
-  #later: (() => void)[] = [];
-  readonly #lines = new TurnLines<Worker>({
-    timing: this.clock,
-    give: (worker, host) => void worker.inbox.push(() => worker.alive && worker.turns.given(host)),
-  });
-
-  worker(): Worker {
-    const said: string[] = [];
-    const [inbox, outbox]: [(() => void)[], (() => void)[]] = [[], []];
-    this.#wires.push(inbox, outbox);
-    const send = (message: FromWorker): void => {
-      said.push(message.kind);
-      outbox.push(() => worker.alive && this.#hear(worker, message));
-    };
-    const later = (work: () => void): void => void this.#later.push(work);
-    const turns = new RemoteTurns({ send, timing: this.clock, later });
-    const worker: Worker = { turns, said, inbox, alive: true };
-    return worker;
-  }
-
-  #hear(worker: Worker, message: FromWorker): void {
-    if (message.kind === "turn") this.#lines.ask(worker, message.host);
-    else if (message.kind === "turnOver") this.#lines.over(worker, message.host);
-    else assert.fail(message.kind);
-  }
-
-  kill(worker: Worker): void {
-    worker.alive = false;
-    this.#lines.leave(worker);
-  }
-
-  /** The end of a round of the event loop. */
-  async round(): Promise<void> {
-    await setImmediate();
-    const works = this.#later;
-    this.#later = [];
-    for (const work of works) work();
-  }
-
-  /** The next message of one of the ways arrives. */
-  arrive(wire: number): void {
-    this.#wires[wire]?.shift()?.();
-  }
-
-  /** Until no message is on the way and nothing put off. */
-  async settle(): Promise<void> {
-    do {
-      await this.round();
-      for (const wire of this.#wires) for (const arrive of wire.splice(0)) arrive();
-      await setImmediate();
-    } while (this.#wires.flat().length + this.#later.length > 0);
-  }
-}
+import { Site, type Worker } from "./turns-site.ts";
 
 let site: Site;
 let order: string[];
@@ -339,85 +268,5 @@ describe("a row of deliveries", () => {
       said.map(({ kind }) => kind),
       [...turn, ...turn, ...turn],
     );
-  });
-});
-
-/** Workers that deliver to one box, while anything may happen. */
-class Crowd {
-  readonly site = new Site();
-  readonly workers = [this.site.worker(), this.site.worker(), this.site.worker()];
-  readonly waiting = new Map<AbortController, Worker>();
-  #active: { readonly worker: Worker; readonly end: () => void }[] = [];
-  most = 0;
-
-  async take(worker: Worker): Promise<void> {
-    const abort = new AbortController();
-    this.waiting.set(abort, worker);
-    const end = await worker.turns.take("box-alice", abort.signal);
-    this.waiting.delete(abort);
-    // Who gave up goes ahead beside the others.
-    if (abort.signal.aborted) return end();
-    this.#active.push({ worker, end });
-    this.most = Math.max(this.most, this.#active.length);
-  }
-
-  end(): void {
-    const ended = this.#active;
-    this.#active = [];
-    for (const { end } of ended) end();
-  }
-
-  giveUp(which: number): void {
-    [...this.waiting.keys()][which]?.abort();
-  }
-
-  kill(worker: Worker): void {
-    this.site.kill(worker);
-    this.#active = this.#active.filter((one) => one.worker !== worker);
-    for (const [abort, whose] of this.waiting) if (whose === worker) abort.abort();
-  }
-
-  /** All that is left to be delivered, which the events did not let be. */
-  async finish(deliveries: number): Promise<void> {
-    for (let left = 0; left <= deliveries; left += 1) {
-      await this.site.settle();
-      this.end();
-    }
-    await this.site.settle();
-  }
-}
-
-type Happening = (crowd: Crowd, worker: Worker, which: number) => unknown;
-
-const HAPPENINGS: readonly (readonly [weight: number, happening: Happening])[] = [
-  [4, (crowd, worker) => worker.alive && crowd.take(worker)],
-  [3, (crowd) => crowd.end()],
-  [6, (crowd, _, which) => crowd.site.arrive(which)],
-  [3, (crowd) => crowd.site.round()],
-  [1, (crowd, _, which) => crowd.giveUp(which)],
-  [1, (crowd, worker, which) => which === 0 && crowd.kill(worker)],
-];
-
-describe("whatever the order of events", () => {
-  const happening = fc.oneof(
-    ...HAPPENINGS.map(([weight, what]) => ({ weight, arbitrary: fc.constant(what) })),
-  );
-  const events = fc.array(fc.tuple(happening, fc.nat({ max: 2 }), fc.nat({ max: 5 })), { maxLength: 80 });
-
-  test("one has the turn at a time, and everybody's comes", async () => {
-    const property = fc.asyncProperty(events, async (all) => {
-      const crowd = new Crowd();
-      for (const [happens, index, which] of all) {
-        // Not waited for: a turn comes when another event lets it.
-        void happens(crowd, crowd.workers[index] ?? assert.fail(), which);
-        await setImmediate();
-        await setImmediate();
-      }
-      await crowd.finish(all.length);
-      assert.ok(crowd.most <= 1, `${crowd.most} had it`);
-      assert.equal(crowd.waiting.size, 0);
-      assert.equal(crowd.site.clock.armed, false);
-    });
-    await fc.assert(property, { numRuns: 200 });
   });
 });

@@ -1,9 +1,10 @@
 /** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
+import { unlessMissing } from "../../docker-plugin/errors.ts";
 import { type InForce, type Limit, limitDisk } from "../../docker-plugin/limit-disk.ts";
 import type { JobEvent } from "./events.ts";
-import { ifFound, mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
+import { mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
 const SETTINGS_FILE = `${SETTINGS}/settings.json`;
 
@@ -43,7 +44,7 @@ async function limitOf(place: Place, id: string): Promise<BoxLimit> {
   const { docker, prefix } = place;
   const user = await ownerOfMail(place, id);
   const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
-  return (limit) => limitDisk(docker, box, limit).catch(ifFound);
+  return (limit) => unlessMissing(limitDisk(docker, box, limit));
 }
 
 /**

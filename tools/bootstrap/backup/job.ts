@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { PassThrough, type Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
+import { statusOf, unlessMissing } from "../../docker-plugin/errors.ts";
 import { Fault } from "../fault.ts";
 import { type JobEvent, parseEvent } from "./events.ts";
 
@@ -37,14 +38,6 @@ export interface JobRequest {
   readonly entrypoint?: readonly string[];
 }
 
-/** `undefined` for the engine's "no such …"; throws everything else on. */
-export const ifFound = (error: unknown): undefined => {
-  if (statusOf(error) === 404) return undefined;
-  throw error;
-};
-const statusOf = (error: unknown): unknown =>
-  error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
-
 /** Ids of the mailboxes of the stack whose mail is on the host, those that were given up among them. */
 export async function mailVolumes({ docker, prefix }: Place): Promise<string[]> {
   const label = [`io.semail.stack=${prefix}`, "io.semail.kind=mail"];
@@ -60,7 +53,7 @@ export const mailVolume = (prefix: string, id: string): string => `${prefix}-mai
 
 /** What jobs are like; undefined for a stack that keeps no backup. */
 export function patternOf({ docker, prefix }: Place): Promise<Docker.ContainerInspectInfo | undefined> {
-  return docker.getContainer(`${prefix}-backup`).inspect().catch(ifFound);
+  return unlessMissing(docker.getContainer(`${prefix}-backup`).inspect());
 }
 
 /** The same, or a fault that says how to have a backup. */
@@ -92,19 +85,25 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
     signal.throwIfAborted();
   } finally {
     signal.removeEventListener("abort", stop);
-    await container.remove({ force: true }).catch(ifFound);
+    await unlessMissing(container.remove({ force: true }));
   }
 }
 
 /**
  * Says who owns the mail. A repository that was made when all boxes ran as one user is shared with its group first; its
  * top goes last, being the mark that it is done. What was saved when each job ran as its box's user becomes the
- * repository's own, by a copy in its place: what a user has, their box's disk is charged with.
+ * repository's own, once, by a copy in its place: what a user has, their box's disk is charged with. There, the mark is
+ * that nobody else may remove what lies at the top (the sticky bit). What another job removes meanwhile is for the next.
  */
 const LOOK = `stat -c %u /srv/mail
 [ ! -O /repository ] || [ "$(stat -c %a /repository)" != 700 ] || find /repository -depth -exec chmod g=u {} +
-[ ! -d /repository ] || find /repository -path /repository/locks -prune -o -type f ! -user "$(id -u)" -exec sh -c '
-  for file; do cp --preserve=mode,timestamps "$file" "$file.own" && mv "$file.own" "$file"; done' own {} +`;
+[ ! -w /repository ] || [ -k /repository ] || {
+  copy=/repository/.copy-$$
+  find /repository -path /repository/locks -prune -o -type f ! -user "$(id -u)" -exec sh -ec '
+    copy=$1; shift
+    for file; do cp --preserve=mode,timestamps "$file" "$copy"; mv "$copy" "$file"; done' own "$copy" {} + &&
+    chmod +t /repository || rm -f "$copy"
+} 2>/dev/null`;
 
 /** To whom a mailbox's mail belongs: a user id of the host. A fault where there is none of it. */
 export async function ownerOfMail(place: Place, id: string): Promise<number> {
@@ -118,7 +117,7 @@ async function ownerOf(
   { id, name }: { id: string; name: string },
 ): Promise<number> {
   const volume = mailVolume(place.prefix, id);
-  if (!(await place.docker.getVolume(volume).inspect().catch(ifFound)))
+  if (!(await unlessMissing(place.docker.getVolume(volume).inspect())))
     throw new Fault(
       `There is no mail of ${id} on this host (volume ${volume}).`,
       "Check the uid. To restore onto a new host, put the person into the config and run `npm run up` first.",
@@ -137,7 +136,7 @@ async function ownerOf(
     await follow(place.docker, container, look);
   } finally {
     out.end();
-    await container.remove({ force: true }).catch(ifFound);
+    await unlessMissing(container.remove({ force: true }));
   }
   const owner = Number(await reading);
   if (!(owner > 0)) throw new Fault(`Nobody owns the mail on ${volume}.`, "Run `npm run up` first.");
@@ -209,8 +208,8 @@ async function create(
   options: Docker.ContainerCreateOptions,
   name: string,
 ): Promise<Docker.Container> {
-  const left = await docker.getContainer(name).inspect().catch(ifFound);
-  if (left && !left.State.Running) await docker.getContainer(left.Id).remove({ force: true }).catch(ifFound);
+  const left = await unlessMissing(docker.getContainer(name).inspect());
+  if (left && !left.State.Running) await unlessMissing(docker.getContainer(left.Id).remove({ force: true }));
   try {
     return await docker.createContainer({ ...options, name });
   } catch (error) {
