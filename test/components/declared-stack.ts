@@ -72,6 +72,8 @@ export function outputs(type: string, inputs: Record<string, unknown>, serial = 
   if (type.endsWith(":Image")) return { ...inputs, repoDigest: `sha256:${inputs.imageName}` };
   if (type.endsWith(":Certificate"))
     return { ...inputs, ...pem, certificatePem: `${pem.certificatePem}${serial}\n` };
+  if (type.endsWith(":DiskLimit"))
+    return { ...inputs, why: "ext4 on /dev/sda1 has no quotas for users, or has them off" };
   if (type.includes("RandomSecret")) return { ...inputs, value: "0123456789abcdef0123456789abcdef" };
   if (type.includes("Certificate")) return { ...inputs, ...pem, certificatePem: AUTHORITY.certificatePem };
   if (type.includes("KeyPair"))

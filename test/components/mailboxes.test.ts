@@ -117,6 +117,15 @@ describe("boxes", () => {
     assert.deepEqual(await limits({ users: "shared" }), []);
   });
 
+  it("say why the host's file system limits none, unless it is not to", async () => {
+    const troubles = async (boxes: object) =>
+      plain<Summary>(await declare({ domain: "example.test", users, boxes })).diskTroubles;
+    assert.deepEqual(await troubles({}), ["ext4 on /dev/sda1 has no quotas for users, or has them off"]);
+    assert.match((await troubles({ users: "shared" }))?.join() ?? "", /one user/);
+    assert.equal(await troubles({ users: "shared", diskLimits: "off" }), undefined);
+    assert.equal(await troubles({ diskLimits: "off" }), undefined);
+  });
+
   it("run as one user where the engine has no others, whose processes nobody counts", async () => {
     await declare({ domain: "example.test", users, boxes: { users: "shared" } });
     for (const { user, ulimits } of [named("person-alice-box").inputs, named("person-bob-box").inputs])
