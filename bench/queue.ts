@@ -21,11 +21,9 @@ const AT_ONCE = 10_000;
 const UPDATE = new URL("support/queue-update.ts", import.meta.url).pathname;
 const PROBE = new URL("support/queue-probe.ts", import.meta.url).pathname;
 
-/** Ids as the daemons make them, so that rows lie as far apart as they do there. */
+/** Ids as the daemons make them: in order, so that rows lie as they do there. */
 function idOf(number: number): string {
-  return (
-    (Math.imul(number, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0") + number.toString(16).padStart(8, "0")
-  );
+  return `${number.toString(16).padStart(13, "0")}00000000`;
 }
 
 function fill(dir: string, count: number): void {

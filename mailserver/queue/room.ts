@@ -14,23 +14,44 @@ export class NoRoom extends Error {
   override readonly name = "NoRoom";
 }
 
-export class DiskRoom {
-  readonly #dir: string;
-  readonly #log: string;
+export interface DiskRoomOptions {
+  readonly dir: string;
+  /** Name of the write-ahead log in `dir`. */
+  readonly log: string;
+  /** Bytes of the database that it does not use. */
+  readonly reusable: () => number;
+}
 
-  /** `log`: name of the write-ahead log in `dir`. */
-  constructor(dir: string, log: string) {
-    this.#dir = dir;
-    this.#log = join(dir, log);
+export class DiskRoom {
+  readonly #options: DiskRoomOptions;
+  /** Bytes that may be added without asking the file system again. */
+  #granted = 0;
+
+  constructor(options: DiskRoomOptions) {
+    this.#options = options;
   }
 
-  /** Whether messages of so many bytes may be added, when the database has `reusable` bytes that it does not use. */
-  has(bytes: number, reusable: number): boolean {
-    const { bavail, blocks, bsize } = statfsSync(this.#dir);
-    const log = statSync(this.#log, { throwIfNoEntry: false })?.size ?? 0;
+  /** Whether the messages of a transaction may be added, which are so many bytes together: asked once, not for each. */
+  grant(bytes: number): boolean {
+    const roomy = this.has(bytes);
+    this.#granted = roomy ? bytes : 0;
+    return roomy;
+  }
+
+  /** Before one message is added; throws NoRoom when it may not be. */
+  take(bytes: number): void {
+    if (bytes <= this.#granted) this.#granted -= bytes;
+    else if (!this.has(bytes)) throw new NoRoom("the disk is full");
+  }
+
+  /** Whether messages of so many bytes may be added. */
+  has(bytes: number): boolean {
+    const { dir, log: name, reusable } = this.#options;
+    const { bavail, blocks, bsize } = statfsSync(dir);
+    const log = statSync(join(dir, name), { throwIfNoEntry: false })?.size ?? 0;
     const reserve = Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE);
     // A message is written twice: into the log, and with the log into the database.
-    const growth = Math.max(0, bytes + log - reusable);
+    const growth = Math.max(0, bytes + log - reusable());
     return bavail * bsize >= bytes + growth + reserve;
   }
 }

@@ -25,7 +25,7 @@ import {
   type Unreported,
 } from "./item.ts";
 import { QUERIES } from "./queries.ts";
-import { DiskRoom, NoRoom } from "./room.ts";
+import { DiskRoom } from "./room.ts";
 import { readDue, readItem, readUnreported } from "./rows.ts";
 import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
@@ -63,12 +63,14 @@ export class Store {
     this.#sql = new Statements(this.#db);
     this.#claims = new Claims(this.#sql);
     this.#desk = new Desk(this.#sql, (id) => this.#forget(id));
-    this.#room = new DiskRoom(options.dir, `${FILE}-wal`);
+    const reusable = (): number =>
+      Number(this.#sql.get("PRAGMA freelist_count")?.freelist_count ?? 0) * PAGE_BYTES;
+    this.#room = new DiskRoom({ dir: options.dir, log: `${FILE}-wal`, reusable });
   }
 
   /** Before a transaction that adds messages of so many bytes in all: moves the log into the database if that helps. */
   prepare(bytes: number): void {
-    if (!this.#hasRoom(bytes)) this.checkpoint();
+    if (!this.#room.grant(bytes)) this.checkpoint();
   }
 
   /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
@@ -93,7 +95,7 @@ export class Store {
   /** Throws NoRoom when the disk would be too full for what has to be written of the others. */
   enqueue(item: NewItem): void {
     const { id, created } = item;
-    if (!this.#hasRoom(item.body.length)) throw new NoRoom("the disk is full");
+    this.#room.take(item.body.length);
     this.#sql.run(
       "INSERT INTO item (id, created, envelope, size) VALUES (?, ?, ?, ?)",
       ...[id, created, json(item.envelope), item.body.length],
@@ -264,11 +266,6 @@ export class Store {
 
   close(): void {
     this.#db.close();
-  }
-
-  #hasRoom(bytes: number): boolean {
-    const pages = Number(this.#sql.get("PRAGMA freelist_count")?.freelist_count ?? 0);
-    return this.#room.has(bytes, pages * PAGE_BYTES);
   }
 
   /** Whether nothing is left to do of an item but with these recipients. */

@@ -10,6 +10,7 @@ import { createLog } from "../net/log.ts";
 import { readSettings } from "../net/settings.ts";
 import { systemTiming } from "../net/timing.ts";
 import { systemClock } from "../queue/clock.ts";
+import { createItemIds } from "../queue/item-id.ts";
 import type { FromPrimary } from "../workers/messages.ts";
 import { primaryLine } from "../workers/processes.ts";
 import { RemoteCounts } from "../workers/remote-counts.ts";
@@ -65,7 +66,7 @@ export async function runWorker({
         log,
         clock: systemClock,
         random: Math.random,
-        newId: () => randomBytes(8).toString("hex"),
+        newId: createItemIds({ now: systemClock.now, tag: randomBytes(4).toString("hex") }),
         queueWorker,
         counts,
         sharedPort: true,

@@ -12,6 +12,7 @@ import { createLog, type Log } from "../net/log.ts";
 import { type Daemon, type Ending, runDaemon } from "../net/run-daemon.ts";
 import { readSettings } from "../net/settings.ts";
 import { systemClock } from "../queue/clock.ts";
+import { createItemIds } from "../queue/item-id.ts";
 import { isQueueWorker, runQueueWorker } from "../queue/worker.ts";
 import { startSmtpOut } from "./daemon.ts";
 
@@ -23,7 +24,7 @@ async function start({ signal }: Ending, log: Log, meter: Meter): Promise<Daemon
     log,
     clock: systemClock,
     random: Math.random,
-    newId: () => randomBytes(8).toString("hex"),
+    newId: createItemIds({ now: systemClock.now, tag: randomBytes(4).toString("hex") }),
     // The bundle is one file, which serves as the worker's entry too.
     queueWorker: new URL(import.meta.url),
   });

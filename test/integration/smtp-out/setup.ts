@@ -1,11 +1,12 @@
 /** smtp-out in this process, between a foreign mail server and a box that are built from the engine. */
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { createTransport } from "nodemailer";
 import { SmtpOutSettings } from "../../../mailserver/contract.ts";
 import type { Directory } from "../../../mailserver/directory/directory.ts";
 import { type Log, silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
+import { createItemIds } from "../../../mailserver/queue/item-id.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
 import { type DaemonDeps, type SmtpOut, startSmtpOut } from "../../../mailserver/smtp-out/daemon.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
@@ -114,7 +115,7 @@ function daemonDeps(directory: Directory, zone: Zone): DaemonDeps {
     log: silentLog,
     clock: systemClock,
     random: Math.random,
-    newId: () => randomBytes(8).toString("hex"),
+    newId: createItemIds({ now: Date.now, tag: "00000001" }),
     queueWorker: QUEUE_WORKER,
     dns: fakeDns(zone),
     directory,

@@ -19,7 +19,7 @@ test("465 and 587, by uid and by address", async () => {
   for (const port of [stage.out.ports.submission, stage.out.ports.submissions]) {
     for (const user of ["alice", "sales@semail.test"]) {
       const info = await mailer(stage, { port, user, pass: "alice-secret" }).sendMail(mail);
-      assert.match(info.response, /^250 2\.0\.0 Queued as [0-9a-f]{16}$/);
+      assert.match(info.response, /^250 2\.0\.0 Queued as [0-9a-f]{21}$/);
     }
   }
 });
