@@ -44,6 +44,11 @@ export const GAUGES = {
     help: "Messages of the queue that could not be read and were set aside",
     labels: [],
   },
+  semail_disk_free_bytes: {
+    help: "Free on the file system of the queue: near its end mail is answered 452, and everything else on it stops",
+    labels: [],
+  },
+  semail_disk_bytes: { help: "Size of that file system", labels: [] },
   semail_workers_serving: { help: "Worker processes that serve", labels: [] },
   semail_certificate_expires_seconds: {
     help: "When the certificate that is served ends, in seconds since 1970",

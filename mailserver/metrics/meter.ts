@@ -2,6 +2,8 @@
  * The metrics of one process. What happens is logged under stable codes anyway, so it is counted where it is logged:
  * nothing is told to two places that could disagree.
  */
+import type { StatsFs } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { LogEvent } from "../log-events.ts";
 import type { Log, LogFields } from "../net/log.ts";
@@ -23,6 +25,8 @@ export interface Meter {
   metered(log: Log): Log;
   /** Asks the queues anew whenever the metrics are read. */
   watchQueue(census: () => Promise<QueueCensus>, now: () => number): void;
+  /** Looks at the file system of that folder whenever the metrics are read. */
+  watchDisk(folder: string): void;
   /** Tells of the worker processes whenever the metrics are read. */
   watchWorkers(state: () => { readonly serving: number }): void;
 }
@@ -89,6 +93,17 @@ export function createMeter(worker?: number): Meter {
         oldest === undefined ? 0 : Math.max(now() - oldest, 0) / 1_000,
       );
       watched("semail_queue_unreadable", ({ unreadable }) => unreadable);
+    },
+    watchDisk: (folder) => {
+      const watched = (name: keyof typeof GAUGES, value: (disk: StatsFs) => number): void => {
+        gauge(name, async function () {
+          // Not known is no number: the page has all the others.
+          const disk = await statfs(folder).catch(() => undefined);
+          this.set(disk === undefined ? Number.NaN : value(disk));
+        });
+      };
+      watched("semail_disk_free_bytes", ({ bavail, bsize }) => bavail * bsize);
+      watched("semail_disk_bytes", ({ blocks, bsize }) => blocks * bsize);
     },
     watchWorkers: (state) => {
       gauge("semail_workers_serving", function () {

@@ -33,6 +33,7 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
       graceMs: GRACE_MS,
     });
     meter.watchWorkers(() => supervisor.state());
+    meter.watchDisk(settings.queueDir);
     const started = supervisor.start();
     // The first reason counts, not that a signal came while it was found.
     const port = await Promise.race([started, asked.then(() => undefined)]);

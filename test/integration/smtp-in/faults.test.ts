@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { statfsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -86,12 +87,15 @@ async function sent(to: readonly Box[], lines?: number): Promise<{ id: string; r
 /** Far more than anything here takes. */
 const LONG_MS = 60_000;
 
+async function metrics(): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+}
+
 async function drained(): Promise<void> {
   const deadline = Date.now() + LONG_MS;
   for (let items = Number.NaN; items !== 0; await sleep(100)) {
     if (Date.now() > deadline) assert.fail(`still in the spool: ${items}`);
-    const page = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
-    items = metricSum(page, "semail_queue_items");
+    items = metricSum(await metrics(), "semail_queue_items");
   }
 }
 
@@ -207,6 +211,11 @@ describe("smtp-in", () => {
     }
     assert.equal(last, "452 4.3.1");
     assert.ok(taken.length > 1);
+    const { bavail, blocks, bsize } = statfsSync(spool);
+    const page = await metrics();
+    assert.equal(metricSum(page, "semail_disk_bytes"), blocks * bsize);
+    // What waits is tried again meanwhile, which takes a little.
+    assert.ok(Math.abs(metricSum(page, "semail_disk_free_bytes") - bavail * bsize) < 500_000, page);
     // A box that answers needs no room.
     const { id, reply } = await sent([bob]);
     assert.deepEqual([reply, await copiesNow(id, bob)], ["250 2.0.0", 1]);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { COUNTERS, GAUGES, TIMES } from "../../../mailserver/metrics/catalog.ts";
 import { exposition, snapshot } from "../../../mailserver/metrics/exposition.ts";
@@ -125,6 +127,23 @@ describe("metrics tell of", () => {
     ]) {
       assert.match(text, new RegExp(`^${line}$`, "m"));
     }
+  });
+
+  test("the disk of the queue as it is when it is read, and no number where there is none", async () => {
+    const read = async (folder: string): Promise<(name: string) => number> => {
+      const meter = createMeter();
+      meter.watchDisk(folder);
+      const text = await exposition([await snapshot(meter.registry)]);
+      return (name) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+    };
+    const disk = await read(import.meta.dirname);
+    const { blocks, bsize } = statfsSync(import.meta.dirname);
+    assert.equal(disk("semail_disk_bytes"), blocks * bsize);
+    assert.ok(disk("semail_disk_free_bytes") > 0);
+    assert.ok(disk("semail_disk_free_bytes") < blocks * bsize);
+    const missing = await read(join(import.meta.dirname, "missing"));
+    assert.equal(missing("semail_disk_bytes"), Number.NaN);
+    assert.equal(missing("semail_disk_free_bytes"), Number.NaN);
   });
 
   test("nothing under a name that the catalog lacks", async () => {
