@@ -7,7 +7,7 @@ import type { Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
 import { toDelivery } from "./delivery.ts";
 import { faultText } from "./fault.ts";
-import type { Settlement } from "./item.ts";
+import { isEnd, type Settlement } from "./item.ts";
 import type { Queue } from "./queue.ts";
 import { logSetAside } from "./reporter.ts";
 import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
@@ -40,8 +40,10 @@ export interface Attempted {
   readonly delivered: boolean;
   /** Claimed, and free to be tried again: nothing was settled for them. */
   readonly left: readonly number[];
-  /** Nobody works on the item any more. */
+  /** Nobody works on the item any more, and it is there still: its sender may have to be told something. */
   readonly idle: boolean;
+  /** Nothing is left to do for any of the group: no time at which something of it is due. */
+  readonly ended: boolean;
 }
 
 /** Delivers what may still be delivered of a group. */
@@ -49,7 +51,13 @@ export async function attempt(group: Group, options: AttemptOptions): Promise<At
   const { deliver, signal } = options;
   const opened = await open(group, options);
   if (opened === undefined) {
-    return { tried: false, delivered: false, left: group.recipients.map(({ seq }) => seq), idle: false };
+    return {
+      tried: false,
+      delivered: false,
+      left: group.recipients.map(({ seq }) => seq),
+      idle: false,
+      ended: false,
+    };
   }
   const { recipients, delivery } = opened;
   const opening = new Set(recipients);
@@ -76,14 +84,15 @@ export async function conclude(
   });
   const now = clock.now();
   const settlements = toSettlements(group, results, { ...options, now });
-  const { idle } = await persist(() => queue.settle({ id: item.id, at: now, settlements }));
+  const { idle, gone = false } = await persist(() => queue.settle({ id: item.id, at: now, settlements }));
   logSettlements(log, group, settlements);
   const settled = new Set(settlements.map(({ seq }) => seq));
   return {
     tried: true,
     delivered: settlements.some(({ state }) => state === "delivered"),
     left: recipients.map(({ seq }) => seq).filter((seq) => !settled.has(seq)),
-    idle,
+    idle: idle && !gone,
+    ended: settlements.length === recipients.length && settlements.every(isEnd),
   };
 }
 

@@ -86,11 +86,16 @@ class QueueRunner implements Runner {
   follow(group: Group, delivery: Promise<readonly Result[]>): void {
     const cut = group.recipients.map((): Result => ({ kind: "temporary", reply: localError }));
     // When the runner ends, it does not wait for a delivery that it can't stop.
+    let ended = false;
     const work = conclude(group, unlessAborted(delivery, this.#abort.signal, cut), this.#attempts)
-      .then((attempted) => this.#finish(group, attempted))
+      .then((attempted) => {
+        ({ ended } = attempted);
+        return this.#finish(group, attempted);
+      })
       .finally(() => {
         this.#active.delete(work);
-        this.wake();
+        // It took no place of others, and most leave nothing that could be due: then there is nothing to look for.
+        if (!ended) this.wake();
       });
     this.#active.add(work);
     this.guard(work);

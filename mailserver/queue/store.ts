@@ -147,14 +147,17 @@ export class Store {
     return content;
   }
 
-  /** Stores what an attempt found. Gives back whether nobody works on the item any more. */
-  settle(change: { id: string; at: number; settlements: readonly Settlement[] }): { idle: boolean } {
+  /** Stores what an attempt found. Gives back whether nobody works on the item any more, and whether it is gone. */
+  settle(change: { id: string; at: number; settlements: readonly Settlement[] }): {
+    idle: boolean;
+    gone?: true;
+  } {
     const { id, at, settlements } = change;
     const seqs = settlements.map(({ seq }) => seq);
     // What ends now is forgotten by the same commit: nothing of it needs to be written before.
     if (settlements.every(isEnd) && this.#isRest(id, seqs)) {
       this.#forget(id);
-      return { idle: true };
+      return { idle: true, gone: true };
     }
     for (const settlement of settlements) writeSettlement(this.#sql, { id, at, settlement });
     return this.release({ id, seqs });

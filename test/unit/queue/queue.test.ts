@@ -50,6 +50,7 @@ test("recipients are settled one by one, and the last one takes the item away", 
   assert.deepEqual(view?.history, [{ at: 5, seq: 0, state: "delivered", answer }]);
   assert.deepEqual(await queue.settle({ id: "a", at: 6, settlements: [{ seq: 1, ...delivered }] }), {
     idle: true,
+    gone: true,
   });
   assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
 });

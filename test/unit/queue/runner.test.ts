@@ -293,3 +293,56 @@ test("what waits for a destination that rests is not tried in turn, holds up nob
   await runner.stop();
   assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
 });
+
+/** Which operations of the queue the runner asks for after a delivery that began elsewhere has ended with `result`. */
+async function askedAfter(queue: Queue, result: Result): Promise<string[]> {
+  const asked: string[] = [];
+  const noting = <K extends "claimDue" | "unreported" | "settle">(name: K): Queue[K] =>
+    ((argument: never) => {
+      asked.push(name);
+      return queue[name](argument);
+    }) as Queue[K];
+  const noted = { claimDue: noting("claimDue"), unreported: noting("unreported"), settle: noting("settle") };
+  const { runner, clock } = run({ ...queue, ...noted }, () => delivered);
+  const taken = { ...item("a", ["bob@one.test"]), claimed: true };
+  await queue.enqueue(taken);
+  const recipients = taken.recipients.map((recipient) => ({ ...recipient, seq: 0, attempts: 0 }));
+  const due = { ...taken, size: taken.body.length, recipients };
+  const ending = Promise.withResolvers<Result[]>();
+  runner.follow({ item: due, destination: "mx:one.test", recipients }, ending.promise);
+  await settledDown(queue);
+  asked.length = 0;
+  ending.resolve([result]);
+  await settledDown(queue);
+  const after = [...asked];
+  if (result.kind === "temporary") await clock.jump();
+  await settledDown(queue);
+  await runner.stop();
+  return after;
+}
+
+/** Whatever was asked of the queue before is answered, and what was asked in turn: each answer takes one round. */
+async function settledDown(queue: Queue): Promise<void> {
+  for (let rounds = 0; rounds < 5; rounds += 1) await queue.counts();
+}
+
+test("a followed delivery that ends well is noted, and nothing is looked for", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  assert.deepEqual(await askedAfter(queue, delivered), ["settle"]);
+  assert.equal((await queue.counts()).items, 0);
+});
+
+test("a followed delivery that is put off is tried again at its time", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  assert.deepEqual(await askedAfter(queue, temporary), ["settle", "unreported", "claimDue"]);
+  assert.equal((await queue.counts()).items, 0, "tried again, and taken");
+});
+
+test("a followed delivery that fails is told to the sender", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  assert.deepEqual((await askedAfter(queue, permanent)).slice(0, 2), ["settle", "unreported"]);
+  assert.equal((await queue.counts()).items, 0, "the notification is on its way, and taken");
+});
