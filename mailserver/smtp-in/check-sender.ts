@@ -1,8 +1,8 @@
 /** Asks DNS who may have sent a message: SPF, DKIM, DMARC and ARC by mailauth, each on its own, within a time limit. */
-import { Readable } from "node:stream";
 import type { ARCResult, DKIMResult, DMARCResult, DNSResolver, SPFResult } from "mailauth";
 import { authorOf } from "../message/author.ts";
-import { type Field, foldField, formatMessage, type Message } from "../message/header.ts";
+import { foldField, type Message } from "../message/header.ts";
+import { legible, streamOf } from "../message/legible.ts";
 import type { Log } from "../net/log.ts";
 import type { AuthorFacts, Policy, SenderFacts } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
@@ -38,8 +38,6 @@ export interface Checked {
 /** Never rejects. */
 export type CheckSender = (message: Message, origin: Origin) => Promise<Checked>;
 
-/** Nobody signs more often; each signature costs us a look-up and a pass over the message (RFC 6376 section 8.4). */
-const MAX_SIGNATURES = 10;
 /** Domains of an unclear From field that are asked for their policy. */
 const MAX_AUTHORS = 10;
 
@@ -162,7 +160,7 @@ async function checkSignatures(check: Check): Promise<Pick<Findings, "signatures
   const { mailauth, questions, message, clock } = check;
   const found = await surviving(
     () =>
-      mailauth.dkimVerify(stream(withFewSignatures(message)), {
+      mailauth.dkimVerify(streamOf(legible(message)), {
         resolver: questions.as("dkim"),
         curTime: new Date(clock.now()),
         // RFC 8301 section 3.1: rsa-sha1 proves nothing.
@@ -176,17 +174,6 @@ async function checkSignatures(check: Check): Promise<Pick<Findings, "signatures
   const sealed =
     chain && (await surviving(() => mailauth.arc(chain, { resolver: questions.as("arc") }), check));
   return { signatures: found.results, arc: sealed };
-}
-
-function withFewSignatures({ fields, body }: Message): Message {
-  let seen = 0;
-  const few = (field: Field): boolean => field.name !== "dkim-signature" || ++seen <= MAX_SIGNATURES;
-  return { fields: fields.filter(few), body };
-}
-
-/** Without a copy of the body, which may be large. */
-function stream({ fields, body }: Message): Readable {
-  return Readable.from([formatMessage({ fields, body: Buffer.alloc(0) }), body]);
 }
 
 interface Identifiers {

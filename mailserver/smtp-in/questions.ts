@@ -6,6 +6,7 @@
 import { Resolver } from "node:dns/promises";
 import type { DNSResolver } from "mailauth";
 import { z } from "zod";
+import { squeeze } from "../message/legible.ts";
 import type { Clock } from "../queue/clock.ts";
 
 /** Who asks; each has questions of its own. */
@@ -32,6 +33,9 @@ type Kept = { readonly answer: Answer } | { readonly code: string };
  * identifiers may be aligned (RFC 9989 section 4.10.2). The others are far beyond what is real.
  */
 const QUESTIONS: Readonly<Record<Asker, number>> = { policy: 100, spf: 120, dkim: 20, arc: 60 };
+
+/** Characters of a text; the key of an RSA signature has some 800. */
+const LONG_TEXT = 2_000;
 
 const text = z.union([z.string().transform((only) => [only]), z.array(z.string())]);
 const SHAPES: ReadonlyMap<string, z.ZodType<unknown[]>> = new Map<string, z.ZodType<unknown[]>>([
@@ -105,9 +109,15 @@ function read(name: string, type: string, found: unknown): Kept {
   const shaped = SHAPES.get(type)?.safeParse(found);
   if (shaped?.success !== true) return { code: "EBADRESP" };
   // RFC 2181 section 5: no record is there twice.
-  const once = [...new Map(shaped.data.map((record) => [identity(type, record), record])).values()];
+  const once = [...new Map(shaped.data.map((record) => [identity(type, record), legibly(record)])).values()];
   if (once.length === 0) return { code: "ENODATA" };
   return { answer: (type === "TXT" ? keysFirst(name, once as string[][]) : once) as Answer };
+}
+
+/** A text that is longer than any that is published in earnest, without the blanks that would keep mailauth busy. */
+function legibly(record: unknown): unknown {
+  const long = Array.isArray(record) && record.join("").length > LONG_TEXT;
+  return long ? [squeeze(record.join(""))] : record;
 }
 
 /** RFC 7208 section 3.3: how a text is cut into strings means nothing. */

@@ -4,7 +4,8 @@
  */
 import type { DkimSettings } from "../contract.ts";
 import { withoutComments } from "../message/comments.ts";
-import { type Field, fieldValue, formatMessage, type Message, parseMessage } from "../message/header.ts";
+import { type Field, fieldValue, type Message, parseMessage } from "../message/header.ts";
+import { isLegible, squeezed, streamOf } from "../message/legible.ts";
 import { authservId } from "../message/trace.ts";
 import type { Log } from "../net/log.ts";
 
@@ -45,12 +46,12 @@ export function createArcSealer({ key, names, log }: ArcDeps): ArcSealer {
   const { domain: signingDomain, selector, privateKey } = key;
   return async (message, now) => {
     const verdict = verdictOf(message, names);
-    if (verdict?.cv === undefined) return [];
+    if (verdict?.cv === undefined || !message.fields.every(isLegible)) return [];
     // Loaded when it is first needed: the queue's thread runs the same bundle.
     const { createSeal } = await import("mailauth/lib/arc/index.js");
     const { results: authResults, cv } = verdict;
     const seal = { signingDomain, selector, privateKey, authResults, cv, signTime: now, strict: true };
-    const { headers, errors } = await createSeal(formatMessage(message), { seal, strict: true });
+    const { headers, errors } = await createSeal(streamOf(squeezed(message)), { seal, strict: true });
     // A chain that has failed for good, or is as long as it may be, gets no more (RFC 8617 section 5.1).
     if (headers.length === 0) log.info("forward.unsealed", { reason: errors.map(({ err }) => err.message) });
     return [...parseMessage(Buffer.from(headers.map((header) => `${header}\r\n`).join(""))).fields];
