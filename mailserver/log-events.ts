@@ -24,6 +24,8 @@ export const LOG_EVENTS = {
   "daemon.failed": "The daemon could not start or go on",
   "worker.started": "A worker process serves",
   "worker.ended": "A worker process ended unasked; another takes its place after a pause",
+  "worker.failed":
+    "A worker process could not do what the one that watches asked of it, such as count its queue",
   "worker.hung": "A worker process gave no sign of life and was killed",
   "net.refused": "A connection above a limit was answered 421",
   "net.gate.failed": "Whether a client may be let in could not be decided; its connection was closed",

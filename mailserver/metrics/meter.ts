@@ -77,15 +77,16 @@ export function createMeter(worker?: number): Meter {
     },
     watchQueue: (census, now) => {
       // One look serves all of them, so that they fit together.
-      let last: Promise<QueueCensus> = Promise.resolve({ items: 0, deferred: 0, held: 0, unreadable: 0 });
+      let last: Promise<QueueCensus | undefined> = Promise.resolve(undefined);
       const watched = (name: keyof typeof GAUGES, value: (found: QueueCensus) => number): void => {
         gauge(name, async function () {
-          this.set(value(await last));
+          const found = await last;
+          show(this, found && value(found));
         });
       };
       gauge("semail_queue_items", async function () {
-        last = census();
-        this.set((await last).items);
+        last = census().catch(() => undefined);
+        show(this, (await last)?.items);
       });
       watched("semail_queue_deferred", ({ deferred }) => deferred);
       watched("semail_queue_held", ({ held }) => held);
@@ -97,9 +98,8 @@ export function createMeter(worker?: number): Meter {
     watchDisk: (folder) => {
       const watched = (name: keyof typeof GAUGES, value: (disk: StatsFs) => number): void => {
         gauge(name, async function () {
-          // Not known is no number: the page has all the others.
           const disk = await statfs(folder).catch(() => undefined);
-          this.set(disk === undefined ? Number.NaN : value(disk));
+          show(this, disk && value(disk));
         });
       };
       watched("semail_disk_free_bytes", ({ bavail, bsize }) => bavail * bsize);
@@ -111,6 +111,12 @@ export function createMeter(worker?: number): Meter {
       });
     },
   };
+}
+
+/** What is not known is no line of the page, which has all the others. */
+function show(gauge: Gauge, value: number | undefined): void {
+  if (value === undefined) gauge.remove();
+  else gauge.set(value);
 }
 
 interface Instruments {

@@ -8,7 +8,7 @@ import type { Clock } from "./clock.ts";
 import { toDelivery } from "./delivery.ts";
 import { faultText } from "./fault.ts";
 import { isEnd, type Settlement } from "./item.ts";
-import type { Queue } from "./queue.ts";
+import { type Queue, QueueError, QueueFull } from "./queue.ts";
 import { logSetAside } from "./reporter.ts";
 import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";
@@ -50,6 +50,8 @@ export interface Attempted {
 export async function attempt(group: Group, options: AttemptOptions): Promise<Attempted> {
   const { deliver, signal } = options;
   const opened = await open(group, options);
+  // The database has a fault that may pass: that is no fault of the message.
+  if (opened instanceof Error) return conclude(group, Promise.reject(opened), options);
   if (opened === undefined) {
     return {
       tried: false,
@@ -98,8 +100,14 @@ export async function conclude(
 
 type Opened = Pick<Group, "recipients"> & { readonly delivery: Delivery };
 
-/** Who was held or dropped since it was claimed is left out; an item that can't be read is set aside. */
-async function open(group: Group, { queue, clock, log }: AttemptOptions): Promise<Opened | undefined> {
+/**
+ * Who was held or dropped since it was claimed is left out; an item that can't be read is set aside. An error when it can't
+ * be opened now.
+ */
+async function open(
+  group: Group,
+  { queue, clock, log, persist }: AttemptOptions,
+): Promise<Opened | Error | undefined> {
   const { id } = group.item;
   try {
     const begun = await queue.begin({ id, seqs: group.recipients.map(({ seq }) => seq) });
@@ -107,8 +115,9 @@ async function open(group: Group, { queue, clock, log }: AttemptOptions): Promis
     const recipients = group.recipients.filter(({ seq }) => begun.seqs.includes(seq));
     return { recipients, delivery: toDelivery({ item: group.item, recipients, body: begun.body }) };
   } catch (error) {
+    if (error instanceof QueueError || error instanceof QueueFull) return error;
     const cause = faultText(error);
-    const aside = await queue.setAside({ id, cause, at: clock.now() });
+    const aside = await persist(() => queue.setAside({ id, cause, at: clock.now() }));
     logSetAside(log, aside === undefined ? [] : [aside]);
     return undefined;
   }

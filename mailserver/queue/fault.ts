@@ -11,3 +11,19 @@ export function orNothing<T>(work: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** The extended code of an error of SQLite (https://sqlite.org/rescode.html); undefined for any other. */
+export function sqliteCode(error: unknown): number | undefined {
+  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+  return typeof code === "number" ? code : undefined;
+}
+
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+
+/** Whether what went wrong with reading an item is its own fault, and not one of the database that may pass, as a lock. */
+export function isOfItem(error: unknown): boolean {
+  const code = sqliteCode(error);
+  // The first byte is what kind of error it is.
+  return code === undefined || [SQLITE_IOERR, SQLITE_CORRUPT].includes(code & 0xff);
+}

@@ -33,9 +33,9 @@ export interface Request {
   readonly argument: unknown;
 }
 
-/** `full`: there is no room on the disk. */
+/** `full`: there is no room on the disk. `item`: what was asked for can't be read, and won't be. `other` may pass. */
 export interface Failure {
-  readonly kind: "full" | "other";
+  readonly kind: "full" | "item" | "other";
   readonly message: string;
 }
 

@@ -8,10 +8,22 @@ export class QueueFull extends Error {
   override readonly name = "QueueFull";
 }
 
-/** The queue could not do its work: 451 4.3.0. */
+/** The queue could not do its work: 451 4.3.0. It may the next time, such as when somebody else had locked the file. */
 export class QueueError extends Error {
-  override readonly name = "QueueError";
+  override readonly name: string = "QueueError";
 }
+
+/** Nothing will be done any more: the queue was closed, or its thread is gone. */
+export class QueueEnded extends QueueError {
+  override readonly name = "QueueEnded";
+}
+
+/** An item can't be read, however often one tries. */
+export class ItemUnreadable extends Error {
+  override readonly name = "ItemUnreadable";
+}
+
+const FAILURES = { full: QueueFull, item: ItemUnreadable, other: QueueError } as const;
 
 /** Every operation of the store, answered after the commit that holds it. */
 export type Queue = {
@@ -52,10 +64,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const unsent: Request[] = [];
   let next = 0;
   let closing = false;
-  let dead: QueueError | undefined;
+  let dead: QueueEnded | undefined;
 
   function die(cause: unknown): void {
-    const error = new QueueError("the queue's worker thread ended", { cause });
+    const error = new QueueEnded("the queue's worker thread ended", { cause });
     dead ??= error;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
@@ -74,7 +86,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     waiting.delete(answer.number);
     if ("value" in answer) waiter?.resolve(answer.value);
     else {
-      const Kind = answer.failure.kind === "full" ? QueueFull : QueueError;
+      const Kind = FAILURES[answer.failure.kind];
       waiter?.reject(new Kind(answer.failure.message));
     }
   }
@@ -85,7 +97,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
   function call<O extends Operation>(operation: O, argument: Argument<O>): Promise<Result<O>> {
     return new Promise<unknown>((resolve, reject) => {
-      if (closing) return reject(new QueueError("the queue is closed"));
+      if (closing) return reject(new QueueEnded("the queue is closed"));
       // Nobody would ever answer.
       if (dead) return reject(dead);
       const number = next++;

@@ -35,8 +35,8 @@ export class Reporter {
 
   /** Sends the notifications that are due for one item, or for all. */
   async reportAll(id: string | null): Promise<void> {
-    const { queue, clock, log, stopped } = this.#options;
-    const found = await queue.unreported({ id, at: clock.now() });
+    const { queue, clock, log, persist, stopped } = this.#options;
+    const found = await persist(() => queue.unreported({ id, at: clock.now() }));
     logSetAside(log, found.setAside);
     for (const item of found.items) {
       try {
@@ -58,7 +58,7 @@ export class Reporter {
       log.info(silence, { item: item.id, recipients: item.recipients });
       return;
     }
-    const dsn = await composeDsn(item, await queue.body(item.id));
+    const dsn = await composeDsn(item, await persist(() => queue.body(item.id)));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     const { queued } = await persist(() => queue.report({ id: item.id, told, dsn }));
     if (queued) log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });

@@ -42,11 +42,14 @@ export interface Runner {
 const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
+/** Pause after a fault of the queue until it is asked again what is due. */
+const AFTER_FAULT_MS = 5_000;
+
 /** Starts working at once: first the reports that a crash left unsent, then what is due. */
 export function startRunner(options: RunnerOptions): Runner {
   const runner = new QueueRunner(options);
   options.queue.onEnqueued(() => runner.wake());
-  runner.guard(runner.reportAll().then(() => runner.wake()));
+  runner.guard(runner.reportAll().finally(() => runner.wake()));
   return runner;
 }
 
@@ -140,6 +143,10 @@ class QueueRunner implements Runner {
         if (items.length > 0 || setAside.length > 0) this.#again = true;
         else if (!this.#again) await this.#armTimer(except, rest);
       }
+    } catch (error) {
+      // Nobody else would look again.
+      if (!this.#stopped) this.#cancelTimer = clock.after(AFTER_FAULT_MS, () => this.wake());
+      throw error;
     } finally {
       this.#filling = false;
     }
@@ -198,13 +205,18 @@ class QueueRunner implements Runner {
 
   async #finish({ item, destination }: Group, { tried, left, idle }: Attempted): Promise<void> {
     if (tried) await this.#leaveAlone(destination);
-    const given = left.length > 0 ? await this.#options.queue.release({ id: item.id, seqs: left }) : { idle };
+    const given = left.length > 0 ? await this.#giveBack(item.id, left) : { idle };
     if (given.idle) await this.#reporter.reportInTurn(item.id);
   }
 
   async #release({ item, recipients }: Group): Promise<void> {
     const seqs = recipients.map(({ seq }) => seq);
-    await this.#options.queue.release({ id: item.id, seqs });
+    await this.#giveBack(item.id, seqs);
+  }
+
+  /** What is claimed and not given back is tried by nobody. */
+  #giveBack(id: string, seqs: readonly number[]): Promise<{ readonly idle: boolean }> {
+    return this.#attempts.persist(() => this.#options.queue.release({ id, seqs }));
   }
 }
 

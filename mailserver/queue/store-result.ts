@@ -1,15 +1,17 @@
-/** Stores what must not be forgotten, when the disk has no room for it either. */
+/** Asks the queue for what must not be left undone, until it is done. */
 import type { Log } from "../net/log.ts";
 import type { Clock } from "./clock.ts";
-import { QueueFull } from "./queue.ts";
+import { QueueEnded, QueueError, QueueFull } from "./queue.ts";
 
-/** Pause until something that the disk had no room for is stored again. */
-const FULL_PAUSE_MS = 5_000;
+/** Pause until it is tried again. */
+const PAUSE_MS = 5_000;
+/** Tries for a fault that passes by itself, or not at all; a disk has room again some day. */
+const TRIES = 60;
 
-/** Runs `store` until it finds room or `signal` is aborted. */
-export type Persist = <T>(store: () => Promise<T>) => Promise<T>;
+/** Runs `work` until the queue does it, its fault is none that passes, or `signal` is aborted. */
+export type Persist = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** A result that finds no room on the disk is kept until it does; forgetting it would deliver twice. */
+/** A result that finds no room on the disk, or the file locked, is kept until it does; forgetting it would deliver twice. */
 export function createPersist({
   clock,
   log,
@@ -21,22 +23,28 @@ export function createPersist({
 }): Persist {
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
-      const cancel = clock.after(FULL_PAUSE_MS, resolve);
-      const giveUp = () => {
+      const end = (): void => {
         cancel();
+        signal.removeEventListener("abort", end);
         resolve();
       };
-      signal.addEventListener("abort", giveUp, { once: true });
+      const cancel = clock.after(PAUSE_MS, end);
+      signal.addEventListener("abort", end, { once: true });
     });
-  return async (store) => {
-    for (;;) {
+  return async (work) => {
+    for (let tries = 1; ; tries += 1) {
       try {
-        return await store();
+        return await work();
       } catch (error) {
-        if (!(error instanceof QueueFull) || signal.aborted) throw error;
+        if (signal.aborted || !mayPass(error, tries)) throw error;
         log.error("queue.error", { error });
         await pause();
       }
     }
   };
+}
+
+function mayPass(error: unknown, tries: number): boolean {
+  if (error instanceof QueueFull) return true;
+  return error instanceof QueueError && !(error instanceof QueueEnded) && tries < TRIES;
 }

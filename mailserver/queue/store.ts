@@ -14,7 +14,7 @@ import {
   type Managed,
   type ManageRequest,
 } from "./desk.ts";
-import { faultText, orNothing } from "./fault.ts";
+import { faultText, isOfItem, orNothing } from "./fault.ts";
 import {
   type DueItem,
   type ItemView,
@@ -121,6 +121,7 @@ export class Store {
         items.push(readDue(this.#sql, claim.item, new Set(claim.seqs)));
         this.#claims.take(claim);
       } catch (error) {
+        if (!isOfItem(error)) throw error;
         this.#setAsideInto(setAside, { id: claim.item, cause: faultText(error), at: query.now });
       }
     }
@@ -179,6 +180,7 @@ export class Store {
       try {
         items.push(readUnreported(this.#sql, String(row.item)));
       } catch (error) {
+        if (!isOfItem(error)) throw error;
         this.#setAsideInto(setAside, { id: String(row.item), cause: faultText(error), at });
       }
     }

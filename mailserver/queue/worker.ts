@@ -3,9 +3,9 @@
  * next transaction together (group commit): one fsync serves all.
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { faultText } from "./fault.ts";
+import { faultText, isOfItem, sqliteCode } from "./fault.ts";
 import type { NewItem } from "./item.ts";
-import type { Answer, Failure, QueueWorkerData, Request, Response } from "./protocol.ts";
+import type { Answer, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
 import { NoRoom } from "./room.ts";
 import { Store } from "./store.ts";
 
@@ -46,7 +46,7 @@ function flush(store: Store, batch: readonly Request[]): Answer[] {
   } catch (error) {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      return [{ number: only.number, failure: toFailure(error) }];
+      return [{ number: only.number, failure: toFailure(error, only.operation) }];
     }
     // One of them failed: each alone, so that a message too large for the disk doesn't take the others along.
     return batch.flatMap((request) => flush(store, [request]));
@@ -59,7 +59,7 @@ function commit(store: Store, batch: readonly Request[]): unknown[] {
   try {
     return store.transaction(work);
   } catch (error) {
-    if (error instanceof NoRoom || toFailure(error).kind !== "full") throw error;
+    if (error instanceof NoRoom || !isFull(error)) throw error;
     store.checkpoint();
     return store.transaction(work);
   }
@@ -81,13 +81,19 @@ const SQLITE_FULL = 13;
 const SQLITE_IOERR_WRITE = 778;
 const SQLITE_IOERR_SHMSIZE = 4874;
 
-function toFailure(error: unknown): Failure {
-  const text = faultText(error);
-  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-  const full =
+function isFull(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return (
     error instanceof NoRoom ||
     code === SQLITE_FULL ||
     code === SQLITE_IOERR_WRITE ||
-    code === SQLITE_IOERR_SHMSIZE;
-  return { kind: full ? "full" : "other", message: text };
+    code === SQLITE_IOERR_SHMSIZE
+  );
+}
+
+function toFailure(error: unknown, operation: Operation): Failure {
+  const message = faultText(error);
+  if (isFull(error)) return { kind: "full", message };
+  const reads = operation === "begin" || operation === "body";
+  return { kind: reads && isOfItem(error) ? "item" : "other", message };
 }

@@ -42,7 +42,10 @@ export async function runWorker({
   const counts = new RemoteCounts(line.send);
   const turns = new RemoteTurns({ send: line.send, timing: systemTiming });
   const daemon = Promise.withResolvers<SmtpIn>();
-  line.onMessage((message) => void hear(message));
+  line.onMessage((message) => {
+    // What a question finds out of order must not end the process with all its sessions.
+    hear(message).catch((error: unknown) => log.error("worker.failed", { error }));
+  });
 
   async function hear(message: FromPrimary): Promise<void> {
     if (message.kind === "ping") return line.send({ kind: "alive" });

@@ -129,7 +129,24 @@ describe("metrics tell of", () => {
     }
   });
 
-  test("the disk of the queue as it is when it is read, and no number where there is none", async () => {
+  test("nothing of a queue that does not answer, and of one that does again", async () => {
+    const meter = createMeter();
+    let answers = true;
+    const found = { items: 7, deferred: 0, held: 0, unreadable: 0 };
+    meter.watchQueue(
+      async () => (answers ? found : Promise.reject(new Error("locked"))),
+      () => 0,
+    );
+    const page = async (): Promise<string> => exposition([await snapshot(meter.registry)]);
+    assert.match(await page(), /^semail_queue_items 7$/m);
+    answers = false;
+    assert.doesNotMatch(await page(), /^semail_queue_(items|held|age_seconds) /m);
+    assert.match(await page(), /^semail_sessions 0$/m);
+    answers = true;
+    assert.match(await page(), /^semail_queue_items 7$/m);
+  });
+
+  test("the disk of the queue as it is when it is read, and nothing where there is none", async () => {
     const read = async (folder: string): Promise<(name: string) => number> => {
       const meter = createMeter();
       meter.watchDisk(folder);

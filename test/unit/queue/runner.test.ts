@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { RetrySettings } from "../../../mailserver/contract.ts";
 import type { Delivery, Result } from "../../../mailserver/courier/types.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import type { Unreported } from "../../../mailserver/queue/item.ts";
-import type { Queue } from "../../../mailserver/queue/queue.ts";
+import { type Queue, QueueEnded, QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
 import { type RunnerOptions, startRunner } from "../../../mailserver/queue/runner.ts";
+import { createPersist } from "../../../mailserver/queue/store-result.ts";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
@@ -345,4 +347,76 @@ test("a followed delivery that fails is told to the sender", async () => {
   await using queue = await testQueue(folder.path);
   assert.deepEqual((await askedAfter(queue, permanent)).slice(0, 2), ["settle", "unreported"]);
   assert.equal((await queue.counts()).items, 0, "the notification is on its way, and taken");
+});
+
+const OPERATIONS = ["claimDue", "begin", "settle", "release", "unreported", "nextDue"] as const;
+
+for (const operation of OPERATIONS) {
+  test(`a fault of ${operation} that passes strands nothing`, async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    let faults = 1;
+    const faulty = (argument: never): unknown =>
+      faults-- > 0 ? Promise.reject(new QueueError("database is locked")) : queue[operation](argument);
+    const done = Promise.withResolvers<void>();
+    let tries = 0;
+    const { clock, runner } = run({ ...queue, [operation]: faulty } as Queue, () => {
+      tries += 1;
+      // The first time not, so that everything that a runner asks for is asked for.
+      if (tries === 1) return temporary;
+      done.resolve();
+      return delivered;
+    });
+    await queue.enqueue(item("a", ["bob@one.test"]));
+    const over = done.promise.then(() => true);
+    while (!(await Promise.race([over, clock.jump().then(() => false)])));
+    await settledDown(queue);
+    await runner.stop();
+    assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+  });
+}
+
+test("what is asked of a queue that is closed is not asked again", async () => {
+  const { signal } = new AbortController();
+  const persist = createPersist({ clock: new FakeClock(0), log: silentLog, signal });
+  await assert.rejects(
+    persist(() => Promise.reject(new QueueEnded("the queue is closed"))),
+    QueueEnded,
+  );
+});
+
+test("a fault that does not pass is given up after five minutes, and a full disk never", async () => {
+  const { signal } = new AbortController();
+  const clock = new FakeClock(0);
+  const persist = createPersist({ clock, log: silentLog, signal });
+  let over = false;
+  const failing = persist(() => Promise.reject(new QueueError("disk I/O error"))).catch((error: Error) => {
+    over = true;
+    return error.message;
+  });
+  while (!over) await Promise.race([failing, clock.jump()]);
+  assert.equal(await failing, "disk I/O error");
+  assert.equal(clock.now(), 295_000);
+  let left = 200;
+  const full = persist(async () => {
+    left -= 1;
+    if (left > 0) throw new QueueFull("the disk is full");
+    return "stored";
+  });
+  while (left > 0) await Promise.race([full, clock.jump()]);
+  assert.equal(await full, "stored");
+});
+
+test("a pause leaves nothing behind on the signal that ends all of them", async () => {
+  const abort = new AbortController();
+  const clock = new FakeClock(0);
+  const persist = createPersist({ clock, log: silentLog, signal: abort.signal });
+  let left = 3;
+  const stored = persist(async () => {
+    left -= 1;
+    if (left > 0) throw new QueueFull("the disk is full");
+  });
+  while (left > 0) await Promise.race([stored, clock.jump()]);
+  await stored;
+  assert.equal(getEventListeners(abort.signal, "abort").length, 0);
 });
