@@ -46,6 +46,7 @@ export const LOG_EVENTS = {
   "tls.policy.violated":
     "A mail host does not do what DANE or MTA-STS asks for; it gets no mail (by `testing: true`: it gets it all the same)",
   "tls.policy.fetched": "An MTA-STS policy was fetched and is kept until it expires",
+  "tls.policy.unsaved": "An MTA-STS policy could not be written down; it is in force until the next restart",
   "tls.policy.unavailable":
     "An MTA-STS policy could not be fetched; the one that is known stays in force until it expires",
   "tls.report.queued": "A report about the TLS of a domain's mail hosts was queued for it (RFC 8460)",
@@ -87,7 +88,6 @@ export const LOG_EVENTS = {
   "relay.unreachable": "smtp-out could not be reached",
   "queue.accepted": "A message is durable in the queue",
   "queue.started": "The queue was opened; items found",
-  "queue.attempt": "A delivery is tried",
   "queue.delivered": "A recipient is done",
   "queue.deferred": "A recipient is tried again later",
   "queue.failed": "A recipient failed for good",

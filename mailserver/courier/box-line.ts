@@ -17,7 +17,7 @@ export interface BoxTurns {
 }
 
 export interface BoxLineDeps extends BoxCourierDeps {
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
   readonly log: Log;
   /** The other processes that deliver to these boxes; absent: there are none. */
   readonly turns?: BoxTurns;
@@ -31,6 +31,8 @@ export interface CarryOptions {
   readonly signal?: AbortSignal;
   /** Rather an answer at once than a place behind this many others. */
   readonly patience?: number;
+  /** Rather an answer than a place in the line for longer than this, in milliseconds. */
+  readonly patienceMs?: number;
   /** After its rest, ask a box that did not answer again: for those whom nobody waits for. */
   readonly tries?: boolean;
 }
@@ -120,7 +122,7 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const line = async (
     host: string,
     delivery: Delivery,
-    { signal, patience = Number.POSITIVE_INFINITY, tries = false }: CarryOptions = {},
+    { signal, patience = Number.POSITIVE_INFINITY, patienceMs, tries = false }: CarryOptions = {},
   ): Promise<Result[]> => {
     const all = (why: Reply): Result[] =>
       forAll(delivery.recipients, { kind: "temporary", reply: why, host });
@@ -131,16 +133,17 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     if (turnsAway(host, tries)) return all(resting);
     lines.set(host, mine);
     mine.waiting += 1;
-    const work = mine.tail.then(() =>
-      !triesNow && turnsAway(host, tries) ? all(resting) : carry(host, delivery, signal),
-    );
-    mine.tail = work.catch(() => {});
-    try {
-      return await work;
-    } finally {
+    const wait = waitFor(patienceMs, all(busy), clock);
+    const work = mine.tail.then(() => {
+      if (wait.over()) return all(busy);
+      return !triesNow && turnsAway(host, tries) ? all(resting) : carry(host, delivery, signal);
+    });
+    const ended = (): void => {
       mine.waiting -= 1;
       if (mine.waiting === 0) lines.delete(host);
-    }
+    };
+    mine.tail = work.then(ended, ended);
+    return Promise.race([work, wait.left]);
   };
   const restsUntil = (host: string): number => {
     const known = down.get(host);
@@ -152,6 +155,22 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     return (lines.get(host)?.waiting ?? 0) <= FEW ? "free" : "busy";
   };
   return Object.assign(line, { restsUntil, healthy });
+}
+
+/** A place in the line: `left` settles with `answer` when it was too long, unless `over` was asked before: its turn has come. */
+function waitFor(milliseconds: number | undefined, answer: Result[], clock: Pick<Clock, "after">) {
+  const { promise: left, resolve } = Promise.withResolvers<Result[]>();
+  let gone = false;
+  const leave = (): void => {
+    gone = true;
+    resolve(answer);
+  };
+  const cancel = milliseconds === undefined ? (): void => {} : clock.after(milliseconds, leave);
+  const over = (): boolean => {
+    cancel();
+    return gone;
+  };
+  return { left, over };
 }
 
 /** RFC 3463 X.4: the way to the box is the trouble, not the message. */

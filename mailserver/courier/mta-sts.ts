@@ -78,6 +78,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
   };
   const fetch = deps.fetch ?? (async (domain: string) => fetchFile(await mailauth(), domain, resolver));
   const running = new Map<string, Promise<Look>>();
+  const unsaved = new Map<string, StsPolicy>();
   const failed = new Map<string, { readonly again: number; readonly failure: PolicyFailure }>();
 
   async function idOf(domain: string): Promise<string | undefined> {
@@ -96,7 +97,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
       const { mode, mx, maxAge } = Fetched.parse(await fetch(domain));
       const now = clock.now();
       const policy = { id, mode, mx, fetched: now, expires: now + Math.round(maxAge) * 1_000 };
-      store.put(domain, policy, now);
+      keep(domain, policy, now);
       failed.delete(domain);
       log.info("tls.policy.fetched", { domain, id, mode, mx, maxAge });
       return { policy };
@@ -109,10 +110,22 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
     }
   }
 
+  /** A policy that can't be written down is in force all the same (RFC 8461 section 5): until the next start. */
+  function keep(domain: string, policy: StsPolicy, now: number): void {
+    try {
+      store.put(domain, policy, now);
+      unsaved.delete(domain);
+    } catch (error) {
+      if (unsaved.size >= MAX_FAILED) unsaved.clear();
+      unsaved.set(domain, policy);
+      log.error("tls.policy.unsaved", { domain, error });
+    }
+  }
+
   async function look(domain: string): Promise<Look> {
     const id = await idOf(domain);
     const now = clock.now();
-    const known = store.get(domain);
+    const known = unsaved.get(domain) ?? store.get(domain);
     const cached = known !== undefined && now < known.expires ? { policy: known } : undefined;
     if (stsStep(cached?.policy, id, now) === "cached" || id === undefined) return cached ?? {};
     const last = failed.get(domain);

@@ -69,7 +69,8 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
       deps.log.info("dns.failed", { domain, reply: route.outcome.reply });
       return forAll(delivery.recipients, route.outcome);
     }
-    const attempt = new Attempt(domain, delivery, deps, signal);
+    using limit = within(deps.attemptMs ?? ATTEMPT_MS, signal);
+    const attempt = new Attempt(domain, delivery, deps, limit.signal);
     const decide = await deps.security(domain);
     for (const host of route.hosts.slice(0, MAX_HOSTS)) {
       if (attempt.over()) break;
@@ -81,6 +82,22 @@ export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
       }
     }
     return attempt.results();
+  };
+}
+
+/** Aborted with `signal`, or after that time. Nothing of it is left once it is disposed of, as there would be of `AbortSignal.timeout`. */
+function within(milliseconds: number, signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
+  const own = new AbortController();
+  const end = (): void => own.abort();
+  const timer = setTimeout(end, milliseconds);
+  if (signal.aborted) end();
+  else signal.addEventListener("abort", end, { once: true });
+  return {
+    signal: own.signal,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+    },
   };
 }
 
@@ -114,7 +131,7 @@ class Attempt {
     this.#domain = domain;
     this.#delivery = delivery;
     this.#deps = deps;
-    this.#signal = AbortSignal.any([signal, AbortSignal.timeout(deps.attemptMs ?? ATTEMPT_MS)]);
+    this.#signal = signal;
     this.#open = delivery.recipients;
   }
 

@@ -38,11 +38,11 @@ export function rewrite(from: ReversePath, { domains, secret }: SrsRules, now: n
   const again = SRS1.exec(from.local);
   if (again !== null) {
     const [, , first = "", rest = ""] = again;
-    return makeAddress(`SRS1=${hash(secret, [first, rest])}=${first}=${rest}`, ours);
+    return makeAddress(`SRS1=${hash(secret, ["SRS1", first, rest])}=${first}=${rest}`, ours);
   }
   if (/^SRS0[=+-]/i.test(from.local)) {
     const rest = from.local.slice("SRS0".length);
-    return makeAddress(`SRS1=${hash(secret, [from.domain, rest])}=${from.domain}=${rest}`, ours);
+    return makeAddress(`SRS1=${hash(secret, ["SRS1", from.domain, rest])}=${from.domain}=${rest}`, ours);
   }
   const stamp = (Math.floor(now / DAY) % CYCLE).toString(32).padStart(2, "0");
   const { domain, local } = from;
@@ -58,7 +58,7 @@ export function restore({ local, domain }: Address, { domains, secret }: SrsRule
     return right ? { kind: "valid", address: makeAddress(name, origin) } : { kind: "invalid" };
   }
   const [, mark1 = "", first = "", rest = ""] = SRS1.exec(local) ?? [];
-  if (rest === "" || !isSame(mark1, hash(secret, [first, rest]))) return { kind: "invalid" };
+  if (rest === "" || !isSame(mark1, hash(secret, ["SRS1", first, rest]))) return { kind: "invalid" };
   return { kind: "valid", address: makeAddress(`SRS0${rest}`, first) };
 }
 
@@ -67,7 +67,10 @@ function isFresh(stamp: string, now: number): boolean {
   return (age + CYCLE) % CYCLE <= VALID_DAYS;
 }
 
-/** 40 bits: a guess is one message to one address. By-passers may have changed the case. */
+/**
+ * 40 bits: a guess is one message to one address. By-passers may have changed the case. The parts of an SRS1 begin with that
+ * word, which is no time of an SRS0: both are a stranger's words in part, and the hash of the one must not fit the other.
+ */
 function hash(secret: string, parts: readonly string[]): string {
   const digest = createHmac("sha256", secret).update(parts.join("=").toLowerCase()).digest();
   return digest.readUIntBE(0, 5).toString(32).padStart(8, "0");

@@ -18,12 +18,13 @@ export function sqliteCode(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
-const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
+/** The read of a page failed, or gave less than a page. */
+const READ_FAILED = [266, 522];
 
 /** Whether what went wrong with reading an item is its own fault, and not one of the database that may pass, as a lock. */
 export function isOfItem(error: unknown): boolean {
   const code = sqliteCode(error);
   // The first byte is what kind of error it is.
-  return code === undefined || [SQLITE_IOERR, SQLITE_CORRUPT].includes(code & 0xff);
+  return code === undefined || (code & 0xff) === SQLITE_CORRUPT || READ_FAILED.includes(code);
 }

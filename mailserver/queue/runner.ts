@@ -42,14 +42,17 @@ export interface Runner {
 const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
+/** And for one that began after that, in a session that the daemon lets come to its end. */
+const LAST_MS = 400;
 /** Pause after a fault of the queue until it is asked again what is due. */
 const AFTER_FAULT_MS = 5_000;
 
-/** Starts working at once: first the reports that a crash left unsent, then what is due. */
+/** Starts working at once, on the reports that a crash left unsent and on what is due. */
 export function startRunner(options: RunnerOptions): Runner {
   const runner = new QueueRunner(options);
   options.queue.onEnqueued(() => runner.wake());
-  runner.guard(runner.reportAll().finally(() => runner.wake()));
+  runner.reportAll();
+  runner.wake();
   return runner;
 }
 
@@ -76,9 +79,9 @@ class QueueRunner implements Runner {
     this.#reporter = new Reporter({ ...options, persist, stopped: () => this.#stopped });
   }
 
-  /** The reports that are due. */
-  reportAll(): Promise<void> {
-    return this.#reporter.reportAll(null);
+  /** Sends the reports that are due. */
+  reportAll(): void {
+    this.#track(this.#reporter.reportAll(null));
   }
 
   wake(): void {
@@ -87,10 +90,14 @@ class QueueRunner implements Runner {
   }
 
   follow(group: Group, delivery: Promise<readonly Result[]>): void {
+    const { signal } = this.#abort;
     const cut = group.recipients.map((): Result => ({ kind: "temporary", reply: localError }));
-    // When the runner ends, it does not wait for a delivery that it can't stop.
+    // When the runner ends, it does not wait for a delivery that it can't stop; of one that begins later it hears in a moment.
+    const results = signal.aborted
+      ? this.#within(LAST_MS, delivery, cut)
+      : unlessAborted(delivery, signal, cut);
     let ended = false;
-    const work = conclude(group, unlessAborted(delivery, this.#abort.signal, cut), this.#attempts)
+    const work = conclude(group, results, this.#attempts)
       .then((attempted) => {
         ({ ended } = attempted);
         return this.#finish(group, attempted);
@@ -106,16 +113,27 @@ class QueueRunner implements Runner {
 
   async stop(): Promise<void> {
     // What was taken in while the runner was ending is followed, too.
-    if (this.#stopped) return void (await Promise.all(this.#active));
+    if (this.#stopped) return this.#idle();
     this.#stopped = true;
     this.#cancelTimer();
     const { promise: timeUp, resolve } = Promise.withResolvers<void>();
     const cancel = this.#options.clock.after(GRACE_MS, resolve);
-    await Promise.race([Promise.all(this.#active), timeUp]);
+    await Promise.race([Promise.allSettled(this.#active), timeUp]);
     cancel();
     this.#abort.abort();
-    await Promise.all(this.#active);
+    await this.#idle();
     for (const group of this.#backlog.drain()) await this.#release(group);
+  }
+
+  /** Nothing is under way any more, nor what came of it. */
+  async #idle(): Promise<void> {
+    while (this.#active.size > 0) await Promise.allSettled(this.#active);
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#active.delete(tracked));
+    this.#active.add(tracked);
+    this.guard(tracked);
   }
 
   /** Errors of the queue itself are logged, not thrown: the daemon watches `queue.failed`. */
@@ -206,12 +224,19 @@ class QueueRunner implements Runner {
   async #finish({ item, destination }: Group, { tried, left, idle }: Attempted): Promise<void> {
     if (tried) await this.#leaveAlone(destination);
     const given = left.length > 0 ? await this.#giveBack(item.id, left) : { idle };
-    if (given.idle) await this.#reporter.reportInTurn(item.id);
+    // By itself: a notification that finds no room on the disk must not keep its place from what can leave.
+    if (given.idle) this.#track(this.#reporter.reportInTurn(item.id));
   }
 
   async #release({ item, recipients }: Group): Promise<void> {
     const seqs = recipients.map(({ seq }) => seq);
     await this.#giveBack(item.id, seqs);
+  }
+
+  #within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const cancel = this.#options.clock.after(ms, () => resolve(otherwise));
+    return Promise.race([work, promise]).finally(cancel);
   }
 
   /** What is claimed and not given back is tried by nobody. */

@@ -25,10 +25,15 @@ export interface AttemptResult {
 /** RFC 3461 section 4.1 leaves to us what one wants who does not say. */
 const USUAL: readonly Notify[] = ["FAILURE", "DELAY"];
 
+/** Characters of a reply; a longer one would be kept for each recipient and attempt, and told in a line that no server takes. */
+const LONGEST = 900;
+
 /** A reply as it is kept. `host` is the peer that gave it. */
 export function toAnswer({ code, enhanced, lines }: Reply, host?: string): Answer {
   const status = enhanced ?? `${Math.floor(code / 100)}.0.0`;
-  const answer = { code, status, text: lines.join(" ") };
+  const text = lines.join(" ");
+  const short = text.length > LONGEST ? `${text.slice(0, LONGEST).toWellFormed()}…` : text;
+  const answer = { code, status, text: short };
   return host === undefined ? answer : { ...answer, host };
 }
 

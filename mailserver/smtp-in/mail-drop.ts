@@ -36,8 +36,12 @@ export type MailDrop = (message: Message) => Promise<Decision>;
 
 /** Boxes that one message is delivered to at the same time. */
 const AT_ONCE = 10;
-/** More than this waiting for one box go into the spool, rather than hold their senders. */
+/**
+ * More than this waiting for one box go into the spool, rather than hold their senders, and so does who waits for longer: many
+ * senders hang up after five minutes (RFC 5321 section 4.5.3.2.6 asks for ten), and the message would come again.
+ */
 const PATIENCE = 50;
+const PATIENCE_MS = 60_000;
 
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
@@ -111,7 +115,7 @@ async function deliverOne(
     smtputf8: !isAscii(Buffer.from(`${from?.text ?? ""}${address.text}`)),
   };
   const began = clock.now();
-  const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE });
+  const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE, patienceMs: PATIENCE_MS });
   const ms = clock.now() - began;
   const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "", ms };
   if (result.kind === "delivered") log.info("lmtp.delivered", facts);

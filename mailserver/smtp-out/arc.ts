@@ -46,7 +46,12 @@ export function createArcSealer({ key, names, log }: ArcDeps): ArcSealer {
   const { domain: signingDomain, selector, privateKey } = key;
   return async (message, now) => {
     const verdict = verdictOf(message, names);
-    if (verdict?.cv === undefined || !message.fields.every(isLegible)) return [];
+    if (verdict?.cv === undefined) return [];
+    const strange = message.fields.find((field) => !isLegible(field));
+    if (strange !== undefined) {
+      log.info("forward.unsealed", { reason: [`its ${strange.name} is longer than any that is real`] });
+      return [];
+    }
     // Loaded when it is first needed: the queue's thread runs the same bundle.
     const { createSeal } = await import("mailauth/lib/arc/index.js");
     const { results: authResults, cv } = verdict;

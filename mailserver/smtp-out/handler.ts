@@ -261,7 +261,8 @@ class Submission implements SessionHandler {
     const place = (to: Address, name: string | undefined, notify: RcptParameters["notify"]): Place => {
       const destination = destinationOf(to, this.#deps.domains);
       return {
-        place: `${destination} ${mailboxOf(to)}`,
+        // Only whose mailbox it is may say that case means nothing (RFC 5321 section 2.4).
+        place: `${destination} ${this.#deps.domains.includes(to.domain) ? mailboxOf(to) : `${to.local}@${to.domain}`}`,
         address: to.text,
         destination,
         ...(name !== undefined && { original: name }),

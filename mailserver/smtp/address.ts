@@ -28,10 +28,14 @@ export function isAscii(text: string): boolean {
 /** Makes an address of its parts; the local part is quoted where the wire needs it. */
 export function makeAddress(local: string, domain: string): Address {
   const written = WHOLE_DOT_STRING.test(local) ? local : `"${local.replace(/[\\"]/g, "\\$&")}"`;
-  const at = domain.normalize("NFC").toLowerCase();
+  const at = comparable(domain);
   // RFC 5890 section 2.3.2.4: whoever writes the one form of a name means the other, too.
   const compared = isAscii(at) ? at : domainToASCII(at) || at;
   return { local, domain: compared, text: at === "" ? written : `${written}@${at}` };
+}
+
+function comparable(domain: string): string {
+  return domain.normalize("NFC").toLowerCase();
 }
 
 /** A piece of text that was understood, and where it ended. */
@@ -52,14 +56,19 @@ function isAddressLiteral(content: string): boolean {
   return v6 ? isIPv6(v6[1] ?? "") : isIPv4(content);
 }
 
+/** RFC 1035 section 2.3.4 */
+function isShort(domain: string): boolean {
+  return domain.length <= 253 && domain.split(".").every((label) => label.length <= 63);
+}
+
 function parseDomain(text: string, at: number): Parsed<string> | undefined {
   const literal = matchAt(LITERAL, text, at);
   if (literal) {
     return isAddressLiteral(literal[1] ?? "") ? { value: literal[0], end: LITERAL.lastIndex } : undefined;
   }
   const name = matchAt(DOMAIN, text, at);
-  if (!name || name[0].length > 253 || name[0].split(".").some((label) => label.length > 63))
-    return undefined;
+  // Both as it was written and as it is kept: some letters grow when they are made small.
+  if (!name || ![name[0], comparable(name[0])].every(isShort)) return undefined;
   return { value: name[0], end: DOMAIN.lastIndex };
 }
 

@@ -27,13 +27,17 @@ const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 export function forkWorker(slot: number): WorkerProcess {
   cluster.setupPrimary({ execArgv: [...process.execArgv, NURSERY] });
   const worker = cluster.fork({ ...ONE_ARENA, [SLOT]: String(slot) });
-  // Such as "channel closed": its exit tells.
+  // Such as "channel closed", whose reason its exit tells.
   worker.on("error", () => {});
   return {
     pid: worker.process.pid,
     send: (message) => sendTo(worker, message),
     onMessage: (listener) => void worker.on("message", (message) => listener(message as FromWorker)),
-    onExit: (listener) => void worker.once("exit", (code, signal) => listener(signal || code)),
+    onExit: (listener) => {
+      worker.once("exit", (code, signal) => listener(signal || code));
+      // The system has no process to give: then none ends, either.
+      if (worker.process.pid === undefined) worker.once("error", (error) => listener(error.message));
+    },
     kill: () => void worker.process.kill("SIGKILL"),
   };
 }

@@ -153,6 +153,8 @@ export class Supervisor {
 
   async #hear(slot: Slot, process: WorkerProcess, message: FromWorker): Promise<void> {
     const { counts } = this.#options;
+    // What a process said before it ended may come after that, and was seen to by then; only a client that it let in was not.
+    if (slot.process !== process && message.kind !== "enter") return;
     switch (message.kind) {
       case "ready":
         return this.#ready(slot, message.port);
@@ -166,9 +168,7 @@ export class Supervisor {
         for (const other of this.#slots) if (other !== slot) other.process?.send(message);
         return;
       case "turn":
-        // The worker may have ended while its question was on the way.
-        if (slot.process === process) this.#turns.ask(process, message.host);
-        return;
+        return this.#turns.ask(process, message.host);
       case "turnOver":
         return this.#turns.over(process, message.host);
       case "leave":
