@@ -98,6 +98,18 @@ test("who writes to somebody with a forward never learns where that goes, by sub
   assert.match(told.join(""), /Final-Recipient: rfc822; bob@semail\.test/);
 });
 
+test("two of another domain that differ by case alone are two, and one of ours is one", async () => {
+  await using stage = await startStage({});
+  await mailer(stage).sendMail({
+    ...mail,
+    to: ["kim@one.test", "Kim@one.test", "sales@semail.test", "Sales@semail.test"],
+  });
+  assert.deepEqual((await stage.box.next()).recipients, ["sales@semail.test"]);
+  const taken = [...(await stage.remote.next()).recipients];
+  if (taken.length < 2) taken.push(...(await stage.remote.next()).recipients);
+  assert.deepEqual(taken.toSorted(), ["Kim@one.test", "kim@one.test"]);
+});
+
 test("a full box defers its recipient without holding up another", async () => {
   let full = true;
   await using stage = await startStage({

@@ -86,6 +86,24 @@ describe("in front of a box", () => {
     await first;
   });
 
+  test("nobody waits for longer than they said, and whose turn has come in time is served", async () => {
+    const first = send();
+    const second = send("box-alice", { patienceMs: 60_000 });
+    const third = send("box-alice", { patienceMs: 90_000 });
+    await setImmediate();
+    assert.equal(await clock.jump(), 60_000);
+    assert.equal(await second, "temporary 4.3.2");
+    await answer(TAKEN);
+    assert.equal(await first, "delivered 2.0.0");
+    assert.equal(clock.armed, false, "the third has its turn");
+    await answer(TAKEN);
+    assert.equal(await third, "delivered 2.0.0");
+    assert.equal(asked.length, 0, "nothing was delivered for the one that left");
+    const last = send();
+    await answer(TAKEN);
+    assert.equal(await last, "delivered 2.0.0");
+  });
+
   test("those who wait are turned away as soon as one before them got no answer", async () => {
     const all = Promise.all([send(), send(), send()]);
     await answer(SILENT);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, test } from "node:test";
+import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { createStsPolicies, type StsDeps, stsStep } from "../../../mailserver/courier/mta-sts.ts";
 import { openStsStore, type StsPolicy, type StsStore } from "../../../mailserver/courier/sts-store.ts";
 import { createTargetRule } from "../../../mailserver/courier/target.ts";
@@ -89,6 +89,20 @@ describe("the policy of a domain", () => {
     restart();
     assert.deepEqual(await ask(), ENFORCED);
     assert.equal(state.fetched, 1);
+  });
+
+  test("is in force although it can't be written down, and fetched again after a restart", async () => {
+    const put = mock.method(store, "put", () => {
+      throw new Error("database or disk is full");
+    });
+    const { ask, restart, state } = world();
+    assert.deepEqual(await ask(), ENFORCED);
+    state.file = BROKEN;
+    assert.deepEqual(await ask(), ENFORCED, "and stays so, though nobody can fetch it any more");
+    assert.equal(state.fetched, 1);
+    put.mock.restore();
+    restart();
+    assert.equal(await ask(), undefined);
   });
 
   test("names hosts, by a wildcard those with one more label", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { ConnectionPool, type Connections } from "../../../mailserver/net/pool.ts";
@@ -166,4 +166,15 @@ test("ten hosts are asked at most, each for ten seconds at most", async () => {
   await courier(zone, world.connections)("one.test", delivery("bob"), new AbortController().signal);
   assert.equal(world.asked.length, 10);
   assert.deepEqual(new Set(world.wishes.map(({ timeouts }) => timeouts?.connectMs)), new Set([10_000]));
+});
+
+test("a delivery leaves nothing behind on the signal that ends all of them", async () => {
+  const { signal } = new AbortController();
+  const world = peers({ [FIRST]: taken });
+  const carry = courier(TWO, world.connections);
+  for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  const timers = process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
+  for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal);
+  assert.equal(process.getActiveResourcesInfo().filter((what) => what === "Timeout").length, timers);
 });

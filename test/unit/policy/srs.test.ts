@@ -105,3 +105,11 @@ describe("a bounce", () => {
     assert.equal(back(read("alice@semail.test")), "none");
   });
 });
+
+test("what is rewritten for the second time is no address that was rewritten once, whatever a stranger calls themselves", () => {
+  // A stranger's own domain; what follows would be time, domain and name of an SRS0.
+  const seen = out("SRS1=x=m2=victim.test=ceo@attacker.test");
+  assert.match(seen.local, /^SRS1=/);
+  const forged = read(`SRS0${seen.local.slice("SRS1".length)}@${seen.domain}`);
+  for (let day = 0; day < 1_024; day += 1) assert.equal(back(forged, rules, NOW + day * DAY), "invalid");
+});

@@ -420,3 +420,93 @@ test("a pause leaves nothing behind on the signal that ends all of them", async 
   await stored;
   assert.equal(getEventListeners(abort.signal, "abort").length, 0);
 });
+
+const FULL_DISK = "the disk is full";
+
+test("a notification that finds no room keeps no place from what can leave, and goes out when there is room", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  let full = true;
+  const all = Promise.withResolvers<void>();
+  const seen = new Set<string>();
+  const report: Queue["report"] = (change) =>
+    full ? Promise.reject(new QueueFull(FULL_DISK)) : queue.report(change);
+  const { clock, runner, notified } = run({ ...queue, report }, (to) => {
+    seen.add(to);
+    if (seen.size === 6) all.resolve();
+    return to.startsWith("nobody") ? permanent : delivered;
+  });
+  for (const id of ["a", "b", "c"]) await queue.enqueue(item(id, [`nobody${id}@one.test`]));
+  for (const id of ["d", "e", "f"]) await queue.enqueue(item(id, [`kim${id}@one.test`]));
+  runner.wake();
+  await all.promise;
+  full = false;
+  await clock.jump();
+  await notified;
+  while (clock.armed) {
+    await clock.jump();
+    await settledDown(queue);
+  }
+  await settledDown(queue);
+  await runner.stop();
+  assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+});
+
+test("a notification that was owed before the start, and finds no room, holds up nothing", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  await queue.enqueue(item("a", ["nobody@one.test"]));
+  const { items } = await queue.claimDue({ now: 0, limit: 1, except: [] });
+  assert.equal(items.length, 1);
+  const answer = { code: 550, status: "5.1.1", text: "nobody" };
+  const failed = { seq: 0, state: "failed", attempts: 1, answer, owed: "failed" } as const;
+  await queue.settle({ id: "a", at: 0, settlements: [failed] });
+  await queue.enqueue(item("b", ["bob@one.test"]));
+  const taken = Promise.withResolvers<void>();
+  const report: Queue["report"] = () => Promise.reject(new QueueFull(FULL_DISK));
+  const { runner, clock } = run({ ...queue, report }, () => {
+    taken.resolve();
+    return delivered;
+  });
+  await taken.promise;
+  await settledDown(queue);
+  const stopping = runner.stop();
+  // The time that it gives to what is under way.
+  assert.equal(await clock.jump(), 1_500);
+  await stopping;
+  assert.equal((await queue.counts()).items, 1, "what is owed stays owed");
+});
+
+test("a delivery that is followed after the runner's end is noted when it ends in a moment", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const { runner } = run(queue, () => delivered);
+  await settledDown(queue);
+  await runner.stop();
+  const followed = { ...item("a", ["bob@one.test"]), claimed: true };
+  await queue.enqueue(followed);
+  const recipients = followed.recipients.map((recipient) => ({ ...recipient, seq: 0, attempts: 0 }));
+  const due = { ...followed, size: followed.body.length, recipients };
+  const ending = Promise.withResolvers<Result[]>();
+  runner.follow({ item: due, destination: "mx:one.test", recipients }, ending.promise);
+  await settledDown(queue);
+  ending.resolve([delivered]);
+  await runner.stop();
+  assert.equal((await queue.counts()).items, 0);
+});
+
+test("a delivery that is followed after the runner's end, and does not end, is left for the next start", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const { runner, clock } = run(queue, () => delivered);
+  await settledDown(queue);
+  await runner.stop();
+  const followed = { ...item("a", ["bob@one.test"]), claimed: true };
+  await queue.enqueue(followed);
+  const recipients = followed.recipients.map((recipient) => ({ ...recipient, seq: 0, attempts: 0 }));
+  const due = { ...followed, size: followed.body.length, recipients };
+  runner.follow({ item: due, destination: "mx:one.test", recipients }, new Promise(() => {}));
+  await clock.jump();
+  await runner.stop();
+  assert.equal((await queue.claimDue({ now: 0, limit: 1, except: [] })).items.length, 1);
+});

@@ -7,6 +7,7 @@ import {
   type AttemptResult,
   retryDelay,
   settle,
+  toAnswer,
 } from "../../../mailserver/queue/schedule.ts";
 
 const settings = RetrySettings.parse({});
@@ -16,6 +17,14 @@ const DAY = 86_400_000;
 test("delays double from five minutes to four hours", () => {
   const delays = [1, 2, 3, 4, 5, 6, 7, 50].map((attempts) => retryDelay(attempts, settings, 0.5) / MINUTE);
   assert.deepEqual(delays, [5, 10, 20, 40, 80, 160, 240, 240]);
+});
+
+test("a reply is kept as far as somebody may read it", () => {
+  const told = (text: string): string => toAnswer({ code: 550, lines: text.split("\n") }).text;
+  assert.equal(told("no\nsuch user"), "no such user");
+  assert.equal(told("x".repeat(900)), "x".repeat(900));
+  assert.equal(told(Array.from({ length: 900 }, () => "x".repeat(70)).join("\n")).length, 901);
+  assert.equal(told("x".repeat(901)).at(-1), "…");
 });
 
 test("the jitter stays within a fifth either way", () => {

@@ -53,6 +53,15 @@ describe("addresses", () => {
     assert.equal(parseAddress("u@Ⅷ.example", { utf8: true })?.domain, "viii.example");
   });
 
+  test("what is one can be read again as it is written, however it grows when it is made small", () => {
+    const read = (domain: string) => parseAddress(`a@${domain}`, { utf8: true });
+    assert.equal(read(`${"İ".repeat(40)}.example`), undefined, "80 characters, made small");
+    assert.equal(read(Array.from({ length: 8 }, () => "İ".repeat(16)).join(".")), undefined, "263 of them");
+    const longest = read(`${"İ".repeat(31)}.example`);
+    assert.ok(longest);
+    assert.equal(parseAddress(longest.text, { utf8: true })?.text, longest.text);
+  });
+
   test("the local part's meaning is without quotes", () => {
     assert.equal(parseAddress('"a\\"b c"@d.example')?.local, 'a"b c');
     assert.equal(makeAddress('a"b c', "d.example").text, '"a\\"b c"@d.example');

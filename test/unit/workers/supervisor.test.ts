@@ -162,6 +162,31 @@ describe("the primary", () => {
     assert.deepEqual(await made.worker(1).say(enter(6)), { kind: "answer", number: 6, value: "welcome" });
   });
 
+  test("lets nobody leave twice when a worker's last words come after its end", async () => {
+    const made = supervise();
+    await ready(made);
+    await made.worker(0).say(enter(0));
+    await made.worker(0).say(enter(1));
+    made.worker(0).end("SIGKILL");
+    for (const kind of ["leave", "leave", "error"] as const) {
+      await made.worker(0).say({ kind, client: "192.0.2.1" });
+    }
+    const values = [];
+    for (const number of [2, 3, 4]) {
+      const told = await made.worker(1).say(enter(number));
+      values.push(told?.kind === "answer" && told.value);
+    }
+    assert.deepEqual(values, ["welcome", "welcome", "full"]);
+  });
+
+  test("takes a worker that says it is ready after its end for one that is not", async () => {
+    const made = supervise();
+    await ready(made);
+    made.worker(0).end("SIGKILL");
+    await made.worker(0).say({ kind: "ready", port: 2525 });
+    assert.deepEqual(made.supervisor.state(), { serving: 1 });
+  });
+
   test("tells the other workers, and only them, that a box is back", async () => {
     const made = supervise(3);
     await ready(made);
