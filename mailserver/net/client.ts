@@ -40,6 +40,8 @@ class Client implements ClientConnection {
   #timer: NodeJS.Timeout | undefined;
   #signal: AbortSignal | undefined;
   #bodyBegan = false;
+  /** Milliseconds that the peer was given last. */
+  #allowed = 0;
 
   constructor(options: ConnectOptions, socket: ClientSocket) {
     this.#options = options;
@@ -47,7 +49,7 @@ class Client implements ClientConnection {
     this.#session = new ClientSession(options.session);
     this.#socket = socket;
     socket.attach({
-      data: (chunk) => this.#perform(this.#session.receive(chunk)),
+      data: (chunk) => this.#hear(chunk),
       closed: (error) => {
         this.#cause ??= error;
         this.#perform(this.#session.failed(replies.connectionLost));
@@ -112,8 +114,18 @@ class Client implements ClientConnection {
     this.#end();
   };
 
+  #hear(chunk: Uint8Array): void {
+    const before = this.#session.heard;
+    this.#perform(this.#session.receive(chunk));
+    const { ready, over } = this.#session.state;
+    // RFC 5321 section 4.5.3.2: each command has its time, those that were sent together one after the other. A reply that
+    // is not whole gains none.
+    if (this.#session.heard > before && !ready && !over) this.#expect(this.#allowed);
+  }
+
   /** The peer must answer within this time. */
   #expect(milliseconds: number): void {
+    this.#allowed = milliseconds;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#perform(this.#session.failed(replies.peerTimeout)), milliseconds);
   }

@@ -56,6 +56,7 @@ export class ClientSession {
   #extensions: ReadonlyMap<string, readonly string[]> = new Map();
   #secure: boolean;
   #transaction: ClientTransaction | undefined;
+  #heard = 0;
 
   /** `secure`: the connection is under TLS from its first byte. */
   constructor(options: ClientOptions, secure = false) {
@@ -67,6 +68,11 @@ export class ClientSession {
   get state(): { readonly stage: ClientStage; readonly ready: boolean; readonly over: boolean } {
     const step = this.#step;
     return { stage: STAGES[step], ready: step === "ready", over: step === "over" };
+  }
+
+  /** How many whole replies the peer has given. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** What the peer offers. */
@@ -83,6 +89,7 @@ export class ClientSession {
       try {
         // One by one: a good reply counts although nonsense follows it in the same packet.
         for (const reply of this.#parser.read(bytes)) {
+          this.#heard += 1;
           this.#reply(reply);
           if (deaf()) return;
         }
