@@ -3,6 +3,7 @@ import type { Store, StoreOptions } from "./store.ts";
 
 /** The store's methods that may be called from outside; all that are called meanwhile share one transaction. */
 export const OPERATIONS = [
+  "hasRoom",
   "enqueue",
   "claimDue",
   "begin",

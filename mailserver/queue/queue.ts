@@ -129,6 +129,7 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
   };
   return {
     ...rest,
+    hasRoom: (bytes) => call("hasRoom", bytes),
     onEnqueued: (listener) => {
       listeners.push(listener);
     },

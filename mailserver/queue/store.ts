@@ -73,6 +73,11 @@ export class Store {
     if (!this.#room.grant(bytes)) this.checkpoint();
   }
 
+  /** Whether messages of so many bytes may be added now. */
+  hasRoom(bytes: number): boolean {
+    return this.#room.has(bytes);
+  }
+
   /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
   checkpoint(): void {
     orNothing(() => this.#sql.all("PRAGMA wal_checkpoint(TRUNCATE)"));

@@ -7,7 +7,7 @@ import type { Log } from "../net/log.ts";
 import { forwardWish, wantsFailure, wantsSuccess } from "../policy/notify.ts";
 import { type Settled, settleOutcomes } from "../policy/outcomes.ts";
 import type { Clock } from "../queue/clock.ts";
-import { QueueFull } from "../queue/queue.ts";
+import { type Queue, QueueFull } from "../queue/queue.ts";
 import { parseAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
@@ -27,6 +27,7 @@ export interface MailDropDeps {
   readonly boxes: BoxLine;
   readonly spool: Spool;
   readonly tandem: Tandem;
+  readonly queue: Pick<Queue, "hasRoom">;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
@@ -49,6 +50,7 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
   return async (message) => {
     const taken = await deps.tandem(message, (parcel) => deliverOne(message, parcel, deps));
     if (taken.kind === "kept") return { kind: "accept" };
+    if (taken.results === undefined) await checkRoom(message, deps.queue);
     const results = await (taken.results ?? deliverAll(message, deps));
     const settled: Settled =
       results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
@@ -73,6 +75,22 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
     }
     return { kind: "accept" };
   };
+}
+
+/**
+ * Refuses for now what the spool will have to take a part of, and has no room for: once a box has its copy it is too late,
+ * and each time that the sender comes again it would have another.
+ */
+async function checkRoom(
+  { parcels, returns = [], body }: Message,
+  queue: Pick<Queue, "hasRoom">,
+): Promise<void> {
+  const forwards = returns.length + parcels.filter(({ box }) => box.forward !== undefined).length;
+  if (forwards === 0) return;
+  // One for those whom it is forwarded to, and perhaps one for boxes that don't take it now, and a notification.
+  await keep(async () => {
+    if (!(await queue.hasRoom(3 * body.length))) throw new QueueFull("the disk is full");
+  });
 }
 
 /** What the sender is to be told of a box at once (RFC 3461 section 4.1). */
