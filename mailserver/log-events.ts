@@ -52,6 +52,8 @@ export const LOG_EVENTS = {
   "tls.report.queued": "A report about the TLS of a domain's mail hosts was queued for it (RFC 8460)",
   "tls.report.sent": "Such a report was taken by the HTTPS server that the domain names for it",
   "tls.report.failed": "Such a report could not be made or counted yet; mail flows",
+  "net.host.failed":
+    "A mail host could take nothing at one of its addresses: at which stage, what it said, and the error where there was one",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",

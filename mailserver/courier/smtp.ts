@@ -175,7 +175,8 @@ class Attempt {
     let report = await this.#send(target, wishes);
     const inClear = report.kind === "failed" && mayDoInClearText(wishes, report.failure);
     if (report.kind === "failed" && inClear) {
-      this.#deps.log.info("net.tls.failed", { host, address, reply: report.failure.reply });
+      const { reply: said, cause: error } = report.failure;
+      this.#deps.log.info("net.tls.failed", { host, address, reply: said, error });
       report = await this.#send(target, { tls: "never", serverName: host });
     }
     if (report.kind === "failed") {
@@ -202,6 +203,8 @@ class Attempt {
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
     const { host, address, tls } = target;
+    const why = cause === undefined ? {} : { error: cause };
+    this.#deps.log.info("net.host.failed", { host, address, stage, reply: answer, ...why });
     const breach = policyBreach(tls, host, answer, cause);
     if (breach === undefined) return connectOutcome(stage, answer);
     const by = "by" in tls ? tls.by : undefined;

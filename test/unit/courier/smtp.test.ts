@@ -2,8 +2,16 @@ import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { ConnectionPool, type Connections } from "../../../mailserver/net/pool.ts";
-import { badPeerReply, connectionLost, reply, tlsFailed } from "../../../mailserver/smtp/replies.ts";
+import { ConnectFailed } from "../../../mailserver/net/types.ts";
+import {
+  badPeerReply,
+  connectionLost,
+  noAnswer,
+  reply,
+  tlsFailed,
+} from "../../../mailserver/smtp/replies.ts";
 import type { Zone } from "../../support/fake-dns.ts";
 import { type Case, courier, delivery, done, FIRST, failed, peers, SECOND, TWO, taken } from "./support.ts";
 
@@ -177,4 +185,21 @@ test("a delivery leaves nothing behind on the signal that ends all of them", asy
   const timers = process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal);
   assert.equal(process.getActiveResourcesInfo().filter((what) => what === "Timeout").length, timers);
+});
+
+test("why a host could take nothing is logged, with the error", async () => {
+  const cause = new Error("connect ECONNREFUSED 1.0.0.1:25");
+  const connections: Connections = {
+    deliver: async () => ({ kind: "failed", failure: new ConnectFailed("connect", noAnswer, cause) }),
+  };
+  const told: unknown[] = [];
+  const log = { ...silentLog, info: (event: string, facts?: object) => void told.push({ event, ...facts }) };
+  const carry = courier({ "one.test": { a: ["1.0.0.1"] } }, connections, { log });
+  await carry("one.test", delivery("bob"), new AbortController().signal);
+  assert.deepEqual(told, [
+    {
+      ...{ event: "net.host.failed", host: "one.test", address: "1.0.0.1" },
+      ...{ stage: "connect", reply: noAnswer, error: cause },
+    },
+  ]);
 });
