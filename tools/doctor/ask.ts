@@ -170,11 +170,13 @@ const NOBODYS = "semail-doctor-asks-for-nobody";
 /** For the evaluation of SPF and of consent to reports: undefined where there was no answer. */
 export function askThrough({ server }: Source, query: Query): Ask {
   return async (name, type) => {
-    const look = async (of: string): Promise<readonly string[] | undefined> => {
+    const once = async (of: string): Promise<readonly string[] | undefined> => {
       const message = await query(server, name, of).catch(() => undefined);
       if (message === undefined || !["NOERROR", "NXDOMAIN"].includes(message.rcode)) return undefined;
       return readValues(message, { name, type: of }).values;
     };
+    // A resolver that has much to do answers SERVFAIL now and then: that is nothing to tell of.
+    const look = async (of: string) => (await once(of)) ?? once(of);
     const found = await look(type);
     return type === "A" && found?.length === 0 ? await look("AAAA") : found;
   };
