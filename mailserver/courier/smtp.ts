@@ -203,8 +203,7 @@ class Attempt {
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
     const { host, address, tls } = target;
-    const why = cause === undefined ? {} : { error: cause };
-    this.#deps.log.info("net.host.failed", { host, address, stage, reply: answer, ...why });
+    this.#deps.log.info("net.host.failed", { host, address, stage, reply: answer, error: cause });
     const breach = policyBreach(tls, host, answer, cause);
     if (breach === undefined) return connectOutcome(stage, answer);
     const by = "by" in tls ? tls.by : undefined;

@@ -97,18 +97,12 @@ class QueueRunner implements Runner {
       ? this.#within(LAST_MS, delivery, cut)
       : unlessAborted(delivery, signal, cut);
     let ended = false;
-    const work = conclude(group, results, this.#attempts)
-      .then((attempted) => {
-        ({ ended } = attempted);
-        return this.#finish(group, attempted);
-      })
-      .finally(() => {
-        this.#active.delete(work);
-        // It took no place of others, and most leave nothing that could be due: then there is nothing to look for.
-        if (!ended) this.wake();
-      });
-    this.#active.add(work);
-    this.guard(work);
+    const work = conclude(group, results, this.#attempts).then((attempted) => {
+      ({ ended } = attempted);
+      return this.#finish(group, attempted);
+    });
+    // It took no place of others, and most leave nothing that could be due: then there is nothing to look for.
+    this.#track(work.finally(() => ended || this.wake()));
   }
 
   async stop(): Promise<void> {
@@ -130,6 +124,7 @@ class QueueRunner implements Runner {
     while (this.#active.size > 0) await Promise.allSettled(this.#active);
   }
 
+  /** What the runner's end waits for. */
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => this.#active.delete(tracked));
     this.#active.add(tracked);
@@ -195,14 +190,11 @@ class QueueRunner implements Runner {
 
   #pump(): void {
     for (let group = this.#take(); group !== undefined; group = this.#take()) {
-      const mine = group;
-      const work = this.#deliver(mine).finally(() => {
-        this.#active.delete(work);
+      const work = this.#deliver(group).finally(() => {
         this.#pump();
         this.wake();
       });
-      this.#active.add(work);
-      this.guard(work);
+      this.#track(work);
     }
   }
 

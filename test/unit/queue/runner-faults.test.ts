@@ -1,0 +1,89 @@
+/** The runner beside a database that fails, and a disk that is full. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Queue, QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
+import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
+import { delivered, permanent, run, settledDown, temporary } from "./runner-support.ts";
+
+const OPERATIONS = ["claimDue", "begin", "settle", "release", "unreported", "nextDue"] as const;
+
+for (const operation of OPERATIONS) {
+  test(`a fault of ${operation} that passes strands nothing`, async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    let faults = 1;
+    const faulty = (argument: never): unknown =>
+      faults-- > 0 ? Promise.reject(new QueueError("database is locked")) : queue[operation](argument);
+    const done = Promise.withResolvers<void>();
+    let tries = 0;
+    const { clock, runner } = run({ ...queue, [operation]: faulty } as Queue, () => {
+      tries += 1;
+      // The first time not, so that everything that a runner asks for is asked for.
+      if (tries === 1) return temporary;
+      done.resolve();
+      return delivered;
+    });
+    await queue.enqueue(item("a", ["bob@one.test"]));
+    const over = done.promise.then(() => true);
+    while (!(await Promise.race([over, clock.jump().then(() => false)])));
+    await settledDown(queue);
+    await runner.stop();
+    assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+  });
+}
+
+const FULL_DISK = "the disk is full";
+
+test("a notification that finds no room keeps no place from what can leave, and goes out when there is room", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  let full = true;
+  const all = Promise.withResolvers<void>();
+  const seen = new Set<string>();
+  const report: Queue["report"] = (change) =>
+    full ? Promise.reject(new QueueFull(FULL_DISK)) : queue.report(change);
+  const { clock, runner, notified } = run({ ...queue, report }, (to) => {
+    seen.add(to);
+    if (seen.size === 6) all.resolve();
+    return to.startsWith("nobody") ? permanent : delivered;
+  });
+  for (const id of ["a", "b", "c"]) await queue.enqueue(item(id, [`nobody${id}@one.test`]));
+  for (const id of ["d", "e", "f"]) await queue.enqueue(item(id, [`kim${id}@one.test`]));
+  runner.wake();
+  await all.promise;
+  full = false;
+  await clock.jump();
+  await notified;
+  while (clock.armed) {
+    await clock.jump();
+    await settledDown(queue);
+  }
+  await settledDown(queue);
+  await runner.stop();
+  assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+});
+
+test("a notification that was owed before the start, and finds no room, holds up nothing", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  await queue.enqueue(item("a", ["nobody@one.test"]));
+  const { items } = await queue.claimDue({ now: 0, limit: 1, except: [] });
+  assert.equal(items.length, 1);
+  const answer = { code: 550, status: "5.1.1", text: "nobody" };
+  const failed = { seq: 0, state: "failed", attempts: 1, answer, owed: "failed" } as const;
+  await queue.settle({ id: "a", at: 0, settlements: [failed] });
+  await queue.enqueue(item("b", ["bob@one.test"]));
+  const taken = Promise.withResolvers<void>();
+  const report: Queue["report"] = () => Promise.reject(new QueueFull(FULL_DISK));
+  const { runner, clock } = run({ ...queue, report }, () => {
+    taken.resolve();
+    return delivered;
+  });
+  await taken.promise;
+  await settledDown(queue);
+  const stopping = runner.stop();
+  // The time that it gives to what is under way.
+  assert.equal(await clock.jump(), 1_500);
+  await stopping;
+  assert.equal((await queue.counts()).items, 1, "what is owed stays owed");
+});
