@@ -16,18 +16,28 @@ for (const operation of OPERATIONS) {
       faults-- > 0 ? Promise.reject(new QueueError("database is locked")) : queue[operation](argument);
     const done = Promise.withResolvers<void>();
     let tries = 0;
-    const { clock, runner } = run({ ...queue, [operation]: faulty } as Queue, () => {
-      tries += 1;
-      // The first time not, so that everything that a runner asks for is asked for.
-      if (tries === 1) return temporary;
-      done.resolve();
-      return delivered;
-    });
-    await queue.enqueue(item("a", ["bob@one.test"]));
+    let rest = 0;
+    // More than are delivered at once: the last ones wait, and are given back while their destination rests.
+    const ids = ["a", "b", "c", "d"];
+    for (const id of ids) await queue.enqueue(item(id, ["bob@one.test"]));
+    const { clock, runner } = run(
+      { ...queue, [operation]: faulty } as Queue,
+      () => {
+        tries += 1;
+        if (tries === 1) {
+          rest = clock.now() + 1_000;
+          return temporary;
+        }
+        if (tries === ids.length + 1) done.resolve();
+        return delivered;
+      },
+      { restsUntil: () => rest },
+    );
     const over = done.promise.then(() => true);
     while (!(await Promise.race([over, clock.jump().then(() => false)])));
     await settledDown(queue);
     await runner.stop();
+    assert.ok(faults < 1, "it was asked");
     assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
   });
 }
