@@ -1,7 +1,6 @@
 /** Load as smtp-source makes it, one command at a time, by a client that also knows TLS and AUTH. */
-import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { Line, sendOver } from "./raw.ts";
 
 /** Where mail is sent to. */
 export interface Target {
@@ -14,6 +13,7 @@ export interface Target {
 export interface Load {
   readonly from: string;
   readonly to: string;
+  /** Without a line that begins with a dot. */
   readonly body: string;
   readonly messages: number;
   readonly sessions: number;
@@ -24,33 +24,68 @@ export interface Load {
 /** Sends the load; settles when all of it was answered, and rejects when anything was refused. */
 export async function send(target: Target, { messages, sessions, keep, ...mail }: Load): Promise<void> {
   let left = messages;
+  const another = (): boolean => {
+    left -= 1;
+    return left >= 0;
+  };
   const session = async (): Promise<void> => {
-    while (left > 0) {
-      const line = await open(target);
-      do {
-        left -= 1;
-        await sendOver(line, { ...mail, messages: 1 });
-      } while (keep && left > 0);
-      await line.say("QUIT");
-      line.close();
-    }
+    while (another())
+      await converse(
+        open(target),
+        dialogue(target, mail, () => keep && another()),
+      );
   };
   await Promise.all(Array.from({ length: sessions }, session));
 }
 
-async function open({ port, secure, login }: Target): Promise<Line> {
-  const line = secure ? await openTls(port) : await Line.open("127.0.0.1", port);
-  await line.say("EHLO bench.test");
-  if (login) {
-    const proof = Buffer.from(`\0${login.user}\0${login.password}`).toString("base64");
-    await line.say(`AUTH PLAIN ${proof}`);
-  }
-  return line;
+function open({ port, secure }: Target): Socket {
+  // A whole hand-shake each time, as of clients that have never met the server.
+  return secure
+    ? connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false })
+    : connect(port, "127.0.0.1");
 }
 
-/** A whole hand-shake each time, as of clients that have never met the server. */
-async function openTls(port: number): Promise<Line> {
-  const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false });
-  await once(socket, "secureConnect");
-  return Line.over(socket);
+/** What is said, each when what was said before is answered. */
+function* dialogue(
+  { login }: Target,
+  { from, to, body }: Pick<Load, "from" | "to" | "body">,
+  more: () => boolean,
+): Generator<string, void> {
+  yield "EHLO bench.test\r\n";
+  if (login) {
+    yield `AUTH PLAIN ${Buffer.from(`\0${login.user}\0${login.password}`).toString("base64")}\r\n`;
+  }
+  do {
+    yield `MAIL FROM:<${from}>\r\n`;
+    yield `RCPT TO:<${to}>\r\n`;
+    yield "DATA\r\n";
+    yield `${body}.\r\n`;
+  } while (more());
+  yield "QUIT\r\n";
+}
+
+/**
+ * Plain callbacks and no promises between: the machine is shared with what is measured. Rejects for any reply that is no
+ * success, and when the connection ends before the dialogue does.
+ */
+function converse(socket: Socket, dialogue: Generator<string, void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const hear = (chunk: string): void => {
+      text += chunk;
+      if (!text.endsWith("\r\n")) return;
+      const last = text.slice(text.lastIndexOf("\n", text.length - 2) + 1);
+      if (/^\d{3}-/.test(last)) return;
+      text = "";
+      if (!/^[23]\d\d /.test(last)) return void socket.destroy(new Error(`refused: ${last.trim()}`));
+      const next = dialogue.next();
+      if (next.done !== true) return void socket.write(next.value, "latin1");
+      resolve();
+      socket.destroy();
+    };
+    socket.setNoDelay(true);
+    socket.setEncoding("latin1");
+    socket.on("data", hear).on("error", reject);
+    socket.on("close", () => reject(new Error("the server closed the connection")));
+  });
 }

@@ -37,6 +37,8 @@ export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps):
     `INSERT INTO login_homes (key, last) VALUES (?, ?) ON CONFLICT (key)
      DO UPDATE SET last = excluded.last WHERE last < excluded.last - ${HOME_FRESH_MS}`,
   );
+  /** When homes were last written down: most logins are from one that was today, and must not wait for the disk. */
+  const written = new Map<string, number>();
   const leave = db.prepare("DELETE FROM login_homes WHERE key = ?");
   const abandon = db.prepare("DELETE FROM login_homes WHERE last <= ?");
   /** A full disk keeps nobody from logging in: what is not written down holds until the next restart. */
@@ -67,7 +69,17 @@ export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps):
         keep.run(key, failures, until);
       }),
     forgetFailures: (key) => write(() => forget.run(key)),
-    keepHome: (key) => write(() => home.run(key, now())),
-    forgetHome: (key) => write(() => leave.run(key)),
+    keepHome: (key) => {
+      const at = now();
+      if (at <= (written.get(key) ?? Number.NEGATIVE_INFINITY) + HOME_FRESH_MS) return;
+      write(() => {
+        home.run(key, at);
+        written.set(key, at);
+      });
+    },
+    forgetHome: (key) => {
+      written.delete(key);
+      write(() => leave.run(key));
+    },
   };
 }

@@ -9,6 +9,7 @@ import type { Reply } from "../smtp/types.ts";
 import { describeReply } from "./consult.ts";
 import { readProxyHeader } from "./proxy.ts";
 import { ServerConnection } from "./server-connection.ts";
+import { TurnEnd } from "./turn-end.ts";
 import type { Gate, MailListener, ServeOptions } from "./types.ts";
 
 /** Lets in as many as the limits allow. */
@@ -64,6 +65,7 @@ export async function serve(given: ServeOptions): Promise<MailListener> {
   const gate = given.gate ?? gateOf(given.limits);
   const options = { ...given, gate };
   let closing: Promise<void> | undefined;
+  const turnEnd = new TurnEnd();
   const open = new Map<ServerConnection, Promise<void>>();
   /** Connections that are not let in yet: it is not known whom they are for, or whether there is room. */
   const arriving = new Set<Socket>();
@@ -78,7 +80,7 @@ export async function serve(given: ServeOptions): Promise<MailListener> {
       return;
     }
     const info = { id: randomUUID().slice(0, 13), clientAddress: client };
-    const connection = new ServerConnection(socket, info, options);
+    const connection = new ServerConnection(socket, info, options, turnEnd);
     const ended = connection.run().then(() => {
       open.delete(connection);
       gate.leave(client);

@@ -8,8 +8,10 @@ import type { Decision, Question, Reply, ServerAction, SessionInfo } from "../sm
 import { consult, describeReply } from "./consult.ts";
 import { Deadlines } from "./deadline.ts";
 import { GreetingPause, talkedEarly } from "./greeting.ts";
+import { ReplyWriter } from "./reply-writer.ts";
 import { systemTiming } from "./timing.ts";
 import { serverHandshake, tlsInfo } from "./tls.ts";
+import type { TurnEnd } from "./turn-end.ts";
 import type { ServeOptions, SessionHandler } from "./types.ts";
 
 /** How long a client may take to read our last reply before the connection is cut. */
@@ -27,15 +29,18 @@ export class ServerConnection {
   #socket: Socket;
   #session: ServerSession;
   #handler: SessionHandler;
-  #output = "";
+  readonly #replies: ReplyWriter;
   #gone = false;
   readonly #deadlines: Deadlines;
   /** Everything that touches the session runs in this order, one after the other. */
   #work: Promise<void> = Promise.resolve();
+  /** Tasks that are not done yet. */
+  #tasks = 0;
 
-  constructor(socket: Socket, info: ClientInfo, options: ServeOptions) {
+  constructor(socket: Socket, info: ClientInfo, options: ServeOptions, turnEnd: TurnEnd) {
     this.#socket = socket;
     this.#options = options;
+    this.#replies = new ReplyWriter(socket, turnEnd, options.limits.idleMs);
     this.#deadlines = new Deadlines(options);
     this.#session = new ServerSession(options.session, info);
     this.#handler = options.handler(this.#session.info);
@@ -80,8 +85,8 @@ export class ServerConnection {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => {
       this.#pause.interrupt(true);
-      // Back-pressure: nothing is read while this is worked on.
-      socket.pause();
+      // Back-pressure: no more than this is read while something is worked on.
+      if (this.#tasks > 0) socket.pause();
       this.#enqueue(() => this.#deadlines.hear(this.#session, chunk));
     });
     socket.on("end", () => this.#enqueue(() => this.#left()));
@@ -92,8 +97,9 @@ export class ServerConnection {
   }
 
   /** The client closed its side: it has said everything. */
-  #left(): ServerAction[] {
+  async #left(): Promise<ServerAction[]> {
     const actions = this.#session.disconnected();
+    await this.#replies.flush();
     this.#hangUp();
     return actions;
   }
@@ -109,26 +115,30 @@ export class ServerConnection {
   }
 
   #enqueue(task: () => ServerAction[] | Promise<ServerAction[]>): void {
+    this.#tasks += 1;
     this.#work = this.#work
       .then(async () => {
         this.#deadlines.stop();
         await this.#perform(await task());
-        await this.#flush();
-        this.#wait();
+        this.#writeSoon();
       })
       .catch((error: unknown) => {
         this.#options.log.error("smtp.policy.error", { ...this.#facts(), error });
         this.destroy();
+      })
+      .then(() => {
+        this.#tasks -= 1;
+        this.#wait();
       });
   }
 
-  /** Waits for the client again. */
+  /** Waits for the client again, when nothing is left to do. */
   #wait(): void {
-    if (this.#gone) return;
+    if (this.#gone || this.#tasks > 0) return;
     const reply = this.#session.inMessage ? replies.tooSlow : replies.idleTooLong;
     const giveUp = (): void => this.#enqueue(() => this.#session.abort(reply));
     this.#deadlines.wait(giveUp);
-    this.#socket.resume();
+    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   async #perform(actions: readonly ServerAction[]): Promise<void> {
@@ -158,7 +168,7 @@ export class ServerConnection {
         await this.#startTls();
         return undefined;
       case "close":
-        await this.#flush();
+        await this.#replies.flush();
         this.#hangUp();
         return undefined;
     }
@@ -169,7 +179,7 @@ export class ServerConnection {
     // Replies of earlier commands don't wait for a slow policy.
     const timing = this.#options.timing ?? systemTiming;
     const asked = timing.now();
-    if (answer instanceof Promise) await this.#flush();
+    if (answer instanceof Promise) this.#writeSoon();
     const decision = await answer;
     this.#note(question, decision, Math.round(timing.now() - asked));
     const left = this.#gone ? this.#session.disconnected() : [];
@@ -225,24 +235,16 @@ export class ServerConnection {
       this.#options.log.info("smtp.command.refused", { ...this.#facts(), ...describeReply(reply) });
       this.#options.gate?.refused(this.#session.info.clientAddress, reply);
     }
-    this.#output += formatReply(reply);
+    this.#replies.say(formatReply(reply));
   }
 
-  /** Writes what was said; waits while the client does not read. */
-  async #flush(): Promise<void> {
-    const text = this.#output;
-    this.#output = "";
-    const socket = this.#socket;
-    if (text === "" || this.#gone || socket.destroyed || socket.writableEnded || socket.write(text)) return;
-    await new Promise<void>((resolve) => {
-      const over = (): void => {
-        clearTimeout(timer);
-        socket.off("drain", over).off("close", over);
-        resolve();
-      };
-      const timer = setTimeout(() => socket.destroy(), this.#options.limits.idleMs);
-      socket.once("drain", over).once("close", over);
-    });
+  #writeSoon(): void {
+    this.#replies.soon(() =>
+      this.#enqueue(async () => {
+        await this.#replies.drained();
+        return [];
+      }),
+    );
   }
 
   #hangUp(): void {
@@ -260,7 +262,7 @@ export class ServerConnection {
     // RFC 3207 section 4.2: bytes that came ahead of the hand-shake are dropped with the old session.
     this.#socket.removeAllListeners("data").removeAllListeners("end").pause();
     while (this.#socket.read() !== null);
-    await this.#flush();
+    await this.#replies.flush();
     await this.#secure();
   }
 
@@ -273,6 +275,7 @@ export class ServerConnection {
       const timeout = Math.min(HANDSHAKE_MS, this.#options.limits.idleMs);
       const secured = await serverHandshake(raw, tls.context(), timeout);
       this.#socket = secured;
+      this.#replies.socket = secured;
       this.#session = this.#session.secured(tlsInfo(secured));
       this.#handler = this.#options.handler(this.#session.info);
       this.#listen();

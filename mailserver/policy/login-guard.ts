@@ -61,6 +61,7 @@ const LOCK_MS = 300_000;
 const LONGEST_DELAY_MS = 5_000;
 /** Counters kept at most, and homes; the oldest go first. */
 const MAX_COUNTERS = 10_000;
+const MAX_RECENT = 1_000;
 /** No login is longer (RFC 5321 section 4.5.3.1: 64 + 1 + 255); what is, must not fill the memory. */
 const MAX_ACCOUNT = 320;
 
@@ -137,6 +138,44 @@ class Homes {
   }
 }
 
+/** Under which a login is counted. */
+interface Keys {
+  readonly network: string;
+  readonly ofAccount: string;
+  readonly home: string;
+  readonly anywhere: string;
+}
+
+/** Makes the keys of logins; those of who logged in lately are there, as each is a hash. */
+class Seals {
+  readonly #seal: LoginMemory["seal"];
+  /** Only of who was right: what others call themselves may be a mistyped password, and is not kept. */
+  readonly #recent = new Map<string, Keys>();
+
+  constructor({ seal }: LoginMemory) {
+    this.#seal = seal;
+  }
+
+  of(origin: string, name: string, holder: string): Keys {
+    return (
+      this.#recent.get(JSON.stringify([origin, name, holder])) ?? {
+        network: this.#seal(origin),
+        ofAccount: this.#seal(JSON.stringify([origin, name])),
+        home: this.#seal(JSON.stringify([origin, holder])),
+        anywhere: this.#seal(JSON.stringify([holder])),
+      }
+    );
+  }
+
+  keep(origin: string, name: string, holder: string, keys: Keys): void {
+    const login = JSON.stringify([origin, name, holder]);
+    this.#recent.delete(login);
+    this.#recent.set(login, keys);
+    const oldest = this.#recent.keys().next();
+    if (this.#recent.size > MAX_RECENT && oldest.done === false) this.#recent.delete(oldest.value);
+  }
+}
+
 const plain = (name: string): string => name.trim().toLowerCase().slice(0, MAX_ACCOUNT);
 
 export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
@@ -144,6 +183,7 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
   const known = memory.load();
   const failures = new Failures(now, memory, known.failures);
   const homes = new Homes(memory, known.homes);
+  const seals = new Seals(memory);
   const underWay = new Map<string, number>();
   let ended = Promise.withResolvers<void>();
 
@@ -165,10 +205,8 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
     async begin(account, client, person = account) {
       const origin = clientNetwork(client);
       const [name, holder] = [plain(account), plain(person)];
-      const network = memory.seal(origin);
-      const ofAccount = memory.seal(JSON.stringify([origin, name]));
-      const home = memory.seal(JSON.stringify([origin, holder]));
-      const anywhere = memory.seal(JSON.stringify([holder]));
+      const sealed = seals.of(origin, name, holder);
+      const { network, ofAccount, home, anywhere } = sealed;
       const limits: [string, number][] = [
         [ofAccount, ACCOUNT_FAILURES],
         [network, CLIENT_FAILURES],
@@ -193,6 +231,7 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
         succeeded() {
           failures.forget(ofAccount);
           homes.add(home);
+          seals.keep(origin, name, holder, sealed);
           end(keys);
         },
         abandoned: () => end(keys),

@@ -1,5 +1,5 @@
 /** Who a client is, by AUTH. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { Directory, Person } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import type { LoginGuard } from "../policy/login-guard.ts";
@@ -118,6 +118,6 @@ function isAccount({ user, password }: Credentials, account: Account): boolean {
 }
 
 function equal(a: string, b: string): boolean {
-  const hash = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(hash(a), hash(b));
+  const [one, other] = [a, b].map((text) => hash("sha256", text, "buffer")) as [Buffer, Buffer];
+  return timingSafeEqual(one, other);
 }

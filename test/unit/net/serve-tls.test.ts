@@ -65,6 +65,20 @@ describe("a listener", () => {
     assert.equal(to.messages[0]?.session.user, "alice");
   });
 
+  test("answers a client that closes its side right after its last command, both in one read", async () => {
+    const to = await inbox({ tls: identity });
+    const raw = await client(to);
+    await raw.reply();
+    await raw.say("EHLO c");
+    await raw.say("STARTTLS");
+    const secured = await raw.secure({ ca: identity.ca });
+    await raw.say("EHLO c");
+    secured.allowHalfOpen = true;
+    secured.write("NOOP\r\n");
+    secured.end();
+    assert.deepEqual([await raw.reply(), await raw.reply()], ["250 2.0.0", "closed"]);
+  });
+
   test("drops commands that arrive ahead of the hand-shake, in the same packet", async () => {
     const to = await inbox({ tls: identity });
     const raw = await client(to);

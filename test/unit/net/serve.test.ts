@@ -9,16 +9,25 @@ import { RawClient } from "../../support/raw-client.ts";
 import { client, inbox } from "./support.ts";
 
 describe("a listener", () => {
-  test("answers a client that closes its sending side right after its last command", async () => {
-    const to = await inbox();
-    const raw = await client(to);
-    raw.socket.allowHalfOpen = true;
-    raw.write("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nhi\r\n.\r\nQUIT\r\n");
-    raw.socket.end();
-    const seen = [];
-    for (let i = 0; i < 7; i += 1) seen.push(await raw.reply());
-    assert.deepEqual(seen, ["220", "250", "250 2.1.0", "250 2.1.5", "354", "250 2.0.0", "221 2.0.0"]);
-  });
+  for (const [last, reply] of [
+    ["QUIT", "221 2.0.0"],
+    ["NOOP", "250 2.0.0"],
+    ["NONSENSE", "500 5.5.1"],
+  ] as const) {
+    test(`answers a client that closes its sending side right after ${last}`, async () => {
+      const to = await inbox();
+      const raw = await client(to);
+      raw.socket.allowHalfOpen = true;
+      raw.write(`EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nhi\r\n.\r\n${last}\r\n`);
+      raw.socket.end();
+      const seen = [];
+      for (let i = 0; i < 8; i += 1) seen.push(await raw.reply());
+      assert.deepEqual(seen, [
+        ...["220", "250", "250 2.1.0", "250 2.1.5", "354", "250 2.0.0"],
+        ...[reply, "closed"],
+      ]);
+    });
+  }
 
   test("drops the transaction of a client that disappears", async () => {
     const dropped = Promise.withResolvers<number>();
