@@ -23,16 +23,39 @@ const NURSERY = "--max-semi-space-size=4";
  */
 const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 
+/** What is said in one turn of the event loop goes in one piece: each costs both processes more than what it says. */
+class Bundle<T> {
+  readonly #send: (messages: readonly T[]) => void;
+  #messages: T[] = [];
+
+  constructor(send: (messages: readonly T[]) => void) {
+    this.#send = send;
+  }
+
+  add(message: T): void {
+    if (this.#messages.length === 0) setImmediate(() => this.flush());
+    this.#messages.push(message);
+  }
+
+  /** Sends what is there now. */
+  flush(): void {
+    const messages = this.#messages;
+    this.#messages = [];
+    if (messages.length > 0) this.#send(messages);
+  }
+}
+
 /** Starts this program once more as the worker of a slot. */
 export function forkWorker(slot: number): WorkerProcess {
   cluster.setupPrimary({ execArgv: [...process.execArgv, NURSERY] });
   const worker = cluster.fork({ ...ONE_ARENA, [SLOT]: String(slot) });
   // Such as "channel closed", whose reason its exit tells.
   worker.on("error", () => {});
+  const bundle = new Bundle<FromPrimary>((messages) => sendTo(worker, messages));
   return {
     pid: worker.process.pid,
-    send: (message) => sendTo(worker, message),
-    onMessage: (listener) => void worker.on("message", (message) => listener(message as FromWorker)),
+    send: (message) => bundle.add(message),
+    onMessage: (listener) => void worker.on("message", each<FromWorker>(listener)),
     onExit: (listener) => {
       worker.once("exit", (code, signal) => listener(signal || code));
       // The system has no process to give: then none ends, either.
@@ -42,9 +65,16 @@ export function forkWorker(slot: number): WorkerProcess {
   };
 }
 
-function sendTo(worker: Worker, message: FromPrimary): void {
-  if (worker.isConnected()) worker.send(message, undefined, undefined, () => {});
+function sendTo(worker: Worker, messages: readonly FromPrimary[]): void {
+  if (worker.isConnected()) worker.send([...messages], undefined, undefined, () => {});
 }
+
+/** Both ends are the same program: what comes is what the other's bundle sent. */
+const each =
+  <T>(listener: (message: T) => void) =>
+  (messages: unknown): void => {
+    for (const message of messages as readonly T[]) listener(message);
+  };
 
 /** The worker's line to its primary. */
 export interface PrimaryLine {
@@ -55,10 +85,13 @@ export interface PrimaryLine {
 /** `orphaned` is called when the primary is gone: nobody would ever stop this process then. */
 export function primaryLine(orphaned: () => void): PrimaryLine {
   process.once("disconnect", orphaned);
+  const bundle = new Bundle<FromWorker>((messages) => {
+    if (process.connected) process.send?.(messages, undefined, undefined, () => {});
+  });
+  // The last words: why it could not start.
+  process.once("exit", () => bundle.flush());
   return {
-    send: (message) => {
-      if (process.connected) process.send?.(message, undefined, undefined, () => {});
-    },
-    onMessage: (listener) => void process.on("message", (message) => listener(message as FromPrimary)),
+    send: (message) => bundle.add(message),
+    onMessage: (listener) => void process.on("message", each<FromPrimary>(listener)),
   };
 }
