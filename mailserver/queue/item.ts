@@ -116,6 +116,12 @@ export interface Unreported {
   readonly recipients: readonly OwedRecipient[];
 }
 
+/** An item that could not be read and lies in the table `unreadable` now. */
+export interface SetAside {
+  readonly id: string;
+  readonly cause: string;
+}
+
 /** A recipient with everything that is known of it, for people who look into the queue. */
 export interface ItemView {
   readonly id: string;

@@ -5,6 +5,7 @@ import type { Store, StoreOptions } from "./store.ts";
 export const OPERATIONS = [
   "hasRoom",
   "enqueue",
+  "enqueueAll",
   "claimDue",
   "begin",
   "body",

@@ -137,6 +137,10 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
       await call("enqueue", item);
       if (!item.claimed) notify();
     },
+    enqueueAll: async (items) => {
+      await call("enqueueAll", items);
+      if (items.some(({ claimed }) => !claimed)) notify();
+    },
     report: async (change) => {
       const told = await call("report", change);
       notify();

@@ -21,6 +21,7 @@ import {
   isEnd,
   type NewItem,
   type OwedRecipient,
+  type SetAside,
   type Settlement,
   type Unreported,
 } from "./item.ts";
@@ -34,12 +35,6 @@ import { Statements } from "./statements.ts";
 const HASTENED_AT_ONCE = 1_000;
 /** SQLite's own default. */
 const PAGE_BYTES = 4_096;
-
-/** An item that could not be read and lies in the table `unreadable` now. */
-export interface SetAside {
-  readonly id: string;
-  readonly cause: string;
-}
 
 /** What the sender was told of a recipient. */
 type Told = Pick<OwedRecipient, "seq" | "owed">;
@@ -115,6 +110,11 @@ export class Store {
       );
     }
     if (item.claimed) this.#claims.take({ item: id, seqs: [...item.recipients.keys()] });
+  }
+
+  /** All of them or, when it throws, none: what is made of one message. */
+  enqueueAll(items: readonly NewItem[]): void {
+    for (const item of items) this.enqueue(item);
   }
 
   /** Due recipients, grouped by item; they are not given out again until settled or released. */

@@ -65,9 +65,11 @@ function commit(store: Store, batch: readonly Request[]): unknown[] {
   }
 }
 
-/** Bytes of the message that a request adds. */
+/** Bytes of the messages that a request adds. */
 function bytesOf({ operation, argument }: Request): number {
-  return operation === "enqueue" ? (argument as NewItem).body.length : 0;
+  if (operation === "enqueue") return (argument as NewItem).body.length;
+  if (operation !== "enqueueAll") return 0;
+  return (argument as readonly NewItem[]).reduce((sum, { body }) => sum + body.length, 0);
 }
 
 function perform(store: Store, request: Request): unknown {

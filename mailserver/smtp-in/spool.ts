@@ -76,7 +76,7 @@ export interface Kept extends Sender {
 export interface SpoolDeps {
   readonly hostname: string;
   readonly domains: readonly string[];
-  readonly queue: Pick<Queue, "enqueue">;
+  readonly queue: Pick<Queue, "enqueueAll">;
   readonly newId: () => string;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
@@ -128,8 +128,8 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
     }));
     const items = [...toItems(kept, boxes), ...toItems(kept, forwards)];
     const all = [...items, ...(await toNotification(kept))];
-    // Asked for at once, so that they share a commit.
-    await Promise.all(all.map((item) => queue.enqueue(item)));
+    // All or none: who is told that it failed sends all of it again.
+    await queue.enqueueAll(all);
     for (const item of items) logAccepted(log, kept, item);
   };
 }
