@@ -9,6 +9,7 @@ import { planDkim, priorKeys } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
 import { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
+import { domainRefusal } from "./first-domain.ts";
 import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
@@ -43,11 +44,12 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
+  refuse(domainRefusal(outputs.summary, config.domain));
   const person = updateFor(process.env);
   const basis = basisOf(config, await projectCode(process.cwd()));
   if (person !== undefined) {
     const missing = missingNow(outputs.basis, await readUrns());
-    requireNothing(person.uid, [...othersChanged(person, outputs.basis, basis), ...missing]);
+    refuse(refusalOf(person.uid, [...othersChanged(person, outputs.basis, basis), ...missing]));
   }
   const tidies = person === undefined;
   const settling = {
@@ -90,8 +92,7 @@ function updateFor({ SEMAIL_PERSON: uid, SEMAIL_PERSON_ENTRIES: entries = "" }: 
   return uid === undefined ? undefined : { uid, entries: entries.split(",") };
 }
 
-/** Throws a `pulumi.RunError` where an update for that person alone would pass over other changes. */
-function requireNothing(person: string, changes: readonly string[]): void {
-  const refusal = refusalOf(person, changes);
+/** Throws a `pulumi.RunError` where there is something to refuse. */
+function refuse(refusal: string | undefined): void {
   if (refusal !== undefined) throw new pulumi.RunError(refusal);
 }
