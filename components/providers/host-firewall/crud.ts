@@ -1,4 +1,5 @@
 /** The operations of HostFirewall; loaded by the shim when one runs. */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Fault } from "../../../tools/bootstrap/fault.ts";
 import { nameOf } from "../../../tools/remote/access.ts";
@@ -7,7 +8,7 @@ import { type HostFacts, readSurvey, SURVEY } from "../../../tools/remote/survey
 import type { Props } from "../shim.ts";
 import { checkInputs } from "../validate.ts";
 import { compare, Inputs, rulesOf, shape } from "./diff.ts";
-import { apply, PROVE, remove as removal, SHOW } from "./scripts.ts";
+import { apply, prove, remove as removal, SHOW } from "./scripts.ts";
 
 /** Validates. */
 export async function check(_olds: Props, news: Props) {
@@ -82,10 +83,12 @@ async function onHost<T>(inputs: Inputs, work: (host: Host) => Promise<T>): Prom
 }
 
 async function enforce(inputs: Inputs, host: Host): Promise<void> {
-  await must(host, apply(inputs.stack, rulesOf(inputs, host.facts.ssh)), "its firewall can't be set");
+  const id = randomUUID();
+  const rules = rulesOf(inputs, host.facts.ssh);
+  await must(host, apply({ stack: inputs.stack, rules, id }), "its firewall can't be set");
   // Not through the connection that is there: that one stays open whatever the rules are.
   await logIn(inputs.access, folderOf(inputs));
-  await must(host, PROVE, "its firewall can't be kept");
+  await must(host, prove(id), "its firewall can't be kept");
 }
 
 async function must({ connection, asRoot }: Host, script: string, what: string): Promise<void> {

@@ -3,9 +3,9 @@ import { headOf } from "./diff.ts";
 
 const FILE = "/etc/semail/firewall.nft";
 const UNIT = "/etc/systemd/system/semail-firewall.service";
-/** There once somebody has logged in through the new rules. */
-const PROVEN = "/run/semail-firewall.proven";
-/** Seconds after which rules that nobody got through are taken away again. */
+/** One for each try, with its name, for as long as nobody has logged in through its rules. */
+const TRIAL = "/run/semail-firewall.trial";
+/** Seconds after which rules that nobody got through give way to those before. */
 const TRIAL_SECONDS = 45;
 
 /** Debian's nftables.service begins with `flush ruleset`, when it starts, restarts and reloads: ours are set after it. */
@@ -34,11 +34,19 @@ const HEAD = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 `;
 
+export interface Try {
+  readonly stack: string;
+  readonly rules: string;
+  /** Names this try, so that neither the end of an earlier one nor its proof is taken for this one's. */
+  readonly id: string;
+  readonly trialSeconds?: number;
+}
+
 /**
- * Puts the rules in force. They are taken away again by themselves unless {@link PROVE} runs in time: whoever can't log
- * in any more could do nothing about it.
+ * Puts the rules in force. Unless {@link prove} runs in time they give way by themselves to those that were kept before,
+ * or to none: whoever can't log in any more could do nothing about it. What comes at boot stays as it is until then.
  */
-export function apply(stack: string, rules: string, trialSeconds = TRIAL_SECONDS): string {
+export function apply({ stack, rules, id, trialSeconds = TRIAL_SECONDS }: Try): string {
   return `${HEAD}
 if test -e ${FILE} && ! head -n 1 ${FILE} | grep -qF '${headOf(stack)}'; then
   echo "this host has the firewall of another stack: $(head -n 1 ${FILE})" >&2
@@ -48,22 +56,34 @@ mkdir -p /etc/semail
 cat >${FILE}.new <<'RULES'
 ${rules}RULES
 nft -c -f ${FILE}.new
-mv ${FILE}.new ${FILE}
-rm -f ${PROVEN}
-nft -f ${FILE}
-nohup sh -c 'sleep ${trialSeconds}; test -e ${PROVEN} || nft delete table inet semail' >/dev/null 2>&1 </dev/null &
+rm -f ${TRIAL}.*
+: >${TRIAL}.${id}
+nohup sh -c 'sleep ${trialSeconds}; ${giveWay(id)}' >/dev/null 2>&1 </dev/null &
+nft -f ${FILE}.new
 `;
 }
 
-/** Keeps the rules, also over a reboot. */
-export const PROVE = `${HEAD}
-: >${PROVEN}
+/** That `rm` finds the mark decides between this and {@link prove}: to one of the two alone it is there. */
+const giveWay = (id: string): string =>
+  `rm ${TRIAL}.${id} || exit 0; nft -f ${FILE} || nft delete table inet semail`;
+
+/** Keeps the rules of a try, also over a reboot; fails when its time was over before. */
+export function prove(id: string): string {
+  return `${HEAD}
+if ! rm ${TRIAL}.${id} 2>/dev/null; then
+  echo "the login took so long that the new rules gave way to those before; try again" >&2
+  exit 4
+fi
+mv ${FILE}.new ${FILE}
+# The end of an earlier try may have come between; and to start a unit that is active does nothing.
+nft -f ${FILE}
 test -d /run/systemd/system || exit 0
 cat >${UNIT} <<'SERVICE'
 ${SERVICE}SERVICE
 systemctl daemon-reload
 systemctl enable -q --now semail-firewall.service
 `;
+}
 
 /** Prints the rules that are in force, and are so after each boot; nothing when there are none. */
 export const SHOW = `${HEAD}
@@ -87,7 +107,7 @@ if test -e ${UNIT}; then
   systemctl daemon-reload || :
 fi
 nft delete table inet semail 2>/dev/null || :
-rm -f ${FILE} ${FILE}.new ${PROVEN}
+rm -f ${FILE} ${FILE}.new ${TRIAL}.*
 rmdir /etc/semail 2>/dev/null || :
 `;
 }

@@ -150,7 +150,9 @@ describe("a host's firewall", () => {
   it("goes by itself when nobody gets through it", async () => {
     const connection = await connect(remote.access, { folder: join(folder, "trial"), ports: [] });
     // As if sshd were behind another port than the one that is let in.
-    const { code, stderr } = await connection.run(apply("semail-t", rulesOf(inputs(), 9), 1));
+    const { code, stderr } = await connection.run(
+      apply({ stack: "semail-t", rules: rulesOf(inputs(), 9), id: "t", trialSeconds: 1 }),
+    );
     assert.equal(code, 0, stderr);
     const gone = async () => (await connection.run("nft list table inet semail")).code !== 0;
     for (let tries = 0; tries < 100 && !(await gone()); tries += 1) await sleep(100);
