@@ -82,10 +82,11 @@ export function worse(next: PairFacts | undefined, { now, wanted, served }: Situ
   if (missing.length > 0) return `it lacks ${missing.join(", ")}`;
   if (next.notBefore > now + CLOCKS_DIFFER_MS) return "its time has not come: is the host's clock right?";
   if (next.notAfter <= now) return "its time is over: is the host's clock right?";
-  if (served !== undefined && !served.own && served.rightKey && next.notAfter < served.notAfter) {
-    return lacks(served, wanted) ? undefined : "it ends before the one that is served";
-  }
-  return undefined;
+  // One that is new is served however soon it ends: authorities issue for ever shorter times, and what they ask to have
+  // renewed (RFC 9773 section 4.2) they may be about to revoke.
+  if (served === undefined || served.own || !served.rightKey || lacks(served, wanted)) return undefined;
+  const old = now >= renewalTime(next) && next.notAfter < served.notAfter;
+  return old ? "it is an old one, which ends before the one that is served" : undefined;
 }
 
 const CLOCKS_DIFFER_MS = 60_000;

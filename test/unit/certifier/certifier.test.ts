@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -41,12 +41,12 @@ async function lab(answers: (Error | Issuer)[] = [], change: Partial<CertifierDe
   await mkdir(path);
   const key = newKey();
   const clock = new FakeClock(Date.now());
-  const issue = async (by: Issuer, names: string[]) => {
+  const issue = async (by: Issuer, names: string[], days = 90) => {
     const now = new Date(clock.now());
     const { certificatePem } = await issueCertificate(by, {
       dnsNames: names,
       ipAddresses: [],
-      days: 90,
+      days,
       now,
       keyPem: key,
     });
@@ -224,6 +224,28 @@ describe("the certifier", () => {
     assert.equal(code, "refused");
     assert.match(String(reason), /lacks mx\.example\.org/);
     assert.deepEqual(await deps.store.read(), own);
+    certifier.close();
+  });
+
+  it("serves one of a shorter life where the authority asks for the renewal, and is satisfied with it", async () => {
+    const lifetimes = [90, 6];
+    const { start, until, clock, issue, lines } = await lab();
+    const began = clock.now();
+    const asking: Authority = {
+      obtain: () => issue(stranger, NAMES, lifetimes.shift()),
+      // All that was issued up to the second day is about to be revoked.
+      renewalInfo: async (certificate) =>
+        new X509Certificate(certificate).validFromDate.getTime() < began + DAY
+          ? { window: { start: began + 2 * DAY, end: began + 2 * DAY }, pollMs: DAY / 4 }
+          : undefined,
+    };
+    const certifier = await start({ authority: () => asking });
+    await until("certificate.issued");
+    const { reason, notAfter, at } = await until("certificate.issued");
+    assert.equal(reason, "renewal");
+    assert.equal(Math.round((Date.parse(String(notAfter)) - at) / DAY), 6);
+    assert.equal(Math.round((at - began) / DAY), 2);
+    assert.ok(!lines.some(({ event }) => event === "certificate.failed"));
     certifier.close();
   });
 

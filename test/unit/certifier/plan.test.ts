@@ -79,12 +79,23 @@ const WORSE: Readonly<Record<string, [PairFacts | undefined, Partial<Situation>,
   "without a name": [pair({ names: NAMES.slice(1) }), {}, /lacks mx\.example\.org/],
   "from tomorrow on": [pair({ notBefore: 2 * DAY }), {}, /clock/],
   "up to yesterday": [pair({ notAfter: 0 }), {}, /clock/],
-  "sooner over than what is served": [pair({ notAfter: 30 * DAY }), {}, /ends before/],
-  "sooner over, but for all names": [
-    pair({ notAfter: 30 * DAY }),
-    { served: pair({ names: NAMES.slice(1) }) },
+  "sooner over than what is served, since the authority issues for shorter times now": [
+    pair({ notBefore: 60 * DAY, notAfter: 66 * DAY }),
+    { now: 60 * DAY },
     undefined,
   ],
+  "sooner over than what the authority asks to have renewed": [
+    pair({ notBefore: 12 * DAY, notAfter: 57 * DAY }),
+    { now: 12 * DAY, renewAt: 11 * DAY },
+    undefined,
+  ],
+  "an old one, sooner over than what is served": [pair({ notAfter: 30 * DAY }), { now: 25 * DAY }, /old one/],
+  "an old one, but for all names": [
+    pair({ notAfter: 30 * DAY }),
+    { now: 25 * DAY, served: pair({ names: NAMES.slice(1) }) },
+    undefined,
+  ],
+  "an old one, but longer than what is served": [pair({ notAfter: 99 * DAY }), { now: 70 * DAY }, undefined],
   "sooner over than the stack's own": [pair({ notAfter: 30 * DAY }), { served: own }, undefined],
 };
 
