@@ -16,6 +16,8 @@ export interface CertifierDeps {
   readonly own: () => Promise<TlsIdentity>;
   readonly store: Store;
   readonly challenges: Challenges;
+  /** Of the authority: where it is asked. */
+  readonly directory: string;
   /** Made with `prove`, by which it publishes what it is to be shown. */
   readonly authority: (prove: (records: readonly ChallengeRecord[]) => Promise<void>) => Authority;
   readonly untilSeen: (records: readonly ChallengeRecord[]) => Promise<void>;
@@ -77,11 +79,11 @@ class Run {
   }
 
   async begin(): Promise<void> {
-    const { store, clock, version } = this.#deps;
+    const { store, clock, version, directory } = this.#deps;
     const known = await store.state();
-    this.#state = { ...this.#state, since: clock.now(), ...known };
+    this.#state = { ...this.#state, since: clock.now(), issuedBy: directory, failedBy: directory, ...known };
     // Whoever changed the settings waits for the effect; an authority that has had enough does not care.
-    const patient = this.#state.code === "rateLimited";
+    const patient = this.#state.code === "rateLimited" && this.#state.failedBy === directory;
     if (this.#state.version !== version && !patient)
       this.#state = { ...this.#state, failures: 0, retryAt: 0 };
     await this.#remember({ version });
@@ -122,13 +124,14 @@ class Run {
   }
 
   async #look(): Promise<Look> {
-    const { store, clock, names, holdMs } = this.#deps;
+    const { store, clock, names, holdMs, directory } = this.#deps;
     const [pair, { ownPair, own }] = await Promise.all([store.read(), this.#readOwn()]);
     const fresh = this.#renewal !== undefined && this.#renewal.certificate === pair?.certificate;
     return {
       ...{ now: clock.now(), wanted: names, pair, ownPair, own },
       served: factsOf(pair, ownPair),
       servesOwn: pair?.certificate === ownPair.certificate && pair.key === ownPair.key,
+      foreign: this.#state.issuedBy !== directory,
       renewAt: fresh ? this.#renewal?.at : undefined,
       retryAt: this.#state.retryAt,
       holdUntil: this.#state.since + holdMs,
@@ -153,7 +156,7 @@ class Run {
   }
 
   async #order(reason: Reason, situation: Look): Promise<void> {
-    const { names, store, log, clock } = this.#deps;
+    const { names, store, log, clock, directory } = this.#deps;
     const { ownPair, pair, served } = situation;
     log.info("certificate.ordered", { reason, names });
     const replaces = reason === "renewal" ? pair?.certificate : undefined;
@@ -165,7 +168,10 @@ class Run {
     const fault = worse(facts, { ...situation, now: clock.now() });
     if (fault !== undefined || facts === undefined) throw refused(fault ?? "it can't be read");
     await store.put(next);
-    await this.#remember({ issuedAt: clock.now(), failedAt: 0, failures: 0, retryAt: 0, code: undefined });
+    await this.#remember({
+      ...{ issuedAt: clock.now(), issuedBy: directory, failedAt: 0, failures: 0, retryAt: 0 },
+      code: undefined,
+    });
     this.#log("certificate.issued", facts, {
       reason,
       ...(served?.own ? {} : { before: iso(served?.notAfter) }),
@@ -194,8 +200,8 @@ class Run {
   /** Not being told is no failure: two thirds of its life is the rule then. */
   async #askRenewal(): Promise<void> {
     const { clock, log, random } = this.#deps;
-    const { pair, served, now } = await this.#look();
-    if (pair === undefined || served === undefined || served.own) return;
+    const { pair, served, now, foreign } = await this.#look();
+    if (pair === undefined || served === undefined || served.own || foreign) return;
     const known = this.#renewal?.certificate === pair.certificate ? this.#renewal : undefined;
     if (known !== undefined && now < known.askAt) return;
     const [leaf = ""] = splitChain(pair.certificate);
@@ -211,7 +217,7 @@ class Run {
   }
 
   async #failed(error: unknown): Promise<void> {
-    const { clock, retry, random, log } = this.#deps;
+    const { clock, retry, random, log, directory } = this.#deps;
     const { retryAfterMs } = error instanceof CertifierFault ? error : {};
     const failures = this.#state.failures + 1;
     const retryAt = clock.now() + pause({ failures, retryAfterMs }, retry, random());
@@ -223,7 +229,7 @@ class Run {
       failedAt: iso(clock.now()),
       retryAt: iso(retryAt),
     });
-    await this.#remember({ failedAt: clock.now(), code: reason.code });
+    await this.#remember({ failedAt: clock.now(), failedBy: directory, code: reason.code });
   }
 
   async #remember(changes: Partial<{ [Key in keyof State]: State[Key] | undefined }>): Promise<void> {

@@ -31,7 +31,7 @@ async function certifierOf(settings: CertifierSettings): Promise<Certifier> {
   const accountKey = await secret(settings.accountKeyFile);
   const account = eab && { keyId: eab.keyId, key: await secret(eab.keyFile) };
   return startCertifier({
-    ...{ names, retry, holdMs, lookMs: LOOK_MS, log, clock: systemClock, random: Math.random },
+    ...{ directory, names, retry, holdMs, lookMs: LOOK_MS, log, clock: systemClock, random: Math.random },
     version: process.env.SETTINGS_VERSION ?? "",
     own: async () => {
       const [certificate, key] = await Promise.all(

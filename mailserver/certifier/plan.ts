@@ -2,7 +2,7 @@
 import type { PairFacts } from "./pair.ts";
 
 /** Why a certificate is ordered. */
-export type Reason = "first" | "ended" | "key" | "names" | "renewal";
+export type Reason = "first" | "ended" | "key" | "names" | "authority" | "renewal";
 
 export interface Situation {
   /** Milliseconds since 1970, as all times here. */
@@ -11,6 +11,8 @@ export interface Situation {
   readonly wanted: readonly string[];
   /** What is served; undefined: nothing that could be. */
   readonly served: PairFacts | undefined;
+  /** Another authority issued it than the one that is asked now. */
+  readonly foreign: boolean;
   /** Of the stack's own authority. */
   readonly own: PairFacts;
   /** What is served is that one, byte for byte. */
@@ -42,19 +44,21 @@ export function decide(situation: Situation): Decision {
   return { serveOwn, order: reasonOf(situation, good), wakeAt: now };
 }
 
-function dueAt(served: PairFacts, { wanted, renewAt }: Situation): number {
-  if (lacks(served, wanted)) return 0;
+function dueAt(served: PairFacts, { wanted, renewAt, foreign }: Situation): number {
+  // Whoever names another authority doesn't want this one's any more: a staging one's, that nobody trusts.
+  if (foreign || lacks(served, wanted)) return 0;
   return Math.max(Math.min(renewAt ?? renewalTime(served), lastCall(served)), firstCall(served));
 }
 
 const lacks = ({ names }: PairFacts, wanted: readonly string[]): boolean =>
   wanted.some((name) => !names.includes(name));
 
-function reasonOf({ served, wanted }: Situation, good: boolean): Reason {
+function reasonOf({ served, wanted, foreign }: Situation, good: boolean): Reason {
   if (served === undefined || served.own) return "first";
   if (!served.rightKey) return "key";
   if (!good) return "ended";
-  return lacks(served, wanted) ? "names" : "renewal";
+  if (lacks(served, wanted)) return "names";
+  return foreign ? "authority" : "renewal";
 }
 
 /** Two thirds of its life, which leaves a third for what may go wrong. */
@@ -75,7 +79,8 @@ function lastCall({ notBefore, notAfter }: PairFacts): number {
 }
 
 /** What speaks against serving `next`; undefined: it is as good as what is served, or better. */
-export function worse(next: PairFacts | undefined, { now, wanted, served }: Situation): string | undefined {
+export function worse(next: PairFacts | undefined, situation: Situation): string | undefined {
+  const { now, wanted, served, foreign } = situation;
   if (next === undefined) return "it is no certificate with our key";
   if (!next.rightKey) return "it is not for our key";
   const missing = wanted.filter((name) => !next.names.includes(name));
@@ -84,7 +89,8 @@ export function worse(next: PairFacts | undefined, { now, wanted, served }: Situ
   if (next.notAfter <= now) return "its time is over: is the host's clock right?";
   // One that is new is served however soon it ends: authorities issue for ever shorter times, and what they ask to have
   // renewed (RFC 9773 section 4.2) they may be about to revoke.
-  if (served === undefined || served.own || !served.rightKey || lacks(served, wanted)) return undefined;
+  if (served === undefined || served.own || !served.rightKey) return undefined;
+  if (foreign || lacks(served, wanted)) return undefined;
   const old = now >= renewalTime(next) && next.notAfter < served.notAfter;
   return old ? "it is an old one, which ends before the one that is served" : undefined;
 }

@@ -19,10 +19,14 @@ export const State = z.strictObject({
   since: z.number(),
   /** When the authority issued one last; 0: never. */
   issuedAt: z.number().default(0),
+  /** The directory of that authority; a state from before doesn't say. */
+  issuedBy: z.string().optional(),
   /** When an attempt failed last, and how often in a row; 0: the last one did not. */
   failedAt: z.number().default(0),
   failures: z.int().default(0),
   code: z.string().optional(),
+  /** The directory of the authority that was asked then. */
+  failedBy: z.string().optional(),
   retryAt: z.number().default(0),
   /** Settings under which it failed: others are tried at once. */
   version: z.string().default(""),

@@ -72,6 +72,7 @@ async function lab(answers: (Error | Issuer)[] = [], change: Partial<CertifierDe
   const deps: CertifierDeps = {
     ...{
       names: NAMES,
+      directory: "https://one.example/",
       own: async () => own,
       store: openStore(path),
       authority,
@@ -175,7 +176,48 @@ describe("the certifier", () => {
     certifier.close();
   });
 
-  for (const [what, fault, version, waits] of [
+  for (const [what, directory, ordered] of [
+    ["has another authority issue one at once when it is to be asked", "https://two.example/", true],
+    ["leaves alone what the authority issued that is asked still", "https://one.example/", false],
+  ] as const)
+    it(what, async () => {
+      const { start, until, clock, deps } = await lab();
+      const first = await start();
+      await until("certificate.issued");
+      first.close();
+      const before = await deps.store.read();
+      clock.pass(DAY);
+      const began = clock.now();
+      const second = await start({ version: "2", directory });
+      const { event, reason, at } = await until(ordered ? "certificate.ordered" : "certificate.kept");
+      assert.deepEqual([event, reason, at], [event, ordered ? "authority" : undefined, began]);
+      if (ordered) await until("certificate.issued");
+      assert.equal((await deps.store.read())?.certificate !== before?.certificate, ordered);
+      second.close();
+      // And that is the end of it.
+      const third = await start({ version: "3", directory });
+      await until("certificate.kept");
+      third.close();
+    });
+
+  it("takes what a state from before holds to be of the authority that is asked", async () => {
+    const { start, until, deps, events } = await lab();
+    const first = await start();
+    await until("certificate.issued");
+    first.close();
+    const { issuedBy, failedBy, ...before } = (await deps.store.state()) ?? assert.fail();
+    assert.equal(issuedBy, "https://one.example/");
+    await deps.store.save(before);
+    const second = await start();
+    await until("certificate.kept");
+    second.close();
+    assert.equal(events().filter((event) => event === "certificate.ordered").length, 1);
+    const third = await start({ version: "2", directory: "https://two.example/" });
+    assert.equal((await until("certificate.ordered")).reason, "authority");
+    third.close();
+  });
+
+  for (const [what, fault, version, waits, directory] of [
     ["a restart does not shorten the wait", refusal(), "1", true],
     ["who changed the settings need not wait", refusal(), "2", false],
     [
@@ -184,6 +226,13 @@ describe("the certifier", () => {
       "2",
       true,
     ],
+    [
+      "and another authority is asked at once",
+      refusal({ code: "rateLimited", retryAfterMs: 900_000 }),
+      "2",
+      false,
+      "https://two.example/",
+    ],
   ] as const)
     it(what, async () => {
       const { start, until, clock } = await lab([fault]);
@@ -191,7 +240,7 @@ describe("the certifier", () => {
       const { retryAt } = await until("certificate.failed");
       first.close();
       const began = clock.now();
-      const second = await start({ version });
+      const second = await start({ version, ...(directory ? { directory } : {}) });
       const { at } = await until("certificate.ordered");
       assert.equal(at >= Date.parse(String(retryAt)), waits);
       assert.ok(waits || at === began);

@@ -11,7 +11,7 @@ const pair = (change: Partial<PairFacts> = {}): PairFacts => ({
 });
 const own = pair({ own: true });
 const situation = (change: Partial<Situation>): Situation => ({
-  ...{ now: DAY, wanted: NAMES, served: pair(), own, servesOwn: false, renewAt: undefined },
+  ...{ now: DAY, wanted: NAMES, served: pair(), own, servesOwn: false, foreign: false, renewAt: undefined },
   ...{ retryAt: 0, holdUntil: 0 },
   ...change,
 });
@@ -53,6 +53,18 @@ const CASES: Readonly<Record<string, [Partial<Situation>, Decision]>> = {
     { wanted: [...NAMES, "new.example.org"], retryAt: DAY + 1 },
     { serveOwn: false, order: undefined, wakeAt: DAY + 1 },
   ],
+  "another authority is asked now than the one that issued it": [
+    { foreign: true },
+    { serveOwn: false, order: "authority", wakeAt: DAY },
+  ],
+  "another authority is asked now, and had enough a moment ago": [
+    { foreign: true, retryAt: DAY + 1 },
+    { serveOwn: false, order: undefined, wakeAt: DAY + 1 },
+  ],
+  "another authority is asked now, of which the stack's own is no matter": [
+    { foreign: true, served: own, servesOwn: true, holdUntil: 2 * DAY },
+    { serveOwn: false, order: undefined, wakeAt: 2 * DAY },
+  ],
   "its time is over, and the stack's own is good": [
     { now: 91 * DAY, own: pair({ own: true, notAfter: 99 * DAY }) },
     { serveOwn: true, order: "ended", wakeAt: 91 * DAY },
@@ -93,6 +105,11 @@ const WORSE: Readonly<Record<string, [PairFacts | undefined, Partial<Situation>,
   "an old one, but for all names": [
     pair({ notAfter: 30 * DAY }),
     { now: 25 * DAY, served: pair({ names: NAMES.slice(1) }) },
+    undefined,
+  ],
+  "an old one, but of the authority that is wanted": [
+    pair({ notAfter: 30 * DAY }),
+    { now: 25 * DAY, foreign: true },
     undefined,
   ],
   "an old one, but longer than what is served": [pair({ notAfter: 99 * DAY }), { now: 70 * DAY }, undefined],
