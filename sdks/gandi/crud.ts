@@ -99,12 +99,10 @@ export async function update(_id: string, olds: Props, news: Props, deps?: Deps)
 /** A refresh puts what it finds in the place of `values`; `declared` stays what the program asked for. */
 const outsOf = (inputs: Inputs) => ({ ...inputs, declared: inputs.values });
 
-/** What several services put into one record set: where mail goes, and the texts of the zone itself. */
-const isShared = ({ name, type }: Inputs) => name === "@" && (type === "MX" || type === "TXT");
-
 /**
- * Removes the record set, if it is there. Of one that others may have changed meanwhile, its own values alone: who moved
- * the domain's mail elsewhere by hand doesn't lose it by taking the old stack down.
+ * Removes its own values, and the record set with the last of them. What others entered meanwhile stays: several services
+ * may have their values in one set (RFC 8659 section 4: each CAA record lets one more authority issue), and who moved the
+ * domain's mail or a host elsewhere by hand doesn't lose it by taking the old stack down.
  */
 export async function remove(_id: string, props: Props, deps: Deps = world) {
   const inputs = inputsOf(props);
@@ -122,8 +120,11 @@ export async function remove(_id: string, props: Props, deps: Deps = world) {
 }
 
 async function removeOwn(inputs: Inputs, deps: Deps, say: Deps["say"]): Promise<void> {
-  if (!isShared(inputs)) return (await opened(inputs, deps)).remove(inputs);
-  const held = await connect(inputs.auth, deps).earlier(inputs);
+  const client = connect(inputs.auth, deps);
+  const listed = await client.earlier(inputs);
+  const plain = listed !== undefined && without(listed.rrset_values, inputs).length === 0;
+  // One listing serves all who go; what it doesn't have so may have been made, or changed, since.
+  const held = plain ? listed : await client.record(inputs);
   if (held === undefined) return;
   const others = without(held.rrset_values, inputs);
   if (others.length === 0) return (await opened(inputs, deps)).remove(inputs);

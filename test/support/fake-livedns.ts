@@ -78,6 +78,8 @@ function change(
   set: RecordSet,
 ): [status: number, body: unknown] {
   const known = sets.get(key);
+  if (method === "GET")
+    return known ? [200, listed([key, known])] : [404, failure(404, "dns-record", "none")];
   if (method === "DELETE") return sets.delete(key) ? [204, ""] : [404, failure(404, "dns-record", "none")];
   if (method === "POST" && known !== undefined)
     return JSON.stringify(known) === JSON.stringify(set)

@@ -30,6 +30,11 @@ export const held = (values: string[], ttl = 10_800, type = "TXT") => ({
     { rrset_name: "@", rrset_type: type, rrset_ttl: ttl, rrset_values: values },
   ],
 });
+/** The answer of one who was asked for a record set alone. */
+export const recordOf = (values: string[], ttl = 10_800): Answer => ({
+  status: 200,
+  body: { rrset_ttl: ttl, rrset_values: values },
+});
 export const zoneOf = (...sets: readonly [string, string][]): Answer => ({
   status: 200,
   body: sets.map(([rrset_name, rrset_type]) => ({

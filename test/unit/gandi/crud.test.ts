@@ -8,6 +8,7 @@ import {
   held,
   LISTING,
   path,
+  recordOf,
   scriptedLiveDns,
   token,
   unknownRecord,
@@ -45,7 +46,7 @@ for (const [what, answer] of Object.entries({
 }
 
 test("remove is content with a 404 that doesn't say of what, when the zone is there", async () => {
-  api.script = [failing(404, "not found"), { status: 200, body: { fqdn: "example.org" } }];
+  api.script = [zoneOf(), failing(404, "not found"), { status: 200, body: { fqdn: "example.org" } }];
   await crud.remove("id", { ...api.props, name: "www" }, api.deps);
   assert.deepEqual(api.said, []);
 });
@@ -121,12 +122,16 @@ test("read takes the record from the id when the state has none yet", async () =
 });
 
 test("remove is content with what is gone, and with nothing else", async () => {
-  api.props = { ...api.props, name: "www" };
-  api.script = [{ status: 204 }];
+  api.props = { ...api.props, name: "www", values: ["x"] };
+  api.script = [zoneOf(["www", "TXT"]), { status: 204 }];
   await crud.remove("id", api.props, api.deps);
   api.script = [unknownRecord];
   await crud.remove("id", api.props, api.deps);
-  assert.deepEqual(api.lines(), [`DELETE ${path.replace("@", "www")}`, `DELETE ${path.replace("@", "www")}`]);
+  const www = path.replace("@", "www");
+  assert.deepEqual(api.lines(), [LISTING, `DELETE ${www}`, `DELETE ${www}`]);
+  api.script = [unknownRecord];
+  await crud.remove("id", { ...api.props, name: "gone" }, api.deps);
+  assert.equal(api.lines().at(-1), `GET ${path.replace("@", "gone")}`);
   api.script = [failing(403, "no")];
   await assert.rejects(crud.remove("id", api.props, api.deps), /may not do this/);
 });
@@ -152,30 +157,64 @@ test("a name with a star and one with an underscore are asked for as such", asyn
   assert.deepEqual(api.lines(), [`PUT ${path.replace("@", "*")}`, `PUT ${path.replace("@", "_dmarc")}`]);
 });
 
-const ours = '"v=spf1 mx -all"';
-const removals = [
-  { name: "its own values alone", there: ['"v=spf1 " "mx -all"'], requests: ["DELETE"] },
+/** What each set holds is of one kind: the stack's own value, and one that somebody else entered. */
+const SETS: readonly { name: string; type: string; own: string; spelled?: string; other: string }[] = [
+  { name: "@", type: "TXT", own: "v=spf1 mx -all", spelled: '"v=spf1 " "mx -all"', other: '"site=1"' },
+  { name: "@", type: "MX", own: "10 mail", spelled: "10 mail.example.org.", other: "20 mx.other.example." },
   {
-    name: "others' values beside its own, which stay",
-    there: [ours, '"site-verification=1"', '"other"'],
-    requests: ["PUT"],
-    left: ['"site-verification=1"', '"other"'],
+    name: "@",
+    type: "CAA",
+    own: '0 issue "letsencrypt.org"',
+    spelled: "0 issue letsencrypt.org",
+    other: '0 iodef "mailto:x@example.org"',
   },
-  { name: "others' values in place of its own, which stay", there: ['"v=spf1 -all"'], requests: [] },
+  { name: "@", type: "A", own: "192.0.2.1", other: "198.51.100.9" },
+  { name: "mx", type: "AAAA", own: "2001:db8::1", spelled: "2001:db8:0::1", other: "2001:db8::2" },
+  { name: "_dmarc", type: "TXT", own: "v=DMARC1; p=reject", spelled: '"v=DMARC1; p=reject"', other: '"x"' },
+  { name: "www", type: "CNAME", own: "mx", spelled: "mx.example.org.", other: "web.other.example." },
 ];
-for (const { name, there, requests, left } of removals) {
-  test(`remove, where the zone itself has ${name}`, async () => {
-    api.script = [held(there, 600), requests[0] === "PUT" ? created : { status: 204 }];
-    await crud.remove("id", api.props, api.deps);
-    assert.deepEqual(api.lines(), [LISTING, ...requests.map((method) => `${method} ${path}`)]);
-    if (left)
-      assert.deepEqual(JSON.parse(api.requests[1]?.body ?? ""), { rrset_ttl: 600, rrset_values: left });
-    assert.equal(api.said.length, requests[0] === "DELETE" ? 0 : 1);
+for (const { name, type, own, spelled = own, other } of SETS) {
+  const props = () => ({ ...api.props, name, type, values: [own] });
+  const at = path.replace("@/TXT", `${name}/${type}`);
+  const set = (...values: string[]) => ({
+    ...{ rrset_name: name, rrset_type: type, rrset_ttl: 600, rrset_values: values },
+  });
+  const listing = (...values: string[]) => ({ status: 200, body: [set(...values)] });
+  const record = (...values: string[]) => ({ status: 200, body: set(...values) });
+
+  test(`remove of ${type} at ${name}: its own values alone go with the set`, async () => {
+    api.script = [listing(spelled), { status: 204 }];
+    await crud.remove("id", props(), api.deps);
+    assert.deepEqual(api.lines(), [LISTING, `DELETE ${at}`]);
+    assert.deepEqual(api.said, []);
+  });
+
+  test(`remove of ${type} at ${name}: others' values beside them stay, and are told`, async () => {
+    // As it is now: what was listed before says the same no more.
+    api.script = [listing(other), record(spelled, other), created];
+    await crud.remove("id", props(), api.deps);
+    assert.deepEqual(api.lines(), [LISTING, `GET ${at}`, `PUT ${at}`]);
+    assert.deepEqual(JSON.parse(api.requests.at(-1)?.body ?? ""), { rrset_ttl: 600, rrset_values: [other] });
+    assert.equal(api.said.length, 1);
+  });
+
+  test(`remove of ${type} at ${name}: others' values in place of them stay, and are told`, async () => {
+    api.script = [listing(other), record(other)];
+    await crud.remove("id", props(), api.deps);
+    assert.deepEqual(api.lines(), [LISTING, `GET ${at}`]);
+    assert.equal(api.said.length, 1);
+  });
+
+  test(`remove of ${type} at ${name}: what was made since the zone was listed goes`, async () => {
+    api.script = [listing("x"), record(spelled), { status: 204 }];
+    await crud.remove("id", { ...props(), zone: "example.org" }, api.deps);
+    assert.deepEqual(api.lines(), [LISTING, `GET ${at}`, `DELETE ${at}`]);
   });
 }
 
 test("what remove tells of others' values is no command to a terminal", async () => {
-  api.script = [held(['"\\027[2J\\226\\128\\174evil"'])];
+  const evil = ['"\\027[2J\\226\\128\\174evil"'];
+  api.script = [held(evil), recordOf(evil)];
   await crud.remove("id", api.props, api.deps);
   assert.match(api.said.join(), /what others entered stays: \[2J evil$/);
 });
@@ -188,7 +227,7 @@ test("remove takes out what was declared, and not what a refresh found beside it
   api.script = [both];
   const { props } = await crud.read(id, outs, api.deps);
   assert.deepEqual(props?.values, ["10 mail.example.org.", "20 mx.other.example."]);
-  api.script = [both, created];
+  api.script = [both, recordOf(["10 mail.example.org.", "20 mx.other.example."]), created];
   await crud.remove(id, props ?? {}, api.deps);
   assert.deepEqual(JSON.parse(api.requests.at(-1)?.body ?? ""), {
     rrset_ttl: 10_800,
@@ -196,11 +235,14 @@ test("remove takes out what was declared, and not what a refresh found beside it
   });
 });
 
-test("remove asks once for all that the zone itself has", async () => {
-  api.script = [zoneOf(["@", "TXT"], ["@", "MX"])];
-  const mx = { ...api.props, type: "MX", values: ["10 mail"] };
-  for (const each of [api.props, mx]) await crud.remove("id", each, api.deps);
-  assert.deepEqual(api.lines(), [LISTING]);
+test("remove asks once for all that the zone has", async () => {
+  const names = ["@", "www", "mx"];
+  api.script = [
+    zoneOf(...names.map((name) => [name, "TXT"] as [string, string])),
+    ...names.map(() => ({ status: 204 })),
+  ];
+  for (const name of names) await crud.remove("id", { ...api.props, name, values: ["x"] }, api.deps);
+  assert.deepEqual(api.lines(), [LISTING, ...names.map((name) => `DELETE ${path.replace("@", name)}`)]);
   api.script = [failing(401, "no")];
   await assert.rejects(crud.remove("id", { ...api.props, zone: "b.test" }, api.deps), /refused the token/);
 });

@@ -21,14 +21,15 @@ const api = scriptedLiveDns();
 
 test("a zone is kept before the first change of an update, and only then", async () => {
   const careful = { ...api.props, snapshot: true };
-  api.script = [kept, created, created, { status: 204 }];
+  api.script = [kept, created, created, zoneOf(["www", "TXT"]), { status: 204 }];
   await crud.create(careful, api.deps);
   await crud.update("", { ...careful, ttl: 300 }, careful, api.deps);
-  await crud.remove("", { ...careful, name: "www" }, api.deps);
+  await crud.remove("", { ...careful, name: "www", values: ["x"] }, api.deps);
   assert.deepEqual(api.lines(), [
     SNAPSHOT,
     `POST ${path}`,
     `PUT ${path}`,
+    LISTING,
     `DELETE ${path.replace("@", "www")}`,
   ]);
   assert.deepEqual(JSON.parse(api.requests[0]?.body ?? ""), {

@@ -147,14 +147,14 @@ for (const answer of unconfirmed) {
     const works: (() => Promise<unknown>)[] = [
       () => crud.create({ ...record, adoptExisting: true }, api.deps),
       () => crud.update("", { ...record, ttl: 300 }, record, api.deps),
-      () => crud.remove("", record, api.deps),
+      () => crud.remove("", { ...record, values: ["x"] }, api.deps),
       () => crud.create({ ...record, snapshot: true }, api.deps),
     ];
-    for (const work of works) {
-      api.script = [answer];
+    for (const [at, work] of works.entries()) {
+      api.script = at === 2 ? [zoneOf(["www", "TXT"]), answer] : [answer];
       await assert.rejects(work, /does not answer as LiveDNS does/);
     }
-    assert.equal(api.requests.length, works.length);
+    assert.equal(api.requests.length, works.length + 1);
   });
 }
 
