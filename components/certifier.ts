@@ -57,6 +57,8 @@ export interface CertifierArgs {
   contact: readonly string[];
   roots: readonly string[];
   names: readonly string[];
+  /** Of domains that are given up: in the certificate for as long as they can be proven. */
+  leaving: readonly string[];
   zones: readonly string[];
   eab: { keyId: string; key: pulumi.Input<string> } | undefined;
   /** How records are written; `nameServers` are those of the zones, empty: those that DNS names. */
@@ -120,12 +122,14 @@ export class Certifier extends pulumi.ComponentResource {
 }
 
 function settings(args: CertifierArgs): string {
-  const { directory, contact, names, zones, roots, eab, records, resolver, address, holdSeconds } = args;
+  const { directory, contact, names, leaving, zones, roots, eab, records, resolver, address, holdSeconds } =
+    args;
   return `${JSON.stringify(
     CertifierSettings.parse({
       directory,
       contact,
       names,
+      leaving,
       zones,
       roots,
       ...(eab ? { eab: { keyId: eab.keyId } } : {}),

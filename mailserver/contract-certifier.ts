@@ -15,6 +15,8 @@ export const CertifierSettings = z.strictObject({
   contact: z.array(z.string().min(3)).min(1),
   /** What the certificate is for. */
   names: z.array(hostname).min(1).max(100),
+  /** Of domains that are given up: in the certificate for as long as they can be proven. */
+  leaving: z.array(hostname).max(100).default([]),
   /** In which their records are. */
   zones: z.array(hostname).min(1),
   /** ECDSA P-256, PEM. */

@@ -38,6 +38,8 @@ export const LOG_EVENTS = {
     "There is no good certificate of the authority (yet); the stack's own is served from now on",
   "certificate.kept": "A good certificate is served; until when, and when the next is ordered",
   "certificate.ordered": "The authority is asked for a certificate, and why",
+  "certificate.without":
+    "Names of a domain that is given up could not be proven: why; a certificate without them is ordered",
   "certificate.issued": "The authority issued a certificate; it is served from now on",
   "certificate.failed":
     "No certificate could be had: why, what to do, and when it is tried again; the one before is served on",

@@ -48,6 +48,7 @@ export function declareCertificates({
       resolver: network.resolver,
     },
     ...certificates,
+    names: certificates.names.filter((name) => !certificates.leaving.includes(name)),
     zones: domains,
     eab: keyId !== undefined && args.eabKey !== undefined ? { keyId, key: args.eabKey } : undefined,
     records: {

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { boxUsers, SHARED_USER } from "./box-users.ts";
 import { type HostPlan, planHost } from "./host-plan.ts";
 import { mailboxId } from "./mailbox-id.ts";
-import { certificateNames, hostnamesOf } from "./names.ts";
+import { certificateNames, hostnamesOf, leavingNames } from "./names.ts";
 import { defaultNetwork, type NetworkPlan, planNetwork, uniqueNetwork } from "./network-plan.ts";
 import { type MailPorts, mailRecords, type RecordSpec } from "./records.ts";
 import type { StackConfig, UserConfig } from "./schema.ts";
@@ -51,6 +51,8 @@ export interface CertificatePlan extends Omit<StackConfig["certificates"], "cont
   readonly contact: readonly string[];
   /** What a public authority is to issue it for. */
   readonly names: readonly string[];
+  /** Those of them without which it is good, too. */
+  readonly leaving: readonly string[];
 }
 
 export interface MailModel {
@@ -139,6 +141,7 @@ export function buildModel(config: StackConfig, names: { project: string; stack:
       ...config.certificates,
       contact: config.certificates.contact ?? [`postmaster@${domain}`],
       names: certificateNames(config),
+      leaving: leavingNames(config),
     },
     ports,
     smtpIn: { ...config.smtpIn, catchAll },

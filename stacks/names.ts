@@ -11,15 +11,17 @@ export const hostnamesOf = (domain: string) => ({
 /** Names under which the portal serves what mail programs and servers fetch. */
 const WEB = ["mta-sts", "autoconfig", "autodiscover"];
 
+type Served = Pick<StackConfig, "domain" | "domains"> & { portal: Pick<StackConfig["portal"], "enabled"> };
+
+const webNames = (zones: readonly string[], { enabled }: Served["portal"]): string[] =>
+  enabled ? zones.flatMap((zone) => WEB.map((name) => `${name}.${zone}`)) : [];
+
 /** Every name that the certificate of the services is for. */
-export function certificateNames({
-  domain,
-  domains,
-  portal,
-}: Pick<StackConfig, "domain" | "domains"> & { portal: Pick<StackConfig["portal"], "enabled"> }): string[] {
+export function certificateNames({ domain, domains, portal }: Served): string[] {
   const { mx, smtp, imap } = hostnamesOf(domain);
-  const web = portal.enabled
-    ? [domain, ...domains].flatMap((zone) => WEB.map((name) => `${name}.${zone}`))
-    : [];
-  return [mx, smtp, imap, domain, ...web];
+  return [mx, smtp, imap, domain, ...webNames([domain, ...domains], portal)];
 }
+
+/** Those of them that are proven only for as long as the zone of a domain that is given up is still ours. */
+export const leavingNames = ({ leaving, portal }: Pick<StackConfig, "leaving"> & Served): string[] =>
+  webNames(leaving, portal);

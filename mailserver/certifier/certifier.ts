@@ -5,6 +5,7 @@ import type { Clock } from "../queue/clock.ts";
 import type { Authority } from "./authority.ts";
 import type { Challenges } from "./challenges.ts";
 import { CertifierFault } from "./fault.ts";
+import { order } from "./order.ts";
 import { factsOf, type PairFacts, splitChain } from "./pair.ts";
 import { decide, pause, type Reason, renewalTime, type Situation, worse } from "./plan.ts";
 import { pick } from "./renewal-info.ts";
@@ -12,6 +13,8 @@ import type { ChallengeRecord, State, Store } from "./store.ts";
 
 export interface CertifierDeps {
   readonly names: readonly string[];
+  /** Names of domains that are given up: wanted for as long as they can be proven. */
+  readonly leaving: readonly string[];
   /** The stack's own certificate and the key that every certificate is for; read each time. */
   readonly own: () => Promise<TlsIdentity>;
   readonly store: Store;
@@ -111,12 +114,12 @@ class Run {
       if (clock.now() >= this.#withdrawAt) await this.#withdrawLeft();
       await this.#askRenewal();
       const situation = await this.#look();
-      const { order, wakeAt } = decide(situation);
-      if (order === undefined) {
+      const { order: reason, wakeAt } = decide(situation);
+      if (reason === undefined) {
         this.#tell(situation, wakeAt);
         return Math.max(Math.min(wakeAt - clock.now(), lookMs), 1);
       }
-      await this.#order(order, situation);
+      await this.#order(reason, situation);
     } catch (error) {
       await this.#failed(error).catch(() => {});
     }
@@ -156,13 +159,14 @@ class Run {
   }
 
   async #order(reason: Reason, situation: Look): Promise<void> {
-    const { names, store, log, clock, directory } = this.#deps;
+    const { names, leaving, store, log, clock, directory } = this.#deps;
     const { ownPair, pair, served } = situation;
-    log.info("certificate.ordered", { reason, names });
+    log.info("certificate.ordered", { reason, names: [...names, ...leaving] });
     const replaces = reason === "renewal" ? pair?.certificate : undefined;
-    const certificate = await this.#authority
-      .obtain({ names, key: ownPair.key, replaces })
-      .finally(() => this.#withdrawLeft());
+    const certificate = await order(
+      { names, leaving, key: ownPair.key, replaces },
+      { authority: this.#authority, withdraw: () => this.#withdrawLeft(), log },
+    );
     const next = { certificate, key: ownPair.key };
     const facts = factsOf(next, ownPair);
     const fault = worse(facts, { ...situation, now: clock.now() });

@@ -19,12 +19,17 @@ type Change = (values: readonly string[], ours: readonly string[]) => string[];
 
 /** `auth` is asked for each time: the token may have been replaced. */
 export function createChallenges(auth: () => Promise<Auth>): Challenges {
-  async function change(records: readonly ChallengeRecord[], next: Change): Promise<void> {
+  async function change(
+    records: readonly ChallengeRecord[],
+    next: Change,
+    lostZone: "fault" | "fine",
+  ): Promise<void> {
     const client = connect(await auth());
     // One after the other: the sets of a zone are one transaction there.
     for (const [{ zone, name }, ours] of setsOf(records)) {
       const key = { zone, name, type: "TXT" };
       await changeSet(client, key, (values) => next(values, ours)).catch((error: unknown) => {
+        if (lostZone === "fine" && error instanceof ApiError && error.status === 404) return;
         const message = error instanceof Error ? error.message : String(error);
         throw recordFault(
           `${name}.${zone} TXT`,
@@ -36,8 +41,10 @@ export function createChallenges(auth: () => Promise<Auth>): Challenges {
   }
 
   return {
-    publish: (records) => change(records, (values, ours) => [...new Set([...values, ...ours])]),
-    withdraw: (records) => change(records, (values, ours) => values.filter((value) => !ours.includes(value))),
+    publish: (records) => change(records, (values, ours) => [...new Set([...values, ...ours])], "fault"),
+    // What was in a zone that has gone to somebody else is gone for us: asked for again, it would be so for ever.
+    withdraw: (records) =>
+      change(records, (values, ours) => values.filter((value) => !ours.includes(value)), "fine"),
   };
 }
 

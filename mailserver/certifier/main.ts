@@ -25,13 +25,23 @@ const meter = createMeter();
 const log = meter.metered(createLog({ daemon: "certifier" }));
 
 async function certifierOf(settings: CertifierSettings): Promise<Certifier> {
-  const { directory, contact, zones, roots, eab, own, names, records, retry, holdMs } = settings;
+  const { directory, contact, zones, roots, eab, own, names, leaving, records, retry, holdMs } = settings;
   const transport = createTransport({ roots, timeoutMs: TIMEOUT_MS, now });
   installTransport(transport);
   const accountKey = await secret(settings.accountKeyFile);
   const account = eab && { keyId: eab.keyId, key: await secret(eab.keyFile) };
   return startCertifier({
-    ...{ directory, names, retry, holdMs, lookMs: LOOK_MS, log, clock: systemClock, random: Math.random },
+    ...{
+      directory,
+      names,
+      leaving,
+      retry,
+      holdMs,
+      lookMs: LOOK_MS,
+      log,
+      clock: systemClock,
+      random: Math.random,
+    },
     version: process.env.SETTINGS_VERSION ?? "",
     own: async () => {
       const [certificate, key] = await Promise.all(

@@ -39,7 +39,8 @@ describe("a stack whose certificate a public authority issues", () => {
     await declare(
       {
         domain: "example.test",
-        domains: ["example.net"],
+        domains: ["example.net", "old.example"],
+        leaving: ["old.example"],
         dns: { provider: "dev", signed: true, ttl: 3_600 },
         certificates: ACME,
         portal: { enabled: true },
@@ -56,6 +57,12 @@ describe("a stack whose certificate a public authority issues", () => {
       "example.test",
       ...["example.test", "example.net"].flatMap((zone) => web.map((name) => `${name}.${zone}`)),
     ]);
+    // They may be proven no more, and the others must not hang on them.
+    assert.deepEqual(
+      settings.leaving,
+      web.map((name) => `${name}.old.example`),
+    );
+    assert.ok((settings.zones as string[]).includes("old.example"));
     assert.equal(settings.directory, ACME.directory);
     assert.deepEqual(settings.contact, ["postmaster@example.test"]);
     // What others remember of the TLSA record from before is forgotten by then.

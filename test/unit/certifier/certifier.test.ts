@@ -17,6 +17,8 @@ import { FakeClock } from "../../support/fake-clock.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
 const NAMES = ["mx.example.org"];
+/** A name of a domain that is given up. */
+const LEAVING = "mta-sts.old.example";
 const DAY = 86_400_000;
 const RECORD: ChallengeRecord = { zone: "example.org", name: "_acme-challenge.mx", value: "proof" };
 
@@ -72,6 +74,7 @@ async function lab(answers: (Error | Issuer)[] = [], change: Partial<CertifierDe
   const deps: CertifierDeps = {
     ...{
       names: NAMES,
+      leaving: [],
       directory: "https://one.example/",
       own: async () => own,
       store: openStore(path),
@@ -297,6 +300,44 @@ describe("the certifier", () => {
     assert.ok(!lines.some(({ event }) => event === "certificate.failed"));
     certifier.close();
   });
+
+  for (const [what, unproven, wanted] of [
+    ["has the names of a domain that leaves in the certificate, too", undefined, [...NAMES, LEAVING]],
+    ["goes on without them when they can't be proven", refusal({ code: "unseen" }), NAMES],
+    ["and when their zone is gone", refusal({ code: "records" }), NAMES],
+  ] as const)
+    it(what, async () => {
+      const { start, until, deps, issue, zone, events } = await lab();
+      const asked: string[][] = [];
+      const authority: CertifierDeps["authority"] = (prove) => ({
+        async obtain({ names }) {
+          asked.push([...names]);
+          await prove([RECORD]);
+          if (unproven && names.includes(LEAVING)) throw unproven;
+          return issue(stranger, [...names]);
+        },
+        renewalInfo: async () => undefined,
+      });
+      const certifier = await start({ leaving: [LEAVING], authority });
+      assert.deepEqual((await until("certificate.issued")).names, wanted);
+      assert.deepEqual(asked, unproven ? [[...NAMES, LEAVING], NAMES] : [[...NAMES, LEAVING]]);
+      assert.deepEqual([...zone], []);
+      assert.equal(events().includes("certificate.without"), unproven !== undefined);
+      assert.equal((await deps.store.state())?.failures, 0);
+      // Nothing is missing then, until the next renewal.
+      const { at } = await until("certificate.kept");
+      assert.ok((await until("certificate.ordered")).at - at > 59 * DAY);
+      certifier.close();
+    });
+
+  for (const code of ["rateLimited", "unreachable"])
+    it(`doesn't ask for fewer names where that is of no use: ${code}`, async () => {
+      const { start, until, lines } = await lab([refusal({ code }), refusal({ code })]);
+      const certifier = await start({ leaving: [LEAVING] });
+      assert.equal((await until("certificate.failed")).failures, 1);
+      assert.ok(!lines.some(({ event }) => event === "certificate.without"));
+      certifier.close();
+    });
 
   it("waits with the first until others have forgotten the TLSA record from before", async () => {
     const { start, until, clock } = await lab([], { holdMs: 7_200_000 });
