@@ -1,6 +1,7 @@
 /** The DNS records of the mail domains, derived from the config. Pure. */
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { dmarcValue } from "./dns/dmarc.ts";
+import { mailto } from "./dns/mailto.ts";
 import { policyId, policyOf } from "./dns/mta-sts.ts";
 import type { Hostnames } from "./model.ts";
 import type { StackConfig } from "./schema.ts";
@@ -97,7 +98,7 @@ function domainRecords(zone: string, facts: RecordFacts): RecordSpec[] {
     // RFC 8460 section 3
     ...(tlsReports.length === 0
       ? []
-      : [record("_smtp._tls", "TXT", `v=TLSRPTv1; rua=${tlsReports.map((to) => `mailto:${to}`).join(",")}`)]),
+      : [record("_smtp._tls", "TXT", `v=TLSRPTv1; rua=${tlsReports.map(mailto).join(",")}`)]),
     ...services(facts, record),
     ...webRecords(zone, facts, record),
     // RFC 8659 section 4.2

@@ -1,4 +1,5 @@
 /** DMARC records (RFC 7489 section 6.3). Pure. */
+import { mailto } from "./mailto.ts";
 
 type Policy = "none" | "quarantine" | "reject";
 
@@ -19,10 +20,6 @@ export function dmarcValue({ policy, subdomains, strict, rua }: DmarcPolicy): st
     ...(rua.length === 0 ? [] : [`rua=${rua.map(mailto).join(",")}`]),
   ].join("; ");
 }
-
-/** RFC 7489 section 6.2: a comma, an exclamation mark and a semicolon mean something else there. */
-const mailto = (address: string) =>
-  `mailto:${address.replace(/[%?,!;]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)}`;
 
 /** Values that a tag may have; tags that are not here may have any. */
 const VALUES: Readonly<Record<string, RegExp>> = {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, it } from "node:test";
+import { reportReceivers } from "../../../mailserver/tls-report/record.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { dmarcFaults, dmarcValue, reportDomains } from "../../../stacks/dns/dmarc.ts";
 import { covers, policyHosts, policyText, policyTexts } from "../../../stacks/dns/mta-sts.ts";
@@ -43,6 +44,26 @@ describe("the records of a mail domain", () => {
       "_pop3s._tcp.example.org SRV": "0 0 0 .",
     });
   });
+
+  for (const sign of "!#$%&'*-/=?^_`{|}~.") {
+    const to = `a${sign}b@example.net`;
+    it(`ask for reports to ${to} as a receiver reads it`, () => {
+      const records = byKey({ ...PUBLIC, dns: { tlsReports: [to, "c@d.example"], dmarc: { rua: [to] } } });
+      const tls = records["_smtp._tls.example.org TXT"] ?? "";
+      assert.deepEqual(
+        reportReceivers([tls]).map(({ uri }) => uri),
+        [`mailto:${to}`, "mailto:c@d.example"],
+      );
+      const dmarc = records["_dmarc.example.org TXT"] ?? "";
+      assert.deepEqual(dmarcFaults(dmarc), []);
+      const [uri = ""] = tls.replace(/.*rua=/, "").split(",");
+      assert.ok(dmarc.endsWith(`rua=${uri}`), dmarc);
+      const { pathname, search, hash } = new URL(uri);
+      assert.deepEqual([decodeURIComponent(pathname), search, hash], [to, "", ""]);
+      // RFC 7489 section 6.2, RFC 8460 section 3.
+      assert.doesNotMatch(uri, /[!;&=]/);
+    });
+  }
 
   const cases: [what: string, raw: Record<string, unknown>, wanted: Record<string, string | undefined>][] = [
     [
