@@ -62,11 +62,13 @@ export interface Comparison {
   now: Date;
 }
 
-/** Any change, and the end of its time, makes a new authority. */
+/**
+ * Any change makes a new authority. The end of its time has the same one issue another certificate of itself: what is
+ * protected can't be replaced, and a TLSA record of its key stays true (RFC 7671 section 8.1).
+ */
 export function compareAuthority({ olds, news, now }: Comparison) {
   const replaces = changedKeys(["commonName", "days"], olds, news);
-  if (isDue(olds.notAfter, news.renewBeforeDays, now)) replaces.push("notAfter");
-  return { changes: replaces.length > 0, replaces };
+  return { changes: replaces.length > 0 || isDue(olds.notAfter, news.renewBeforeDays, now), replaces };
 }
 
 const sorted = (value: unknown) => (Array.isArray(value) ? [...value].sort() : value);

@@ -50,7 +50,25 @@ const commonNameOnly = (value: string) => new x509.Name([{ CN: [{ utf8String: va
 
 /** A self-signed authority that can issue end-entity certificates only. */
 export async function issueAuthority(commonName: string, days: number, now: Date): Promise<Issued> {
-  const keys = await newKeys();
+  return selfSigned({ commonName, days, now }, await newKeys());
+}
+
+/** What an authority's certificate is to say. */
+export interface AuthorityRequest {
+  commonName: string;
+  days: number;
+  now: Date;
+}
+
+/** Another certificate of the authority that has this key. */
+export async function renewAuthority(request: AuthorityRequest, privateKeyPem: string): Promise<Issued> {
+  return selfSigned(request, await knownKeys(privateKeyPem));
+}
+
+async function selfSigned(
+  { commonName, days, now }: AuthorityRequest,
+  keys: webcrypto.CryptoKeyPair,
+): Promise<Issued> {
   const { notBefore, notAfter } = validity(now, days);
   const serialNumber = newSerial();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -7,7 +7,7 @@ export interface CertificateAuthorityArgs {
   commonName: pulumi.Input<string>;
   /** Lifetime; default 3650. */
   days?: pulumi.Input<number>;
-  /** A new authority replaces this one when so few days are left; default 180. */
+  /** The next update renews it, with the same key, when so few days are left; default 180. */
   renewBeforeDays?: pulumi.Input<number>;
 }
 

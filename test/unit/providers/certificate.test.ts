@@ -123,14 +123,49 @@ for (const { name, news, changes: wanted } of changes) {
   });
 }
 
-test("authority diff: any change and the end of its time replace", () => {
-  const olds = { commonName: "A", days: 365, notAfter: later(200).toISOString() };
-  const same = { commonName: "A", days: 365, renewBeforeDays: 180 };
-  assert.deepEqual(compareAuthority({ olds, news: same, now }), { changes: false, replaces: [] });
-  assert.deepEqual(compareAuthority({ olds, news: { ...same, commonName: "B" }, now }).replaces, [
-    "commonName",
-  ]);
-  assert.deepEqual(compareAuthority({ olds, news: same, now: later(20) }).replaces, ["notAfter"]);
+const authorityChanges: readonly [
+  what: string,
+  news: object,
+  days: number,
+  changes: boolean,
+  replaces: string[],
+][] = [
+  ["nothing", {}, 0, false, []],
+  ["another name", { commonName: "B" }, 0, true, ["commonName"]],
+  ["another lifetime", { days: 400 }, 0, true, ["days"]],
+  // What is protected can't be replaced.
+  ["the end of its time, in place", {}, 20, true, []],
+  ["its end, in place", {}, 300, true, []],
+  ["a renewal time that isn't known yet", { renewBeforeDays: UNKNOWN }, 20, false, []],
+];
+for (const [what, more, days, changes, replaces] of authorityChanges)
+  test(`authority diff: ${what}`, () => {
+    const olds = { commonName: "A", days: 365, notAfter: later(200).toISOString() };
+    const news = { commonName: "A", days: 365, renewBeforeDays: 180, ...more };
+    assert.deepEqual(compareAuthority({ olds, news, now: later(days) }), { changes, replaces });
+  });
+
+test("an authority that is renewed has the same key, and vouches for what it issued before", async () => {
+  const { inputs } = await authority.check({}, { commonName: "Root", days: 100, renewBeforeDays: 10 });
+  const old = await authority.create(inputs);
+  const { outs } = await authority.update(old.id, { ...old.outs, notAfter: "long ago" }, inputs);
+  assert.deepEqual(Object.keys(outs).sort(), Object.keys(old.outs).sort());
+  assert.equal(outs.privateKeyPem, old.outs.privateKeyPem);
+  const [before, root] = [old.outs, outs].map(({ certificatePem }) => new X509Certificate(certificatePem));
+  assert.ok(before && root);
+  assert.notEqual(root.serialNumber, before.serialNumber);
+  assert.equal(root.subject, before.subject);
+  assert.ok(root.verify(root.publicKey) && root.ca);
+  const [one, other] = await Promise.all(
+    [old.outs, outs].map((by) => issueCertificate(by, { ...request, now: new Date() })),
+  );
+  for (const { certificatePem = "" } of [one ?? {}, other ?? {}])
+    for (const by of [before, root]) {
+      const leaf = new X509Certificate(certificatePem);
+      assert.ok(leaf.checkIssued(by) && leaf.verify(by.publicKey));
+    }
+  const { changes } = await authority.diff(old.id, outs, inputs);
+  assert.equal(changes, false);
 });
 
 test("a certificate fresh from issue is never due", () => {
