@@ -1,14 +1,15 @@
 /** The people's entries of the directory, their passwords with them: saved as LDIF, and handed out again. */
 import type { Readable } from "node:stream";
 import { BackupFault } from "./fault.ts";
-import { letGo, openRepository, snapshotsOf, type Tools, watch } from "./jobs.ts";
+import { type Limits, letGo, openRepository, snapshotsOf, type Tools, watch } from "./jobs.ts";
+import { latest } from "./snapshots.ts";
 
 /** As the host of its snapshots: no person's uid begins so. */
 const HOST = "@directory";
 const FILE = "directory.ldif";
 
 /** Takes a snapshot of what comes in. Nothing but the whole of it: what broke off before its end is none. */
-export async function saveDirectory(from: Readable, tools: Tools): Promise<void> {
+export async function saveDirectory(from: Readable, { keepAll }: Limits, tools: Tools): Promise<void> {
   const { restic, emit } = tools;
   const chunks: Buffer[] = [];
   for await (const chunk of from) chunks.push(Buffer.from(chunk));
@@ -25,12 +26,12 @@ export async function saveDirectory(from: Readable, tools: Tools): Promise<void>
   });
   const { snapshot_id: id, total_bytes_processed: bytes, data_added: addedBytes } = told.summary();
   emit({ kind: "saved", id: id.slice(0, 8), messages: 0, entries, bytes, addedBytes });
-  await letGo(HOST, tools);
+  if (!keepAll) await letGo(HOST, tools);
 }
 
-/** Writes the latest snapshot. */
-export async function exportDirectory({ restic, emit, out }: Tools): Promise<void> {
-  const found = (await snapshotsOf(HOST, restic)).at(-1);
+/** Writes the latest snapshot, from before the time that is asked for where there is one. */
+export async function exportDirectory({ before }: Limits, { restic, emit, out }: Tools): Promise<void> {
+  const found = latest(await snapshotsOf(HOST, restic), before);
   if (!found)
     throw new BackupFault(
       "The repository has no snapshot of the directory.",

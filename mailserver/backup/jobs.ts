@@ -18,8 +18,8 @@ import { chooseSnapshot, folderOfSnapshot, type Snapshot, Snapshots, tagOf } fro
 export type Event =
   | { kind: "progress"; share: number }
   | { kind: "held"; messages: number }
-  | { kind: "ready" }
-  | { kind: "fetched"; id: string; time: string; folder?: string | undefined }
+  | { kind: "ready"; restored: boolean }
+  | { kind: "fetched"; id: string; time: string; folder?: string | undefined; before?: string | undefined }
   | { kind: "saved"; id: string; messages: number; entries?: number; bytes: number; addedBytes: number }
   | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
   | ({ kind: "restored"; id: string; time: string } & Merged)
@@ -38,7 +38,14 @@ export interface Job {
   readonly mbox?: boolean;
   /** How many are held. */
   readonly messages?: number | undefined;
+  /** Asks for the latest snapshot from before that time, where there is one. */
+  readonly before?: string | undefined;
+  /** Let no snapshot go. */
+  readonly keepAll?: boolean;
 }
+
+/** What limits a job that is about all people. */
+export type Limits = Pick<Job, "before" | "keepAll">;
 
 /** Of a job that has the repository and its password. */
 export interface Tools {
@@ -75,7 +82,7 @@ export async function save(job: Job, tools: Tools): Promise<void> {
     bytes: done.total_bytes_processed,
     addedBytes: done.data_added,
   });
-  await letGo(job.uid, tools);
+  if (!job.keepAll) await letGo(job.uid, tools);
 }
 
 /** Lets go of the snapshots that nobody asks to keep. */
@@ -112,7 +119,7 @@ export async function fetch(job: Job, { restic, home, emit }: Tools): Promise<vo
     ],
     onLine: watch(emit).line,
   });
-  emit({ kind: "fetched", id: found.short_id, time: found.time, folder });
+  emit({ kind: "fetched", id: found.short_id, time: found.time, folder, before: job.before });
 }
 
 /** Writes a snapshot as a tar archive, `Maildir/` and `sieve/` at its top; or its messages as an mbox. */
@@ -152,11 +159,11 @@ async function writeMbox(
 }
 
 async function chosen(
-  { from, uid: own, snapshot, folder }: Job,
+  { from, uid: own, snapshot, folder, before }: Job,
   restic: Restic,
 ): Promise<{ found: Snapshot; path: string }> {
   const uid = from ?? own;
-  const found = chooseSnapshot(await snapshotsOf(uid, restic), { uid, id: snapshot, folder });
+  const found = chooseSnapshot(await snapshotsOf(uid, restic), { uid, id: snapshot, folder, before });
   return { found, path: found.paths[0] ?? "/" };
 }
 

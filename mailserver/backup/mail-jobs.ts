@@ -1,5 +1,5 @@
 /** The jobs that have a box's volume to write to: one holds its mail still, one puts mail back into it. */
-import { chmod, cp, mkdir, rm, stat } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BackupFault } from "./fault.ts";
@@ -29,7 +29,12 @@ export interface MailTools {
 }
 
 /** What `merge` is told of the snapshot that was put there. */
-const Fetched = z.object({ id: z.string(), time: z.string(), folder: z.string().optional() });
+const Fetched = z.object({
+  id: z.string(),
+  time: z.string(),
+  folder: z.string().optional(),
+  before: z.string().optional(),
+});
 
 /** Holds the mail still until it is told that the snapshot was taken. */
 export async function hold(job: Job, tools: MailTools): Promise<void> {
@@ -50,16 +55,20 @@ export async function hold(job: Job, tools: MailTools): Promise<void> {
   }
 }
 
+/** In a box's volume: it has what was saved before its host was made. */
+const RESTORED = ".restored";
+
 /** Has the other job ask for it, then puts what a snapshot has and the box has not back into the box. */
 export async function merge(_job: Job, { home, emit, sync, word }: MailTools): Promise<void> {
   const target = restoredOf(home);
   await rm(scratchOf(home), { recursive: true, force: true });
   try {
     await mkdir(target, { recursive: true });
-    emit({ kind: "ready" });
+    const mark = join(home, RESTORED);
+    emit({ kind: "ready", restored: await lstat(mark).then(() => true, absent(false)) });
     const said = Fetched.safeParse(fromJson(await word()));
     if (!said.success) return;
-    const { id, time, folder } = said.data;
+    const { id, time, folder, before } = said.data;
     const saved = join(target, "Maildir");
     if (
       folder !== undefined &&
@@ -73,6 +82,8 @@ export async function merge(_job: Job, { home, emit, sync, word }: MailTools): P
     await sync(target);
     const merged = await mergeMaildir(saved, join(home, "Maildir"));
     if (folder === undefined) await mergeScripts(target, home);
+    // Last, since one that broke off is done again.
+    if (folder === undefined && before !== undefined) await writeFile(mark, "", { flag: "wx" });
     await sync(home);
     emit({ kind: "restored", id, time, ...merged });
   } finally {

@@ -10,13 +10,23 @@ import { parseSettings, readSettings } from "../net/settings.ts";
 import { exportDirectory, saveDirectory } from "./directory.ts";
 import { BackupFault } from "./fault.ts";
 import { isFolderName } from "./folder-name.ts";
-import { type Event, exportBox, fetch, forget, type Job, list, save, type Tools } from "./jobs.ts";
+import {
+  type Event,
+  exportBox,
+  fetch,
+  forget,
+  type Job,
+  type Limits,
+  list,
+  save,
+  type Tools,
+} from "./jobs.ts";
 import { hold, type MailTools, merge } from "./mail-jobs.ts";
 import { openRestic } from "./restic.ts";
 
 /** About all people at once. */
-const WHOLE = new Map<string, (tools: Tools) => Promise<void>>([
-  ["save-directory", (tools) => saveDirectory(process.stdin, tools)],
+const WHOLE = new Map<string, (limits: Limits, tools: Tools) => Promise<void>>([
+  ["save-directory", (limits, tools) => saveDirectory(process.stdin, limits, tools)],
   ["export-directory", exportDirectory],
 ]);
 
@@ -40,6 +50,8 @@ const TOLD_SETTINGS = new Set(["save", "fetch"]);
 const id = z.string().regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, "is no mailbox");
 const Arguments = z.strictObject({
   uid: id,
+  before: z.iso.datetime().optional(),
+  "keep-all": z.boolean().default(false),
   folder: z.string().refine(isFolderName, "is no name of a folder").optional(),
   snapshot: z
     .string()
@@ -49,6 +61,7 @@ const Arguments = z.strictObject({
   mbox: z.boolean().default(false),
   messages: z.coerce.number().int().min(0).optional(),
 });
+const WholeArguments = Arguments.pick({ before: true, "keep-all": true });
 
 const PASSWORD_FILE = "/run/password";
 const HOME = "/srv/mail";
@@ -58,8 +71,9 @@ const emit = (event: Event): void => void process.stderr.write(`${JSON.stringify
 
 interface Asked {
   readonly name: string;
-  /** Undefined for what is about all people. */
+  /** A mailbox's job, or the limits of one that is about all people. */
   readonly job: Job | undefined;
+  readonly limits: Limits;
 }
 
 function readArguments(): Asked {
@@ -69,26 +83,31 @@ function readArguments(): Asked {
     options: {
       ...{ folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
       ...{ mbox: { type: "boolean" }, messages: { type: "string" } },
+      ...{ before: { type: "string" }, "keep-all": { type: "boolean" } },
     },
   });
   const [name = "", uid] = positionals;
-  if (WHOLE.has(name)) return { name, job: undefined };
-  const names = [...JOBS.keys(), ...MAIL_JOBS.keys()];
+  const names = [...WHOLE.keys(), ...JOBS.keys(), ...MAIL_JOBS.keys()];
   if (!names.includes(name))
     throw new BackupFault(`There is no job ${name}.`, `Name one of ${names.join(", ")}.`);
-  const parsed = Arguments.safeParse({ uid, ...values });
-  if (parsed.success) {
-    const { uid, folder, snapshot, ...more } = parsed.data;
-    return { name, job: { uid, folder, snapshot, ...more } };
-  }
+  const whole = WHOLE.has(name);
+  const parsed = whole ? WholeArguments.safeParse(values) : Arguments.safeParse({ uid, ...values });
+  if (parsed.success) return { name, ...asked(parsed.data) };
   throw new BackupFault(
     parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("; "),
     "Correct it, then run it again.",
   );
 }
 
+function asked(values: z.infer<typeof Arguments> | z.infer<typeof WholeArguments>): Omit<Asked, "name"> {
+  const limits = { before: values.before, keepAll: values["keep-all"] };
+  if (!("uid" in values)) return { job: undefined, limits };
+  const { uid, folder, snapshot, from, mbox, messages } = values;
+  return { job: { uid, folder, snapshot, from, mbox, messages, ...limits }, limits };
+}
+
 async function main(signal: AbortSignal): Promise<void> {
-  const { name, job } = readArguments();
+  const { name, job, limits } = readArguments();
   const onMail = MAIL_JOBS.get(name);
   if (onMail && job) return onMail(job, mailTools(signal));
   const settings = TOLD_SETTINGS.has(name)
@@ -100,7 +119,7 @@ async function main(signal: AbortSignal): Promise<void> {
     ...{ settings, home: HOME, emit, out: process.stdout },
   };
   if (job) await JOBS.get(name)?.(job, tools);
-  else await WHOLE.get(name)?.(tools);
+  else await WHOLE.get(name)?.(limits, tools);
 }
 
 function mailTools(signal: AbortSignal): MailTools {

@@ -36,20 +36,34 @@ export function folderOfSnapshot({ tags }: Pick<Snapshot, "tags">): string | und
   return tag === undefined ? undefined : decodeURIComponent(tag.slice(FOLDER.length));
 }
 
-/** The snapshot with that id, or else the latest one that has what is wanted. */
+/**
+ * The latest one from before that time; where there is none, the latest. A host that was lost is made anew without mail,
+ * and what is saved of it before the mail is put back is younger than what is to be put back.
+ */
+export function latest<S extends Pick<Snapshot, "time">>(
+  list: readonly S[],
+  before: string | undefined,
+): S | undefined {
+  const sorted = list.toSorted((one, other) => Date.parse(one.time) - Date.parse(other.time));
+  const earlier =
+    before === undefined ? [] : sorted.filter(({ time }) => Date.parse(time) < Date.parse(before));
+  return earlier.at(-1) ?? sorted.at(-1);
+}
+
+/** The snapshot with that id, or else the latest one that has what is wanted, from `before` where there is one. */
 export function chooseSnapshot(
   list: readonly Snapshot[],
-  wanted: { uid: string; id: string | undefined; folder: string | undefined },
+  wanted: { uid: string; id: string | undefined; folder: string | undefined; before?: string | undefined },
 ): Snapshot {
-  const { uid, id, folder } = wanted;
+  const { uid, id, folder, before } = wanted;
   const remedy = `\`npm run backup -- list ${uid}\` shows what there is.`;
   const fits = list.filter((each) => {
     const limit = folderOfSnapshot(each);
     return limit === undefined || limit === folder;
   });
   if (id === undefined) {
-    const latest = fits.toSorted((one, other) => one.time.localeCompare(other.time)).at(-1);
-    if (latest) return latest;
+    const found = latest(fits, before);
+    if (found) return found;
     throw new BackupFault(
       `There is no snapshot of ${uid} that has ${folder ?? "the whole mailbox"}.`,
       remedy,

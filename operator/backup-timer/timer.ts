@@ -2,7 +2,7 @@
 import type { Log } from "../../mailserver/net/log.ts";
 import type { Clock } from "../../mailserver/queue/clock.ts";
 import { saveBox } from "../../tools/bootstrap/backup/box.ts";
-import { saveDirectory } from "../../tools/bootstrap/backup/directory.ts";
+import { directoryMade, saveDirectory } from "../../tools/bootstrap/backup/directory.ts";
 import type { JobEvent } from "../../tools/bootstrap/backup/events.ts";
 import { mailVolumes, type Place } from "../../tools/bootstrap/backup/job.ts";
 import { Fault, messageOf } from "../../tools/bootstrap/fault.ts";
@@ -99,13 +99,15 @@ async function saveAll(place: Place, log: Log): Promise<string[]> {
   await save(EVERYTHING, async () => {
     boxes = await mailVolumes(place);
   });
+  // A directory that can't be asked is told of below, when it is saved.
+  const made = await directoryMade(place).catch(() => undefined);
   for (const id of boxes)
     await save(id, (onEvent) =>
       saveBox(
         { ...place, signal: AbortSignal.any([place.signal, AbortSignal.timeout(LONGEST_MS)]) },
-        { id, onEvent },
+        { id, made, onEvent },
       ),
     );
-  await save(DIRECTORY, (onEvent) => saveDirectory(place, onEvent));
+  await save(DIRECTORY, (onEvent) => saveDirectory(place, { made, onEvent }));
   return failed;
 }

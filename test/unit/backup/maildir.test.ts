@@ -76,6 +76,27 @@ describe("the snapshot that is meant", () => {
       if (typeof expected === "string") assert.equal(choose(), expected);
       else assert.throws(choose, expected);
     });
+
+  // As restic writes times, in whatever zone its host was.
+  const host = [
+    at("aaaa", "2026-01-01T23:30:00.123456789-02:00"),
+    at("bbbb", "2026-01-02T02:00:00+01:00", "A"),
+    at("cccc", "2026-01-02T02:30:00.5Z"),
+  ];
+  const made = [
+    [
+      "the latest from before a new host, not what was saved of it while it was empty",
+      "02:30:00.000",
+      "aaaa",
+    ],
+    ["the latest where none is from before the host", "00:00:00.000", "cccc"],
+    ["the latest where all are from before the host", "09:00:00.000", "cccc"],
+  ] as const;
+  for (const [what, time, expected] of made)
+    it(`is ${what}`, () => {
+      const wanted = { uid: "alice", id: undefined, folder: undefined, before: `2026-01-02T${time}Z` };
+      assert.equal(chooseSnapshot(host, wanted).short_id, expected);
+    });
 });
 
 describe("a failed restic", () => {

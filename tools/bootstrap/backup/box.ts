@@ -4,6 +4,7 @@ import { extract } from "tar-stream";
 import { unlessMissing } from "../../docker-plugin/errors.ts";
 import { type InForce, type Limit, limitDisk } from "../../docker-plugin/limit-disk.ts";
 import type { JobEvent } from "./events.ts";
+import { keeping } from "./host-age.ts";
 import { mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
 const SETTINGS_FILE = `${SETTINGS}/settings.json`;
@@ -13,29 +14,44 @@ export interface BoxRequest {
   readonly id: string;
   /** What limits it: `--folder NAME`, `--snapshot ID`, `--from UID`. */
   readonly limits?: readonly string[];
+  /** When the host was made; undefined where that is nothing to go by. */
+  readonly made?: Date | undefined;
   readonly onEvent: (event: JobEvent) => void;
 }
 
 /** Takes a snapshot of the mailbox, which is held still by the one job while the other reads it. */
-export async function saveBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
+export async function saveBox(place: Place, { id, limits = [], made, onEvent }: BoxRequest): Promise<void> {
+  const all = [...limits, ...keeping(made, new Date())];
   await together(place, {
     ...{ id, onEvent, first: ["hold", id, ...limits], begins: "held" },
     second: (event) => ({
       mail: "read",
-      args: ["save", id, ...limits, "--messages", String(event.kind === "held" ? event.messages : 0)],
+      args: ["save", id, ...all, "--messages", String(event.kind === "held" ? event.messages : 0)],
     }),
   });
 }
 
-/** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
-export async function restoreBox(place: Place, { id, limits = [], onEvent }: BoxRequest): Promise<void> {
+/**
+ * Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. The latest, or into a mailbox that has
+ * not yet got what was saved before its host was made, the latest of those.
+ */
+export async function restoreBox(
+  place: Place,
+  { id, limits = [], made, onEvent }: BoxRequest,
+): Promise<void> {
   await withoutLimit(await limitOf(place, id), () =>
     together(place, {
       ...{ id, onEvent, first: ["merge", id], begins: "ready" },
-      second: () => ({ mail: "write", args: ["fetch", id, ...limits] }),
+      second: (event) => ({ mail: "write", args: ["fetch", id, ...limits, ...fromBefore(made, event)] }),
     }),
   );
 }
+
+/** A mailbox that has it already gets the latest, and so does one whose image can't tell. */
+const fromBefore = (made: Date | undefined, event: JobEvent): string[] =>
+  made !== undefined && event.kind === "ready" && event.restored === false
+    ? ["--before", made.toISOString()]
+    : [];
 
 /** Looks at the limit of a box's disk, or sets it; undefined where the guard is gone, and with it who could. */
 type BoxLimit = (limit?: Limit) => Promise<InForce | undefined>;

@@ -6,20 +6,56 @@ import { Attribute, Change, Client } from "ldapts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf } from "../fault.ts";
 import { type JobEvent, readableTime } from "./events.ts";
+import { keeping } from "./host-age.ts";
 import { type Place, runJob } from "./job.ts";
-import { type Person, parseLdif, toPutBack } from "./ldif.ts";
+import { madeAt, type Person, parseLdif, toPutBack } from "./ldif.ts";
 
+const SLAPCAT = ["slapcat", "-f", "/run/slapd/slapd.conf"];
 /** The people, as slapd writes them; the hashes of their passwords with them. */
-const DUMP = ["slapcat", "-f", "/run/slapd/slapd.conf", "-a", "(objectClass=inetOrgPerson)"];
+const DUMP = [...SLAPCAT, "-a", "(objectClass=inetOrgPerson)"];
+
+/**
+ * When the directory's database was made, which is when the host was: mail is on other volumes, which are made anew also
+ * on a host that lives, as for another person.
+ */
+export async function directoryMade(place: Place): Promise<Date> {
+  const top = String(await execute(place, [...SLAPCAT, "-H", `ldap:///${await suffixOf(place)}??base`]));
+  const made = madeAt(top);
+  if (made) return made;
+  throw new Fault(
+    "The directory does not say when it was made.",
+    "Is the stack up? `npm run up` puts it right; then run this again.",
+  );
+}
+
+/** The same, or undefined where the directory can't be asked. */
+export const madeOrUnknown = (place: Place): Promise<Date | undefined> =>
+  directoryMade(place).catch((error: unknown) => {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  });
+
+export interface DirectoryRequest {
+  /** When the host was made; undefined where that is nothing to go by. */
+  readonly made: Date | undefined;
+  readonly onEvent: (event: JobEvent) => void;
+}
 
 /** Takes a snapshot of the people's entries. */
-export async function saveDirectory(place: Place, onEvent: (event: JobEvent) => void): Promise<void> {
+export async function saveDirectory(place: Place, { made, onEvent }: DirectoryRequest): Promise<void> {
   const ldif = await execute(place, DUMP);
-  await runJob(place, { args: ["save-directory"], input: ldif, onEvent });
+  await runJob(place, { args: ["save-directory", ...keeping(made, new Date())], input: ldif, onEvent });
+}
+
+/** Where the directory is written, and when it was made. */
+export interface DirectoryPlace extends Place {
+  readonly ldapPort: number;
+  readonly made: Date;
 }
 
 /** Puts the passwords back, into a directory that is younger than the snapshot alone: one that lives keeps its own. */
-export async function restoreDirectory(context: Context, place: Place, ldapPort: number): Promise<void> {
+export async function restoreDirectory(context: Context, place: DirectoryPlace): Promise<void> {
+  const { ldapPort, made } = place;
   context.say.doing("restoring the people's passwords");
   const out = new PassThrough();
   const reading = text(out);
@@ -27,22 +63,23 @@ export async function restoreDirectory(context: Context, place: Place, ldapPort:
   const onEvent = (event: JobEvent): void => {
     if (event.kind === "exported") taken = event.time;
   };
-  await runJob(place, { args: ["export-directory"], out, onEvent });
+  await runJob(place, { args: ["export-directory", "--before", made.toISOString()], out, onEvent });
   out.end();
   const saved = parseLdif(await reading);
-  const { suffix, password } = await admin(place);
+  if (made.getTime() <= Date.parse(taken))
+    return context.say.done("passwords", "the directory is the one of the snapshot: its own stay");
+  const suffix = await suffixOf(place);
+  const password = (await execute(place, ["cat", "/settings/admin-password"])).toString().replace(/\n$/, "");
   const client = new Client({ url: `ldap://127.0.0.1:${ldapPort}`, connectTimeout: 10_000, timeout: 30_000 });
   try {
     await client.bind(`cn=admin,${suffix}`, password);
-    const { made, people } = await look(client, suffix);
-    if (made <= Date.parse(taken))
-      return context.say.done("passwords", "the directory is the one of the snapshot: its own stay");
-    const { put, others } = toPutBack(saved, people);
+    const { put, others, changed } = toPutBack(saved, await look(client, suffix));
     for (const { dn, hash } of put) {
       const modification = new Attribute({ type: "userPassword", values: [hash] });
       await client.modify(dn, new Change({ operation: "replace", modification }));
     }
     context.say.done("passwords", `of ${put.length} people, as they were on ${readableTime(taken)}`);
+    if (changed.length > 0) context.say.line(`  Changed since, and so left alone: ${changed.join(", ")}`);
     if (others.length > 0)
       context.say.line(`  Not in the snapshot under their name, and so left alone: ${others.join(", ")}`);
   } catch (error) {
@@ -56,32 +93,32 @@ export async function restoreDirectory(context: Context, place: Place, ldapPort:
   }
 }
 
-/** When the directory's database was made, and who is in it. */
-async function look(client: Client, suffix: string): Promise<{ made: number; people: Person[] }> {
-  const { searchEntries: top } = await client.search(suffix, {
-    scope: "base",
-    attributes: ["createTimestamp"],
-  });
+/** Who is in the directory. */
+async function look(client: Client, suffix: string): Promise<Person[]> {
   const { searchEntries } = await client.search(`ou=people,${suffix}`, {
     filter: "(objectClass=inetOrgPerson)",
-    attributes: ["uid", "cn"],
+    // The time is set when a password is replaced, and not with the entry (slapo-ppolicy).
+    attributes: ["uid", "cn", "pwdChangedTime"],
   });
-  const people = searchEntries.map(({ dn, uid, cn }) => ({ dn, uid: String(uid), name: String(cn) }));
-  return { made: fromTimestamp(String(top[0]?.createTimestamp)), people };
-}
-
-/** GeneralizedTime (RFC 4517 section 3.3.13) as slapd writes it: `20260131102030Z`. */
-function fromTimestamp(time: string): number {
-  return Date.parse(time.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/, "$1-$2-$3T$4:$5:$6Z"));
+  return searchEntries.map(({ dn, uid, cn, pwdChangedTime = [] }) => ({
+    ...{ dn, uid: String(uid), name: String(cn), changed: pwdChangedTime.length > 0 },
+  }));
 }
 
 /** Whoever may use the engine may read this, too. */
-async function admin(place: Place): Promise<{ suffix: string; password: string }> {
-  const { Config } = await container(place).inspect();
-  const suffix =
-    Config.Env.find((line) => line.startsWith("SLAPD_SUFFIX="))?.slice("SLAPD_SUFFIX=".length) ?? "";
-  const password = (await execute(place, ["cat", "/settings/admin-password"])).toString().replace(/\n$/, "");
-  return { suffix, password };
+async function suffixOf(place: Place): Promise<string> {
+  const { Config } = await container(place)
+    .inspect()
+    .catch((error: unknown) => unreachable(error));
+  const name = "SLAPD_SUFFIX=";
+  return Config.Env.find((line) => line.startsWith(name))?.slice(name.length) ?? "";
+}
+
+function unreachable(error: unknown): never {
+  throw new Fault(
+    `The directory can't be asked: ${messageOf(error)}`,
+    "Is the stack up? `npm run up` puts it right; then run this again.",
+  );
 }
 
 const container = ({ docker, prefix }: Place): Docker.Container => docker.getContainer(`${prefix}-directory`);
@@ -90,12 +127,7 @@ const container = ({ docker, prefix }: Place): Docker.Container => docker.getCon
 async function execute(place: Place, command: readonly string[]): Promise<Buffer> {
   const exec = await container(place)
     .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
-    .catch((error: unknown) => {
-      throw new Fault(
-        `The directory can't be asked: ${messageOf(error)}`,
-        "Is the stack up? `npm run up` puts it right; then run this again.",
-      );
-    });
+    .catch((error: unknown) => unreachable(error));
   const stream = await exec.start({});
   const [out, err] = [new PassThrough(), new PassThrough()];
   place.docker.modem.demuxStream(stream, out, err);

@@ -7,8 +7,12 @@ const count = z.int().min(0);
 export const JobEvent = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("progress"), share: z.number().min(0).max(1) }),
   z.object({ kind: z.literal("held"), messages: count }),
-  z.object({ kind: z.literal("ready") }),
-  z.object({ kind: z.literal("fetched"), id: text, time: text, folder: text.optional() }),
+  // Jobs of an older image don't tell.
+  z.object({ kind: z.literal("ready"), restored: z.boolean().optional() }),
+  z.object({
+    ...{ kind: z.literal("fetched"), id: text, time: text },
+    ...{ folder: text.optional(), before: text.optional() },
+  }),
   z.object({
     ...{ kind: z.literal("saved"), id: text, messages: count, entries: count.optional() },
     ...{ bytes: count, addedBytes: count },

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
 import { restoreBox, saveBox } from "../backup/box.ts";
-import { restoreDirectory, saveDirectory } from "../backup/directory.ts";
+import { directoryMade, madeOrUnknown, restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
 import { type Kept, keptLine, keptMailboxes } from "../backup/kept.ts";
@@ -71,7 +71,8 @@ async function carryOut(
     case "list":
       return list(context, place, options, kept);
     case "restore":
-      return options.all ? restoreAll(context, place, options) : restore(context, place, options);
+      if (options.all) return restoreAll(context, place, options);
+      return restore(context, place, options, await madeOrUnknown(place));
     case "export":
       return exportTo(context, place, options);
     case "forget":
@@ -139,13 +140,14 @@ async function saveAll(context: Context, place: Place, options: BackupOptions): 
   const uids = options.all ? await mailVolumes(place) : options.uids;
   if (uids.length === 0 && !options.all)
     throw new Fault("Whose mail is to be saved?", "Name people by uid, or give --all.");
+  const made = await madeOrUnknown(place);
   const save = (uid: string) => {
     context.say.doing(`saving ${uid}`);
-    return saveBox(place, { id: uid, limits: limits(options), onEvent: tell(context, uid) });
+    return saveBox(place, { id: uid, limits: limits(options), made, onEvent: tell(context, uid) });
   };
   const saveEntries = () => {
     context.say.doing("saving the directory");
-    return saveDirectory(place, tell(context, "directory"));
+    return saveDirectory(place, { made, onEvent: tell(context, "directory") });
   };
   const parts: Work = [
     ...uids.map((uid) => [uid, () => save(uid)] as const),
@@ -189,11 +191,12 @@ async function restoreAll(context: Context, place: Site, options: BackupOptions)
   const { uids, folder, snapshot, from } = options;
   if (uids.length > 0 || [folder, snapshot, from].some((limit) => limit !== undefined))
     throw new Fault("--all restores the latest snapshot of everybody.", "Leave the rest out, or --all.");
+  const made = await directoryMade(place);
   const parts: Work = [
     ...(await mailVolumes(place)).map(
-      (uid) => [uid, () => restore(context, place, { ...options, all: false, uids: [uid] })] as const,
+      (uid) => [uid, () => restore(context, place, { ...options, all: false, uids: [uid] }, made)] as const,
     ),
-    [DIRECTORY, () => restoreDirectory(context, place, place.ldapPort)],
+    [DIRECTORY, () => restoreDirectory(context, { ...place, made })],
   ];
   const failed = await each(context, parts);
   if (failed.length > 0)
@@ -203,7 +206,13 @@ async function restoreAll(context: Context, place: Site, options: BackupOptions)
     );
 }
 
-async function restore(context: Context, place: Place, options: BackupOptions): Promise<void> {
+/** `made`: when the host was; of a snapshot that is named, or another's, there is nothing to choose by that. */
+async function restore(
+  context: Context,
+  place: Place,
+  options: BackupOptions,
+  made: Date | undefined,
+): Promise<void> {
   const uid = onlyOne(options);
   const said = tell(context, uid);
   let folders: readonly string[] = [];
@@ -212,7 +221,9 @@ async function restore(context: Context, place: Place, options: BackupOptions): 
     if (event.kind === "restored") folders = event.folders;
     said(event);
   };
-  await restoreBox(place, { id: uid, limits: limits(options), onEvent });
+  const named = options.snapshot !== undefined || options.from !== undefined;
+  const request = { id: uid, limits: limits(options), made: named ? undefined : made };
+  await restoreBox(place, { ...request, onEvent });
   const inbox = folders.filter((folder) => folder !== "INBOX");
   if (inbox.length === 0) return;
   const shown = await subscribe(place, uid, inbox);
