@@ -7,7 +7,7 @@ import { directoryOf } from "./folder-name.ts";
 import { holdMaildir } from "./hold.ts";
 import type { Event, Job } from "./jobs.ts";
 import { absent } from "./maildir.ts";
-import { ACTIVE, mergeMaildir, mergeScripts } from "./merge.ts";
+import { ACTIVE, mergeMaildir, mergeScripts, scriptsOf } from "./merge.ts";
 import { fromJson } from "./restic.ts";
 import { holdOf, restoredOf, scratchOf } from "./scratch.ts";
 
@@ -101,8 +101,7 @@ async function presentFolder(home: string, folder: string): Promise<string> {
 }
 
 async function holdScripts(home: string, hold: string): Promise<void> {
-  for (const name of ["sieve", ACTIVE])
-    await cp(join(home, name), join(hold, name), { recursive: true, verbatimSymlinks: true }).catch(
-      absent(undefined),
-    );
+  const scripts = (await scriptsOf(join(home, "sieve"))).map((name) => join("sieve", name));
+  for (const name of [...scripts, ACTIVE])
+    await cp(join(home, name), join(hold, name), { verbatimSymlinks: true }).catch(absent(undefined));
 }

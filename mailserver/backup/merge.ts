@@ -90,12 +90,18 @@ async function installFolder(saved: string, folder: string): Promise<boolean> {
 
 /** Puts the Sieve scripts back that are missing, and the choice of the active one where there is none. */
 export async function mergeScripts(saved: string, home: string): Promise<void> {
-  const names = await readdir(join(saved, "sieve")).catch(absent<string[]>([]));
+  const names = await scriptsOf(join(saved, "sieve"));
   if (names.length > 0) await mkdir(join(home, "sieve"), { recursive: true });
   for (const name of names) await linked(join(saved, "sieve", name), join(home, "sieve", name));
   const active = await readlink(join(saved, ACTIVE)).catch(absent(undefined));
   const there = await lstat(join(home, ACTIVE)).catch(absent(undefined));
   if (active !== undefined && !there) await symlink(active, join(home, ACTIVE));
+}
+
+/** Names of the scripts in a folder. Pigeonhole also has a directory there, `tmp`, from the first login on. */
+export async function scriptsOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(absent([]));
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 /** The link that says which script is active. */
