@@ -7,15 +7,13 @@ import type { DataPolicy } from "../components/volume.ts";
 import type { MailboxPlan } from "./mailboxes/plan.ts";
 
 interface UnusedArgs {
-  /** Where the volumes are; undefined for this machine's. */
-  engine: string | undefined;
   mailboxes: MailboxPlan;
   host: MailHost;
   policy: DataPolicy;
 }
 
 /** Declares what is kept of it, and what goes now. */
-export function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
+export function declareUnused({ host, mailboxes, policy }: UnusedArgs): pulumi.Resource[] {
   const kept = mailboxes.kept.map(
     ({ id }) => new KeptMail(`kept-${id}`, { host, mailboxId: id, policy }).volume,
   );
@@ -23,7 +21,11 @@ export function declareUnused({ host, engine, mailboxes, policy }: UnusedArgs): 
     ({ id, since }) =>
       new DiscardedVolume(
         `discarded-${id}`,
-        { volume: `${host.prefix}-mail-${id}`, since, engine },
+        // The host's, which a VM has but when it was made: never that of the machine on which this runs.
+        {
+          ...{ volume: `${host.prefix}-mail-${id}`, since },
+          engine: host.engine.apply((engine) => engine ?? ""),
+        },
         { parent: host },
       ),
   );

@@ -68,7 +68,7 @@ export interface Outputs {
 
 /** Declares the whole mail system. Returns the stack's outputs. */
 export function mailStack(args: MailStackArgs): Outputs {
-  const { model, engine, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
+  const { model, dkim, mailboxes, gandiToken, backupSecrets, operatorPlace } = args;
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const { host, images, guard } = declareHost({ ...args, policy });
@@ -110,7 +110,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const { owner } = args;
   const persons = declarePeople({ model, host, images, guard, keys, directory, policy, owner });
   const people = persons.map(({ entry }) => entry);
-  const unused = declareUnused({ host, engine, mailboxes, policy });
+  const unused = declareUnused({ host, mailboxes, policy });
   declareBackup({ model, host, images, keys, backupSecrets, policy, people });
   if (operatorPlace) declarePortal({ model, host, images, keys, tls, directory, operatorPlace });
   const records = [...services, ...signatures.records];

@@ -25,6 +25,19 @@ describe("a stack on a VM of its own", () => {
     assert.equal(named("vm-data").inputs.deletable, false);
   });
 
+  it("has everything that an engine does done by that one, and nothing by this machine's", async () => {
+    const users = { alice: { name: "Alice Martin" } };
+    const gone = { id: "bob", uid: "bob", name: "Bob", addresses: [], since: "2026-01-01", left: true };
+    const mailboxes = { prior: [gone], today: "2026-02-01" };
+    await declare({ domain: "example.test", dns: { provider: "none" }, host, users }, { mailboxes });
+    for (const type of ["DiskLimit", "DiscardedVolume"])
+      assert.deepEqual(
+        byType(type).map(({ inputs }) => inputs.engine),
+        [ENGINE],
+        type,
+      );
+  });
+
   it("has the firewall set anew with each system, by the same way in", () => {
     const { access, system } = named("host-firewall").inputs;
     assert.deepEqual(access, {

@@ -7,8 +7,8 @@ export interface DiscardedVolumeArgs {
   volume: pulumi.Input<string>;
   /** Tells one volume of that name from a later one: the day since which it is kept. */
   since: pulumi.Input<string>;
-  /** Address of the Docker engine. Default: the one that this machine's `docker` talks to. */
-  engine?: pulumi.Input<string> | undefined;
+  /** Address of the Docker engine; empty: the one that this machine's `docker` talks to. */
+  engine: pulumi.Input<string>;
 }
 
 const provider = shim("components/providers/discarded-volume/crud.ts");
@@ -19,8 +19,6 @@ const provider = shim("components/providers/discarded-volume/crud.ts");
  */
 export class DiscardedVolume extends ShimResource {
   constructor(name: string, args: DiscardedVolumeArgs, opts: pulumi.CustomResourceOptions = {}) {
-    const { volume, since, engine } = args;
-    const inputs = { volume, since, ...(engine === undefined ? {} : { engine }) };
-    super(provider, name, inputs, opts, "DiscardedVolume");
+    super(provider, name, { ...args }, opts, "DiscardedVolume");
   }
 }
