@@ -59,8 +59,11 @@ export async function messagesOf(folder: string): Promise<Message[]> {
   return (await Promise.all(lists)).flat();
 }
 
+/** Dovecot's file with the names of a folder's keywords. */
+export const KEYWORDS = "dovecot-keywords";
+
 export async function keywordsOf(folder: string): Promise<Map<string, string>> {
-  return parseKeywords(await readFile(join(folder, "dovecot-keywords"), "utf8").catch(absent("")));
+  return parseKeywords(await readFile(join(folder, KEYWORDS), "utf8").catch(absent("")));
 }
 
 /** Turns "there is no such file" into `instead`; throws everything else on. */

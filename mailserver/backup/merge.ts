@@ -9,6 +9,7 @@ import {
   absent,
   foldersOf,
   identityOf,
+  KEYWORDS,
   keywordsOf,
   type Message,
   messagesOf,
@@ -59,6 +60,9 @@ async function mergeFolder(at: { saved: string; folder: string; name: string }):
   if (!(await exists(folder)) && (await installFolder(saved, folder)))
     return { added: messages.length, kept: 0, folders: [at.name], keywordsLost: 0 };
   const missing = missingOf(messages, await messagesOf(folder));
+  // A folder that never had labels, as an INBOX made anew, has no letters of its own that could be others.
+  if (missing.length > 0)
+    await linked(join(saved, KEYWORDS), join(folder, KEYWORDS)).catch(absent(undefined));
   const [from, to] = [await keywordsOf(saved), await keywordsOf(folder)];
   let added = 0;
   let keywordsLost = 0;

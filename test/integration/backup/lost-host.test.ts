@@ -60,6 +60,12 @@ describe("a host that was lost, and made anew", () => {
     return [...stdout.matchAll(/^Subject: (.*?)\r?$/gm)].map(([, subject]) => subject).sort();
   };
 
+  const doveadm = async (...args: string[]) => {
+    const { stdout } = await box.exec(["doveadm", "-c", "/run/dovecot.conf", ...args]);
+    return stdout;
+  };
+  const labelled = ["mailbox", "INBOX", "subject", "two"];
+
   /** A directory and a box as the first update makes them. */
   async function make(): Promise<void> {
     directory = await healthy(lab, "directory", { volumes: { "/var/lib/ldap": await lab.volume() } });
@@ -76,6 +82,7 @@ describe("a host that was lost, and made anew", () => {
     site = await openBackup(lab, { prefix, root, ldapPort: () => port });
     await setPassword("password of alice", "alice's own");
     for (const subject of ["one", "two"]) await send(subject);
+    await doveadm("flags", "add", "-u", "alice", "$Work \\Flagged", ...labelled);
     await site.run("save", EVERYBODY);
     await directory.remove();
     await box.remove();
@@ -92,6 +99,10 @@ describe("a host that was lost, and made anew", () => {
     assert.match(lines, /alice restored from .* \(2 messages put back, 0 there already\)/);
     assert.match(lines, /✓ passwords \(of 1 people, as they were on /);
     assert.deepEqual(await subjects(), ["one", "since", "two"]);
+    assert.match(
+      await doveadm("fetch", "-u", "alice", "flags", ...labelled),
+      /\\Flagged .*\$Work|\$Work .*\\Flagged/,
+    );
     assert.ok(await canLogIn("alice's own"));
   });
 

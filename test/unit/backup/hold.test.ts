@@ -130,4 +130,37 @@ describe("putting mail back", () => {
     assert.deepEqual((await readdir(join(path, "new"))).sort(), ["2.host", "9.host"]);
     assert.equal(await readFile(join(path, ".Archive/dovecot-uidlist"), "utf8"), "3 V7 N8\n");
   });
+
+  const labels: readonly (readonly [
+    what: string,
+    there: string | undefined,
+    names: readonly string[],
+    lost: number,
+  ])[] = [
+    ["come along into a folder that never had any", undefined, ["1.host:2,Sab", "2.host:2,b"], 0],
+    [
+      "get the letters that the folder has for them",
+      "0 invoice\n3 $Forwarded\n",
+      ["1.host:2,Sad", "2.host:2,a"],
+      0,
+    ],
+    ["are lost, and counted, where it has others", "0 other\n", ["1.host:2,S", "2.host:2,"], 3],
+  ];
+  for (const [number, [what, there, names, lost]] of labels.entries())
+    it(`has labels that ${what}`, async () => {
+      for (const folder of ["", ".Archive"]) {
+        const messages = {
+          [join(folder, "cur/1.host:2,Sab")]: "one",
+          [join(folder, "cur/2.host:2,b")]: "two",
+        };
+        const keywords = { [join(folder, "dovecot-keywords")]: "0 $Forwarded\n1 invoice\n" };
+        const saved = await maildir(`labels-saved-${number}${folder}`, { ...messages, ...keywords });
+        const had = there === undefined ? {} : { [join(folder, "dovecot-keywords")]: there };
+        const path = await maildir(`labels-${number}${folder}`, had);
+        assert.equal((await mergeMaildir(saved, path)).keywordsLost, lost);
+        assert.deepEqual((await readdir(join(path, folder, "cur"))).sort(), names);
+        const file = await readFile(join(path, folder, "dovecot-keywords"), "utf8");
+        assert.equal(file, there ?? "0 $Forwarded\n1 invoice\n");
+      }
+    });
 });
