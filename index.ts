@@ -10,4 +10,6 @@ if (!process.env.PULUMI_DEBUG_PROMISE_LEAKS) Error.stackTraceLimit = 0;
 // `pulumi --debug` alone shows: a quarter of its time. With this variable it does.
 if (!process.env.SEMAIL_SDK_MESSAGES) Object.assign(log, { debug: async () => {} });
 
-export const { summary, dkim, mailboxes, dns, basis, records } = await program({ now: () => new Date() });
+export const { summary, dkim, mailboxes, formerHolders, dns, basis, records } = await program({
+  now: () => new Date(),
+});

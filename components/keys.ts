@@ -14,6 +14,8 @@ export interface KeysArgs {
   portal: boolean;
   /** Whether snapshots need a password. */
   backup: boolean;
+  /** How many people had a uid before who has it now. */
+  formerHolders: ReadonlyMap<string, number>;
   ipAddresses: string[];
   /** The keys for DKIM, by number. */
   dkim: readonly DkimKeyArgs[];
@@ -64,6 +66,7 @@ export class Keys extends pulumi.ComponentResource {
   /** Certificate of the authority of the front services: base64 of its DER form. Public. */
   readonly frontCa: pulumi.Output<string>;
   private readonly personSeed: pulumi.Output<string>;
+  private readonly formerHolders: ReadonlyMap<string, number>;
 
   constructor(name: string, args: KeysArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPES.keys, name, {}, opts);
@@ -97,6 +100,7 @@ export class Keys extends pulumi.ComponentResource {
     this.boxSeed = secret("boxes");
     this.frontCa = pulumi.unsecret(this.boxSeed.apply(frontAuthority));
     this.personSeed = secret("people");
+    this.formerHolders = args.formerHolders;
     this.servicePasswords = {
       "smtp-in": secret("smtp-in"),
       "smtp-out": secret("smtp-out"),
@@ -117,8 +121,11 @@ export class Keys extends pulumi.ComponentResource {
   }
 
   /** The password that a new person's entry starts with. Derived, so that a thousand people cost no more resources. */
-  initialPassword(mailboxId: string): pulumi.Output<string> {
-    return this.personSeed.apply((seed) => initialPassword(seed, mailboxId));
+  initialPassword({ uid, mailboxId }: { uid: string; mailboxId: string }): pulumi.Output<string> {
+    const former = this.formerHolders.get(uid) ?? 0;
+    // No id of a mailbox has that sign.
+    const person = former === 0 ? mailboxId : `${mailboxId}#${former}`;
+    return this.personSeed.apply((seed) => initialPassword(seed, person));
   }
 
   /** The certificate by which a front service enters the boxes, and its key. Secret. */
@@ -135,9 +142,11 @@ export class Keys extends pulumi.ComponentResource {
 /** Letters and digits that are not mistaken for each other when read out or typed. */
 const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";
 
-/** 20 characters of `ALPHABET` in groups of five: 99 bits, from HMAC-SHA-256 of the uid. */
-export function initialPassword(seed: string, uid: string): string {
-  const digest = createHmac("sha256", Buffer.from(seed, "hex")).update(`initial password of ${uid}`).digest();
+/** 20 characters of `ALPHABET` in groups of five: 99 bits, from HMAC-SHA-256 of who the person is. */
+export function initialPassword(seed: string, person: string): string {
+  const digest = createHmac("sha256", Buffer.from(seed, "hex"))
+    .update(`initial password of ${person}`)
+    .digest();
   const chars = [...digest.subarray(0, 20)].map((byte) => ALPHABET[byte % ALPHABET.length]);
   return [0, 5, 10, 15].map((start) => chars.slice(start, start + 5).join("")).join("-");
 }

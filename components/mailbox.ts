@@ -191,7 +191,7 @@ export class Mailbox extends pulumi.ComponentResource {
         // An address that moves from one person to another in one diff, or from one who goes.
         exclusive: ["mailLocalAddress"],
         // Another person's, who had the uid before, is neither theirs nor known to them.
-        password: args.keys.initialPassword(args.mailboxId),
+        password: args.keys.initialPassword(args),
         ...(args.mailboxId === args.uid ? {} : { holder: args.mailboxId }),
         // An update killed between the directory's answer and the state leaves an entry that the next one takes over.
         adopt: true,

@@ -27,6 +27,7 @@ import { declareDkim } from "./dkim/declare.ts";
 import type { DkimState, RotationPlan } from "./dkim/rotation.ts";
 import { policyTexts } from "./dns/mta-sts.ts";
 import { hostFolder, knownAccess } from "./host-plan.ts";
+import type { FormerHolders } from "./mailboxes/former.ts";
 import type { MailboxPlan, MailboxRecord } from "./mailboxes/plan.ts";
 import type { MailModel } from "./model.ts";
 import type { OperatorPlace } from "./operator-place.ts";
@@ -45,6 +46,8 @@ export interface MailStackArgs {
   dkim: RotationPlan;
   /** Whose mail is in use, kept, and thrown away. */
   mailboxes: MailboxPlan;
+  /** How many people had a uid before who has it now. */
+  formerHolders: FormerHolders;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
   /** Key to `certificates.eabKeyId`. */
@@ -72,7 +75,7 @@ export function mailStack(args: MailStackArgs): Outputs {
   const policy = { protect: model.protect, keepVolumes: model.keepVolumes };
   const { hostnames, network, domain } = model;
   const { host, images, guard } = declareHost({ ...args, policy });
-  const keys = declareKeys(model, dkim);
+  const keys = declareKeys(args);
   const directory = new Directory("directory", {
     host,
     image: images.image("directory"),
@@ -128,7 +131,7 @@ export function mailStack(args: MailStackArgs): Outputs {
 }
 
 /** Certificates, signing keys and secrets. */
-function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
+function declareKeys({ model, dkim, formerHolders }: MailStackArgs): Keys {
   const { address } = model.host;
   return new Keys("keys", {
     domain: model.domain,
@@ -138,6 +141,7 @@ function declareKeys(model: MailModel, dkim: RotationPlan): Keys {
     dkim: dkim.keys,
     portal: model.portal.enabled,
     backup: model.backup.enabled,
+    formerHolders: new Map(Object.entries(formerHolders)),
     protect: model.protect,
   });
 }

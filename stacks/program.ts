@@ -13,8 +13,9 @@ import { domainRefusal } from "./first-domain.ts";
 import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
+import type { FormerHolders } from "./mailboxes/former.ts";
 import type { MailboxRecord } from "./mailboxes/plan.ts";
-import { settleMailboxes } from "./mailboxes/settle.ts";
+import { settleFormer, settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior, readUrns } from "./prior.ts";
@@ -31,6 +32,8 @@ export interface Program {
   readonly dkim: pulumi.Output<DkimState | undefined>;
   /** Who has mail on the host, and until when that of people who gave it up is kept. */
   readonly mailboxes: pulumi.Output<readonly MailboxRecord[]>;
+  /** How many people had a uid before who has it now; the next update goes on from it. */
+  readonly formerHolders: FormerHolders;
   /** The TTL of the records, and until when others may remember older ones for longer. */
   readonly dns: pulumi.Output<DnsState | undefined>;
   /** What this update makes the stack of; an update for one person goes on from it. */
@@ -61,6 +64,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   };
   const { model, dns } = await settleRecords(buildModel(config, names), settling);
   const plan = await settleMailboxes(config, { outputs, tidies, now });
+  const formerHolders = settleFormer(config, outputs);
   const pair = await certificateFiles(model, now());
   const reach = (access: HostAccess) => reachHost(model, access);
   const access = knownAccess(model.host);
@@ -74,7 +78,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const declared = followDeclared();
   const { summary, dkim, mailboxes, settled } = mailStack({
     ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
-    mailboxes: plan,
+    ...{ mailboxes: plan, formerHolders },
     ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person?.uid) },
   });
   const everybodys = sharedOf(declared);
@@ -84,7 +88,11 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
     person === undefined
       ? { dkim, dns: settled.apply(dns) }
       : { dkim: pulumi.output(priorKeys(outputs)), dns: pulumi.output(DnsState.safeParse(outputs.dns).data) };
-  return { ...{ summary, mailboxes, records: zone }, ...shared, basis: onceMade(everybodys, made) };
+  return {
+    ...{ summary, mailboxes, formerHolders, records: zone },
+    ...shared,
+    basis: onceMade(everybodys, made),
+  };
 }
 
 /** For whom alone the update is, which the portal asked for: it leaves everything else as it is. */

@@ -81,7 +81,7 @@ export function summarise(
   keys: Keys,
   { records, signing, kept, limits }: SummaryParts,
 ): pulumi.Output<Summary> {
-  const passwords = pulumi.all(model.people.map(({ mailboxId }) => keys.initialPassword(mailboxId)));
+  const passwords = pulumi.all(model.people.map((person) => keys.initialPassword(person)));
   return pulumi.secret(
     pulumi
       .all([

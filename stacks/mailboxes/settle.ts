@@ -1,9 +1,11 @@
 /** The plan of the mailboxes, from the last update's outputs, before any resource is declared. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { Basis } from "../basis.ts";
 import { describeProblems } from "../check-config.ts";
 import type { PriorOutputs } from "../prior.ts";
 import type { StackConfig } from "../schema.ts";
+import { countFormer, FormerHolders } from "./former.ts";
 import { Mailboxes, type MailboxPlan, type MailboxRecord, planMailboxes, tellMailboxes } from "./plan.ts";
 
 export interface SettleMailboxes {
@@ -26,10 +28,24 @@ export async function settleMailboxes(config: StackConfig, args: SettleMailboxes
   return plan;
 }
 
+/** How many people had each uid before, from the last update's outputs. */
+export function settleFormer(config: StackConfig, outputs: PriorOutputs): FormerHolders {
+  return countFormer({
+    uids: Object.keys(config.users),
+    before: Object.keys(Basis.safeParse(outputs.basis).data?.people ?? {}),
+    prior: readOutput(outputs, "formerHolders", FormerHolders),
+    mailboxes: priorMailboxes(outputs) ?? [],
+  });
+}
+
+const priorMailboxes = (outputs: PriorOutputs): readonly MailboxRecord[] | undefined =>
+  readOutput(outputs, "mailboxes", Mailboxes);
+
 /** What the last update left; undefined where none kept account yet. What can't be read is no reason to guess. */
-function priorMailboxes({ mailboxes }: PriorOutputs): readonly MailboxRecord[] | undefined {
-  if (mailboxes === undefined) return undefined;
-  const known = Mailboxes.safeParse(mailboxes);
+function readOutput<T>(outputs: PriorOutputs, name: string, schema: z.ZodType<T>): T | undefined {
+  const value = outputs[name];
+  if (value === undefined) return undefined;
+  const known = schema.safeParse(value);
   if (known.success) return known.data;
-  throw new pulumi.RunError(`the stack output "mailboxes" can't be read: ${z.prettifyError(known.error)}`);
+  throw new pulumi.RunError(`the stack output "${name}" can't be read: ${z.prettifyError(known.error)}`);
 }

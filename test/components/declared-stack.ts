@@ -9,6 +9,7 @@ import type { Pair } from "../../stacks/certificate-files.ts";
 import { parseConfig } from "../../stacks/check-config.ts";
 import { planRotation, type RotationPlan } from "../../stacks/dkim/rotation.ts";
 import { mailStack } from "../../stacks/mail-stack.ts";
+import type { FormerHolders } from "../../stacks/mailboxes/former.ts";
 import { type MailboxFacts, type MailboxPlan, planMailboxes } from "../../stacks/mailboxes/plan.ts";
 import { buildModel } from "../../stacks/model.ts";
 import type { OperatorPlace } from "../../stacks/operator-place.ts";
@@ -99,12 +100,14 @@ export async function declare(
     operatorPlace,
     plan,
     mailboxes,
+    formerHolders = {},
     pair,
     serial,
   }: {
     operatorPlace?: OperatorPlace;
     plan?: RotationPlan;
     mailboxes?: Partial<MailboxFacts>;
+    formerHolders?: FormerHolders;
     pair?: Pair;
     /** Part of the certificate's text: another is another certificate. */
     serial?: number;
@@ -137,7 +140,7 @@ export async function declare(
         tidies: true,
         now: new Date(),
       }),
-    mailboxes: planned(config, mailboxes),
+    ...{ mailboxes: planned(config, mailboxes), formerHolders },
     gandiToken: undefined,
     operatorPlace,
     pair,

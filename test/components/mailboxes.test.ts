@@ -88,6 +88,24 @@ describe("the mail of people who are gone", () => {
     assert.notEqual(plain<string>(entry().password), password);
   });
 
+  it("was had by a password that no later person of the uid begins with, with a mailbox or without", async () => {
+    const begins = async (user: object, former: number) => {
+      const formerHolders = former === 0 ? {} : { alice: former };
+      const given = { domain: "example.test", users: { alice: { name: "Alice", ...user } } };
+      const { people } = plain<Summary>(await declare(given, { formerHolders }));
+      const password = plain<string>(named("person-alice-entry").inputs.password);
+      assert.equal(password, people[0]?.initialPassword);
+      return password;
+    };
+    const passwords: string[] = [];
+    for (const former of [0, 1, 2])
+      for (const user of [{}, { mailbox: 2 }]) passwords.push(await begins(user, former));
+    assert.equal(new Set(passwords).size, 6);
+    assert.equal(await begins({ state: "none" }, 1), passwords[2]);
+    // The first holder's: of whoever is there already.
+    assert.deepEqual(passwords.slice(0, 2), ["bx24n-w4w9y-q9pjk-ewn2y", "cn793-grecw-vrxck-9xpxh"]);
+  });
+
   it("is thrown away, and by name alone, when its time is over", async () => {
     await declared("2026-02-01");
     assert.equal(volumes().length, 3);
