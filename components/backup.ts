@@ -50,8 +50,14 @@ export class Backup extends pulumi.ComponentResource {
     super(TYPES.backup, name, {}, opts);
     const { host, image, policy } = args;
     const local = args.repository === "local";
+    // One that stays on the host may leave the stack: a backup that is switched on again finds its snapshots.
+    const guarded = { ...policy, protect: policy.protect && !policy.keepVolumes };
     this.volume = local
-      ? dataVolume(`${name}-repository`, { host, name: "backup", kind: "backup", policy }, { parent: this })
+      ? dataVolume(
+          `${name}-repository`,
+          { host, name: "backup", kind: "backup", policy: guarded },
+          { parent: this },
+        )
       : undefined;
     this.pattern = serviceContainer(
       `${name}-job`,

@@ -12,8 +12,6 @@ export interface KeysArgs {
   dnsNames: string[];
   /** Whether the portal needs an account of its own. */
   portal: boolean;
-  /** Whether snapshots need a password. */
-  backup: boolean;
   /** How many people had a uid before who has it now. */
   formerHolders: ReadonlyMap<string, number>;
   ipAddresses: string[];
@@ -55,8 +53,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly portalRelay: pulumi.Output<string> | undefined;
   /** What the reverse-paths of forwarded mail are made of. */
   readonly srs: pulumi.Output<string>;
-  /** What snapshots are encrypted with. */
-  readonly backup: pulumi.Output<string> | undefined;
+  /** What snapshots are encrypted with: also those of a backup that is switched off. */
+  readonly backup: pulumi.Output<string>;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
@@ -87,16 +85,19 @@ export class Keys extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const secret = (id: string) => new RandomSecret(`${name}-${id}`, { format: "hex" }, kept).value;
+    const secret = (id: string, opts: pulumi.CustomResourceOptions = kept) =>
+      new RandomSecret(`${name}-${id}`, { format: "hex" }, opts).value;
+    // Not protected either: a portal that is switched off takes them along, and another gets others.
+    const ofPortal = { parent: this };
     this.caPem = ca.certificatePem;
     this.tls = { certificate: certificate.certificatePem, key: certificate.privateKeyPem };
     this.dkim = new Map(args.dkim.map((each) => [each.key, this.dkimPair(name, each, args.protect)]));
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
-    this.portalRelay = args.portal ? secret("portal-relay") : undefined;
+    this.portalRelay = args.portal ? secret("portal-relay", ofPortal) : undefined;
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
-    this.backup = args.backup ? secret("backup") : undefined;
+    this.backup = secret("backup");
     this.boxSeed = secret("boxes");
     this.frontCa = pulumi.unsecret(this.boxSeed.apply(frontAuthority));
     this.personSeed = secret("people");
@@ -105,7 +106,7 @@ export class Keys extends pulumi.ComponentResource {
       "smtp-in": secret("smtp-in"),
       "smtp-out": secret("smtp-out"),
       access: secret("access"),
-      ...(args.portal ? { portal: secret("portal") } : {}),
+      ...(args.portal ? { portal: secret("portal", ofPortal) } : {}),
     };
     this.registerOutputs({ caPem: this.caPem });
   }

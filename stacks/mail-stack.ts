@@ -140,7 +140,6 @@ function declareKeys({ model, dkim, formerHolders }: MailStackArgs): Keys {
     acme: model.certificates.kind === "acme",
     dkim: dkim.keys,
     portal: model.portal.enabled,
-    backup: model.backup.enabled,
     formerHolders: new Map(Object.entries(formerHolders)),
     protect: model.protect,
   });
@@ -196,7 +195,7 @@ interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
 function declareBackup({ model, host, images, keys, backupSecrets, policy, people }: BackupPlan): void {
   const { enabled, repository, keyId, keep, schedule: times } = model.backup;
   const password = backupSecrets?.password ?? keys.backup;
-  if (!enabled || password === undefined) return;
+  if (!enabled) return;
   const secretKey = backupSecrets?.secretKey;
   const s3 = keyId !== undefined && secretKey !== undefined ? { keyId, secretKey } : undefined;
   const address = model.network.backupTimer;

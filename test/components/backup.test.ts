@@ -12,7 +12,7 @@ describe("the backup", () => {
 
   it("is no part of a stack that does not ask for it", async () => {
     await declare(config({}));
-    assert.ok(!registered.some(({ name }) => /backup/.test(name)));
+    assert.ok(!registered.some(({ name }) => /^backup/.test(name)));
   });
 
   it("is a pattern that never runs, has nobody's mail and no network, and a repository that stays", async () => {

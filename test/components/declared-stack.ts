@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { disconnect } from "@pulumi/pulumi/runtime/settings.js";
+import { disconnect, getMonitor } from "@pulumi/pulumi/runtime/settings.js";
 import type { ImagePlans } from "../../components/mail-images.ts";
 import { issueAuthority } from "../../components/providers/certificate/issue.ts";
 import type { Pair } from "../../stacks/certificate-files.ts";
@@ -23,6 +23,8 @@ interface Registered {
 }
 
 export const registered: Registered[] = [];
+/** Names of those that Pulumi deletes for nobody. */
+export const guarded = new Set<string>();
 /** Machines that were connected to, with the key that they were to show. */
 export const reached: string[] = [];
 export const ENGINE = "unix://.semail/ssh/dev/docker.sock";
@@ -114,6 +116,7 @@ export async function declare(
   } = {},
 ): Promise<Summary> {
   registered.length = 0;
+  guarded.clear();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
@@ -125,6 +128,7 @@ export async function declare(
     "semail",
     "dev",
   );
+  noteGuarded();
   const { config, problems } = parseConfig(raw);
   assert.ok(config, JSON.stringify(problems));
   const { summary } = mailStack({
@@ -152,6 +156,23 @@ export async function declare(
   const result = await new Promise<Summary>((resolve) => summary.apply(resolve));
   await disconnect();
   return result;
+}
+
+/** Mocks aren't told of it. */
+function noteGuarded(): void {
+  const monitor = getMonitor();
+  assert.ok(monitor);
+  const register = monitor.registerResource.bind(monitor);
+  const noting = (request: ResourceRequest, ...more: unknown[]): unknown => {
+    if (request.getProtect()) guarded.add(request.getName());
+    return Reflect.apply(register, undefined, [request, ...more]);
+  };
+  Object.assign(monitor, { registerResource: noting });
+}
+
+interface ResourceRequest {
+  getName(): string;
+  getProtect(): boolean | undefined;
 }
 
 function planned(config: StackConfig, facts: Partial<MailboxFacts> = {}): MailboxPlan {
