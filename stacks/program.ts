@@ -19,6 +19,7 @@ import { settleFormer, settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
 import { readPrior, readUrns } from "./prior.ts";
+import { requireProcessors } from "./processors.ts";
 import { projectCode } from "./project-code.ts";
 import { reachHost } from "./reach-host.ts";
 import type { HostAccess } from "./schema-host.ts";
@@ -70,6 +71,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const access = knownAccess(model.host);
   // Before the first resource, where there is a machine already.
   const engine = access && (await reach(access));
+  await requireProcessors({ model, engine });
   const plans = await planImages(model);
   const keys = await planDkim(model, { outputs, tidies, now });
   const operatorPlace = model.portal.enabled

@@ -124,7 +124,9 @@ export const Defaults = z.strictObject({
     .min(0.1)
     .max(64)
     .default(1)
-    .describe("CPUs that a person's container may use at most, such as `0.5`."),
+    .describe(
+      "CPUs that a person's container may use at most, such as `0.5`. No more than the host has: an update is refused before it changes anything.",
+    ),
 });
 
 export const Dkim = z.strictObject({
