@@ -1,16 +1,9 @@
 /** One persistent, bound LDAP connection that comes back by itself, and short-lived ones for password checks. */
-import {
-  Attribute,
-  Change,
-  Client,
-  type Filter,
-  InvalidCredentialsError,
-  NoSuchObjectError,
-  ResultCodeError,
-} from "ldapts";
+import { Client, type Filter, InvalidCredentialsError, NoSuchObjectError, ResultCodeError } from "ldapts";
 import type { DirectorySettings } from "../contract.ts";
 import type { Log } from "../net/log.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
+import { ownPasswordTo, PASSWORD_MODIFY } from "./password-modify.ts";
 
 /** What the directory client needs from outside. */
 export interface LdapDeps {
@@ -75,10 +68,9 @@ export class LdapConnection {
 
   /** Writes another password as the owner of `dn`; false when the current one is wrong. The server hashes it. */
   replacePassword(dn: string, current: string, wanted: string): Promise<boolean> {
-    const modification = new Attribute({ type: "userPassword", values: [wanted] });
-    return this.#boundAs(dn, current, (client) =>
-      client.modify(dn, new Change({ operation: "replace", modification })),
-    );
+    return this.#boundAs(dn, current, async (client) => {
+      await client.exop(PASSWORD_MODIFY, ownPasswordTo(wanted));
+    });
   }
 
   async #boundAs(

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { Attribute, Change, Client } from "ldapts";
+import { Attribute, Change, Client, InsufficientAccessError } from "ldapts";
 import { DirectorySettings } from "../../../mailserver/contract.ts";
 import { type Accounts, createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
@@ -115,6 +115,61 @@ test("a person replaces their password, with the current one only", async () => 
   assert.equal(await directory.verify("dora", "dora-secret"), "refused");
   assert.notEqual(await directory.verify("dora", "another secret"), "refused");
 });
+
+/** What a directory may take for a hash: each try of it would cost minutes, or a gigabyte, or nothing at all. */
+const hashes = {
+  "SHA-512 of a billion rounds": "{CRYPT}$6$rounds=999999999$saltsaltsalt$xxxxxxxxxxxxxxxxxxxx",
+  "Argon2 over a gigabyte":
+    "{ARGON2}$argon2id$v=19$m=1048576,t=1,p=1$c2FsdHNhbHRzYWx0$MTIzNDU2Nzg5MDEyMzQ1Ng",
+  "no hash": "{CLEARTEXT}swordfish-swordfish",
+  "an old hash": "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g8cXF1",
+  "the directory's own way": "{SASL}dora@elsewhere.test",
+};
+for (const [name, hash] of Object.entries(hashes)) {
+  const dn = `uid=hasty,${peopleDn}`;
+  const withHasty = async (work: (admin: Client) => Promise<void>): Promise<void> => {
+    const admin = new Client({ url: settings.url });
+    await admin.bind(`cn=admin,${suffix}`, "admin-secret");
+    await admin.add(dn, {
+      objectClass: ["inetOrgPerson"],
+      ...{ uid: "hasty", cn: "Hasty", sn: "Hasty", userPassword: "hasty-secret" },
+    });
+    try {
+      await work(admin);
+    } finally {
+      await admin.del(dn);
+      await admin.unbind();
+    }
+  };
+  const replace = () =>
+    new Change({
+      operation: "replace",
+      modification: new Attribute({ type: "userPassword", values: [hash] }),
+    });
+
+  test(`a password that looks like a hash (${name}) is a password like any other`, () =>
+    withHasty(async () => {
+      assert.equal(await directory.changePassword("hasty", "hasty-secret", hash), "changed");
+      assert.notEqual(await directory.verify("hasty", hash), "refused");
+      assert.equal(await directory.verify("hasty", "swordfish-swordfish"), "refused");
+    }));
+
+  test(`nobody makes a hash (${name}) their password behind the portal's back`, () =>
+    withHasty(async () => {
+      const hasty = new Client({ url: settings.url });
+      await hasty.bind(dn, "hasty-secret");
+      await assert.rejects(hasty.modify(dn, replace()), InsufficientAccessError);
+      await hasty.unbind();
+      assert.notEqual(await directory.verify("hasty", "hasty-secret"), "refused");
+    }));
+
+  test(`a hash (${name}) that an entry has already is not worked out`, () =>
+    withHasty(async (admin) => {
+      await admin.modify(dn, replace());
+      for (const tried of [hash, "swordfish-swordfish"])
+        assert.equal(await directory.verify("hasty", tried), "refused");
+    }));
+}
 
 const alice = { kind: "box", uid: "alice", host: "box-alice" };
 const recipients = {
