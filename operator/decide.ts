@@ -82,6 +82,12 @@ function claim(facts: Facts, uid: string, address: string): void {
   if (why !== undefined) throw new Refusal("address-taken", `${address} can't be had: ${why}.`);
 }
 
+/** Without it, the forward of another would lead to nobody, which the config may not say. */
+function release({ config }: Facts, address: string): void {
+  if (Object.values(config.users).some(({ forward }) => forward === address))
+    throw new Refusal("alias-forwarded-to", `Somebody has their mail forwarded to ${address}.`);
+}
+
 function requireState(user: UserConfig, state: UserConfig["state"], what: string): void {
   if (user.state !== state)
     throw new Refusal(
@@ -140,6 +146,7 @@ function update(
         `${wanted.length} aliases are more than the ${aliasLimit} that one may have.`,
       );
     for (const address of added) claim(facts, uid, address);
+    for (const address of user.aliases) if (!wanted.includes(address)) release(facts, address);
     edit.aliases = wanted;
   }
   if (forward !== undefined) edit.forward = forward ?? undefined;

@@ -8,6 +8,7 @@ const STATUS: Partial<Record<FaultCode, 400 | 404 | 409 | 503>> = {
   "address-taken": 409,
   "wrong-state": 409,
   "alias-limit": 409,
+  "alias-forwarded-to": 409,
   "busy-with-own-request": 409,
 };
 

@@ -154,16 +154,17 @@ function checkAddresses(
 const namesOf = (domains: ReadonlySet<unknown>): string =>
   `domain${domains.size > 1 ? "s" : ""} ${[...domains].join(", ")}`;
 
-/** A forward to nobody would have all mail to that person refused. */
+/**
+ * A forward to nobody has the sender of each mail told that it can't be delivered. Who gave their mailbox up counts,
+ * since nobody shall be kept from that by the forward of another.
+ */
 function checkForwards(
   users: [string, UserConfig][],
   domain: string | undefined,
   ours: ReadonlySet<unknown>,
 ): Problem[] {
   const known = new Set(
-    users.flatMap(([uid, user]) =>
-      user.state === "active" ? claims(uid, user, domain).map(([, address]) => address) : [],
-    ),
+    users.flatMap(([uid, user]) => claims(uid, user, domain).map(([, address]) => address)),
   );
   for (const each of ours) for (const role of ["postmaster", "abuse"]) known.add(`${role}@${each}`);
   return users.flatMap(([uid, { forward }]) =>

@@ -91,6 +91,7 @@ export const FaultCode = z.enum([
   "address-taken",
   "wrong-state",
   "alias-limit",
+  "alias-forwarded-to",
   "busy-with-own-request",
   "unavailable",
   "config-unreadable",

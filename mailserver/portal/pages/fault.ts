@@ -30,6 +30,7 @@ const OPERATOR: Readonly<Partial<Record<string, Fault>>> = {
   "address-taken": { status: 409, key: "fault.address-taken" },
   "wrong-state": { status: 409, key: "fault.wrong-state" },
   "alias-limit": { status: 409, key: "fault.alias-limit" },
+  "alias-forwarded-to": { status: 409, key: "fault.alias-forwarded-to" },
   "busy-with-own-request": { status: 409, key: "fault.busy" },
   "needs-administrator": { status: 409, key: "fault.administrator" },
 };

@@ -146,6 +146,8 @@ export const en = {
   "fault.address-taken": "Someone else has this address, perhaps since a moment ago. Choose another one.",
   "fault.wrong-state": "Your mailbox has changed in the meantime. Look at it again.",
   "fault.alias-limit": "You have as many aliases as you may have. Remove one first.",
+  "fault.alias-forwarded-to":
+    "Somebody has their mail forwarded to this alias. Your administrator can remove it: tell them which.",
   "fault.busy": "Another request of yours is under way. Wait until it is done.",
   "fault.administrator": "This can't be done without your administrator. Nothing was changed. Tell them.",
 } as const;

@@ -156,6 +156,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
     "Quelqu’un d’autre a cette adresse, peut-être depuis un instant. Choisissez-en une autre.",
   "fault.wrong-state": "Votre boîte a changé entre-temps. Regardez-la à nouveau.",
   "fault.alias-limit": "Vous avez autant d’alias que permis. Retirez-en un d’abord.",
+  "fault.alias-forwarded-to":
+    "Quelqu’un fait renvoyer son courriel vers cet alias. Votre administrateur peut le retirer : dites-lui lequel.",
   "fault.busy": "Une autre de vos demandes est en cours. Attendez qu’elle soit terminée.",
   "fault.administrator": "Ce n’est pas possible sans votre administrateur. Rien n’a été changé. Prévenez-le.",
 };

@@ -121,6 +121,12 @@ const denied: { name: string; request: PersonRequest; code: string; facts?: type
     code: "alias-limit",
   },
   {
+    name: "the end of an alias to which somebody forwards their mail",
+    request: { kind: "update", uid: "alice", aliases: [] },
+    facts: on("2026-01-15", { users: { ...users, frank: { name: "Frank", forward: "a@example.org" } } }),
+    code: "alias-forwarded-to",
+  },
+  {
     name: "aliases without a mailbox",
     request: { kind: "update", uid: "bob", aliases: [] },
     code: "wrong-state",

@@ -170,6 +170,18 @@ describe("the operator", () => {
     assert.equal(operator.person("bob").pending, null);
   });
 
+  it("lets nobody be kept from giving their mailbox up by who forwards mail there", async (t) => {
+    const text = `${FILE}    dora: {name: Dora, aliases: [d@example.org]}
+    eve: {name: Eve, forward: dora@example.org}
+    frank: {name: Frank, forward: d@example.org}
+`;
+    const { operator, state } = await setUp(t, text);
+    assert.equal((await outcome(operator, operator.submit({ kind: "delete", uid: "dora" }))).state, "done");
+    assert.match(state.text, /dora: .*state: deleted/);
+    // What follows isn't stopped by what is forwarded to her now.
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
+
   it("does requests one after the other", async (t) => {
     const { operator, state, played } = await setUp(t);
     let running = 0;

@@ -221,6 +221,7 @@ describe("what the operator refuses is said in the person's language", () => {
     ["address-taken", 409, "fault.address-taken"],
     ["wrong-state", 409, "fault.wrong-state"],
     ["alias-limit", 409, "fault.alias-limit"],
+    ["alias-forwarded-to", 409, "fault.alias-forwarded-to"],
     ["busy-with-own-request", 409, "fault.busy"],
     ["needs-administrator", 409, "fault.administrator"],
     ["malformed", 400, "fault.input"],

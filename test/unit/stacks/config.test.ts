@@ -279,9 +279,14 @@ describe("a stack config", () => {
     assert.deepEqual(raw, { domain: "example.org", protect: false, users: { alice: { name: "Alice" } } });
   });
 
-  it("may forward to somebody else here, to a role, and abroad", () => {
-    for (const forward of ["bob@example.org", "postmaster@example.org", "alice@example.com"]) {
-      const users = { alice: { ...alice, forward }, bob: { name: "Bob" } };
+  it("may forward to somebody else here, gone or not, to a role, and abroad", () => {
+    const bob = { name: "Bob" };
+    const carol = { name: "Carol", aliases: ["c@example.org"], state: "deleted", deletedOn: "2026-01-15" };
+    for (const forward of [
+      ...["bob@example.org", "carol@example.org", "c@example.org", "postmaster@example.org"],
+      "alice@example.com",
+    ]) {
+      const users = { alice: { ...alice, forward }, bob, carol };
       assert.deepEqual(problemsOf({ ...base, users }), [], forward);
     }
   });
