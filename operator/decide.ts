@@ -1,12 +1,15 @@
 /** What a person's request means for the config, and what they may see of it. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import type { AddressView, PersonRequest, PersonView, RequestView } from "../mailserver/operator/protocol.ts";
-import { domainOf, isAddress } from "../stacks/address.ts";
+import { domainOf, isAddress, isForward } from "../stacks/address.ts";
 import { keptUntil } from "../stacks/mailboxes/plan.ts";
 import { addressesOf, buildModel } from "../stacks/model.ts";
 import type { StackConfig, UserConfig } from "../stacks/schema.ts";
 import { Refusal } from "./refusal.ts";
 import type { UserEdit } from "./stack-file.ts";
+
+/** The names of containers don't matter here. */
+const ANY = { project: "any", stack: "any" };
 
 /** RFC 2142, and names by which a stranger could pass for the administration. */
 const RESERVED = new Set(
@@ -136,21 +139,43 @@ function update(
 ): UserEdit {
   const edit: { aliases?: string[]; forward?: string | undefined } = {};
   if (aliases !== undefined) {
-    const wanted = [...new Set(aliases)];
-    const added = wanted.filter((address) => !user.aliases.includes(address));
-    const { aliasLimit } = facts.config.portal;
-    // Who was given more by an administrator may keep them.
-    if (added.length > 0 && wanted.length > aliasLimit)
-      throw new Refusal(
-        "alias-limit",
-        `${wanted.length} aliases are more than the ${aliasLimit} that one may have.`,
-      );
-    for (const address of added) claim(facts, uid, address);
-    for (const address of user.aliases) if (!wanted.includes(address)) release(facts, address);
-    edit.aliases = wanted;
+    edit.aliases = [...new Set(aliases)];
+    requireAliases(facts, uid, { had: user.aliases, wanted: edit.aliases });
   }
-  if (forward !== undefined) edit.forward = forward ?? undefined;
+  if (forward !== undefined) {
+    if (forward !== null && forward !== user.forward) requireForward(facts, uid, forward);
+    edit.forward = forward ?? undefined;
+  }
   return edit;
+}
+
+function requireAliases(
+  facts: Facts,
+  uid: string,
+  { had, wanted }: { had: readonly string[]; wanted: readonly string[] },
+): void {
+  const added = wanted.filter((address) => !had.includes(address));
+  const { aliasLimit } = facts.config.portal;
+  // Who was given more by an administrator may keep them.
+  if (added.length > 0 && wanted.length > aliasLimit)
+    throw new Refusal(
+      "alias-limit",
+      `${wanted.length} aliases are more than the ${aliasLimit} that one may have.`,
+    );
+  for (const address of added) claim(facts, uid, address);
+  for (const address of had) if (!wanted.includes(address)) release(facts, address);
+}
+
+/** Mail goes on to an address abroad, or to one that somebody else here has a mailbox for. */
+function requireForward({ config }: Facts, uid: string, forward: string): void {
+  if (!isForward(forward))
+    throw new Refusal("forward-malformed", `${forward} is no address that mail could be forwarded to.`);
+  const { people } = buildModel(config, ANY);
+  const holder = people.find(({ addresses }) => addresses.includes(forward));
+  if (holder?.uid === uid)
+    throw new Refusal("forward-own", `${forward} is their own address: mail would go round.`);
+  if (!holder && [config.domain, ...config.domains].includes(domainOf(forward)))
+    throw new Refusal("forward-nobody", `Nobody here has a mailbox with the address ${forward}.`);
 }
 
 /** The last day on which a mailbox that was given up can be taken back; without a retention there is none. */
@@ -187,7 +212,7 @@ export function viewPerson(
 /** Refuses a config that would change anything for others, such as who is postmaster. */
 export function requireOnlyTheirs(uid: string, before: StackConfig, after: StackConfig): void {
   const others = (config: StackConfig) => {
-    const model = buildModel(config, { project: "any", stack: "any" });
+    const model = buildModel(config, ANY);
     return { ...model, people: model.people.filter((person) => person.uid !== uid) };
   };
   const [old, now] = [others(before), others(after)];

@@ -9,8 +9,9 @@ import {
   type UsageView,
 } from "../mailserver/operator/protocol.ts";
 import type { StackConfig } from "../stacks/schema.ts";
-import { decide, type Facts, viewAddress, viewPerson } from "./decide.ts";
+import { type Facts, viewAddress, viewPerson } from "./decide.ts";
 import { type Entry, type Journal, newEntry } from "./journal.ts";
+import { rehearse, type StackText } from "./plan.ts";
 import { markFailure } from "./progress.ts";
 import { Refusal } from "./refusal.ts";
 import { readConfig } from "./stack-file.ts";
@@ -81,7 +82,7 @@ export class Operator {
     const pending = this.pending();
     if (pending.some(({ view }) => view.uid === request.uid))
       throw new Refusal("busy-with-own-request", "Another request of this person isn't over yet.");
-    decide(facts, request);
+    rehearse(facts, request, facts.file);
     const promised = new Set(pending.flatMap((entry) => addressesIn(entry.request)));
     const taken = addressesIn(request).find((address) => promised.has(address));
     if (taken !== undefined)
@@ -167,12 +168,11 @@ export class Operator {
   }
 
   /** Each page asks for it, and the file seldom changes. */
-  private facts(): Facts {
-    const { file, now } = this.deps;
-    const text = file.read();
-    if (this.known?.text !== text)
-      this.known = { text, config: readConfig({ name: file.name, project: file.project, text }) };
-    return { config: this.known.config, today: dayOf(now()) };
+  private facts(): Facts & { readonly file: StackText } {
+    const { now, file: stack } = this.deps;
+    const file = { name: stack.name, project: stack.project, text: stack.read() };
+    if (this.known?.text !== file.text) this.known = { text: file.text, config: readConfig(file) };
+    return { config: this.known.config, today: dayOf(now()), file };
   }
 
   private pending(): Entry[] {

@@ -6,9 +6,10 @@ import { mailboxId } from "../stacks/mailbox-id.ts";
 import type { StackConfig } from "../stacks/schema.ts";
 import type { Boxes } from "./boxes.ts";
 import { changesTheirs } from "./changes.ts";
-import { decide, requireOnlyTheirs } from "./decide.ts";
+import { decide } from "./decide.ts";
 import type { Repository } from "./git.ts";
 import type { Entry } from "./journal.ts";
+import { withChange } from "./plan.ts";
 import { mark, markResource } from "./progress.ts";
 import { Refusal } from "./refusal.ts";
 import { applyChange, type EntryChange, planChange, readConfig, reversed } from "./stack-file.ts";
@@ -118,8 +119,7 @@ function plan(entry: Entry, deps: WorkDeps): { before: string; after: string; co
     const edit = decide({ config, today: dayOf(deps.now()) }, entry.request);
     entry.change = planChange(before, uid, edit);
   }
-  const after = applyChange(before, entry.change);
-  requireOnlyTheirs(uid, config, readConfig(at(deps, after)));
+  const after = withChange(config, entry.change, at(deps, before));
   return { before, after, config };
 }
 

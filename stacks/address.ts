@@ -1,6 +1,10 @@
 /** Mail addresses as the stack config writes them: dot-string local part, lower-case ASCII domain. */
 
-const LOCAL_PART = /^(?=.{1,64}$)[a-z0-9!#$%&'*/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*/=?^_`{|}~-]+)*$/;
+/** Dot-string (RFC 5321 section 4.1.2) of these characters. */
+const dotString = (atom: string): RegExp => new RegExp(`^(?=.{1,64}$)[${atom}]+(\\.[${atom}]+)*$`);
+const ATOM = "a-z0-9!#$%&'*/=?^_`{|}~-";
+const LOCAL_PART = dotString(ATOM);
+const FOREIGN_LOCAL_PART = dotString(`+${ATOM}`);
 const LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
 const DOMAIN = new RegExp(`^(?=.{1,253}$)(${LABEL}\\.)+${LABEL}$`);
 
@@ -15,8 +19,17 @@ export function isDomain(text: string): boolean {
  * `+` is kept for tags (`alice+shop@…`), so no address may carry it.
  */
 export function isAddress(text: string): boolean {
+  return isOf(LOCAL_PART, text);
+}
+
+/** Whether mail may be forwarded to `text`: as {@link isAddress}, but what `+` means is for others to say. */
+export function isForward(text: string): boolean {
+  return isOf(FOREIGN_LOCAL_PART, text);
+}
+
+function isOf(localPart: RegExp, text: string): boolean {
   const at = text.lastIndexOf("@");
-  return at > 0 && LOCAL_PART.test(text.slice(0, at)) && isDomain(domainOf(text));
+  return at > 0 && localPart.test(text.slice(0, at)) && isDomain(domainOf(text));
 }
 
 /** The part behind the last `@`. */

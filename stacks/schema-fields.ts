@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII } from "node:url";
 import { z } from "zod";
-import { isAddress, isDomain } from "./address.ts";
+import { isAddress, isDomain, isForward } from "./address.ts";
 import { parseSize } from "./size.ts";
 
 const UID = /^(?!.*[.-]{2})[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?$/;
@@ -22,6 +22,7 @@ export const address = lower.refine(
   isAddress,
   "must be a mail address such as alice@example.org, without `+`",
 );
+export const forward = lower.refine(isForward, "must be a mail address such as alice+home@example.com");
 export const ipv4 = z.string().refine(isIPv4, "must be an IPv4 address");
 export const ipv6 = z.string().refine(isIPv6, "must be an IPv6 address");
 export const port = z.int("must be a port from 1 to 65535").min(1).max(65_535);

@@ -8,7 +8,7 @@ import { Backup } from "./schema-backup.ts";
 import { Boxes } from "./schema-boxes.ts";
 import { Certificates } from "./schema-certificates.ts";
 import { Dns } from "./schema-dns.ts";
-import { address, day, domain, port, size } from "./schema-fields.ts";
+import { address, day, domain, forward, port, size } from "./schema-fields.ts";
 import { Host } from "./schema-host.ts";
 import { SmtpIn, SmtpOut } from "./schema-smtp.ts";
 
@@ -30,7 +30,7 @@ export const User = z.strictObject({
   memory: size("16MB")
     .optional()
     .describe("Memory limit of the person's container. Default: `defaults.memory`."),
-  forward: address.optional().describe("A copy of all mail also goes to this address."),
+  forward: forward.optional().describe("A copy of all mail also goes to this address."),
   state: z
     .enum(["active", "none", "deleted"])
     .default("active")

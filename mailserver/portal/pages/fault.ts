@@ -31,6 +31,9 @@ const OPERATOR: Readonly<Partial<Record<string, Fault>>> = {
   "wrong-state": { status: 409, key: "fault.wrong-state" },
   "alias-limit": { status: 409, key: "fault.alias-limit" },
   "alias-forwarded-to": { status: 409, key: "fault.alias-forwarded-to" },
+  "forward-malformed": { status: 400, key: "fault.forward-malformed" },
+  "forward-own": { status: 409, key: "fault.forward-own" },
+  "forward-nobody": { status: 409, key: "fault.forward-nobody" },
   "busy-with-own-request": { status: 409, key: "fault.busy" },
   "needs-administrator": { status: 409, key: "fault.administrator" },
 };

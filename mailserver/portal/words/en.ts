@@ -148,6 +148,10 @@ export const en = {
   "fault.alias-limit": "You have as many aliases as you may have. Remove one first.",
   "fault.alias-forwarded-to":
     "Somebody has their mail forwarded to this alias. Your administrator can remove it: tell them which.",
+  "fault.forward-malformed":
+    "Mail can't be forwarded to this: it needs a plain address such as name@example.com.",
+  "fault.forward-own": "This address is your own: mail would go round in circles. Choose another one.",
+  "fault.forward-nobody": "Nobody here has this address. Look whether it is written right.",
   "fault.busy": "Another request of yours is under way. Wait until it is done.",
   "fault.administrator": "This can't be done without your administrator. Nothing was changed. Tell them.",
 } as const;

@@ -158,6 +158,11 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "fault.alias-limit": "Vous avez autant d’alias que permis. Retirez-en un d’abord.",
   "fault.alias-forwarded-to":
     "Quelqu’un fait renvoyer son courriel vers cet alias. Votre administrateur peut le retirer : dites-lui lequel.",
+  "fault.forward-malformed":
+    "Le courriel ne peut pas être renvoyé là : il faut une adresse simple comme nom@example.com.",
+  "fault.forward-own":
+    "Cette adresse est la vôtre : le courriel tournerait en rond. Choisissez-en une autre.",
+  "fault.forward-nobody": "Personne ici n’a cette adresse. Regardez si elle est bien écrite.",
   "fault.busy": "Une autre de vos demandes est en cours. Attendez qu’elle soit terminée.",
   "fault.administrator": "Ce n’est pas possible sans votre administrateur. Rien n’a été changé. Prévenez-le.",
 };

@@ -48,6 +48,11 @@ const granted: { name: string; request: PersonRequest; edit: unknown }[] = [
     request: { kind: "update", uid: "erin", aliases: ["e1@example.org", "e2@example.org", "e3@example.org"] },
     edit: { aliases: ["e1@example.org", "e2@example.org", "e3@example.org"] },
   },
+  ...["carol@example.com", "carol+home@example.com", "erin@example.org", "e1@example.org"].map((forward) => ({
+    name: `a forward to ${forward}`,
+    request: { kind: "update", uid: "alice", forward } as const,
+    edit: { forward },
+  })),
   {
     name: "no forward",
     request: { kind: "update", uid: "alice", forward: null },
@@ -126,6 +131,22 @@ const denied: { name: string; request: PersonRequest; code: string; facts?: type
     facts: on("2026-01-15", { users: { ...users, frank: { name: "Frank", forward: "a@example.org" } } }),
     code: "alias-forwarded-to",
   },
+  ...Object.entries({
+    "forward-malformed": ["a@localhost", "a@[192.0.2.1]", '"a b"@example.com', "a@ex_ample.com", "nobody"],
+    // alice is the first by alphabet, so she gets the roles' mail.
+    "forward-own": ["alice@example.org", "a@example.org", "postmaster@example.org", "abuse@example.org"],
+    "forward-nobody": [
+      ...["ghost@example.org", "alice+x@example.org", "erin+x@example.org"],
+      // Without a mailbox, and without one now.
+      ...["bob@example.org", "carol@example.org"],
+    ],
+  }).flatMap(([code, forwards]) =>
+    forwards.map((forward) => ({
+      name: `a forward to ${forward}`,
+      request: { kind: "update", uid: "alice", forward } as const,
+      code,
+    })),
+  ),
   {
     name: "aliases without a mailbox",
     request: { kind: "update", uid: "bob", aliases: [] },

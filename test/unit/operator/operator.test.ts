@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import type { FaultCode, PersonRequest } from "../../../mailserver/operator/protocol.ts";
 import { readConfig } from "../../../operator/stack-file.ts";
 import { entryDigest } from "../../../stacks/basis.ts";
 import { changedSince, create, FILE, isRefusal, noAnswer, outcome, setUp } from "./support.ts";
@@ -180,6 +181,43 @@ describe("the operator", () => {
     assert.match(state.text, /dora: .*state: deleted/);
     // What follows isn't stopped by what is forwarded to her now.
     assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
+
+  const beyond: { what: string; text?: string; request: PersonRequest; code: FaultCode }[] = [
+    {
+      what: "the postmaster gives their mailbox up",
+      request: { kind: "delete", uid: "alice" },
+      code: "needs-administrator",
+    },
+    {
+      what: "who is postmaster as the first by alphabet gives their mailbox up",
+      text: FILE.replace("  semail:postmaster: alice\n", "").replace("Durand\n      state: none", "Durand"),
+      request: { kind: "delete", uid: "alice" },
+      code: "needs-administrator",
+    },
+    {
+      what: "who gets the mail for nobody else gives their mailbox up",
+      text: `${FILE.replace("Durand\n      state: none", "Durand")}  semail:smtpIn: {catchAll: bob}\n`,
+      request: { kind: "delete", uid: "bob" },
+      code: "needs-administrator",
+    },
+    {
+      what: "somebody forwards their mail to themselves",
+      request: { kind: "update", uid: "alice", forward: "alice@example.org" },
+      code: "forward-own",
+    },
+  ];
+  for (const { what, text, request, code } of beyond)
+    it(`says at once why it can't be done, and begins nothing: ${what}`, async (t) => {
+      const { operator, folder } = await setUp(t, text);
+      assert.throws(() => operator.submit(request), isRefusal(code));
+      assert.deepEqual(await readdir(join(folder, "journal")), []);
+    });
+
+  it("restarts a box also where the entry can't be changed by itself", async (t) => {
+    const { operator } = await setUp(t, `${FILE}    dora: &dora {name: Dora}\n    eve: *dora\n`);
+    assert.equal((await outcome(operator, operator.submit({ kind: "restart", uid: "eve" }))).state, "done");
+    assert.throws(() => operator.submit({ kind: "delete", uid: "eve" }), isRefusal("needs-administrator"));
   });
 
   it("does requests one after the other", async (t) => {

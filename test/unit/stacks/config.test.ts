@@ -159,6 +159,10 @@ describe("a stack config is refused, before any resource, with", () => {
       raw: { ...base, users: { alice: { ...alice, forward: "alice@example.org" } } },
       problem: /^users\.alice\.forward: is one of the person's own addresses/,
     },
+    "a forward to a form of one's own address": {
+      raw: { ...base, users: { alice: { ...alice, forward: "alice+home@example.org" } } },
+      problem: /^users\.alice\.forward: nobody has the address alice\+home@example\.org$/,
+    },
     "a forward to an address that nobody has": {
       raw: { ...base, users: { alice: { ...alice, forward: "ghost@example.org" } } },
       problem: /^users\.alice\.forward: nobody has the address ghost@example\.org$/,
@@ -284,7 +288,7 @@ describe("a stack config", () => {
     const carol = { name: "Carol", aliases: ["c@example.org"], state: "deleted", deletedOn: "2026-01-15" };
     for (const forward of [
       ...["bob@example.org", "carol@example.org", "c@example.org", "postmaster@example.org"],
-      "alice@example.com",
+      ...["alice@example.com", "alice+home@example.com"],
     ]) {
       const users = { alice: { ...alice, forward }, bob, carol };
       assert.deepEqual(problemsOf({ ...base, users }), [], forward);

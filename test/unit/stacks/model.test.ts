@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isAddress, isDomain } from "../../../stacks/address.ts";
+import { isAddress, isDomain, isForward } from "../../../stacks/address.ts";
 import { parseConfig } from "../../../stacks/check-config.ts";
 import { buildModel, type MailModel, suffixOf } from "../../../stacks/model.ts";
 import { parseSize } from "../../../stacks/size.ts";
@@ -156,6 +156,19 @@ describe("values", () => {
     ["a@-example.org", false],
     ["a@example", false],
     ["a\n@example.org", false],
+    ["a+b@example.org", false],
+  ]);
+  table("forward", isForward, [
+    ["alice@example.org", true],
+    ["a+b@example.org", true],
+    ["+@example.org", true],
+    ["a+.b@example.org", true],
+    ["a+b..c@example.org", false],
+    [`${"+".repeat(65)}@example.org`, false],
+    ["a+b@example", false],
+    ["a+b@[192.0.2.1]", false],
+    ['"a b"@example.org', false],
+    ["a+b", false],
   ]);
   table("domain", isDomain, [
     ["example.org", true],
