@@ -87,8 +87,10 @@ export class Operator {
     const taken = addressesIn(request).find((address) => promised.has(address));
     if (taken !== undefined)
       throw new Refusal("address-taken", `${taken} can't be had: somebody just asked for it.`);
-    if (this.stuck || pending.length >= LONGEST_QUEUE)
-      throw new Refusal("unavailable", "An update failed and isn't taken back yet. Try again later.");
+    if (this.stuck)
+      throw new Refusal("undo-pending", "An update failed and isn't taken back yet. Try again later.");
+    if (pending.length >= LONGEST_QUEUE)
+      throw new Refusal("unavailable", "Too many requests wait. Try again later.");
     const entry = newEntry(this.deps.newId(), request, this.deps.now());
     this.deps.journal.save(entry);
     this.deps.log.info("operator.accepted", { request: entry.view.id, uid: request.uid, kind: request.kind });
@@ -236,6 +238,8 @@ export class Operator {
   }
 
   private async takeBack(entry: Entry, deps: WorkDeps): Promise<void> {
+    // It has failed when everything is as it was before.
+    entry.view.state = "running";
     for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, LONGEST_RETRY_MS)) {
       try {
         await undo(entry, deps);
@@ -244,7 +248,6 @@ export class Operator {
         this.deps.ending.throwIfAborted();
         this.deps.log.error("operator.undo.failed", { request: entry.view.id, uid: entry.view.uid, error });
         this.stuck = entry;
-        entry.view.state = "failed";
         this.save(entry);
         await this.deps.wait(pause);
       }

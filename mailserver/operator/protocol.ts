@@ -97,6 +97,7 @@ export const FaultCode = z.enum([
   "forward-nobody",
   "busy-with-own-request",
   "unavailable",
+  "undo-pending",
   "config-unreadable",
   "config-refused",
   "needs-administrator",
@@ -119,6 +120,7 @@ export const RequestView = z.strictObject({
   kind: z.enum(["create", "update", "delete", "cancel-delete", "restart"]),
   state: z.enum(["queued", "running", "done", "failed", "waiting-for-approval"]),
   steps: z.array(z.strictObject({ name: z.enum(STEPS), state: StepState })),
+  /** Why it failed; of one that is not over yet: why it is being taken back. */
   error: FaultView.nullable(),
 });
 export type RequestView = z.output<typeof RequestView>;

@@ -35,6 +35,7 @@ const OPERATOR: Readonly<Partial<Record<string, Fault>>> = {
   "forward-own": { status: 409, key: "fault.forward-own" },
   "forward-nobody": { status: 409, key: "fault.forward-nobody" },
   "busy-with-own-request": { status: 409, key: "fault.busy" },
+  "undo-pending": { status: 503, key: "fault.undo-pending" },
   "needs-administrator": { status: 409, key: "fault.administrator" },
 };
 

@@ -45,8 +45,13 @@ export function progressEvent(say: Say, request: RequestView): object {
   };
 }
 
-function said(say: Say, { state, error }: RequestView): string {
-  const key: WordKey =
-    error?.code === "needs-administrator" ? "fault.administrator" : (`progress.${state}` as const);
-  return say(key);
+function said(say: Say, request: RequestView): string {
+  return say(wordOf(request));
+}
+
+function wordOf({ state, error }: RequestView): WordKey {
+  if (error === null) return `progress.${state}`;
+  // That nothing was changed is true again when it is over.
+  if (!isOver({ state })) return "progress.undoing";
+  return error.code === "needs-administrator" ? "fault.administrator" : `progress.${state}`;
 }

@@ -38,6 +38,7 @@ export const en = {
   "progress.queued": "Waiting for its turn…",
   "progress.running": "Under way…",
   "progress.done": "Done.",
+  "progress.undoing": "It failed. What was done of it is being taken back; that can take a while.",
   "progress.failed": "It failed. Everything is as it was before.",
   "progress.waiting-for-approval": "An administrator has to approve it. You need not wait here.",
   "progress.hint": "You may close this page: the work goes on.",
@@ -137,6 +138,8 @@ export const en = {
   "fault.directory": "The directory of people doesn't answer. Nothing was changed. Try again in a minute.",
   "fault.operator":
     "The service that changes mailboxes doesn't answer. It finishes what it had begun when it is back. Look again in a minute.",
+  "fault.undo-pending":
+    "A change failed and is being taken back; until then nothing else can be changed. Try again in some minutes.",
   "fault.forged":
     "This form did not come from a page of this site, or the page is too old. Nothing was changed. Open the page again.",
   "fault.input": "The form was not filled in as expected. Nothing was changed. Go back and try again.",

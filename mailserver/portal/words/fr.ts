@@ -41,6 +41,7 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "progress.queued": "En attente de son tour…",
   "progress.running": "En cours…",
   "progress.done": "Terminé.",
+  "progress.undoing": "Échec. Ce qui en a été fait est en train d’être annulé ; cela peut durer.",
   "progress.failed": "Échec. Tout est comme avant.",
   "progress.waiting-for-approval":
     "Un administrateur doit l’approuver. Il n’est pas nécessaire d’attendre ici.",
@@ -144,6 +145,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "fault.directory": "L’annuaire ne répond pas. Rien n’a été changé. Réessayez dans une minute.",
   "fault.operator":
     "Le service qui modifie les boîtes ne répond pas. Il achèvera ce qu’il avait commencé dès qu’il sera revenu. Revenez dans une minute.",
+  "fault.undo-pending":
+    "Une modification a échoué et est en train d’être annulée ; d’ici là, rien d’autre ne peut être changé. Réessayez dans quelques minutes.",
   "fault.forged":
     "Ce formulaire ne vient pas d’une page de ce site, ou la page est trop ancienne. Rien n’a été changé. Ouvrez la page à nouveau.",
   "fault.input":

@@ -146,16 +146,34 @@ describe("the operator", () => {
       if (number === 3) {
         assert.throws(
           () => operator.submit({ kind: "create", uid: "carol", address: "c@example.org" }),
-          isRefusal("unavailable"),
+          isRefusal("undo-pending"),
         );
         during = operator.request("1".padStart(32, "0")).state;
       }
       if (number < 4) throw noAnswer;
     };
     const view = await outcome(operator, operator.submit(create));
-    assert.deepEqual([view.state, during, state.text, played.waits.length], ["failed", "failed", FILE, 2]);
+    assert.deepEqual([view.state, during, state.text, played.waits.length], ["failed", "running", FILE, 2]);
     played.during = () => undefined;
     assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
+
+  it("says that it failed only when everything is as it was before", async (t) => {
+    const { operator, state, played } = await setUp(t);
+    played.during = (number) => {
+      if (number < 4) throw noAnswer;
+    };
+    const id = operator.submit(create);
+    const seen: unknown[] = [];
+    for await (const view of operator.watch(id, new AbortController().signal))
+      if (view.error || view.state === "failed")
+        seen.push([view.state, view.error?.code, state.text === FILE]);
+    assert.ok(seen.length > 3);
+    assert.deepEqual(seen.at(-1), ["failed", "update-failed", true]);
+    assert.ok(
+      seen.slice(0, -1).every((one) => String(one).startsWith("running,update-failed")),
+      String(seen),
+    );
   });
 
   it("gives an address to the first who asks, and one request at a time to each", async (t) => {

@@ -38,6 +38,22 @@ describe("an operator that was killed", () => {
     assert.deepEqual(played.updates.at(-1), FILE);
   });
 
+  it("while it took a failed one back, and had said that it failed, says so when it is true", async (t) => {
+    const { operator, start, played, folder } = await setUp(t);
+    const id = operator.submit(create);
+    await operator.idle();
+    const path = join(folder, "journal", `${id}.json`);
+    const entry = JSON.parse(await readFile(path, "utf8"));
+    const view = { ...entry.view, state: "failed", error: noAnswer.fault };
+    await writeFile(path, JSON.stringify({ ...entry, phase: "undoing", view }));
+    const next = start().operator;
+    const during: unknown[] = [];
+    played.during = () => void during.push(next.request(id).state);
+    next.recover();
+    assert.equal((await outcome(next, id)).state, "failed");
+    assert.deepEqual(during, ["running"]);
+  });
+
   it("again and again by the same request takes that back", async (t) => {
     const { operator, start, played, state, folder } = await setUp(t);
     const id = operator.submit(create);

@@ -226,6 +226,7 @@ describe("what the operator refuses is said in the person's language", () => {
     ["forward-own", 409, "fault.forward-own"],
     ["forward-nobody", 409, "fault.forward-nobody"],
     ["busy-with-own-request", 409, "fault.busy"],
+    ["undo-pending", 503, "fault.undo-pending"],
     ["needs-administrator", 409, "fault.administrator"],
     ["malformed", 400, "fault.input"],
     ["config-refused", 503, "fault.operator"],
