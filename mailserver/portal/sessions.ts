@@ -24,9 +24,10 @@ export interface Session extends Holder {
 interface Kept extends Session {
   readonly started: number;
   seen: number;
-  /** Hash of the cookie's value, since when, and the one before, which pages under way may still send. */
+  /** Hash of the cookie's value, since when, whether it came back, and the one before, which pages under way may still send. */
   current: string;
   since: number;
+  arrived: boolean;
   previous: { readonly hash: string; readonly until: number } | undefined;
 }
 
@@ -62,8 +63,8 @@ export class Sessions {
     const token = newToken();
     const at = now();
     const kept: Kept = {
-      ...{ uid, entry, csrf: newToken(), started: at, seen: at, since: at },
-      ...{ current: hash(token), previous: undefined },
+      ...{ uid, entry, csrf: newToken(), started: at, seen: at },
+      ...{ current: hash(token), since: at, arrived: false, previous: undefined },
     };
     this.#all.add(kept);
     this.#byHash.set(kept.current, kept);
@@ -82,10 +83,13 @@ export class Sessions {
       this.#drop(kept);
       return undefined;
     }
-    if (known !== kept.current && at >= (kept.previous?.until ?? 0)) return undefined;
+    if (known === kept.current) kept.arrived = true;
+    const late = known !== kept.current && at >= (kept.previous?.until ?? 0);
+    if (late && kept.arrived) return undefined;
     kept.seen = at;
-    const renewed = known === kept.current && at - kept.since >= this.#deps.limits.rotateMs;
-    return { session: kept, renewed: renewed ? this.#rotate(kept, at) : undefined };
+    // The next value may have been lost with its page, as when the directory didn't answer: then there is another one.
+    const due = late || (known === kept.current && at - kept.since >= this.#deps.limits.rotateMs);
+    return { session: kept, renewed: due ? this.#rotate(kept, known) : undefined };
   }
 
   end(session: Session): void {
@@ -99,12 +103,16 @@ export class Sessions {
     return others.length;
   }
 
-  #rotate(kept: Kept, at: number): string {
+  /** A value after the one that was shown; all others end. */
+  #rotate(kept: Kept, shown: string): string {
     const token = this.#deps.newToken();
-    if (kept.previous) this.#byHash.delete(kept.previous.hash);
-    kept.previous = { hash: kept.current, until: at + GRACE_MS };
+    const at = this.#deps.now();
+    for (const old of [kept.current, kept.previous?.hash])
+      if (old !== undefined && old !== shown) this.#byHash.delete(old);
+    kept.previous = { hash: shown, until: at + GRACE_MS };
     kept.current = hash(token);
     kept.since = at;
+    kept.arrived = false;
     this.#byHash.set(kept.current, kept);
     return token;
   }

@@ -79,7 +79,8 @@ test("a session ends by idleness, by age, and changes its cookie meanwhile", () 
   const { token } = sessions.begin(ALICE);
   now += LIMITS.rotateMs;
   const renewed = sessions.find(token)?.renewed ?? "";
-  assert.ok(sessions.find(token), "pages under way still have the old value");
+  assert.ok(sessions.find(renewed));
+  assert.equal(sessions.find(token)?.renewed, undefined, "pages under way still have the old value");
   now += 30_000;
   assert.equal(sessions.find(token), undefined);
   assert.ok(sessions.find(renewed));
@@ -95,3 +96,55 @@ test("a session ends by idleness, by age, and changes its cookie meanwhile", () 
   assert.equal(sessions.find(current), undefined);
   assert.equal(sessions.size, 0);
 });
+
+test("a cookie whose next value never came back gets another one, once the old one's time is over", () => {
+  let [now, count] = [0, 0];
+  const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
+  const { token } = sessions.begin(ALICE);
+  now += LIMITS.rotateMs;
+  const lost = sessions.find(token)?.renewed ?? "";
+  now += 29_999;
+  assert.equal(sessions.find(token)?.renewed, undefined, "it may be on its way");
+  now += 1;
+  const next = sessions.find(token)?.renewed ?? "";
+  assert.equal(sessions.find(lost), undefined);
+  assert.ok(sessions.find(token), "pages under way still have the old value");
+  assert.ok(sessions.find(next));
+  now += 30_000;
+  assert.equal(sessions.find(token), undefined, "the next value has come");
+  assert.ok(sessions.find(next));
+  sessions.end(sessions.find(next)?.session ?? assert.fail());
+  for (const value of [token, lost, next]) assert.equal(sessions.find(value), undefined);
+});
+
+for (const [what, lose] of [
+  [
+    "the directory doesn't answer",
+    (portal: ReturnType<typeof testPortal>) => {
+      portal.directory.down = true;
+    },
+  ],
+  [
+    "the operator doesn't answer",
+    (portal: ReturnType<typeof testPortal>) => {
+      portal.operator.state.down = true;
+    },
+  ],
+  ["nothing is wrong, but the answer is lost", () => undefined],
+] as const)
+  test(`a session outlives a page at which its cookie changes while ${what}`, async () => {
+    const portal = testPortal();
+    const browser = await portal.browser().signIn("alice");
+    portal.time.now += LIMITS.rotateMs;
+    lose(portal);
+    const cookies = new Map(browser.cookies);
+    await browser.get("/mailbox");
+    for (const [name, value] of cookies) browser.cookies.set(name, value);
+    portal.directory.down = false;
+    portal.operator.state.down = false;
+    portal.time.now += 60_000;
+    assert.equal((await browser.get("/mailbox")).status, 200);
+    assert.notDeepEqual(browser.cookies, cookies);
+    portal.time.now += 60_000;
+    assert.equal((await browser.get("/mailbox")).status, 200);
+  });
