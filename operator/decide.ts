@@ -42,15 +42,16 @@ function claims(config: StackConfig): Map<string, string> {
   );
 }
 
-/** Whether an address can be had by somebody. */
-export function viewAddress({ config }: Facts, text: string): AddressView {
+/** Whether an address can be had by that person. */
+export function viewAddress({ config }: Facts, uid: string, text: string): AddressView {
   const address = text.trim().toLowerCase();
-  const refused = (reason: AddressView["reason"]) => ({ free: false, reason });
+  const refused = (reason: AddressView["reason"]): AddressView => ({ free: false, reason });
   if (!isAddress(address)) return refused("malformed");
   if (domainOf(address) !== config.domain) return refused("foreign");
   const taken = claims(config);
-  if (taken.has(address)) return refused("taken");
   const local = address.slice(0, address.lastIndexOf("@"));
+  // Another's login name is theirs, with a mailbox or without.
+  if (taken.has(address) || (local !== uid && Object.hasOwn(config.users, local))) return refused("taken");
   if (RESERVED.has(local) || isTagged(config, local, taken)) return refused("reserved");
   return { free: true, reason: null };
 }
@@ -65,24 +66,16 @@ function isTagged(
   return at > 0 && taken.has(`${local.slice(0, at)}@${domain}`);
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  taken: "somebody has it already",
+const WHY: Readonly<Record<NonNullable<AddressView["reason"]>, string>> = {
+  taken: "somebody has it already, or is called so",
   reserved: "it is kept for the administration, or is a form of somebody's address",
   malformed: "it is no address that this system can have",
   foreign: "its domain is not served here",
 };
 
 function claim(facts: Facts, uid: string, address: string): void {
-  const { free, reason } = viewAddress(facts, address);
-  const owner = Object.keys(facts.config.users).find(
-    (other) => `${other}@${facts.config.domain}` === address,
-  );
-  const why = free
-    ? owner === undefined || owner === uid
-      ? undefined
-      : "it is the login name of somebody"
-    : WHY[reason ?? ""];
-  if (why !== undefined) throw new Refusal("address-taken", `${address} can't be had: ${why}.`);
+  const { reason } = viewAddress(facts, uid, address);
+  if (reason !== null) throw new Refusal("address-taken", `${address} can't be had: ${WHY[reason]}.`);
 }
 
 /** Without it, the forward of another would lead to nobody, which the config may not say. */

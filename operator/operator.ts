@@ -113,8 +113,8 @@ export class Operator {
     return viewPerson(this.facts(), uid, pending?.view);
   }
 
-  address(text: string): AddressView {
-    const view = viewAddress(this.facts(), text);
+  address(uid: string, text: string): AddressView {
+    const view = viewAddress(this.facts(), uid, text);
     const promised = this.pending().some(({ request }) =>
       addressesIn(request).includes(text.trim().toLowerCase()),
     );

@@ -15,7 +15,9 @@ export function routes(operator: Operator, options: { log: Log; ending: AbortSig
   app.get("/people/:uid", (c) => c.json(operator.person(personOf(c))));
   app.get("/people/:uid/usage", async (c) => c.json(await operator.usage(personOf(c))));
   app.get("/people/:uid/log", async (c) => c.text(await operator.log(personOf(c))));
-  app.get("/addresses/:address", (c) => c.json(operator.address(c.req.param("address"))));
+  app.get("/people/:uid/addresses/:address", (c) =>
+    c.json(operator.address(personOf(c), c.req.param("address"))),
+  );
   app.post(
     "/requests",
     bodyLimit({

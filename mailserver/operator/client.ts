@@ -46,7 +46,8 @@ export interface OperatorClient {
   person(uid: string): Promise<PersonView>;
   /** Unavailable when there is no box that could tell. */
   usage(uid: string): Promise<UsageView>;
-  address(address: string): Promise<AddressView>;
+  /** Whether the person can have that address. */
+  address(uid: string, address: string): Promise<AddressView>;
   /** Tells that a request is about to come, so that it is done sooner. */
   prepare(): Promise<void>;
   /** The id of the request. */
@@ -80,7 +81,7 @@ export function operatorClient(options: OperatorClientOptions = {}): OperatorCli
   return {
     person: (uid) => ask(PersonView, { path: `/people/${part(uid)}` }),
     usage: (uid) => ask(UsageView, { path: `/people/${part(uid)}/usage` }),
-    address: (address) => ask(AddressView, { path: `/addresses/${part(address)}` }),
+    address: (uid, address) => ask(AddressView, { path: `/people/${part(uid)}/addresses/${part(address)}` }),
     prepare: () =>
       guarded(async () => {
         const signal = AbortSignal.timeout(timeoutMs);

@@ -67,18 +67,21 @@ export function mailboxRoutes(deps: PortalDeps): Hono<PortalEnv> {
   app.get("/mailbox", (c) => showMailbox(c, deps));
   app.get("/new", (c) => showNew(c, deps, { local: c.get("session").uid, domain: c.req.query("domain") }));
   app.get("/address", async (c) => {
-    const verdict = await judge(c.req.query("local") ?? "", c.req.query("domain") ?? "", deps);
+    const verdict = await judge(c, deps, {
+      local: c.req.query("local") ?? "",
+      domain: c.req.query("domain") ?? "",
+    });
     return c.json({ free: verdict.kind === "good", text: viewOf(c).say(verdict.key, verdict.values) });
   });
   app.post("/new", async (c) => {
     const wanted = await readForm(c, NewForm);
-    const told = await judge(wanted.local, wanted.domain, deps);
+    const told = await judge(c, deps, wanted);
     if (told.kind === "bad") return showNew(c, deps, { ...wanted, told, status: 400 });
     return submit(c, deps, { kind: "create", address: `${wanted.local}@${wanted.domain}` });
   });
   app.post("/aliases/add", async (c) => {
     const wanted = await readForm(c, NewForm);
-    const told = await judge(wanted.local, wanted.domain, deps);
+    const told = await judge(c, deps, wanted);
     if (told.kind === "bad") return showMailbox(c, deps, told, 400);
     const { aliases } = await deps.operator.person(c.get("session").uid);
     return submit(c, deps, { kind: "update", aliases: [...aliases, `${wanted.local}@${wanted.domain}`] });
@@ -189,13 +192,17 @@ async function submit(c: Ctx, deps: PortalDeps, wish: Wish) {
   }
 }
 
-/** Whether an address can be had, in words. */
-async function judge(name: string, at: string, { operator, settings }: PortalDeps): Promise<Notice> {
-  const typed = local.safeParse(name);
+/** Whether an address can be had by who is signed in, in words. */
+async function judge(
+  c: Ctx,
+  { operator, settings }: PortalDeps,
+  wanted: { readonly local: string; readonly domain: string },
+): Promise<Notice> {
+  const typed = local.safeParse(wanted.local);
   if (!typed.success || !LOCAL.test(typed.data)) return { kind: "bad", key: "address.malformed" };
-  if (!settings.domains.includes(at)) return { kind: "bad", key: "address.foreign" };
-  const address = `${typed.data}@${at}`;
-  const { free, reason } = await operator.address(address);
+  if (!settings.domains.includes(wanted.domain)) return { kind: "bad", key: "address.foreign" };
+  const address = `${typed.data}@${wanted.domain}`;
+  const { free, reason } = await operator.address(c.get("session").uid, address);
   if (free) return { kind: "good", key: "address.free", values: { address } };
   return { kind: "bad", key: `address.${reason ?? "taken"}`, values: { address } };
 }

@@ -62,9 +62,12 @@ export function memoryOperator(people: PersonView[]) {
       if (!byUid.has(uid)) throw fail(404, "unknown-person");
       return { used: 123_456_789, limit: 1_073_741_824 };
     },
-    address: async (address) => {
+    address: async (uid, address) => {
       up();
-      const taken = [...byUid.values()].some(({ addresses }) => addresses.includes(address));
+      const taken = [...byUid.values()].some(
+        (other) =>
+          other.addresses.includes(address) || (other.uid !== uid && address.startsWith(`${other.uid}@`)),
+      );
       return { free: !taken, reason: taken ? "taken" : null };
     },
     prepare: async () => {

@@ -57,8 +57,8 @@ describe("the operator's client", () => {
       urls.push(request.url);
       response.end(JSON.stringify({ free: false, reason: "malformed" }));
     });
-    await operatorClient({ socket }).address("../people/bob?x=1#y");
-    assert.deepEqual(urls, ["/addresses/..%2Fpeople%2Fbob%3Fx%3D1%23y"]);
+    await operatorClient({ socket }).address("a/b", "../people/bob?x=1#y");
+    assert.deepEqual(urls, ["/people/a%2Fb/addresses/..%2Fpeople%2Fbob%3Fx%3D1%23y"]);
   });
 
   it("throws the reason that a refusal gives", async (t) => {

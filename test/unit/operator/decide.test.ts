@@ -187,11 +187,19 @@ describe("the operator decides", () => {
     ["postmaster@example.org", "reserved"],
     ["x@example.com", "foreign"],
     ["x+y@example.org", "malformed"],
+    // Her own login name, and another's who has no mailbox.
+    ["dora@example.org", null],
+    ["bob@example.org", "taken"],
     ["", "malformed"],
   ];
   for (const [address, reason] of addresses) {
     it(`says of ${address || "nothing"}: ${reason ?? "free"}`, () =>
-      assert.deepEqual(viewAddress(facts, address), { free: reason === null, reason }));
+      assert.deepEqual(viewAddress(facts, "dora", address), { free: reason === null, reason }));
+    it(`then ${reason === null ? "gives" : "refuses"} ${address || "nothing"} to who asks for it`, () => {
+      const ask = () => decide(facts, { kind: "create", uid: "dora", address: address.toLowerCase() });
+      if (reason === null) ask();
+      else assert.throws(ask, (error) => error instanceof Refusal && error.fault.code === "address-taken");
+    });
   }
 
   it("shows a person what is theirs", () => {

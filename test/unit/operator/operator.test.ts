@@ -180,7 +180,7 @@ describe("the operator", () => {
     const { operator } = await setUp(t);
     const first = operator.submit({ ...create, address: "info2@example.org" });
     const same = { kind: "create", uid: "carol", address: "info2@example.org" } as const;
-    assert.deepEqual(operator.address("info2@example.org"), { free: false, reason: "taken" });
+    assert.deepEqual(operator.address("carol", "info2@example.org"), { free: false, reason: "taken" });
     assert.throws(() => operator.submit(same), isRefusal("address-taken"));
     assert.throws(() => operator.submit(create), isRefusal("busy-with-own-request"));
     assert.equal(operator.person("bob").pending, first);

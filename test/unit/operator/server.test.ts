@@ -26,7 +26,8 @@ describe("the operator's socket", () => {
     // That it fails is for the update to say.
     await client.prepare();
     assert.equal(played.prepared, 1);
-    assert.deepEqual(await client.address("bob@example.org"), { free: true, reason: null });
+    assert.deepEqual(await client.address("bob", "bob@example.org"), { free: true, reason: null });
+    assert.deepEqual(await client.address("carol", "bob@example.org"), { free: false, reason: "taken" });
     const states: string[] = [];
     for await (const view of client.events(await client.submit(create))) states.push(view.state);
     assert.equal(states.at(-1), "done");

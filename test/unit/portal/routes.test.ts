@@ -116,3 +116,19 @@ for (const [, path, fields] of [...FORMS, ["POST", "/sign-out", {}]] as [
     assert.equal((await browser.get("/mailbox")).status, 200);
   });
 }
+
+test("whether a name is free is said for who is signed in, as typed and as sent", async () => {
+  const newcomer = (uid: string) => person(uid, { state: "none", addresses: [] });
+  const portal = testPortal([newcomer("carol"), newcomer("dora")]);
+  const carol = await portal.browser().signIn("carol");
+  for (const [local, free] of [
+    ["carol", true],
+    ["dora", false],
+  ] as const) {
+    const checked = await carol.get(`/address?local=${local}&domain=example.org`);
+    assert.equal(JSON.parse(checked.text).free, free, local);
+    await carol.get("/new");
+    const sent = await carol.post("/new", { local, domain: "example.org" });
+    assert.equal(sent.status, free ? 303 : 400, local);
+  }
+});
