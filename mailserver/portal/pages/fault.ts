@@ -1,6 +1,7 @@
 /** What happened and what to do, when a page can't be shown. */
 import { html } from "hono/html";
 import { OperatorError } from "../../operator/client.ts";
+import type { FaultCode } from "../../operator/protocol.ts";
 import { DirectoryUnavailable } from "../../policy/recipient.ts";
 import type { PageContent, View } from "../layout.ts";
 import type { WordKey } from "../words.ts";
@@ -23,9 +24,10 @@ export interface Fault {
   readonly key: WordKey;
 }
 
-const OPERATOR: Readonly<Partial<Record<string, Fault>>> = {
+const OPERATOR: Readonly<Partial<Record<FaultCode, Fault>>> = {
   malformed: { status: 400, key: "fault.input" },
-  "unknown-person": { status: 404, key: "fault.absent" },
+  // Who is signed in is in the directory: the administrator's file doesn't have them any more, or not yet.
+  "unknown-person": { status: 404, key: "fault.unknown-person" },
   "unknown-request": { status: 404, key: "fault.absent" },
   "address-taken": { status: 409, key: "fault.address-taken" },
   "wrong-state": { status: 409, key: "fault.wrong-state" },
@@ -35,9 +37,14 @@ const OPERATOR: Readonly<Partial<Record<string, Fault>>> = {
   "forward-own": { status: 409, key: "fault.forward-own" },
   "forward-nobody": { status: 409, key: "fault.forward-nobody" },
   "busy-with-own-request": { status: 409, key: "fault.busy" },
+  "config-unreadable": { status: 503, key: "fault.config" },
+  "config-refused": { status: 503, key: "fault.config" },
   "undo-pending": { status: 503, key: "fault.undo-pending" },
   "needs-administrator": { status: 409, key: "fault.administrator" },
 };
+
+/** Why the operator refuses, where there is more to say than that it does. */
+export const wordOfRefusal = (code: FaultCode): WordKey | undefined => OPERATOR[code]?.key;
 
 export function faultOf(error: unknown): Fault {
   if (error instanceof Refusal) return error;

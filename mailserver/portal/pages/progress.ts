@@ -4,6 +4,7 @@ import type { PortalSettings } from "../../contract.ts";
 import { isOver, type PersonView, type RequestView } from "../../operator/protocol.ts";
 import type { Html, PageContent, View } from "../layout.ts";
 import type { Say, WordKey } from "../words.ts";
+import { wordOfRefusal } from "./fault.ts";
 import { setUp, testMail } from "./mailbox.ts";
 
 /** Seconds between two looks of a browser without JavaScript. */
@@ -53,5 +54,5 @@ function wordOf({ state, error }: RequestView): WordKey {
   if (error === null) return `progress.${state}`;
   // That nothing was changed is true again when it is over.
   if (!isOver({ state })) return "progress.undoing";
-  return error.code === "needs-administrator" ? "fault.administrator" : `progress.${state}`;
+  return wordOfRefusal(error.code) ?? `progress.${state}`;
 }

@@ -145,6 +145,10 @@ export const en = {
   "fault.input": "The form was not filled in as expected. Nothing was changed. Go back and try again.",
   "fault.large": "What was sent is too large. Nothing was changed.",
   "fault.absent": "There is no such page, or it is not yours.",
+  "fault.unknown-person":
+    "This system knows your password, but has no mailbox settings for you now. Ask your administrator.",
+  "fault.config":
+    "The settings of this system are being edited, or have a mistake. Nothing was changed. Try again in some minutes; if it stays so, tell your administrator.",
   "fault.unexpected": "Something went wrong here. Try again; if it stays so, tell your administrator.",
   "fault.address-taken": "Someone else has this address, perhaps since a moment ago. Choose another one.",
   "fault.wrong-state": "Your mailbox has changed in the meantime. Look at it again.",

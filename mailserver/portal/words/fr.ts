@@ -153,6 +153,10 @@ export const fr: Readonly<Record<WordKey, string>> = {
     "Le formulaire n’a pas été rempli comme attendu. Rien n’a été changé. Revenez en arrière et réessayez.",
   "fault.large": "L’envoi est trop grand. Rien n’a été changé.",
   "fault.absent": "Cette page n’existe pas, ou elle n’est pas à vous.",
+  "fault.unknown-person":
+    "Ce système connaît votre mot de passe, mais n’a pas de réglages de boîte pour vous en ce moment. Adressez-vous à votre administrateur.",
+  "fault.config":
+    "Les réglages de ce système sont en cours de modification, ou contiennent une erreur. Rien n’a été changé. Réessayez dans quelques minutes ; si cela reste, prévenez votre administrateur.",
   "fault.unexpected":
     "Une erreur s’est produite ici. Réessayez ; si cela reste, prévenez votre administrateur.",
   "fault.address-taken":

@@ -229,8 +229,9 @@ describe("what the operator refuses is said in the person's language", () => {
     ["undo-pending", 503, "fault.undo-pending"],
     ["needs-administrator", 409, "fault.administrator"],
     ["malformed", 400, "fault.input"],
-    ["config-refused", 503, "fault.operator"],
-    ["config-unreadable", 503, "fault.operator"],
+    ["config-refused", 503, "fault.config"],
+    ["config-unreadable", 503, "fault.config"],
+    ["unknown-person", 404, "fault.unknown-person"],
     ["unavailable", 503, "fault.operator"],
   ];
   for (const [code, status, key] of cases)

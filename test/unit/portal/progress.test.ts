@@ -12,6 +12,12 @@ const cases: [state: RequestView["state"], code: FaultCode | undefined, key: Wor
   ["failed", "update-failed", "progress.failed"],
   ["failed", "undone-after-restart", "progress.failed"],
   ["failed", "needs-administrator", "fault.administrator"],
+  // The administrator edited the file while the request waited for its turn.
+  ["failed", "config-unreadable", "fault.config"],
+  ["failed", "config-refused", "fault.config"],
+  ["failed", "unknown-person", "fault.unknown-person"],
+  ["failed", "wrong-state", "fault.wrong-state"],
+  ["failed", "address-taken", "fault.address-taken"],
   // Something may be there of it still.
   ["running", "update-failed", "progress.undoing"],
   ["running", "needs-administrator", "progress.undoing"],

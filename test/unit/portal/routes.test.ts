@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sayIn } from "../../../mailserver/portal/words.ts";
 import { ORIGIN, person, testPortal } from "../../support/portal.ts";
 
 const OWN_REQUEST = "0".repeat(31);
@@ -130,5 +131,16 @@ test("whether a name is free is said for who is signed in, as typed and as sent"
     await carol.get("/new");
     const sent = await carol.post("/new", { local, domain: "example.org" });
     assert.equal(sent.status, free ? 303 : 400, local);
+  }
+});
+
+test("who is in the directory and not in the administrator's file is told whom to ask, on every page", async () => {
+  const portal = testPortal([person("alice")]);
+  const alice = await portal.browser().signIn("alice");
+  portal.operator.byUid.clear();
+  for (const path of ["/mailbox", "/new", "/delete"]) {
+    const { status, text } = await alice.get(path);
+    assert.equal(status, 404, path);
+    assert.ok(text.includes(sayIn("en")("fault.unknown-person")), text);
   }
 });
