@@ -20,7 +20,7 @@ const DONE = {
 
 /** What to say of the answer. */
 export function say(request: DeskRequest, answer: DeskAnswer, now: number): Said {
-  const missing = "ids" in request ? request.ids.filter((id) => answer.found[id] === undefined) : [];
+  const missing = "ids" in request ? request.ids.filter((id) => !Object.hasOwn(answer.found, id)) : [];
   const err = [
     ...missing.map(
       (id) =>
@@ -50,7 +50,7 @@ function body(request: DeskRequest, answer: DeskAnswer, now: number): string[] {
   }
   const [done, nothing] = DONE[request.verb];
   return request.ids.flatMap((id) => {
-    const changed = answer.found[id];
+    const changed = Object.hasOwn(answer.found, id) ? answer.found[id] : undefined;
     if (changed === undefined) return [];
     return [
       `${clean(id)} ${changed > 0 ? `${done} (${count(changed, "recipient")})` : nothing}.`.replaceAll(

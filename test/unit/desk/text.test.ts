@@ -42,6 +42,14 @@ test("what a stranger wrote does not steer the terminal", () => {
   assert.match(say(LIST, { ...NOTHING, items: [hostile] }, NOW).out, /from \?\[2Jeve\?@evil\.test/);
 });
 
+for (const id of ["constructor", "__proto__", "toString"])
+  for (const verb of ["show", "retry", "hold", "release", "drop"] as const)
+    test(`${verb} ${id}: there is no such item`, () => {
+      const { out, err, complete } = say({ verb, ids: [id] }, merge([NOTHING, NOTHING]), NOW);
+      assert.deepEqual([out, complete], ["", false]);
+      assert.match(err, new RegExp(`no item ${id}`));
+    });
+
 const outcomes: readonly [string, Partial<DeskAnswer>, RegExp, RegExp, boolean][] = [
   ["hold", { found: { a1: 2 } }, /a1 is held: `queue release a1` lets it go \(2 recipients\)/, /^$/, true],
   ["retry", { found: { a1: 0 } }, /one that is held is released with `queue release a1`/, /^$/, true],
