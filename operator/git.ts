@@ -22,6 +22,8 @@ export interface CommitOptions {
 export interface Repository {
   /** The commit's id; undefined when the text is as wanted already. */
   commit(options: CommitOptions): Promise<string | undefined>;
+  /** Branches whose names begin so, up to a slash, and that HEAD doesn't have. */
+  unmerged(prefix: string): Promise<string[]>;
 }
 
 /** The work tree at `root`; undefined when there is none, or when the file isn't part of it. */
@@ -42,7 +44,13 @@ export async function openRepository(
     }).then(({ stdout }) => stdout);
   const tracked = await git(["ls-files", "--error-unmatch", "--", file]).catch(() => undefined);
   if (tracked === undefined) return undefined;
-  return { commit: (options) => commit(git, options) };
+  return {
+    commit: (options) => commit(git, options),
+    unmerged: async (prefix) => {
+      const names = ["--no-merged", "HEAD", "--format=%(refname:lstrip=2)", `refs/heads/${prefix}`];
+      return (await git(["for-each-ref", ...names])).split("\n").filter((name) => name !== "");
+    },
+  };
 }
 
 type Git = (

@@ -4,6 +4,7 @@ import type { Log } from "../mailserver/net/log.ts";
 import { entryDigest, type ForPerson } from "../stacks/basis.ts";
 import { mailboxId } from "../stacks/mailbox-id.ts";
 import type { StackConfig } from "../stacks/schema.ts";
+import { BRANCHES, branchOf, requireRoom } from "./approval.ts";
 import type { Boxes } from "./boxes.ts";
 import { changesTheirs } from "./changes.ts";
 import { decide } from "./decide.ts";
@@ -130,18 +131,17 @@ function requireChange({ change }: Entry): EntryChange {
 
 /** With approval, the commit goes to a branch of its own, and the stack is left alone. */
 async function propose(entry: Entry, config: StackConfig, deps: WorkDeps): Promise<"waiting-for-approval"> {
-  const { kind, uid, id } = entry.view;
   const repository = await deps.repository();
   if (!repository)
     throw new Refusal(
       "needs-administrator",
       `Requests are to be approved (semail:portal.approval), but ${deps.file.name} isn't in a git work tree.`,
     );
-  const branch = `semail/${kind}-${uid}-${id.slice(0, 8)}`;
+  requireRoom(entry.view, await repository.unmerged(BRANCHES));
   await repository.commit({
     ...commitOptions(entry, requireChange(entry), config),
     file: deps.file.name,
-    branch,
+    branch: branchOf(entry.view),
   });
   mark(entry, "config", "done");
   return "waiting-for-approval";

@@ -92,6 +92,7 @@ export const FaultCode = z.enum([
   "wrong-state",
   "alias-limit",
   "alias-forwarded-to",
+  "approval-limit",
   "forward-malformed",
   "forward-own",
   "forward-nobody",

@@ -33,6 +33,7 @@ const OPERATOR: Readonly<Partial<Record<FaultCode, Fault>>> = {
   "wrong-state": { status: 409, key: "fault.wrong-state" },
   "alias-limit": { status: 409, key: "fault.alias-limit" },
   "alias-forwarded-to": { status: 409, key: "fault.alias-forwarded-to" },
+  "approval-limit": { status: 409, key: "fault.approval-limit" },
   "forward-malformed": { status: 400, key: "fault.forward-malformed" },
   "forward-own": { status: 409, key: "fault.forward-own" },
   "forward-nobody": { status: 409, key: "fault.forward-nobody" },

@@ -155,6 +155,8 @@ export const en = {
   "fault.alias-limit": "You have as many aliases as you may have. Remove one first.",
   "fault.alias-forwarded-to":
     "Somebody has their mail forwarded to this alias. Your administrator can remove it: tell them which.",
+  "fault.approval-limit":
+    "Several requests of yours wait for an administrator. Nothing was added. Ask again when they are decided.",
   "fault.forward-malformed":
     "Mail can't be forwarded to this: it needs a plain address such as name@example.com.",
   "fault.forward-own": "This address is your own: mail would go round in circles. Choose another one.",

@@ -165,6 +165,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "fault.alias-limit": "Vous avez autant d’alias que permis. Retirez-en un d’abord.",
   "fault.alias-forwarded-to":
     "Quelqu’un fait renvoyer son courriel vers cet alias. Votre administrateur peut le retirer : dites-lui lequel.",
+  "fault.approval-limit":
+    "Plusieurs de vos demandes attendent un administrateur. Rien n’a été ajouté. Redemandez quand elles seront décidées.",
   "fault.forward-malformed":
     "Le courriel ne peut pas être renvoyé là : il faut une adresse simple comme nom@example.com.",
   "fault.forward-own":

@@ -41,7 +41,7 @@ async function repository(t: TestContext, below = ".") {
     if (options.branch === undefined) await writeFile(path, edit(await readFile(path, "utf8")));
     return opened.commit({ file: FILE, message: "bob changes\n\nRequest: 1", edit, ...people, ...options });
   };
-  return { root, git, change };
+  return { root, git, change, opened };
 }
 
 describe("a commit of the operator", () => {
@@ -97,6 +97,20 @@ describe("a commit of the operator", () => {
     assert.equal(await git("status", "--porcelain"), "");
     await git("merge", "-q", "semail/create-bob-1");
     assert.equal(await git("show", `HEAD:${FILE}`), edit(COMMITTED).trimEnd());
+  });
+
+  it("tells which branches wait: none of others, nor one that was merged or deleted", async (t) => {
+    const { git, change, opened } = await repository(t);
+    assert.deepEqual(await opened.unmerged("semail/"), []);
+    for (const branch of ["semail/update-bob-1", "semail/update-bob-2", "semail/update-eve-3"])
+      await change({ branch });
+    await git("branch", "of-others", "semail/update-bob-1");
+    await git("branch", "semail-too", "semail/update-bob-1");
+    await git("branch", "-D", "semail/update-bob-2");
+    assert.deepEqual(await opened.unmerged("semail/"), ["semail/update-bob-1", "semail/update-eve-3"]);
+    await git("reset", "-q", "--hard");
+    await git("merge", "-q", "--no-ff", "-m", "approved", "semail/update-bob-1");
+    assert.deepEqual(await opened.unmerged("semail/update-bob-1"), []);
   });
 
   it("is for files of a work tree only", async (t) => {

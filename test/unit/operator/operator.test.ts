@@ -264,6 +264,19 @@ describe("the operator", () => {
     assert.equal(refused.error?.code, "needs-administrator");
   });
 
+  it("takes five of a person that wait for an administrator, and the next when one is decided", async (t) => {
+    const text = FILE.replace("config:\n", "config:\n  semail:portal: {approval: true}\n");
+    const { operator, played } = await setUp(t, text);
+    const waiting = ["create-bob-1", "create-bob-2", "update-bob-3", "delete-bob-4", "cancel-delete-bob-5"];
+    played.waiting = waiting.map((name) => `semail/${name}`);
+    const view = await outcome(operator, operator.submit(create));
+    assert.deepEqual([view.state, view.error?.code, played.commits], ["failed", "approval-limit", []]);
+    const other = { kind: "create", uid: "carol", address: "c@example.org" } as const;
+    assert.equal((await outcome(operator, operator.submit(other))).state, "waiting-for-approval");
+    played.waiting.shift();
+    assert.equal((await outcome(operator, operator.submit(create))).state, "waiting-for-approval");
+  });
+
   it("says what is wrong with a stack file that can't be read", async (t) => {
     const { operator, state } = await setUp(t);
     state.text = "config: [";

@@ -47,6 +47,8 @@ interface Played {
   /** Called in the middle of each; throws to have it fail. */
   during(number: number): void | Promise<void>;
   commits: { subject: string; author: string; branch: string | undefined }[];
+  /** Branches that wait for an administrator. */
+  waiting: string[];
   /** The committed file. */
   head: string;
   /** Errors in the log. */
@@ -68,6 +70,7 @@ export async function setUp(t: TestContext, text = FILE) {
     before: () => undefined,
     during: () => undefined,
     commits: [],
+    waiting: [],
     head: FILE,
     errors: [],
     unprotected: [],
@@ -115,8 +118,10 @@ export async function setUp(t: TestContext, text = FILE) {
               commit: async ({ message, author, branch, edit }: CommitOptions) => {
                 edit(played.head);
                 played.commits.push({ subject: message.split("\n")[0] ?? "", author: author.email, branch });
+                if (branch !== undefined) played.waiting.push(branch);
                 return "1";
               },
+              unmerged: async () => played.waiting,
             }
           : undefined,
       journal: openJournal(join(folder, "journal")),

@@ -222,6 +222,7 @@ describe("what the operator refuses is said in the person's language", () => {
     ["wrong-state", 409, "fault.wrong-state"],
     ["alias-limit", 409, "fault.alias-limit"],
     ["alias-forwarded-to", 409, "fault.alias-forwarded-to"],
+    ["approval-limit", 409, "fault.approval-limit"],
     ["forward-malformed", 400, "fault.forward-malformed"],
     ["forward-own", 409, "fault.forward-own"],
     ["forward-nobody", 409, "fault.forward-nobody"],

@@ -17,6 +17,7 @@ const cases: [state: RequestView["state"], code: FaultCode | undefined, key: Wor
   ["failed", "config-refused", "fault.config"],
   ["failed", "unknown-person", "fault.unknown-person"],
   ["failed", "wrong-state", "fault.wrong-state"],
+  ["failed", "approval-limit", "fault.approval-limit"],
   ["failed", "address-taken", "fault.address-taken"],
   // Something may be there of it still.
   ["running", "update-failed", "progress.undoing"],
