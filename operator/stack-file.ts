@@ -1,5 +1,16 @@
 /** The stack file as text: what it says, and a person's entry in it changed with all else left byte for byte. Pure. */
-import { isMap, isScalar, isSeq, type Pair, parseDocument, Scalar, type YAMLMap, type YAMLSeq } from "yaml";
+import { isDeepStrictEqual } from "node:util";
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  type Pair,
+  parse,
+  parseDocument,
+  Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from "yaml";
 import { describeProblems, NAMESPACE, parseConfig, rawFileConfig } from "../stacks/check-config.ts";
 import type { StackConfig } from "../stacks/schema.ts";
 import { Refusal } from "./refusal.ts";
@@ -62,7 +73,9 @@ function locate(text: string, uid: string): Entry {
       "needs-administrator",
       `${uid} has no entry of their own below ${NAMESPACE}:users that could be changed.`,
     );
-  return { start, end, column: start - (text.lastIndexOf("\n", start - 1) + 1) };
+  // Behind a list that a comment ends, the range takes in the next line's indentation, which is no part of the entry.
+  const whole = text.slice(start, end).replace(/(?<=\n)[ \t]+$/, "");
+  return { start, end: start + whole.length, column: start - (text.lastIndexOf("\n", start - 1) + 1) };
 }
 
 /** The entry's text with its lines moved to the left margin. */
@@ -138,7 +151,22 @@ export function applyChange(text: string, { uid, before, after }: EntryChange): 
   if (now === after) return text;
   if (now !== before)
     throw new Refusal("needs-administrator", `The entry of ${uid} was changed by somebody else meanwhile.`);
-  return text.slice(0, at.start) + pushIn(after, at.column) + text.slice(at.end);
+  const changed = text.slice(0, at.start) + pushIn(after, at.column) + text.slice(at.end);
+  // As where others have a part of it by an anchor.
+  if (!isDeepStrictEqual(withoutEntry(changed, uid), withoutEntry(text, uid)))
+    throw new Refusal("needs-administrator", `The entry of ${uid} can't be changed by itself.`);
+  return changed;
+}
+
+/** All that the file says but the person's entry, of whatever model or none; undefined where it isn't valid. */
+function withoutEntry(text: string, uid: string): unknown {
+  try {
+    const all = parse(text) as Record<string, Record<string, Record<string, unknown>>>;
+    delete all.config?.[`${NAMESPACE}:users`]?.[uid];
+    return all;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The change that takes `change` back. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parse } from "yaml";
 import { Refusal } from "../../../operator/refusal.ts";
 import {
   applyChange,
@@ -29,6 +30,41 @@ config:
   semail:ports: {smtp:   2525}
 secretsprovider: passphrase
 `;
+
+const HEAD = "config:\n  semail:domain: example.org\n  semail:users:\n";
+const ALICE = "    alice:\n      name: Alice\n";
+/** How an entry may end. */
+const TAILS: Record<string, string> = {
+  "a list": "      aliases:\n        - a@example.org\n",
+  "a list and a comment in it": "      aliases:\n        - a@example.org\n        # was hers until May\n",
+  "a list and a comment below it": "      aliases:\n        - a@example.org\n      # hers\n",
+  "a list not indented and a comment": "      aliases:\n      - a@example.org\n      # hers\n",
+  "a list, an empty line and a comment": "      aliases:\n        - a@example.org\n\n        # hers\n",
+  "a comment and a line of spaces": "      aliases:\n        - a@example.org\n        # hers\n        \n",
+  "a list on one line and a comment": "      aliases: [a@example.org]\n      # hers\n",
+  "a text and a comment": "      forward: a@example.com\n        # hers\n",
+};
+/** What may come next. */
+const FOLLOWERS: Record<string, string> = {
+  "the next person": "    bob:\n      name: Bob\n",
+  "a key of the config": "  semail:retention: 3650\n",
+  "a key of nobody's": "  other:key: 1\nsecretsprovider: passphrase\n",
+  "a key at the top": "secretsprovider: passphrase\n",
+  "the end of the file": "",
+};
+const EDITS: UserEdit[] = [
+  { aliases: ["a@example.org", "b@example.org"] },
+  { aliases: [] },
+  { forward: "x@example.com" },
+  { state: "deleted", deletedOn: "2026-11-28" },
+];
+
+/** What the file says but for alice. */
+function othersIn(text: string): unknown {
+  const all = parse(text);
+  delete all.config["semail:users"].alice;
+  return all;
+}
 
 /** What differs, line by line. */
 function diff(before: string, after: string): { gone: string[]; come: string[] } {
@@ -92,6 +128,33 @@ describe("the stack file", () => {
       assert.deepEqual(diff(FILE, after), { gone, come });
       assert.equal(applyChange(after, change), after);
       assert.equal(applyChange(after, reversed(change)), FILE);
+    });
+  }
+
+  for (const [how, tail] of Object.entries(TAILS)) {
+    for (const [what, rest] of Object.entries(FOLLOWERS)) {
+      it(`leaves ${what} as it is behind an entry that ends with ${how}`, () => {
+        for (const newline of ["\n", "\r\n"]) {
+          const lines = (part: string) => part.replaceAll("\n", newline);
+          const text = lines(`${HEAD}${ALICE}${tail}${rest}`);
+          for (const edit of EDITS) {
+            const change = planChange(text, "alice", edit);
+            const after = applyChange(text, change);
+            assert.ok(after.startsWith(lines(HEAD)) && after.endsWith(`\n${lines(rest)}`), after);
+            assert.deepEqual(othersIn(after), othersIn(text));
+            assert.equal(applyChange(after, change), after);
+            assert.deepEqual(parse(applyChange(after, reversed(change))), parse(text));
+          }
+        }
+      });
+    }
+  }
+
+  for (const aliases of [["z@example.org", "new@example.org"], []]) {
+    it(`leaves to an administrator what others have a part of (${aliases.length} aliases)`, () => {
+      const text = `${HEAD}    bob: {aliases: &both [z@example.org]}\n    carol: {aliases: *both}\n`;
+      const change = planChange(text, "bob", { aliases });
+      assert.throws(() => applyChange(text, change), isRefusal("needs-administrator"));
     });
   }
 
