@@ -8,7 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -118,13 +118,17 @@ function read(path: string): Entry | undefined {
   }
 }
 
-/** Whole or not at all, also after a power cut; the folder is for the caller to sync. */
+/** Whole or not at all, also after a power cut or on a full disk; the folder is for the caller to sync. */
 export function writeDurably(path: string, text: string, mode = 0o600): void {
   const part = `${path}.part`;
   const file = openSync(part, "w", mode);
   try {
-    writeSync(file, text);
+    // Not writeSync: write(2) on a disk that gets full takes a part, without an error.
+    writeFileSync(file, text);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }
