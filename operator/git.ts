@@ -69,10 +69,12 @@ async function commit(git: Git, options: CommitOptions): Promise<string | undefi
   const head = await line("rev-parse", "HEAD");
   const old = await git(["show", `HEAD:./${file}`]);
   const text = options.edit(old);
-  if (text === old) return undefined;
   const mode = (await line("ls-tree", "HEAD", "--", file)).split(/\s/)[0] ?? "100644";
-  const blob = (await git(["hash-object", "-w", "--stdin"], { input: text })).trim();
   const path = `${await line("rev-parse", "--show-prefix")}${file}`;
+  // Before HEAD, so that no cut leaves an index behind it; and without a commit, too, for one that was left.
+  if (branch === undefined) await updateIndex(git, { ...options, path, mode });
+  if (text === old) return undefined;
+  const blob = (await git(["hash-object", "-w", "--stdin"], { input: text })).trim();
   const tree = await treeWith(git, { head, path, mode, blob });
   const made = (
     await git(["commit-tree", tree, "-p", head, "-F", "-"], {
@@ -91,7 +93,6 @@ async function commit(git: Git, options: CommitOptions): Promise<string | undefi
   }
   // Fails when somebody else committed meanwhile; their commit stays.
   await git(["update-ref", "-m", message.split("\n")[0] ?? "", "HEAD", made, head]);
-  await updateIndex(git, { ...options, path, mode });
   return made;
 }
 

@@ -44,6 +44,19 @@ async function repository(t: TestContext, below = ".") {
   return { root, git, change, opened };
 }
 
+/** A `git` that gets so many calls done and fails from then on, as for an operator that is killed. */
+async function cutOff(t: TestContext, calls: number): Promise<typeof env> {
+  const folder = await mkdtemp(join(tmpdir(), "semail-cut-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const script = `#!/bin/sh
+echo >> ${folder}/calls
+[ $(wc -l < ${folder}/calls) -le ${calls} ] || exit 137
+PATH=$(echo "$PATH" | cut -d: -f2-) exec git "$@"
+`;
+  await writeFile(join(folder, "git"), script, { mode: 0o755 });
+  return { ...env, PATH: `${folder}:${env.PATH}` };
+}
+
 describe("a commit of the operator", () => {
   for (const below of [".", "deploy/mail"]) {
     it(`has the person as author and the one file (project in ${below})`, async (t) => {
@@ -87,6 +100,51 @@ describe("a commit of the operator", () => {
     assert.ok(await change());
     assert.equal(await change(), undefined);
     assert.equal(await git("rev-list", "--count", "HEAD"), "2");
+  });
+
+  it("is not taken back by the next commit of somebody, wherever it was cut off", async (t) => {
+    const has = async (git: (...args: string[]) => Promise<string>, what: string) =>
+      (await git("show", `${what}:${FILE}`)).includes("b: two");
+    const cutAfter = async (calls: number): Promise<"made" | "cut off"> => {
+      const { root, git, change } = await repository(t);
+      await writeFile(join(root, FILE), edit(COMMITTED));
+      const cut = await openRepository(root, FILE, await cutOff(t, calls));
+      const options = { file: FILE, message: "bob changes", edit, ...people };
+      const ended = cut?.commit(options).then(
+        () => "made" as const,
+        () => "cut off" as const,
+      );
+      const outcome = (await ended) ?? "cut off";
+      const was = await has(git, "HEAD");
+      await writeFile(join(root, "other.txt"), "changed\n");
+      await git("add", "other.txt");
+      await git("commit", "-qm", "theirs");
+      assert.ok(!was || (await has(git, "HEAD")), `taken back after ${calls} calls`);
+      await change();
+      assert.deepEqual([await has(git, "HEAD"), await has(git, "")], [true, true], `after ${calls} calls`);
+      assert.equal(await git("status", "--porcelain"), "");
+      return outcome;
+    };
+    const ends = await Promise.all(Array.from({ length: 16 }, (_, calls) => cutAfter(calls + 1)));
+    assert.deepEqual([ends.at(0), ends.at(-1)], ["cut off", "made"]);
+  });
+
+  it("is not made while somebody else's git has the index, and is whole afterwards", async (t) => {
+    const { root, git, change } = await repository(t);
+    await writeFile(join(root, ".git/index.lock"), "");
+    await assert.rejects(change(), /index\.lock/);
+    await rm(join(root, ".git/index.lock"));
+    assert.equal(await git("status", "--porcelain"), " M Pulumi.dev.yaml");
+    assert.ok(await change());
+    assert.equal(await git("status", "--porcelain"), "");
+  });
+
+  it("brings forward an index that was left behind", async (t) => {
+    const { git, change } = await repository(t);
+    await change();
+    await git("reset", "-q", "HEAD~1", "--", FILE);
+    assert.equal(await change(), undefined);
+    assert.equal(await git("status", "--porcelain"), "");
   });
 
   it("goes to a branch of its own where it is to be approved, once", async (t) => {
