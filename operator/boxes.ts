@@ -1,7 +1,7 @@
 /** A person's container, asked directly: is it ready, start it anew, what did it say. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_LOG, type UsageView } from "../mailserver/operator/protocol.ts";
-import { type AskEngine, EngineError } from "./engine-client.ts";
+import { ANSWER_MS, type AskEngine, EngineError } from "./engine-client.ts";
 
 export interface Boxes {
   /** Resolves when the box answers; throws when it doesn't within the time. */
@@ -14,19 +14,34 @@ export interface Boxes {
 }
 
 const DAY_LINES = 5_000;
+/** For a box to end by itself. */
+const GRACE_SECONDS = 10;
+
+/** How long is waited, in milliseconds. */
+const LIMITS = {
+  /** For a box to be ready. */
+  readyMs: 30_000,
+  /** For one run of its check. */
+  checkMs: ANSWER_MS,
+  /** For its end and its new start, on a host that is busy. */
+  restartMs: 60_000,
+};
 
 /** The boxes of the stack whose things begin with `prefix`. */
-export function engineBoxes(ask: AskEngine, prefix: string, readyWithinMs = 30_000): Boxes {
+export function engineBoxes(ask: AskEngine, prefix: string, limits = LIMITS): Boxes {
   const pathOf = (uid: string) => `/containers/${prefix}-box-${uid}`;
   return {
     ready: async (uid) => {
-      for (let waited = 0; !(await isHealthy(ask, pathOf(uid))); waited += 250) {
-        if (waited >= readyWithinMs)
-          throw new Error(`box-${uid} isn't ready after ${readyWithinMs / 1_000} s`);
+      const patience = AbortSignal.timeout(limits.readyMs);
+      while (!(await isHealthy(ask, pathOf(uid), { patience, ...limits }))) {
+        if (patience.aborted) throw new Error(`box-${uid} isn't ready after ${limits.readyMs / 1_000} s`);
         await sleep(250);
       }
     },
-    restart: async (uid) => void (await ask("POST", `${pathOf(uid)}/restart?t=10`)),
+    restart: async (uid) => {
+      const signal = AbortSignal.timeout(limits.restartMs);
+      await ask("POST", `${pathOf(uid)}/restart?t=${GRACE_SECONDS}`, { signal });
+    },
     usage: async (uid) => {
       const said = await runIn(ask, pathOf(uid), [...QUOTA, uid]);
       if (said?.code !== 0)
@@ -42,27 +57,41 @@ export function engineBoxes(ask: AskEngine, prefix: string, readyWithinMs = 30_0
 
 const QUOTA = ["/usr/bin/doveadm", "-c", "/run/dovecot.conf", "-f", "tab", "quota", "get", "-u"];
 
-/** Runs the box's own check now: its health is looked at every few minutes only. */
-async function isHealthy(ask: AskEngine, container: string): Promise<boolean> {
-  return (await runIn(ask, container, ["/usr/local/bin/healthcheck"]))?.code === 0;
+/**
+ * Runs the box's own check now: its health is looked at every few minutes only. A check that doesn't end is none that is
+ * good: code of somebody who broke in runs as the same user, and can stop it.
+ */
+async function isHealthy(
+  ask: AskEngine,
+  container: string,
+  { patience, checkMs }: { patience: AbortSignal; checkMs: number },
+): Promise<boolean> {
+  const signal = AbortSignal.any([patience, AbortSignal.timeout(checkMs)]);
+  try {
+    return (await runIn(ask, container, ["/usr/local/bin/healthcheck"], signal))?.code === 0;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
 }
 
-/** Runs a command in it, to the end; undefined when the container doesn't run. */
+/** Runs a command in it, to the end or until nobody waits for it any more; undefined when the container doesn't run. */
 export async function runIn(
   ask: AskEngine,
   container: string,
   command: string[],
+  signal?: AbortSignal,
 ): Promise<{ code: number | null; output: string } | undefined> {
-  const options = { Cmd: command, AttachStdout: true, AttachStderr: true };
-  const made = await ask("POST", `${container}/exec`, options).catch((error: unknown) => {
+  const body = { Cmd: command, AttachStdout: true, AttachStderr: true };
+  const made = await ask("POST", `${container}/exec`, { body, signal }).catch((error: unknown) => {
     // 409: it doesn't run yet.
     if (error instanceof EngineError && error.status === 409) return undefined;
     throw error;
   });
   if (!made) return undefined;
   const { Id } = JSON.parse(made.toString()) as { Id: string };
-  const frames = await ask("POST", `/exec/${Id}/start`, { Detach: false, Tty: false });
-  const { ExitCode } = JSON.parse((await ask("GET", `/exec/${Id}/json`)).toString()) as {
+  const frames = await ask("POST", `/exec/${Id}/start`, { body: { Detach: false, Tty: false }, signal });
+  const { ExitCode } = JSON.parse((await ask("GET", `/exec/${Id}/json`, { signal })).toString()) as {
     ExitCode: number | null;
   };
   return { code: ExitCode, output: textOf(frames) };

@@ -16,12 +16,21 @@ export class EngineError extends Error {
   }
 }
 
+export interface AskOptions {
+  readonly body?: unknown;
+  /** Ends the waiting; {@link ANSWER_MS} after the question when there is none. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** As long as the portal waits for the operator. */
+export const ANSWER_MS = 10_000;
+
 /** Asks for a path of the engine's API; what it answered. Throws EngineError, or what the socket throws. */
-export type AskEngine = (method: "GET" | "POST", path: string, body?: unknown) => Promise<Buffer>;
+export type AskEngine = (method: "GET" | "POST", path: string, options?: AskOptions) => Promise<Buffer>;
 
 /** The engine that listens on a Unix socket. */
-export function engineAt(socketPath = "/var/run/docker.sock"): AskEngine {
-  return async (method, path, body) => {
+export function engineAt(socketPath = "/var/run/docker.sock", answerMs = ANSWER_MS): AskEngine {
+  return async (method, path, { body, signal = AbortSignal.timeout(answerMs) } = {}) => {
     const text = body === undefined ? "" : JSON.stringify(body);
     const headers = {
       host: "docker",
@@ -29,11 +38,13 @@ export function engineAt(socketPath = "/var/run/docker.sock"): AskEngine {
       "content-length": Buffer.byteLength(text),
     };
     const { promise, resolve, reject } = Promise.withResolvers<[status: number, answer: Buffer]>();
-    const sent = request({ socketPath, method, path, headers, agent: false }, (response) => {
+    const sent = request({ socketPath, method, path, headers, signal, agent: false }, (response) => {
       buffer(response).then((answer) => resolve([response.statusCode ?? 0, answer]), reject);
     });
     sent.once("error", reject).end(text);
-    const [status, answer] = await promise;
+    const [status, answer] = await promise.catch((cause: unknown) => {
+      throw signal.aborted ? new Error(`${method} ${path}: no answer in time`, { cause }) : cause;
+    });
     if (status >= 200 && status < 300) return answer;
     throw new EngineError(status, `${method} ${path}`, answer.toString());
   };

@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { describe, it, type TestContext } from "node:test";
-import { engineBoxes } from "../../../operator/boxes.ts";
-import { EngineError, engineAt } from "../../../operator/engine-client.ts";
 import { Refusal } from "../../../operator/refusal.ts";
 import type { Progress } from "../../../operator/updates.ts";
 import { updatesProcess } from "../../../operator/updates-process/parent.ts";
@@ -131,51 +127,4 @@ it("an operator that is older than its checkout is told so, whatever it asks for
   const ended = once(child, "exit");
   child.disconnect();
   await ended;
-});
-
-describe("the operator's words with the engine", () => {
-  const frame = (text: string) => {
-    const head = Buffer.alloc(8);
-    head[0] = 1;
-    head.writeUInt32BE(text.length, 4);
-    return Buffer.concat([head, Buffer.from(text)]);
-  };
-
-  it("asks a box by its own programs, and takes one that doesn't run yet for not ready", async (t) => {
-    const folder = await temporaryFolder();
-    t.after(() => folder[Symbol.asyncDispose]());
-    const asked: string[] = [];
-    const answers: [path: RegExp, status: number, body: string | Buffer][] = [
-      [/\/exec$/, 409, '{"message":"not running"}'],
-      [/\/exec$/, 201, '{"Id":"e1"}'],
-      [/\/exec\/e1\/start$/, 200, frame("\tSTORAGE\t1\t-\t\n")],
-      [/\/exec\/e1\/json$/, 200, '{"ExitCode":0}'],
-      [/\/logs\?/, 200, Buffer.concat([frame("one\n"), frame("two\n")])],
-      [/^/, 404, '{"message":"No such container"}'],
-    ];
-    const server = createServer(async (request, response) => {
-      const body = (await text(request)) || "{}";
-      const { Cmd = [] } = JSON.parse(body) as { Cmd?: string[] };
-      asked.push([request.method, request.url, Cmd[0]].filter(Boolean).join(" "));
-      const [, status = 404, answer] = answers.find(([path]) => path.test(request.url ?? "")) ?? [];
-      if (status === 409) answers.shift();
-      response.writeHead(status).end(answer);
-    });
-    const socket = join(folder.path, "docker.sock");
-    await new Promise<void>((resolve) => server.listen(socket, resolve));
-    t.after(() => void server.close());
-    const boxes = engineBoxes(engineAt(socket), "semail-t");
-    await boxes.ready("bob");
-    assert.deepEqual(asked.slice(1), [
-      "POST /containers/semail-t-box-bob/exec /usr/local/bin/healthcheck",
-      "POST /exec/e1/start",
-      "GET /exec/e1/json",
-    ]);
-    assert.deepEqual(await boxes.usage("bob"), { used: 1_024, limit: null });
-    assert.equal(await boxes.log("bob", 5_000), "one\ntwo\n");
-    await assert.rejects(
-      boxes.restart("bob"),
-      (error) => error instanceof EngineError && error.status === 404,
-    );
-  });
 });
