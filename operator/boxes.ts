@@ -1,7 +1,7 @@
 /** A person's container, asked directly: is it ready, start it anew, what did it say. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_LOG, type UsageView } from "../mailserver/operator/protocol.ts";
-import { ANSWER_MS, type AskEngine, EngineError } from "./engine-client.ts";
+import { ANSWER_MS, type AskEngine, EngineError, whole } from "./engine-client.ts";
 
 export interface Boxes {
   /** Resolves when the box answers; throws when it doesn't within the time. */
@@ -30,6 +30,8 @@ const LIMITS = {
 /** The boxes of the stack whose things begin with `prefix`. */
 export function engineBoxes(ask: AskEngine, prefix: string, limits = LIMITS): Boxes {
   const pathOf = (uid: string) => `/containers/${prefix}-box-${uid}`;
+  /** Those that are being read: who asks for one meanwhile gets the same. */
+  const logs = new Map<string, Promise<string>>();
   return {
     ready: async (uid) => {
       const patience = AbortSignal.timeout(limits.readyMs);
@@ -48,11 +50,20 @@ export function engineBoxes(ask: AskEngine, prefix: string, limits = LIMITS): Bo
         throw new Error(`box-${uid} can't tell its quota: ${said?.output ?? "it doesn't run"}`);
       return usageIn(said.output);
     },
-    log: async (uid, since) => {
-      const wanted = `stdout=1&stderr=1&timestamps=1&tail=${DAY_LINES}&since=${Math.floor(since / 1_000)}`;
-      return latest(textOf(await ask("GET", `${pathOf(uid)}/logs?${wanted}`)));
+    log: (uid, since) => {
+      const known = logs.get(uid) ?? readLog(ask, pathOf(uid), since).finally(() => logs.delete(uid));
+      logs.set(uid, known);
+      return known;
     },
   };
+}
+
+/** As it comes: a day's lines may be 30 MB, as much as the engine keeps of a box. */
+async function readLog(ask: AskEngine, container: string, since: number): Promise<string> {
+  const wanted = `stdout=1&stderr=1&timestamps=1&tail=${DAY_LINES}&since=${Math.floor(since / 1_000)}`;
+  // A byte more shows that there was more.
+  const keep = (answer: AsyncIterable<Buffer>) => lastOf(payloads(answer), MAX_LOG + 1);
+  return latest((await ask("GET", `${container}/logs?${wanted}`, { keep })).toString("utf8"));
 }
 
 const QUOTA = ["/usr/bin/doveadm", "-c", "/run/dovecot.conf", "-f", "tab", "quota", "get", "-u"];
@@ -90,11 +101,12 @@ export async function runIn(
   });
   if (!made) return undefined;
   const { Id } = JSON.parse(made.toString()) as { Id: string };
-  const frames = await ask("POST", `/exec/${Id}/start`, { body: { Detach: false, Tty: false }, signal });
+  const started = { Detach: false, Tty: false };
+  const output = await ask("POST", `/exec/${Id}/start`, { body: started, signal, keep: outputOf });
   const { ExitCode } = JSON.parse((await ask("GET", `/exec/${Id}/json`, { signal })).toString()) as {
     ExitCode: number | null;
   };
-  return { code: ExitCode, output: textOf(frames) };
+  return { code: ExitCode, output: output.toString("utf8") };
 }
 
 /** Dovecot counts in KiB, and writes `-` where there is no limit. */
@@ -104,23 +116,50 @@ export function usageIn(table: string): UsageView {
   return { used: Number(used) * 1_024, limit: limit === "-" ? null : Number(limit) * 1_024 };
 }
 
+const outputOf = (answer: AsyncIterable<Buffer>): Promise<Buffer> => whole(payloads(answer));
+
 const HEADER = 8;
 
-/** The engine sends output in frames: a stream's number and a length before each piece. */
-export function textOf(frames: Buffer): string {
-  const pieces: Buffer[] = [];
-  for (let at = 0; at + HEADER <= frames.length; ) {
-    const end = at + HEADER + frames.readUInt32BE(at + 4);
-    pieces.push(frames.subarray(at + HEADER, end));
-    at = end;
+/** The engine sends output in frames: a stream's number and a length before each piece. They end anywhere in a chunk. */
+async function* payloads(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head = Buffer.alloc(0);
+  let left = 0;
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      const piece = chunk.subarray(at, at + (left || HEADER - head.length));
+      at += piece.length;
+      if (left > 0) {
+        left -= piece.length;
+        yield piece;
+        continue;
+      }
+      head = Buffer.concat([head, piece]);
+      if (head.length < HEADER) continue;
+      left = head.readUInt32BE(4);
+      head = Buffer.alloc(0);
+    }
   }
-  return Buffer.concat(pieces).toString("utf8");
+}
+
+/** The last bytes of what comes; never much more of it is in memory. */
+async function lastOf(pieces: AsyncIterable<Buffer>, bytes: number): Promise<Buffer> {
+  let kept: Buffer[] = [];
+  let size = 0;
+  const cut = () => Buffer.concat(kept).subarray(-bytes);
+  for await (const piece of pieces) {
+    kept.push(piece);
+    size += piece.length;
+    if (size <= 2 * bytes) continue;
+    kept = [cut()];
+    size = bytes;
+  }
+  return cut();
 }
 
 /** The last lines that fit. */
-export function latest(text: string, bytes = MAX_LOG): string {
+function latest(text: string): string {
   const all = Buffer.from(text);
-  if (all.length <= bytes) return text;
-  const cut = all.subarray(all.length - bytes);
-  return cut.subarray(cut.indexOf(0x0a) + 1).toString("utf8");
+  if (all.length <= MAX_LOG) return text;
+  const last = all.subarray(all.length - MAX_LOG);
+  return last.subarray(last.indexOf(0x0a) + 1).toString("utf8");
 }
