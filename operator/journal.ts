@@ -71,12 +71,12 @@ export interface Journal {
   load(): { entries: Entry[]; damaged: string[] };
   /** On stable storage when it returns. */
   save(entry: Entry): void;
-  /** Forgets the oldest that are over. */
-  prune(): void;
+  /** Forgets the oldest that are over; their ids. */
+  prune(): string[];
 }
 
 /** The journal in `folder`, which is made. */
-export function openJournal(folder: string): Journal {
+export function openJournal(folder: string, remembered = REMEMBERED): Journal {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const list = (): { entries: Entry[]; damaged: string[] } => {
     const entries: Entry[] = [];
@@ -104,8 +104,9 @@ export function openJournal(folder: string): Journal {
     },
     prune: () => {
       const over = list().entries.filter(({ phase }) => phase === "over");
-      for (const { view } of over.slice(0, -REMEMBERED))
-        rmSync(join(folder, `${view.id}.json`), { force: true });
+      const forgotten = over.slice(0, -remembered).map(({ view }) => view.id);
+      for (const id of forgotten) rmSync(join(folder, `${id}.json`), { force: true });
+      return forgotten;
     },
   };
 }

@@ -36,6 +36,7 @@ const LONGEST_QUEUE = 1_000;
 
 export class Operator {
   private readonly deps: OperatorDeps;
+  /** Those that the journal has: a person can ask for as many as they like. */
   private readonly entries = new Map<string, Entry>();
   private readonly queue: Entry[] = [];
   private readonly changes = new EventEmitter().setMaxListeners(0);
@@ -202,7 +203,7 @@ export class Operator {
         if (this.deps.ending.aborted) return;
         throw error;
       }
-      this.deps.journal.prune();
+      for (const id of this.deps.journal.prune()) this.entries.delete(id);
     }
   }
 

@@ -324,6 +324,33 @@ describe("the operator", () => {
     assert.equal((await outcome(operator, operator.submit(other))).state, "done");
   });
 
+  it("forgets requests that are long over, and none that isn't", async (t) => {
+    const { operator, start, folder } = await setUp(t, FILE, 3);
+    const restart = { kind: "restart", uid: "alice" } as const;
+    const ids: string[] = [];
+    for (let asked = 0; asked < 6; asked += 1) {
+      ids.push(operator.submit(restart));
+      await operator.idle();
+    }
+    const waiting = [operator.submit(restart), operator.submit(create)];
+    const known = [...ids.slice(3), ...waiting];
+    const knows = (one: typeof operator) => {
+      for (const id of known) assert.equal(one.request(id).id, id);
+      for (const id of ids.slice(0, 3)) assert.throws(() => one.request(id), isRefusal("unknown-request"));
+    };
+    knows(operator);
+    await operator.idle();
+    assert.deepEqual(
+      (await readdir(join(folder, "journal"))).sort(),
+      known.slice(-3).map((id) => `${id}.json`),
+    );
+    known.splice(0, 2);
+    knows(operator);
+    const { operator: next } = start();
+    next.recover();
+    knows(next);
+  });
+
   it("keeps the journal to its own and to what is needed", async (t) => {
     const { operator, folder } = await setUp(t);
     await outcome(operator, operator.submit(create));

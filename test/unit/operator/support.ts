@@ -60,7 +60,7 @@ interface Played {
   prepared: number;
 }
 
-export async function setUp(t: TestContext, text = FILE) {
+export async function setUp(t: TestContext, text = FILE, remembered?: number) {
   const folder = await mkdtemp(join(tmpdir(), "semail-op-"));
   t.after(() => rm(folder, { recursive: true }));
   const state = { text };
@@ -124,7 +124,7 @@ export async function setUp(t: TestContext, text = FILE) {
               unmerged: async () => played.waiting,
             }
           : undefined,
-      journal: openJournal(join(folder, "journal")),
+      journal: openJournal(join(folder, "journal"), remembered),
       now: () => Date.parse("2026-11-28T10:00:00Z"),
       newId: () => String(++ids).padStart(32, "0"),
       wait: async (ms) => {
