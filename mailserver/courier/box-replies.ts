@@ -4,7 +4,7 @@ import type { SecureContext } from "node:tls";
 import { type Field, fieldValue, parseMessage } from "../message/header.ts";
 import { authorsOf } from "../message/mailboxes.ts";
 import type { Log } from "../net/log.ts";
-import { decideReply } from "../policy/auto-reply.ts";
+import { decideReply, senderKey } from "../policy/auto-reply.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { NewItem } from "../queue/item.ts";
 import type { Address } from "../smtp/types.ts";
@@ -52,7 +52,7 @@ interface Writer {
 }
 
 interface Box {
-  /** Who wrote, by reverse-path in lower case, the latest last. */
+  /** Who wrote, by `senderKey` of the reverse-path, the latest last. */
   readonly writers: Map<string, Writer>;
   cancel?: () => void;
   working?: Promise<void>;
@@ -135,7 +135,7 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
       if (from === null || !answerable || closed) return;
       const box = boxes.get(host) ?? { writers: new Map<string, Writer>() };
       boxes.set(host, box);
-      const key = from.text.toLowerCase();
+      const key = senderKey(from);
       box.writers.delete(key);
       box.writers.set(key, { address: from, at: clock.now() });
       schedule(host, box);

@@ -3,7 +3,7 @@ import { isAscii } from "node:buffer";
 import type { Language } from "../contract.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { Answer, NewItem, OwedRecipient, Unreported } from "../queue/item.ts";
-import { parseAddress } from "../smtp/address.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address, OriginalRecipient } from "../smtp/types.ts";
 import { composeDsn, type Reported } from "./dsn.ts";
 
@@ -39,7 +39,7 @@ export function createNotification(deps: NotificationDeps): ComposeNotification 
   return async (item, original) => {
     const id = newId();
     const { envid, from } = item.envelope;
-    const sender = parseAddress(from, { utf8: true });
+    const sender = parseEnvelopeAddress(from);
     if (sender === undefined) throw new Error(`${from} is no address`);
     const bytes = await composeDsn({
       ...{ hostname, language },

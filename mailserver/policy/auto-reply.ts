@@ -2,6 +2,8 @@
  * Whether an answer that a box wrote by itself (RFC 5230, RFC 3834) may leave. A box may be in the hands of an attacker, so
  * nothing that it says is believed: it answers those who wrote to it a moment ago, and nobody else. Pure.
  */
+import { makeAddress, parseEnvelopeAddress } from "../smtp/address.ts";
+import type { Address } from "../smtp/types.ts";
 import type { Authors } from "./relay.ts";
 
 export interface AutoReply {
@@ -21,7 +23,12 @@ export type ReplyVerdict<Sender> =
   | { readonly kind: "leave" }
   | { readonly kind: "drop"; readonly why: string };
 
-/** `senders`: who wrote to the box a moment ago, by their reverse-path in lower case. */
+/** By what a sender is found again: Dovecot writes quotes where odd dots ask for them, though the sender wrote none. */
+export function senderKey({ local, domain }: Address): string {
+  return makeAddress(local, domain).text.toLowerCase();
+}
+
+/** `senders`: who wrote to the box a moment ago, by `senderKey` of their reverse-path. */
 export function decideReply<Sender>(
   { recipient, authors, autoSubmitted, forged }: AutoReply,
   senders: ReadonlyMap<string, Sender>,
@@ -33,7 +40,8 @@ export function decideReply<Sender>(
   if (forged) return drop("it has a field that a reply has no use for");
   if (authors.kind !== "clear" || authors.from.length !== 1 || authors.others.length > 0)
     return drop("it does not say clearly who wrote it");
-  const sender = senders.get(recipient.toLowerCase());
+  const address = parseEnvelopeAddress(recipient);
+  const sender = address && senders.get(senderKey(address));
   const [author = ""] = authors.from;
   return sender === undefined ? { kind: "leave" } : { kind: "send", sender, author };
 }

@@ -3,7 +3,7 @@
  * no other, and a bounce to it finds its way back. Pure.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { makeAddress } from "../smtp/address.ts";
+import { isBare, makeAddress } from "../smtp/address.ts";
 import type { Address, ReversePath } from "../smtp/types.ts";
 
 export interface SrsRules {
@@ -35,31 +35,37 @@ const SRS1 = /^SRS1[=+-]([^=]+)=([^=]+)=(.+)$/is;
 export function rewrite(from: ReversePath, { domains, secret }: SrsRules, now: number): ReversePath {
   const [ours] = domains;
   if (from === null || ours === undefined || domains.includes(from.domain)) return from;
+  const make = (local: string): Address => makeAddress(local, ours, { bare: isBare(from) });
   const again = SRS1.exec(from.local);
   if (again !== null) {
     const [, , first = "", rest = ""] = again;
-    return makeAddress(`SRS1=${hash(secret, ["SRS1", first, rest])}=${first}=${rest}`, ours);
+    return make(`SRS1=${hash(secret, ["SRS1", first, rest])}=${first}=${rest}`);
   }
   if (/^SRS0[=+-]/i.test(from.local)) {
     const rest = from.local.slice("SRS0".length);
-    return makeAddress(`SRS1=${hash(secret, ["SRS1", from.domain, rest])}=${from.domain}=${rest}`, ours);
+    return make(`SRS1=${hash(secret, ["SRS1", from.domain, rest])}=${from.domain}=${rest}`);
   }
   const stamp = (Math.floor(now / DAY) % CYCLE).toString(32).padStart(2, "0");
   const { domain, local } = from;
-  return makeAddress(`SRS0=${hash(secret, [stamp, domain, local])}=${stamp}=${domain}=${local}`, ours);
+  return make(`SRS0=${hash(secret, [stamp, domain, local])}=${stamp}=${domain}=${local}`);
 }
 
 /** Where a bounce goes that was sent to `address`. */
-export function restore({ local, domain }: Address, { domains, secret }: SrsRules, now: number): SrsAnswer {
+export function restore(path: Address, { domains, secret }: SrsRules, now: number): SrsAnswer {
+  const { local, domain } = path;
   if (!domains.includes(domain) || !/^SRS[01][=+-]/i.test(local)) return { kind: "none" };
+  const valid = (name: string, of: string): SrsAnswer => ({
+    kind: "valid",
+    address: makeAddress(name, of, { bare: isBare(path) }),
+  });
   const [, mark0 = "", stamp = "", origin = "", name = ""] = SRS0.exec(local) ?? [];
   if (name !== "") {
     const right = isSame(mark0, hash(secret, [stamp, origin, name])) && isFresh(stamp, now);
-    return right ? { kind: "valid", address: makeAddress(name, origin) } : { kind: "invalid" };
+    return right ? valid(name, origin) : { kind: "invalid" };
   }
   const [, mark1 = "", first = "", rest = ""] = SRS1.exec(local) ?? [];
   if (rest === "" || !isSame(mark1, hash(secret, ["SRS1", first, rest]))) return { kind: "invalid" };
-  return { kind: "valid", address: makeAddress(`SRS0${rest}`, first) };
+  return valid(`SRS0${rest}`, first);
 }
 
 function isFresh(stamp: string, now: number): boolean {

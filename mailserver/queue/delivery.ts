@@ -1,7 +1,7 @@
 /** What a courier gets of a queued message. Pure. */
 import { isAscii } from "node:buffer";
 import type { Delivery } from "../courier/types.ts";
-import { parseAddress } from "../smtp/address.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address, RcptParameters } from "../smtp/types.ts";
 import type { DueRecipient, StoredEnvelope } from "./item.ts";
 
@@ -23,7 +23,7 @@ export function toDelivery(group: {
 }
 
 function toAddress(text: string): Address {
-  const address = parseAddress(text, { utf8: true });
+  const address = parseEnvelopeAddress(text);
   if (address === undefined) throw new Error(`${text} is no address`);
   return address;
 }

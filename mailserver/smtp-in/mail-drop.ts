@@ -8,7 +8,7 @@ import { forwardWish, wantsFailure, wantsSuccess } from "../policy/notify.ts";
 import { type Settled, settleOutcomes } from "../policy/outcomes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { type Queue, QueueFull } from "../queue/queue.ts";
-import { parseAddress } from "../smtp/address.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Decision } from "../smtp/types.ts";
@@ -144,7 +144,7 @@ async function deliverOne(
 /** A forward that is no address must not cost the person their own copy. */
 function forwardOf({ id }: Message, { box, address: original, wishes }: Parcel, log: Log): Forward[] {
   if (box.forward === undefined) return [];
-  const address = parseAddress(box.forward, { utf8: true });
+  const address = parseEnvelopeAddress(box.forward);
   const notify = forwardWish(wishes.notify);
   if (address !== undefined) return [{ address, original, ...(notify && { notify }) }];
   log.warn("forward.failed", { message: id, box: box.uid, forward: box.forward });

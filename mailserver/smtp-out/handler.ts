@@ -20,7 +20,7 @@ import {
 import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
 import { destinationOf } from "../queue/route.ts";
-import { parseAddress } from "../smtp/address.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 import type {
@@ -272,7 +272,7 @@ class Submission implements SessionHandler {
     };
     const own = place(address, original, parameters.notify);
     if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return [own];
-    const forward = parseAddress(answer.forward, { utf8: true });
+    const forward = parseEnvelopeAddress(answer.forward);
     if (forward !== undefined) {
       return [own, place(forward, original ?? address.text, forwardWish(parameters.notify))];
     }

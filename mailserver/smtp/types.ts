@@ -21,7 +21,10 @@ export interface Address {
   readonly local: string;
   /** Lower case, as A-labels (RFC 5890); an address literal keeps its brackets; empty only for the bare `<postmaster>`. */
   readonly domain: string;
-  /** How it is written on the wire: local part quoted when it must be, then `@domain` when there is one. */
+  /**
+   * How it is written on the wire, then `@domain` when there is one: the local part is quoted when it must be, and where it
+   * has dots at odd places only if it came so.
+   */
   readonly text: string;
 }
 

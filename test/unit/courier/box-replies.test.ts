@@ -6,6 +6,7 @@ import type { Offered } from "../../../mailserver/courier/reply-door.ts";
 import type { Delivery, Result } from "../../../mailserver/courier/types.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
+import { parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import { accepted, localError } from "../../../mailserver/smtp/replies.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { address } from "../../support/sending.ts";
@@ -76,6 +77,22 @@ describe("replies of boxes", () => {
     ]);
     assert.match(String(item?.body), /^From: Alice <al@semail.test>\r\n.*\r\n\r\nlater\r\n$/s);
   });
+
+  for (const [sender, written] of [
+    ["a..b@docomo.test", '"A..B"@docomo.test'],
+    ['"a..b"@docomo.test', "a..b@docomo.test"],
+    ["user.@odd_one.test", "user.@ODD_one.test"],
+    ["u@münchen.test", "u@xn--mnchen-3ya.test"],
+  ] as const) {
+    it(`go to ${sender} as that was written, though the box has it as ${written}`, async () => {
+      offered = [vacation("al@semail.test", written)];
+      await visit({ ...delivery("x@x.test"), from: parseEnvelopeAddress(sender) ?? assert.fail() });
+      assert.deepEqual(
+        queued.map(({ recipients }) => recipients[0]?.address),
+        [sender],
+      );
+    });
+  }
 
   it("are fetched once for all that arrives within a second", async () => {
     await visit(delivery("a@elsewhere.test"), delivery("b@elsewhere.test"));

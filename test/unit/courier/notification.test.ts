@@ -55,3 +55,15 @@ test("a recipient that is not forwarded is told of with the words of its server"
   assert.match(text, /^Diagnostic-Code: smtp; 550 5\.1\.1 <secret@two\.test> is unknown/m);
   assert.doesNotMatch(text, /Original-Recipient/);
 });
+
+for (const from of ["a..b.@one.test", ".a@news_letter.test", '"a..b"@one.test']) {
+  test(`a sender called ${from} is told at that very address`, async () => {
+    const recipient = { seq: 0, address: "kim@two.test", state: "failed", owed: "failed", answer } as const;
+    const sent = { id: "a", created: 0, envelope: { ...envelope, from }, recipients: [recipient] };
+    const { recipients } = await compose(sent, Buffer.from("Subject: x\r\n\r\n"));
+    assert.deepEqual(
+      recipients.map(({ address }) => address),
+      [from],
+    );
+  });
+}

@@ -36,6 +36,17 @@ describe("an address is looked up as", () => {
       { catchAll: { "one.test": "alice@one.test" } },
       ["who@two.test"],
     ],
+    "nobody but itself, whatever dots it has": [".al..ice.@one.test", {}, [".al..ice.@one.test"]],
+    "nobody else behind a name with an odd dot": [
+      "alice.+x@one.test",
+      {},
+      ["alice.+x@one.test", "alice.@one.test"],
+    ],
+    "its person, whatever dots the detail has": [
+      "alice+..x@one.test",
+      {},
+      ["alice+..x@one.test", "alice@one.test"],
+    ],
     "the first domain's, without a domain": ["postmaster@", {}, ["postmaster@one.test"]],
   };
   for (const [name, [text, rules, want]] of Object.entries(cases)) {

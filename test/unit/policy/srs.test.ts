@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { restore, rewrite } from "../../../mailserver/policy/srs.ts";
-import { makeAddress, parseAddress } from "../../../mailserver/smtp/address.ts";
+import { makeAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import type { Address } from "../../../mailserver/smtp/types.ts";
 
 const DAY = 86_400_000;
@@ -10,7 +10,7 @@ const rules = { domains: ["semail.test", "semail.example"], secret: "secret-for-
 const others = { domains: ["other.test"], secret: "another-secret-for-tests" };
 const third = { domains: ["third.test"], secret: "a-third-secret-for-tests" };
 
-const read = (text: string): Address => parseAddress(text, { utf8: true }) ?? assert.fail(text);
+const read = (text: string): Address => parseEnvelopeAddress(text) ?? assert.fail(text);
 const out = (text: string, by = rules, now = NOW): Address =>
   rewrite(read(text), by, now) ?? assert.fail(text);
 const back = (address: Address, by = rules, now = NOW): string => {
@@ -24,6 +24,11 @@ describe("the reverse-path of a forwarded message", () => {
     "Bob.Smith+tag@foreign.test",
     "a=b=c@foreign.test",
     '"odd one"@foreign.test',
+    "a..b@foreign.test",
+    '"a..b"@foreign.test',
+    "user.@foreign.test",
+    ".user@foreign.test",
+    "bounce@news_letter.foreign.test",
     "bob@[192.0.2.1]",
     "jürgen@xn--mnchen-3ya.test",
     "SRS0=abcd=ef=x.test@foreign.test",
@@ -66,6 +71,15 @@ describe("the reverse-path of a forwarded message", () => {
     assert.equal(back(last, third), first.text);
     assert.equal(back(first, others), "bob@foreign.test");
   });
+});
+
+test("odd dots and underscores find their way back past two forwarders", () => {
+  for (const sender of ["a..b.@foreign.test", "..a@foreign.test", "a@_b_.test"]) {
+    const first = out(sender, others);
+    const last = out(out(first.text).text, third);
+    assert.equal(back(read(last.text), third), first.text);
+    assert.equal(back(read(first.text), others), sender);
+  }
 });
 
 describe("a bounce", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rewrite } from "../../../mailserver/policy/srs.ts";
-import { makeAddress } from "../../../mailserver/smtp/address.ts";
+import { makeAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
 import { zoneQuery } from "../../support/zone.ts";
@@ -74,6 +74,21 @@ describe("a person with a forward address", () => {
     assert.match(text, /<frank@semail\.test>\r\n/);
     assert.match(text, /^Diagnostic-Code: smtp; 550 5\.7\.1 This person's mail is forwarded/m);
     assert.equal(to.messages.length, 1);
+  });
+
+  test("a sender of an odd name is told so by that name", async () => {
+    const to = await box();
+    const out = await relay({
+      policy: {
+        rcpt: (_, { address }) =>
+          address.local === "frank" ? { kind: "refuse", reply: replies.relayDenied } : { kind: "accept" },
+      },
+    });
+    const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+    const client = await session(await start({ ...ports, deps: { query: vouching } }));
+    assert.deepEqual(await send(client, ["frank@semail.test"], undefined, "b..ob.@foreign.example"), TAKEN);
+    await out.reached(1);
+    assert.deepEqual(out.messages[0]?.to, ["b..ob.@foreign.example"]);
   });
 
   test("never has it shown to the sender, even if the one who refuses quotes it", async () => {
@@ -149,6 +164,16 @@ describe("a bounce of forwarded mail", () => {
     assert.deepEqual([out.messages[0]?.from, out.messages[0]?.to], ["", ["bob@foreign.example"]]);
     assert.equal(to.messages.length, 0);
   });
+
+  for (const sender of ["a..b@foreign.example", ".x.@news_letter.example"]) {
+    test(`goes to ${sender}, who sent it`, async () => {
+      const { out, client } = await begin();
+      const from = rewrite(parseEnvelopeAddress(sender) ?? null, rules, Date.now())?.text ?? "";
+      assert.deepEqual(await send(client, [from], undefined, ""), TAKEN);
+      await out.reached(1);
+      assert.deepEqual(out.messages[0]?.to, [sender]);
+    });
+  }
 
   test("goes to a person of ours as well", async () => {
     const { to, out, client } = await begin();

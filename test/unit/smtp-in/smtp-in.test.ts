@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
+import { zoneQuery } from "../../support/zone.ts";
 import { box, ownIdentity, send, session, start } from "./support.ts";
 
 describe("recipients", () => {
@@ -21,6 +22,12 @@ describe("recipients", () => {
     "unavailable behind a detail is temporary": ["down+x@semail.test", "451 4.4.3"],
     "a postmaster nobody set up is temporary": ["postmaster@second.test", "451 4.3.5"],
     "an abuse desk nobody set up is temporary": ["Abuse@semail.test", "451 4.3.5"],
+    "dots that nobody's name has": [".al..ice.@semail.test", "550 5.1.1"],
+    "a dot before a name": [".alice@semail.test", "550 5.1.1"],
+    "a dot behind a name": ["alice.@semail.test", "550 5.1.1"],
+    "a dot between a name and a detail": ["alice.+lists@semail.test", "550 5.1.1"],
+    "dots in a detail": ["alice+..lists.@semail.test", "250 2.1.5"],
+    "an underscore in front of our domain": ["alice@_.semail.test", "550 5.7.1"],
     "another domain": ["alice@foreign.example", "550 5.7.1"],
     "a subdomain of ours": ["alice@sub.semail.test", "550 5.7.1"],
     "an address literal": ["alice@[127.0.0.1]", "550 5.7.1"],
@@ -79,6 +86,28 @@ describe("a message", () => {
     assert.equal(message?.from, from);
     assert.match(message?.text ?? "", /with UTF8SMTP id /);
   });
+
+  for (const from of [
+    "a..b@docomo.example",
+    "user.@docomo.example",
+    ".u@docomo.example",
+    "x@_odd.news_letter.example",
+  ]) {
+    test(`from ${from} reaches the box from there, and names it in its trace fields`, async () => {
+      const to = await box();
+      const query = zoneQuery({ "docomo.example": "v=spf1 ip4:127.0.0.1 -all" });
+      const client = await session(await start({ lmtpPort: to.listener.port, deps: { query } }));
+      const text = `From: ${from}\r\nSubject: x\r\n\r\nhi\r\n`;
+      assert.deepEqual(await send(client, ["alice+..x@semail.test"], text, from), ["250 2.1.5", "250 2.0.0"]);
+      const [message] = to.messages;
+      assert.deepEqual([message?.from, message?.to], [from, ["alice+..x@semail.test"]]);
+      assert.match(message?.text ?? "", /^\tfor <alice\+\.\.x@semail\.test>;/m);
+      assert.ok(message?.text.includes(`envelope-from="${from}"`), message?.text);
+      // One author, whom everybody reads alike: the odd name makes nothing unclear.
+      assert.match(message?.text ?? "", /dmarc=none|dmarc=pass/);
+      assert.doesNotMatch(message?.text ?? "", /X-Semail-Junk/);
+    });
+  }
 
   test("over TLS says so in its trace field", async () => {
     const to = await box();

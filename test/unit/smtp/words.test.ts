@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makeAddress, parseAddress } from "../../../mailserver/smtp/address.ts";
+import { makeAddress, parseAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import { BadReply, formatReply, ReplyParser } from "../../../mailserver/smtp/reply-format.ts";
 import type { Reply } from "../../../mailserver/smtp/types.ts";
+
+/** Every text of up to so many of these. */
+function* combinations(letters: readonly string[], most: number, begun = ""): Generator<string> {
+  yield begun;
+  if (most === 0) return;
+  for (const letter of letters) yield* combinations(letters, most - 1, begun + letter);
+}
 
 describe("addresses", () => {
   const cases: readonly (readonly [string, string | undefined])[] = [
@@ -60,6 +67,41 @@ describe("addresses", () => {
     const longest = read(`${"İ".repeat(31)}.example`);
     assert.ok(longest);
     assert.equal(parseAddress(longest.text, { utf8: true })?.text, longest.text);
+  });
+
+  const odd = [
+    "a..b@c.example",
+    ".a@c.example",
+    "a.@c.example",
+    "..a..b..@c.example",
+    "a@b_c.example",
+    "a@_b.c_",
+  ];
+  for (const text of odd) {
+    test(`${text} is one in an envelope, as it is, and none that a person or a setting may write`, () => {
+      assert.equal(parseEnvelopeAddress(text)?.text, text);
+      assert.equal(parseAddress(text, { utf8: true }), undefined);
+    });
+  }
+
+  test("of an envelope are read again as they are written, and mean one thing however it is quoted", () => {
+    for (const text of combinations(["a", ".", '"', "\\", "_", "-", " ", "@"], 6)) {
+      const found = parseEnvelopeAddress(`${text}@b_c.d`) ?? parseEnvelopeAddress(`a@${text}`);
+      if (found === undefined) continue;
+      assert.deepEqual(parseEnvelopeAddress(found.text), found, text);
+      if (!found.text.startsWith('"')) assert.match(found.text, /^[a._-]+@/, text);
+      // By the letter of the RFC it is the same mailbox.
+      assert.equal(makeAddress(found.local, found.domain).local, found.local);
+      const strict = parseAddress(found.text);
+      if (strict !== undefined) assert.deepEqual(strict, found, text);
+    }
+  });
+
+  test("are read in a time that grows with their length", () => {
+    const long = `${".a".repeat(500_000)}${"_.".repeat(500_000)}`;
+    for (const text of [long, `${long}@`, `a@${long}`, ".".repeat(1_000_000)]) {
+      assert.equal(parseEnvelopeAddress(`${text} `), undefined);
+    }
   });
 
   test("the local part's meaning is without quotes", () => {
