@@ -57,7 +57,9 @@ export class Reporter {
       log.info(silence, { item: item.id, recipients: item.recipients });
       return;
     }
-    const dsn = await composeDsn(item, await persist(() => queue.body(item.id)));
+    const original = await persist(() => queue.body(item.id));
+    // Where a person of ours has their mail, the directory may not tell now.
+    const dsn = await persist(() => composeDsn(item, original));
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     const { queued } = await persist(() => queue.report({ id: item.id, told, dsn }));
     if (queued) log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });

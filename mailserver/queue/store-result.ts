@@ -1,14 +1,15 @@
-/** Asks the queue for what must not be left undone, until it is done. */
+/** Asks the queue, or the directory, for what must not be left undone, until it is done. */
 import type { Log } from "../net/log.ts";
+import { DirectoryUnavailable } from "../policy/recipient.ts";
 import type { Clock } from "./clock.ts";
 import { QueueEnded, QueueError, QueueFull } from "./queue.ts";
 
 /** Pause until it is tried again. */
 const PAUSE_MS = 5_000;
-/** Tries for a fault that passes by itself, or not at all; a disk has room again some day. */
+/** Tries for a fault that passes by itself, or not at all; a disk has room again some day, and a directory answers. */
 const TRIES = 60;
 
-/** Runs `work` until the queue does it, its fault is none that passes, or `signal` is aborted. */
+/** Runs `work` until it is done, its fault is none that passes, or `signal` is aborted. */
 export type Persist = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** A result that finds no room on the disk, or the file locked, is kept until it does; forgetting it would deliver twice. */
@@ -45,6 +46,6 @@ export function createPersist({
 }
 
 function mayPass(error: unknown, tries: number): boolean {
-  if (error instanceof QueueFull) return true;
+  if (error instanceof QueueFull || error instanceof DirectoryUnavailable) return true;
   return error instanceof QueueError && !(error instanceof QueueEnded) && tries < TRIES;
 }

@@ -1,7 +1,9 @@
 /** Looks up a recipient of ours, with and without the detail of a sub-address. */
 import type { Directory } from "../directory/directory.ts";
+import type { Log } from "../net/log.ts";
 import { type LocalRules, localRecipient } from "../policy/local-recipient.ts";
 import type { RecipientAnswer } from "../policy/recipient.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address } from "../smtp/types.ts";
 
 /** Throws DirectoryUnavailable, as the directory does. */
@@ -16,4 +18,12 @@ export async function findLocal(
     if (answer.kind === "box") return answer;
   }
   return { kind: "absent" };
+}
+
+/** Where mail for them goes as well; one that is no address must not cost them their own copy. */
+export function forwardOf(answer: RecipientAnswer, log: Pick<Log, "warn">): Address | undefined {
+  if (answer.kind === "absent" || answer.forward === undefined) return undefined;
+  const forward = parseEnvelopeAddress(answer.forward);
+  if (forward === undefined) log.warn("forward.failed", { for: answer.uid, to: answer.forward });
+  return forward;
 }

@@ -1,11 +1,11 @@
 /** The policy of smtp-out's sessions: who sends, to whom, and that 250 means "on the disk". */
+import type { Directory } from "../directory/directory.ts";
 import { formatMessage, type Message, parseMessage } from "../message/header.ts";
 import { authorsOf } from "../message/mailboxes.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
-import { forwardWish } from "../policy/notify.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   type Authors,
@@ -19,28 +19,20 @@ import {
 } from "../policy/relay.ts";
 import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
-import { destinationOf } from "../queue/route.ts";
-import { parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
-import type {
-  Address,
-  Decision,
-  RcptParameters,
-  Recipient,
-  Reply,
-  SessionInfo,
-  Transaction,
-} from "../smtp/types.ts";
+import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
-import { findLocal } from "./find-local.ts";
+import { findLocal, forwardOf } from "./find-local.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
+import { mailboxOf, type Place, placesOf } from "./places.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
 import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
 import { type Named, Recipients } from "./recipients.ts";
 
 export interface HandlerDeps extends LoginDeps, QuotaDeps {
+  readonly directory: Directory;
   readonly rules: LocalRules;
   readonly signers: readonly DkimSigner[];
   /** Seals what is forwarded. */
@@ -72,8 +64,6 @@ interface Draft {
   readonly fresh: Set<string>;
 }
 
-/** A recipient; `place` is the same for whatever is the same mailbox. */
-type Place = Named & { readonly place: string };
 type Counted = Awaited<ReturnType<typeof countMessage>>;
 
 class Submission implements SessionHandler {
@@ -256,28 +246,11 @@ class Submission implements SessionHandler {
   /** Where mail for a recipient goes: to them, and to where they forward it. */
   #places({ address, parameters }: Recipient, answer: RecipientAnswer | "foreign"): Place[] {
     // smtp-in says by ORCPT for whom it forwards mail; a person's says what they call the recipient.
-    const original = this.#listener === "relay" ? parameters.orcpt?.address : undefined;
-    const orcpt = this.#listener === "relay" ? undefined : parameters.orcpt;
-    const place = (to: Address, name: string | undefined, notify: RcptParameters["notify"]): Place => {
-      const destination = destinationOf(to, this.#deps.domains);
-      return {
-        // Only whose mailbox it is may say that case means nothing (RFC 5321 section 2.4).
-        place: `${destination} ${this.#deps.domains.includes(to.domain) ? mailboxOf(to) : `${to.local}@${to.domain}`}`,
-        address: to.text,
-        destination,
-        ...(name !== undefined && { original: name }),
-        ...(notify && { notify }),
-        ...(orcpt && { orcpt }),
-      };
-    };
-    const own = place(address, original, parameters.notify);
-    if (answer === "foreign" || answer.kind === "absent" || answer.forward === undefined) return [own];
-    const forward = parseEnvelopeAddress(answer.forward);
-    if (forward !== undefined) {
-      return [own, place(forward, original ?? address.text, forwardWish(parameters.notify))];
-    }
-    this.#deps.log.warn("forward.failed", { for: answer.uid, to: answer.forward });
-    return [own];
+    const relayed = this.#listener === "relay";
+    const { notify, orcpt } = parameters;
+    const named = relayed ? { ...(orcpt && { original: orcpt.address }) } : { ...(orcpt && { orcpt }) };
+    const forward = answer === "foreign" ? undefined : forwardOf(answer, this.#deps.log);
+    return placesOf({ address, ...(notify && { notify }), ...named }, forward, this.#deps.domains);
   }
 
   #draft(transaction: Transaction): Draft {
@@ -292,8 +265,3 @@ class Submission implements SessionHandler {
 }
 
 const addressOf = ({ address }: Pick<Named, "address">): string => address;
-
-/** As LDAP and people write it: lower case, not quoted. */
-function mailboxOf({ local, domain }: Address): string {
-  return `${local.toLowerCase()}@${domain}`;
-}

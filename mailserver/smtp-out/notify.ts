@@ -1,5 +1,4 @@
-/** Makes the queue items of delivery status notifications, signed like other mail of ours. */
-
+/** Makes the queue items of delivery status notifications, signed and addressed like other mail of ours. */
 import type { SmtpOutSettings } from "../contract.ts";
 import { type ComposeNotification, createNotification } from "../courier/notification.ts";
 import { formatMessage, parseMessage } from "../message/header.ts";
@@ -7,18 +6,22 @@ import { authorsOf } from "../message/mailboxes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { destinationOf } from "../queue/route.ts";
 import type { DkimSigner } from "./dkim.ts";
+import { type OwnMailDeps, toPlaces } from "./own-mail.ts";
 
-export interface NotifyDeps {
+export interface SignDeps {
   readonly hostname: string;
   /** Ours; the first one is the notification's sender. */
   readonly domains: readonly string[];
   readonly signers: readonly DkimSigner[];
+  readonly clock: Pick<Clock, "now">;
+}
+
+export interface NotifyDeps extends SignDeps, OwnMailDeps {
   readonly newId: () => string;
-  readonly clock: Clock;
 }
 
 /** Signs what we write ourselves, with the key of its author's domain, else of the first. */
-export function createOwnSigner(deps: Omit<NotifyDeps, "newId">): (bytes: Buffer) => Promise<Buffer> {
+export function createOwnSigner(deps: SignDeps): (bytes: Buffer) => Promise<Buffer> {
   const { hostname, domains, signers, clock } = deps;
   return async (bytes) => {
     const message = parseMessage(bytes);
@@ -31,13 +34,13 @@ export function createOwnSigner(deps: Omit<NotifyDeps, "newId">): (bytes: Buffer
   };
 }
 
-/** One notification for all that is to be told of an item. */
+/** One notification for all that is to be told of an item. Throws DirectoryUnavailable: it is tried again. */
 export function createNotifier(
   deps: NotifyDeps,
   { notices, retry }: Pick<SmtpOutSettings, "notices" | "retry">,
 ): ComposeNotification {
   const { domains } = deps;
-  return createNotification({
+  const compose = createNotification({
     ...deps,
     language: notices,
     giveUpMs: retry.giveUpMs,
@@ -45,4 +48,5 @@ export function createNotifier(
     destination: (sender) => destinationOf(sender, domains),
     finish: createOwnSigner(deps),
   });
+  return async (item, original) => toPlaces(await compose(item, original), deps);
 }

@@ -3,21 +3,18 @@
  * accepted, which decides. The postmaster hears of it, once a day.
  */
 import type { SendingSettings } from "../contract.ts";
-import type { Log } from "../net/log.ts";
-import type { Clock } from "../queue/clock.ts";
+import type { NewItem } from "../queue/item.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Reply } from "../smtp/types.ts";
 import { limitReply, limitWarning, type Stage } from "./limit-warning.ts";
+import { createOwnSigner, type SignDeps } from "./notify.ts";
+import { type OwnMailDeps, toPlaces } from "./own-mail.ts";
 import type { Limit, SendingLimits } from "./sending-limits.ts";
 
-export interface QuotaDeps {
+export interface QuotaDeps extends SignDeps, OwnMailDeps {
   readonly sending: { readonly settings: SendingSettings; readonly limits: SendingLimits };
-  readonly hostname: string;
-  readonly domains: readonly string[];
   readonly queue: Pick<Queue, "enqueue">;
   readonly newId: () => string;
-  readonly clock: Pick<Clock, "now">;
-  readonly log: Log;
 }
 
 /** Whose messages, and in which session they come. */
@@ -69,16 +66,23 @@ export async function countMessage(
 async function refuse(
   { limit, stage }: { readonly limit: Limit; readonly stage: Stage },
   { uid, session }: Sender,
-  { sending, hostname, domains, queue, newId, clock, log }: QuotaDeps,
+  deps: QuotaDeps,
 ): Promise<Reply> {
+  const { sending, hostname, domains, newId, clock, log } = deps;
   log.warn("smtp.sending.limited", { user: uid, session, limit });
   if (sending.limits.firstToday(uid)) {
     const facts = { uid, limit, limits: sending.settings, hostname, domain: domains[0] ?? hostname };
     const warning = limitWarning({ ...facts, id: newId(), now: clock.now() });
-    await queue.enqueue(warning).catch((error: unknown) => {
+    await warn(warning, deps).catch((error: unknown) => {
       log.error("queue.error", { error });
       sending.limits.untold(uid);
     });
   }
   return limitReply(limit, sending.settings, stage);
+}
+
+/** Signed, since the postmaster may read their mail elsewhere. */
+async function warn({ body, ...warning }: NewItem, deps: QuotaDeps): Promise<void> {
+  const signed = await createOwnSigner(deps)(Buffer.from(body));
+  await deps.queue.enqueue(await toPlaces({ ...warning, body: signed }, deps));
 }

@@ -127,6 +127,7 @@ function daemonDeps(directory: Directory, zone: Zone): DaemonDeps {
 const PEOPLE = [
   { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
   { uid: "bob", addresses: ["bob@semail.test"], version: "1", forward: "bob@one.test" },
+  { uid: "admin", addresses: ["postmaster@semail.test"], version: "1", forward: "admin@one.test" },
 ];
 
 /** Everybody's password is their uid and `-secret`; every box is the same one. */

@@ -1,6 +1,7 @@
 /** The runner beside a database that fails, and a disk that is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { type Queue, QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, permanent, run, settledDown, temporary } from "./runner-support.ts";
@@ -41,6 +42,32 @@ for (const operation of OPERATIONS) {
     assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
   });
 }
+
+test("a notification of which nobody can say where it goes is sent when the directory answers", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  let down = 3;
+  const { clock, runner, notified } = run(queue, (to) => (to.startsWith("nobody") ? permanent : delivered), {
+    composeDsn: async ({ id, envelope: { from } }) => {
+      if (down-- > 0) throw new DirectoryUnavailable("no answer");
+      const envelope = { from: "", eightBit: false, smtputf8: false };
+      return item(`dsn-${id}`, [from], { envelope, created: clock.now() });
+    },
+  });
+  await queue.enqueue(item("a", ["nobody@one.test"]));
+  let over = false;
+  void notified.then(() => {
+    over = true;
+  });
+  for (let rounds = 0; !over && rounds < 100; rounds += 1) {
+    if (clock.armed) await clock.jump();
+    await settledDown(queue);
+  }
+  await runner.stop();
+  assert.ok(over);
+  assert.equal(down, -1, "it was composed once after that");
+  assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+});
 
 const FULL_DISK = "the disk is full";
 

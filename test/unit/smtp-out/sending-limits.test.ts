@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { SendingSettings, SessionLimits } from "../../../mailserver/contract.ts";
 import { openLimitsFile } from "../../../mailserver/limits/limits-file.ts";
+import { makeField } from "../../../mailserver/message/header.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { QueueFull } from "../../../mailserver/queue/queue.ts";
+import type { HandlerDeps } from "../../../mailserver/smtp-out/handler.ts";
 import {
   createSendingLimits,
   type Limit,
@@ -11,7 +14,7 @@ import {
 } from "../../../mailserver/smtp-out/sending-limits.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
-import { outboundHandler } from "../../support/handlers.ts";
+import { directory, outboundHandler } from "../../support/handlers.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
 const NOON = Date.UTC(2026, 0, 2, 12);
@@ -104,8 +107,13 @@ test("what is given back takes nothing from another message to the same recipien
 });
 
 /** Alice, logged in; what she sends is in `items`. */
-async function alice(limits: SendingLimits, enqueue: (item: NewItem) => Promise<void>) {
-  const handler = outboundHandler("submission", [], { sending: { settings, limits }, queue: { enqueue } });
+async function alice(
+  limits: SendingLimits,
+  enqueue: (item: NewItem) => Promise<void>,
+  more: Partial<HandlerDeps> = {},
+) {
+  const sending = { settings, limits };
+  const handler = outboundHandler("submission", [], { sending, queue: { enqueue }, ...more });
   const session = sessionOptions("submissions", {
     hostname: "mx.semail.test",
     limits: SessionLimits.parse({}),
@@ -210,6 +218,51 @@ test("the postmaster hears once a day of who reached a limit", async () => {
   now += DAY;
   for (let n = 0; n < 3; n += 1) await send();
   assert.equal(warnings().length, 2);
+});
+
+describe("a postmaster who reads their mail elsewhere", () => {
+  const forward = "admin@elsewhere.test";
+  /** Alice is refused a message `times` times; what was queued then. */
+  const warned = async (times: number, asked: (address: string) => void = () => {}): Promise<NewItem[]> => {
+    await using folder = await temporaryFolder();
+    using limits = open(folder.path, settings, () => NOON);
+    const items: NewItem[] = [];
+    const signers: HandlerDeps["signers"] = [
+      { domain: "semail.test", sign: async () => [makeField("DKIM-Signature", "ours")] },
+    ];
+    const findRecipient = async (address: string): Promise<RecipientAnswer> => {
+      asked(address);
+      return { kind: "box", uid: "admin", host: "box-admin", forward };
+    };
+    const client = await alice(limits, async (item) => void items.push(item), {
+      ...{ signers, directory: { ...directory, findRecipient } },
+    });
+    for (let n = 0; n < 2; n += 1) assert.equal(take(limits, "alice", ["eve@evil.test"]), undefined);
+    for (let n = 0; n < times; n += 1) assert.match(await client.say(MAIL), /^450 4\.7\.1 /);
+    return items;
+  };
+
+  test("hears of it there too, in a message that is signed, and to which nothing comes back", async () => {
+    const [warning, ...more] = await warned(2);
+    assert.deepEqual(more, []);
+    assert.equal(warning?.envelope.from, "");
+    assert.deepEqual(warning?.recipients, [
+      { address: "postmaster@semail.test", destination: "local:postmaster@semail.test" },
+      { address: forward, destination: "mx:elsewhere.test", originals: ["postmaster@semail.test"] },
+    ]);
+    assert.match(String(warning?.body), /^DKIM-Signature: ours\r\nFrom: /);
+  });
+
+  test("hears of it as soon as the directory says where that is", async () => {
+    let down = 1;
+    const items = await warned(3, () => {
+      if (down-- > 0) throw new DirectoryUnavailable("down");
+    });
+    assert.deepEqual(
+      items.map(({ recipients }) => recipients.map(({ address }) => address)),
+      [["postmaster@semail.test", forward]],
+    );
+  });
 });
 
 test("the postmaster hears of it after all when the disk was full at first", async () => {
