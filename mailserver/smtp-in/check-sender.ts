@@ -1,4 +1,5 @@
 /** Asks DNS who may have sent a message: SPF, DKIM, DMARC and ARC by mailauth, each on its own, within a time limit. */
+import { randomBytes } from "node:crypto";
 import type { ARCResult, DKIMResult, DMARCResult, DNSResolver, SPFResult } from "mailauth";
 import { authorOf } from "../message/author.ts";
 import { foldField, type Message } from "../message/header.ts";
@@ -7,6 +8,7 @@ import type { Log } from "../net/log.ts";
 import type { AuthorFacts, Policy, SenderFacts } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createQuestions, type Questions } from "./questions.ts";
+import { standIn } from "./stand-in.ts";
 
 /** Where a message came from. */
 export interface Origin {
@@ -147,13 +149,18 @@ async function surviving<T>(work: () => Promise<T>, { log, origin }: Check): Pro
 }
 
 /** RFC 7208, of the HELO name where the reverse-path is null (section 2.4). */
-function checkSpf(check: Check): Promise<SPFResult | undefined> {
+async function checkSpf(check: Check): Promise<SPFResult | undefined> {
   const { mailauth, questions, hostname, origin } = check;
   const { ip, from } = origin;
   // An address in brackets names no domain.
   const helo = origin.helo === "" ? `[${ip}]` : origin.helo;
-  const asked = { ip, helo, sender: from, mta: hostname, resolver: questions.as("spf"), strict: true };
-  return surviving(() => mailauth.spf(asked), check);
+  const { address: sender, back } = standIn(from, `u${randomBytes(6).toString("hex")}u`);
+  const ask = questions.as("spf");
+  const resolver: DNSResolver = (name, type) => ask(back(name), type);
+  const asked = { ip, helo, sender, mta: hostname, resolver, strict: true };
+  const found = await surviving(() => mailauth.spf(asked), check);
+  if (found === undefined) return undefined;
+  return { ...found, domain: back(found.domain), info: back(found.info), header: back(found.header) };
 }
 
 async function checkSignatures(check: Check): Promise<Pick<Findings, "signatures" | "arc">> {

@@ -23,6 +23,12 @@ const ZONE: Records = {
   "forged.example": "v=spf1 -all",
   "_dmarc.forged.example": "v=DMARC1; p=reject",
   "_dmarc.soft.example": "v=DMARC1; p=quarantine",
+  "news_letter._x.ours.example": "v=spf1 exists:%{l}.%{d}.list.example -all",
+  "bounce.news_letter._x.ours.example.list.example": { A: ["127.0.0.2"] },
+  "strict_ly.ours.example": "v=spf1 ip4:127.0.0.1 -all",
+  "_dmarc.strict_ly.ours.example": "v=DMARC1; p=reject; aspf=s",
+  "b_b.forged.example": "v=spf1 -all",
+  "broken_spf.example": "ESERVFAIL",
   "broken-spf.example": "ESERVFAIL",
   "_dmarc.broken-spf.example": "v=DMARC1; p=reject",
 };
@@ -51,6 +57,29 @@ const cases: Readonly<Record<string, Case>> = {
   "SPF passes for the author's domain": {
     ...{ sender: "bob@ours.example", text: from("ours.example"), want: TAKEN },
     results: /spf=pass .*smtp\.mailfrom=.*dmarc=pass/s,
+  },
+  "SPF passes for a domain with underscores, by the names that they have in DNS": {
+    ...{ sender: "bounce@news_letter._x.ours.example", text: from("ours.example"), want: TAKEN },
+    results:
+      /spf=pass \(.*smtp\.mailfrom=bounce@news_letter\._x\.ours\.example;.*dmarc=pass.*envelope-from="bounce@news_letter\._x\.ours\.example"/s,
+  },
+  "SPF passes for an author's domain with an underscore that must be the very same": {
+    ...{ sender: "bob@strict_ly.ours.example", text: from("strict_ly.ours.example"), want: TAKEN },
+    results: /dmarc=pass/,
+  },
+  "SPF fails for another of its users": {
+    ...{ sender: "eve@news_letter._x.ours.example", text: from("ours.example"), want: "550 5.7.1" },
+  },
+  "SPF fails for a domain with underscores": {
+    ...{ sender: "eve@b_b.forged.example", text: from("forged.example"), want: "550 5.7.1" },
+  },
+  "SPF of a domain with underscores that can't be looked up is no proof": {
+    ...{
+      sender: "eve@broken_spf.example",
+      text: from("plain.example"),
+      want: TAKEN,
+      results: /spf=temperror/,
+    },
   },
   "a DKIM signature of the author's domain passes": {
     sender: "list@elsewhere.example",
