@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type Answer, AUTHENTIC_DATA, decode, encode, streamEncode, TRUNCATED_RESPONSE } from "dns-packet";
 import { createDns } from "../../../mailserver/dns/resolver.ts";
+import { freePort } from "../../support/ports.ts";
 
 const RCODES: Readonly<Record<string, number>> = { NXDOMAIN: 3, SERVFAIL: 2, REFUSED: 5 };
 
@@ -102,7 +103,9 @@ before(async () => {
     if (count <= (reply.nonsense ?? 0)) udp.send(Buffer.from("nonsense"), port, address);
     else udp.send(encode(packet), port, address);
   });
-  udp.bind(0, "127.0.0.1");
+  // Free for both: one that UDP is given may be another's over TCP.
+  const port = await freePort();
+  udp.bind(port, "127.0.0.1");
   await once(udp, "listening");
   tcp = createServer((socket) => {
     socket.on("error", () => {});
@@ -112,7 +115,7 @@ before(async () => {
       socket.write(bytes.subarray(0, 1), () => socket.end(bytes.subarray(1)));
     });
   });
-  await once(tcp.listen(udp.address().port, "127.0.0.1"), "listening");
+  await once(tcp.listen(port, "127.0.0.1"), "listening");
 });
 after(() => {
   udp.close();
