@@ -1,5 +1,5 @@
 /** One connection to the host, shared by all who work on it at a time, and closed by itself after the last of them. */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -13,13 +13,13 @@ import {
   controlName,
   type HostAccess,
   KNOWN_HOSTS,
+  nameOf,
   portForward,
   SOCKET,
   STAYS_SECONDS,
   socketForward,
   sshFiles,
 } from "./access.ts";
-
 import { explainSsh } from "./ssh-faults.ts";
 
 export interface ConnectOptions {
@@ -49,6 +49,10 @@ export interface Connection {
 /** The engine's socket on the host. */
 const ENGINE = "/var/run/docker.sock";
 const READY = "ready\n";
+/** ssh limits the time up to the exchange of keys; a login that hangs after that, in PAM or a shell, it waits for. */
+const LOGIN_MS = 60_000;
+/** The first that a script says: whoever waits for it knows that the login is over, and how long it takes is its own. */
+const BEGUN = "semail: the script begins\n";
 
 /** Connects, or joins the connection that is there. Throws a Fault that says what to do. */
 export async function connect(access: HostAccess, options: ConnectOptions): Promise<Connection> {
@@ -68,7 +72,7 @@ export async function connect(access: HostAccess, options: ConnectOptions): Prom
     access,
     socket: short.length < path.length ? short : path,
     run: (script, { sudo = false } = {}) =>
-      runScript(folder, { script, shell: sudo ? "exec sudo -n sh -s" : "exec sh -s" }, signal),
+      runScript({ access, folder, signal }, script, sudo ? "exec sudo -n sh -s" : "exec sh -s"),
     close: () => lease.kill(),
   };
 }
@@ -86,10 +90,29 @@ export async function logIn(access: HostAccess, folder: string): Promise<void> {
   child.stdin.on("error", () => {});
   child.stdin.end();
   const closed = once(child, "close");
-  const [said, [code]] = await Promise.all([text(child.stderr), closed]);
+  const [said, [code]] = await inTime(Promise.all([text(child.stderr), closed]), child, access);
   if (code === 0) return;
   const { cause, remedy } = explainSsh(access, said);
   throw new Fault(cause, remedy);
+}
+
+/** Waits for `work` for as long as a login may take; then ssh is ended. */
+async function inTime<T>(work: Promise<T>, child: ChildProcess, access: HostAccess): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new Fault(
+        `${nameOf(access)} answers, but the login there has not come to its end after ${LOGIN_MS / 1_000} s.`,
+        `See what it waits for: \`ssh -v -p ${access.port} ${access.user}@${access.address} true\`, and the log of sshd and PAM there.`,
+      ),
+    );
+    child.kill();
+  }, LOGIN_MS);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** In a process group of its own: a terminal's Ctrl-C is for the command, which may still need the connection to finish. */
@@ -135,7 +158,7 @@ async function openLease(
   });
   const heard = once(child.stdout, "data", signal ? { signal } : {});
   try {
-    await Promise.race([heard, missing, ended]);
+    await inTime(Promise.race([heard, missing, ended]), child, access);
   } catch (error) {
     child.kill();
     throw error;
@@ -150,19 +173,33 @@ async function openLease(
   return child;
 }
 
-async function runScript(
-  folder: string,
-  { script, shell }: { script: string; shell: string },
-  signal: AbortSignal | undefined,
-): Promise<RunResult> {
+interface Way {
+  readonly access: HostAccess;
+  readonly folder: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function runScript({ access, folder, signal }: Way, script: string, shell: string): Promise<RunResult> {
   const child = ssh(folder, [ALIAS, shell]);
   const stop = (): void => void child.kill();
   signal?.addEventListener("abort", stop, { once: true });
   child.stdin.on("error", () => {});
-  child.stdin.end(script);
+  child.stdin.end(`printf '${BEGUN.replace("\n", "\\n")}'\n${script}`);
   const closed = once(child, "close");
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
-  signal?.removeEventListener("abort", stop);
-  signal?.throwIfAborted();
-  return { code: typeof code === "number" ? code : 255, stdout, stderr };
+  const begun = Promise.withResolvers<void>();
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    said += chunk;
+    if (said.includes(BEGUN)) begun.resolve();
+  });
+  const errors = text(child.stderr);
+  try {
+    await inTime(Promise.race([begun.promise, closed]), child, access);
+    const [stderr, [code]] = await Promise.all([errors, closed]);
+    signal?.throwIfAborted();
+    const stdout = said.includes(BEGUN) ? said.slice(said.indexOf(BEGUN) + BEGUN.length) : said;
+    return { code: typeof code === "number" ? code : 255, stdout, stderr };
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
 }
