@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { type Deps, must, system } from "../libvirt/host.ts";
 import { domainState, domainUuid, virsh } from "../libvirt/virsh.ts";
 import type { Props } from "../shim.ts";
+import { Unready } from "../unready.ts";
 import { checkInputs } from "../validate.ts";
 import { chooseAcceleration } from "./accelerator.ts";
 import { answer, type Change, ceilings, changeOf, Inputs, Made, noted, refusals, shape } from "./diff.ts";
@@ -25,16 +26,27 @@ export async function diff(_id: string, olds: Props, news: Props, deps: Deps = s
   return answer(changeOf(olds, news, seen), noted(olds, news));
 }
 
-/** Makes the machine, and waits until ssh answers. What an interrupted create left is made anew. */
+/** Makes the machine, and waits until ssh answers. What a create that was broken off or failed left is made anew. */
 export async function create(props: Props, deps: Deps = system) {
   const inputs = Inputs.parse(props);
   await refuseForeign(inputs, deps);
   const outs = outputs(inputs, await accelerate(inputs, deps));
+  const id = uuidOf(inputs.name);
   await prepareSystem(inputs, deps);
-  await turnOff(inputs, deps);
-  await bring(inputs, outs, { newSystem: true, running: false }, deps);
-  return { id: uuidOf(inputs.name), outs };
+  try {
+    await turnOff(inputs, deps);
+    await bring(inputs, outs, { newSystem: true, running: false }, deps);
+  } catch (error) {
+    // It may run, with the data disk, and start with this machine: that has to be known to who takes the stack down.
+    if ((await domainUuid(deps, inputs.uri, inputs.name).catch(() => undefined)) !== id) throw error;
+    const properties = { ...outs, image: { ...inputs.image, id: UNPROVEN } };
+    throw new Unready(error, id, { properties, inputs: props });
+  }
+  return { id, outs };
 }
+
+/** Of a system that nobody has logged in to: as no image has this id, the next update makes it anew. */
+const UNPROVEN = "unproven";
 
 /** Its state as it is; no id when libvirt doesn't know it any more. */
 export async function read(id: string, props: Props, deps: Deps = system) {

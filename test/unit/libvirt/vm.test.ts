@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import * as vm from "../../../components/providers/libvirt-vm/crud.ts";
 import { uuidOf } from "../../../components/providers/libvirt-vm/domain-xml.ts";
+import { Unready } from "../../../components/providers/unready.ts";
 import { FakeHost, HOST_KEY, NAME, type Script, site, vmInputs } from "./support.ts";
 
 /** A machine that stands, as the state has it. */
@@ -149,6 +150,43 @@ for (const { name, script, wanted } of failures) {
     await assert.rejects(vm.create(inputs, new FakeHost(script)), wanted);
   });
 }
+
+for (const [what, script] of Object.entries<Script>({
+  "ssh never answers": { answers: [[/ssh-keyscan/, silent]] },
+  "another machine answers": {
+    answers: [[/ssh-keyscan/, { stdout: `[127.0.0.1]:2240 ssh-ed25519 BBBB\n` }]],
+  },
+  "it can't be started": { answers: [[/virsh start/, { code: 1, stderr: "error: no bridge br0" }]] },
+  "what is there does not shut down": { state: "running", stubborn: true },
+}))
+  test(`a machine that is there though its create failed is known to the state, and goes on: ${what}`, async (t) => {
+    const { inputs } = await standing(t);
+    const host = new FakeHost(script);
+    const error = await vm.create({ ...inputs, __provider: "the shim" }, host).then(
+      () => assert.fail("it was made"),
+      (error: unknown) => error,
+    );
+    assert.ok(error instanceof Unready, String(error));
+    const { id, properties, reasons } = error;
+    assert.deepEqual([id, properties.__provider, reasons], [uuidOf(NAME), "the shim", [error.message]]);
+    // With a new system, as a create would.
+    const next = new FakeHost(host.state === undefined ? {} : { state: host.state });
+    assert.ok((await vm.diff(id, properties, inputs, next)).changes);
+    const { outs } = await vm.update(id, properties, inputs, next);
+    assert.deepEqual(outs.image, inputs.image);
+    assert.equal(next.state, "running");
+    assert.ok(next.changes.includes(`virsh start ${NAME}`));
+    assert.equal((await vm.diff(id, outs, inputs, next)).changes, false);
+    const down = new FakeHost({ state: "running" });
+    await vm.delete(id, properties, down);
+    assert.equal(down.state, undefined);
+  });
+
+test("a machine that is not there after a create that failed is not known to the state", async (t) => {
+  const { inputs } = await standing(t);
+  const host = new FakeHost({ answers: [[/virsh define/, { code: 1, stderr: "error: bad XML" }]] });
+  await assert.rejects(vm.create(inputs, host), (error) => !(error instanceof Unready));
+});
 
 test("create says what to do when the image is gone, and touches nothing", async (t) => {
   const { inputs, place } = await standing(t);
