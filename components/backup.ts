@@ -23,6 +23,8 @@ export interface BackupArgs {
   /** `local`, or the address of a bucket as restic writes it. */
   repository: string;
   password: pulumi.Input<string>;
+  /** A secret of the stack's own, in hexadecimal. */
+  seed: pulumi.Input<string>;
   s3: { keyId: string; secretKey: pulumi.Input<string> } | undefined;
   keep: BackupSettings["keep"];
   policy: DataPolicy;
@@ -73,6 +75,7 @@ export class Backup extends pulumi.ComponentResource {
         networks: local ? [] : [{ network: host.front, alias: "backup" }],
         offline: local,
         files: { "settings.json": settings(args, local ? REPOSITORY : args.repository) },
+        versionKey: args.seed,
         volumes: this.volume ? [{ volume: this.volume, path: REPOSITORY }] : [],
       },
       { parent: this },

@@ -1,5 +1,5 @@
 /** How every container of the stack is run: named by the stack, and with as few rights as it can live with. */
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { MailHost } from "./mail-host.ts";
@@ -71,6 +71,8 @@ export interface ServiceArgs {
   /** Paths of the host, at the same place. */
   binds?: readonly { path: string; readOnly: boolean }[];
   envs?: pulumi.Input<string>[];
+  /** In hexadecimal, of the stack's own: where the files may have no other secret than one that a person chose. */
+  versionKey?: pulumi.Input<string>;
   /** Name servers, in place of the host's. */
   resolvers?: readonly string[];
   /** Files of /settings by name. Secret. */
@@ -139,7 +141,7 @@ interface Settings {
  * second container, which is never started, takes them for the real one, which mounts the volume read-only.
  */
 function settingsVolume(name: string, args: ServiceArgs, parent: pulumi.Resource): Settings {
-  const { host, files = {}, liveFiles } = args;
+  const { host, files = {}, liveFiles, versionKey } = args;
   const volume = new docker.Volume(
     `${name}-settings`,
     { name: `${host.prefix}-${args.name}-settings`, labels: labels(host.prefix, "settings") },
@@ -151,9 +153,18 @@ function settingsVolume(name: string, args: ServiceArgs, parent: pulumi.Resource
   // Of its own, so that other content replaces this holder alone and the service goes on.
   if (liveFiles) holders.push(filesHolder(at, "live", uploadsOf(liveFiles)));
   const version = pulumi
-    .output(uploads)
-    .apply((list) => createHash("sha256").update(JSON.stringify(list)).digest("hex").slice(0, 16));
+    .all([uploads, versionKey])
+    .apply(([list, key]) => versionOf(JSON.stringify(list), key));
   return { volume, holders, version: pulumi.unsecret(version) };
+}
+
+/**
+ * Anybody who sees the state or the container may read it: of a weak secret it must not be what guesses are compared
+ * with, at the speed of a hash.
+ */
+function versionOf(text: string, key: string | undefined): string {
+  const hash = key === undefined ? createHash("sha256") : createHmac("sha256", Buffer.from(key, "hex"));
+  return hash.update(text).digest("hex").slice(0, 16);
 }
 
 type Uploads = { file: string; content: pulumi.Input<string> }[];

@@ -203,6 +203,7 @@ function declareBackup({ model, host, images, keys, backupSecrets, policy, peopl
     times.length > 0 ? { image: images.image("backup-timer"), times, address, after: people } : undefined;
   new Backup("backup", {
     ...{ host, image: images.image("backup"), repository, password, s3, keep, policy, timer },
+    seed: keys.boxSeed,
   });
 }
 

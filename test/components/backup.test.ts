@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { declare, named, registered } from "./declared-stack.ts";
+import { byType, declare, named, plain, registered } from "./declared-stack.ts";
 
 describe("the backup", () => {
   const config = (backup: object) => ({
@@ -26,6 +26,42 @@ describe("the backup", () => {
       { volumeName: "semail-dev-backup-settings", containerPath: "/settings", readOnly: true },
     ]);
     assert.doesNotMatch(JSON.stringify(inputs), /0123456789abcdef/);
+  });
+});
+
+describe("the version of settings, which anybody may read who sees the container", () => {
+  const versions = async (backupPassword: string, random: string) => {
+    const raw = { domain: "example.test", users: {}, dns: { provider: "none" }, backup: { enabled: true } };
+    await declare(raw, { backupPassword, random });
+    return new Map(
+      byType("container:Container").flatMap(({ name, inputs }) => {
+        const envs = plain<unknown[]>(inputs.envs ?? []).map(plain<string>);
+        return envs
+          .filter((env) => env.startsWith("SETTINGS_VERSION="))
+          .map((env) => [name, env.slice("SETTINGS_VERSION=".length)] as const);
+      }),
+    );
+  };
+
+  it("is another for another password, and the same for the same", async () => {
+    const one = (await versions("sunshine1", "00".repeat(16))).get("backup-job");
+    assert.match(one ?? "", /^[0-9a-f]{16}$/);
+    assert.equal((await versions("sunshine1", "00".repeat(16))).get("backup-job"), one);
+    assert.notEqual((await versions("sunshine2", "00".repeat(16))).get("backup-job"), one);
+  });
+
+  it("doesn't follow from what a person chose alone", async () => {
+    const before = await versions("sunshine1", "00".repeat(16));
+    const holders = registered.filter(({ inputs }) => JSON.stringify(inputs).includes("sunshine1"));
+    assert.deepEqual(
+      holders.map(({ name }) => name),
+      ["backup-job-settings-files"],
+    );
+    const after = await versions("sunshine1", "11".repeat(16));
+    for (const { name } of holders) {
+      const service = name.replace(/-settings-files$/, "");
+      assert.notEqual(after.get(service), before.get(service), service);
+    }
   });
 });
 

@@ -105,6 +105,8 @@ export async function declare(
     formerHolders = {},
     pair,
     serial,
+    backupPassword,
+    random,
   }: {
     operatorPlace?: OperatorPlace;
     plan?: RotationPlan;
@@ -113,6 +115,10 @@ export async function declare(
     pair?: Pair;
     /** Part of the certificate's text: another is another certificate. */
     serial?: number;
+    /** Chosen by a person. */
+    backupPassword?: string;
+    /** Every secret that the stack makes. */
+    random?: string;
   } = {},
 ): Promise<Summary> {
   registered.length = 0;
@@ -121,7 +127,8 @@ export async function declare(
     {
       newResource: ({ type, name, inputs }) => {
         registered.push({ type, name, inputs });
-        return { id: `${name}-id`, state: outputs(type, inputs, serial) };
+        const made = random !== undefined && type.includes("RandomSecret") ? { value: random } : {};
+        return { id: `${name}-id`, state: { ...outputs(type, inputs, serial), ...made } };
       },
       call: () => ({}),
     },
@@ -146,6 +153,9 @@ export async function declare(
       }),
     ...{ mailboxes: planned(config, mailboxes), formerHolders },
     gandiToken: undefined,
+    ...(backupPassword === undefined
+      ? {}
+      : { backupSecrets: { password: pulumi.secret(backupPassword), secretKey: undefined } }),
     operatorPlace,
     pair,
     reach: async ({ address, hostKey }) => {
