@@ -14,6 +14,8 @@ export const LOG_EVENTS = {
   "operator.undo.failed": "What a failed request changed could not be taken back yet; it is tried again",
   "operator.recovered": "A request was found unfinished at start; it is finished or taken back",
   "operator.journal.damaged": "A file of the journal could not be read and was set aside",
+  "operator.journal.failed":
+    "What has come of a request could not be written down, as on a full disk; it is tried again",
   "operator.commit.failed": "The stack file was changed, but the change could not be committed",
   "backup.saved": "A snapshot of a mailbox, or of the directory, was taken",
   "backup.failed": "A mailbox, or the directory, could not be saved: why, and what to do; it is tried again",

@@ -13,11 +13,11 @@ import { type Facts, viewAddress, viewPerson } from "./decide.ts";
 import { type Entry, type Journal, newEntry } from "./journal.ts";
 import { rehearse, type StackText } from "./plan.ts";
 import { markFailure } from "./progress.ts";
-import { Refusal } from "./refusal.ts";
+import { faultOf, Refusal } from "./refusal.ts";
 import { readConfig } from "./stack-file.ts";
 import { apply, dayOf, undo, type WorkDeps } from "./work.ts";
 
-export interface OperatorDeps extends Omit<WorkDeps, "save"> {
+export interface OperatorDeps extends Omit<WorkDeps, "save" | "tell"> {
   readonly journal: Journal;
   newId(): string;
   /** Resolves after that many milliseconds, or rejects when the operator ends. */
@@ -43,7 +43,7 @@ export class Operator {
   private working: Promise<void> | undefined;
   /** What the stack file said when it was read last. */
   private known: { readonly text: string; readonly config: StackConfig } | undefined;
-  /** The request that could not be taken back yet; nothing else is begun before. */
+  /** The request that could not be taken back, or noted, yet; nothing else is begun before. */
   private stuck: Entry | undefined;
 
   constructor(deps: OperatorDeps) {
@@ -88,10 +88,13 @@ export class Operator {
     const taken = addressesIn(request).find((address) => promised.has(address));
     if (taken !== undefined)
       throw new Refusal("address-taken", `${taken} can't be had: somebody just asked for it.`);
-    if (this.stuck)
+    if (this.stuck?.phase === "undoing")
       throw new Refusal("undo-pending", "An update failed and isn't taken back yet. Try again later.");
-    if (pending.length >= LONGEST_QUEUE)
-      throw new Refusal("unavailable", "Too many requests wait. Try again later.");
+    if (this.stuck || pending.length >= LONGEST_QUEUE)
+      throw new Refusal(
+        "unavailable",
+        "Other requests are to be noted, or to be done, first. Try again later.",
+      );
     const entry = newEntry(this.deps.newId(), request, this.deps.now());
     this.deps.journal.save(entry);
     this.deps.log.info("operator.accepted", { request: entry.view.id, uid: request.uid, kind: request.kind });
@@ -182,9 +185,28 @@ export class Operator {
     return [...this.entries.values()].filter(({ phase }) => phase !== "over");
   }
 
-  private save(entry: Entry): void {
-    this.deps.journal.save(entry);
+  private readonly tell = (entry: Entry): void => {
     this.changes.emit(entry.view.id, structuredClone(entry.view));
+  };
+
+  private readonly save = (entry: Entry): void => {
+    this.deps.journal.save(entry);
+    this.tell(entry);
+  };
+
+  /** On stable storage when it resolves: what has come of a request may not be lost because the disk is full for a while. */
+  private async keep(entry: Entry): Promise<void> {
+    for (let pause = RETRY_MS; ; pause = longer(pause)) {
+      try {
+        this.save(entry);
+        break;
+      } catch (error) {
+        this.deps.log.error("operator.journal.failed", { request: entry.view.id, error });
+        this.stuck = entry;
+        await this.deps.wait(pause);
+      }
+    }
+    if (entry.phase !== "undoing") this.stuck = undefined;
   }
 
   private work(): void {
@@ -203,76 +225,74 @@ export class Operator {
         if (this.deps.ending.aborted) return;
         throw error;
       }
+      this.forget();
+    }
+  }
+
+  /** What can't be forgotten now is after the next request. */
+  private forget(): void {
+    try {
       for (const id of this.deps.journal.prune()) this.entries.delete(id);
+    } catch (error) {
+      this.deps.log.error("operator.journal.failed", { error });
     }
   }
 
   private async complete(entry: Entry): Promise<void> {
-    const { ending, log } = this.deps;
-    const deps = { ...this.deps, save: (one: Entry) => this.save(one) };
+    const deps = { ...this.deps, save: this.save, tell: this.tell };
     if (entry.phase !== "undoing") {
       entry.phase = "applying";
       entry.attempts += 1;
       entry.view.state = "running";
-      this.save(entry);
-      try {
-        const state = await apply(entry, deps);
-        this.finish(entry, state);
-        log.info("operator.done", {
-          request: entry.view.id,
-          uid: entry.view.uid,
-          kind: entry.view.kind,
-          state,
-          ms: this.deps.now() - entry.acceptedAt,
-        });
-        return;
-      } catch (error) {
-        ending.throwIfAborted();
-        entry.view.error = faultOf(error);
-        markFailure(entry);
-        entry.phase = "undoing";
-        this.save(entry);
-        log.error("operator.failed", { request: entry.view.id, uid: entry.view.uid, error });
-      }
+      await this.keep(entry);
+      const state = await apply(entry, deps).catch((error: unknown) => this.fail(entry, error));
+      // From here on nothing takes it back.
+      if (state !== undefined) return this.finish(entry, state);
+      await this.keep(entry);
     }
     await this.takeBack(entry, deps);
+  }
+
+  private fail(entry: Entry, error: unknown): undefined {
+    this.deps.ending.throwIfAborted();
+    entry.view.error = faultOf(error);
+    markFailure(entry);
+    entry.phase = "undoing";
+    this.deps.log.error("operator.failed", { request: entry.view.id, uid: entry.view.uid, error });
   }
 
   private async takeBack(entry: Entry, deps: WorkDeps): Promise<void> {
     // It has failed when everything is as it was before.
     entry.view.state = "running";
-    for (let pause = RETRY_MS; ; pause = Math.min(2 * pause, LONGEST_RETRY_MS)) {
+    for (let pause = RETRY_MS; ; pause = longer(pause)) {
       try {
         await undo(entry, deps);
-        return this.finish(entry, "failed");
+        break;
       } catch (error) {
         this.deps.ending.throwIfAborted();
         this.deps.log.error("operator.undo.failed", { request: entry.view.id, uid: entry.view.uid, error });
         this.stuck = entry;
-        this.save(entry);
+        await this.keep(entry);
         await this.deps.wait(pause);
       }
     }
+    await this.finish(entry, "failed");
   }
 
-  private finish(entry: Entry, state: RequestView["state"]): void {
-    this.stuck = undefined;
+  private async finish(entry: Entry, state: RequestView["state"]): Promise<void> {
     entry.phase = "over";
     entry.view.state = state;
-    this.save(entry);
+    await this.keep(entry);
+    if (state === "failed") return;
+    const { id, uid, kind } = entry.view;
+    const ms = this.deps.now() - entry.acceptedAt;
+    this.deps.log.info("operator.done", { request: id, uid, kind, state, ms });
   }
 }
+
+const longer = (pause: number): number => Math.min(2 * pause, LONGEST_RETRY_MS);
 
 function addressesIn(request: PersonRequest): string[] {
   if (request.kind === "create") return [request.address];
   return request.kind === "update" ? (request.aliases ?? []) : [];
-}
-
-/** Words for the person; what isn't ours to say stays in the log. */
-function faultOf(error: unknown): Refusal["fault"] {
-  if (error instanceof Refusal) return error.fault;
-  return {
-    code: "update-failed",
-    detail: "The operator failed; an administrator finds the cause in its log.",
-  };
 }

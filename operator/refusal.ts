@@ -31,3 +31,12 @@ export class Refusal extends Error {
     return STATUS[this.fault.code] ?? 503;
   }
 }
+
+/** Words for the person; what isn't ours to say stays in the log. */
+export function faultOf(error: unknown): Refusal["fault"] {
+  if (error instanceof Refusal) return error.fault;
+  return {
+    code: "update-failed",
+    detail: "The operator failed; an administrator finds the cause in its log.",
+  };
+}

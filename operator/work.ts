@@ -35,8 +35,10 @@ export interface WorkDeps {
   repository(): Promise<Repository | undefined>;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Keeps the entry, and tells who watches it. */
+  /** Keeps the entry, and tells who watches it; throws when the disk doesn't take it. For what has to be known again. */
   save(entry: Entry): void;
+  /** Tells who watches it. For how far it is: on a full disk what was begun is brought to its end all the same. */
+  tell(entry: Entry): void;
   readonly log: Log;
 }
 
@@ -47,7 +49,7 @@ export const dayOf = (time: number): string => new Date(time).toISOString().slic
 export async function apply(entry: Entry, deps: WorkDeps): Promise<"done" | "waiting-for-approval"> {
   if (entry.request.kind === "restart") return restart(entry, deps);
   mark(entry, "config", "running");
-  deps.save(entry);
+  deps.tell(entry);
   const { before, after, config } = plan(entry, deps);
   // On record before anything is touched.
   deps.save(entry);
@@ -75,7 +77,7 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
       // Not before: what is refused leaves nothing in the history.
       if (changesTheirs(uid, progress)) void record();
       // What stays as it is may come before that, and is no step of the way.
-      if (recorded && markResource(entry, progress)) deps.save(entry);
+      if (recorded && markResource(entry, progress)) deps.tell(entry);
     });
   } catch (error) {
     await recorded;
@@ -89,21 +91,21 @@ async function change(entry: Entry, after: string, config: StackConfig, deps: Wo
   await record();
   if (readConfig(at(deps, after)).users[uid]?.state !== "active") return;
   mark(entry, "ready", "running");
-  deps.save(entry);
+  deps.tell(entry);
   await deps.boxes.ready(uid);
 }
 
 const isRefused = (error: unknown): boolean =>
   error instanceof Refusal && error.fault.code === "needs-administrator";
 
-async function restart(entry: Entry, { boxes, file, save, now }: WorkDeps): Promise<"done"> {
+async function restart(entry: Entry, { boxes, file, tell, now }: WorkDeps): Promise<"done"> {
   decide({ config: readConfig(at({ file }, file.read())), today: dayOf(now()) }, entry.request);
   mark(entry, "container", "running");
-  save(entry);
+  tell(entry);
   await boxes.restart(entry.view.uid);
   mark(entry, "container", "done");
   mark(entry, "ready", "running");
-  save(entry);
+  tell(entry);
   await boxes.ready(entry.view.uid);
   mark(entry, "ready", "done");
   return "done";

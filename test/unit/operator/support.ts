@@ -57,6 +57,10 @@ interface Played {
   /** In milliseconds. */
   waits: number[];
   onWait(): void;
+  /** Called before each entry is kept; throws to have the disk full. */
+  onSave(): void;
+  /** Called before the journal forgets; throws where it can't. */
+  onPrune(): void;
   prepared: number;
 }
 
@@ -76,11 +80,14 @@ export async function setUp(t: TestContext, text = FILE, remembered?: number) {
     unprotected: [],
     waits: [],
     onWait: () => undefined,
+    onSave: () => undefined,
+    onPrune: () => undefined,
     prepared: 0,
   };
   let ids = 0;
   const start = (repository = true) => {
     const ending = new AbortController();
+    const journal = openJournal(join(folder, "journal"), remembered);
     const operator = new Operator({
       file: {
         name: "Pulumi.t.yaml",
@@ -124,7 +131,17 @@ export async function setUp(t: TestContext, text = FILE, remembered?: number) {
               unmerged: async () => played.waiting,
             }
           : undefined,
-      journal: openJournal(join(folder, "journal"), remembered),
+      journal: {
+        ...journal,
+        save: (entry) => {
+          played.onSave();
+          journal.save(entry);
+        },
+        prune: () => {
+          played.onPrune();
+          return journal.prune();
+        },
+      },
       now: () => Date.parse("2026-11-28T10:00:00Z"),
       newId: () => String(++ids).padStart(32, "0"),
       wait: async (ms) => {
