@@ -45,7 +45,7 @@ const CONDITIONS = {
   "in clear text":
     "smtp-out takes nothing from who has not logged in: the load logs in at its internal listener; at the others it does not",
   "TLS and login":
-    "a whole hand-shake for each connection; the password is SSHA in OpenLDAP, and in a file of the others",
+    "a whole hand-shake for each connection; the password is the cheapest Argon2 in OpenLDAP, and in a file of the others",
   route: "smtp-out asks DNS for MX, addresses, MTA-STS and DANE; the others are told where mail goes",
   acknowledged: "meanwhile the receiver takes connections and says nothing",
   relayed: "until the queue is empty; the receiver is smtp-sink",

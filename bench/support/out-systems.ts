@@ -1,5 +1,5 @@
 /** smtp-out and the mail systems it is measured beside, each told by as little as possible where mail goes. */
-import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
+import { argon2Sync, generateKeyPairSync, randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -45,18 +45,20 @@ const KEY = {
 };
 
 /**
- * The person in the directory, whose password is stored as one round of SHA-1: the peers have theirs in a file, and a hash
- * that takes its time would be all that is measured.
+ * The person in the directory, whose password is stored as the cheapest Argon2 there is: the peers have theirs in a file,
+ * and a hash that takes its time would be all that is measured.
  */
 export async function addSender({ administer }: MailSite): Promise<void> {
-  const salt = randomBytes(8);
-  const digest = createHash("sha1").update(PERSON.password).update(salt).digest();
+  const cost = { memory: 8, passes: 1, parallelism: 1 };
+  const nonce = randomBytes(16);
+  const tag = argon2Sync("argon2id", { message: PERSON.password, nonce, tagLength: 32, ...cost });
+  const [salt, hash] = [nonce, tag].map((bytes) => bytes.toString("base64").replace(/=+$/, ""));
   const { user } = PERSON;
   await administer((admin) =>
     admin.add(`uid=${user},${PEOPLE}`, {
       objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
       ...{ uid: user, cn: user, sn: user, mailHost: "127.0.0.1", mailLocalAddress: ADDRESS },
-      userPassword: `{SSHA}${Buffer.concat([digest, salt]).toString("base64")}`,
+      userPassword: `{ARGON2}$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${salt}$${hash}`,
     }),
   );
 }
