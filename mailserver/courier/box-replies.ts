@@ -4,11 +4,12 @@ import type { SecureContext } from "node:tls";
 import { type Field, fieldValue, parseMessage } from "../message/header.ts";
 import { authorsOf } from "../message/mailboxes.ts";
 import type { Log } from "../net/log.ts";
+import { unlessAborted } from "../net/unless-aborted.ts";
 import { decideReply, senderKey } from "../policy/auto-reply.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { NewItem } from "../queue/item.ts";
 import type { Address } from "../smtp/types.ts";
-import { collectReplies, type DoorPlace, type Offered } from "./reply-door.ts";
+import { collectReplies, type Offered } from "./reply-door.ts";
 import type { Delivery, Result } from "./types.ts";
 
 export interface BoxRepliesDeps {
@@ -27,18 +28,20 @@ export interface BoxRepliesDeps {
   /** Settles when the disk has it. */
   readonly enqueue: (item: NewItem) => Promise<unknown>;
   /** Instead of the network. */
-  readonly collect?: (place: DoorPlace, take: (offered: Offered) => Promise<boolean>) => Promise<void>;
+  readonly collect?: typeof collectReplies;
 }
 
 /** To be told of each delivery into a box. */
 export interface BoxReplies {
   delivered(host: string, delivery: Delivery, results: readonly Result[]): void;
-  /** Nothing is fetched any more; settles when nothing is under way. */
+  /** Nothing is fetched any more; settles when nothing is under way, after a second in any case. */
   close(): Promise<void>;
 }
 
 /** Scripts have run when the box says 250. One visit serves all that arrives meanwhile. */
 const DELAY_MS = 1_000;
+/** For visits that are under way when nothing is fetched any more; a box that is silent keeps what it has. */
+const GRACE_MS = 1_000;
 /** A reply that comes later has nobody to go to. */
 const REMEMBERED_MS = 600_000;
 const REMEMBERED = 200;
@@ -64,6 +67,7 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
   if (port === undefined || door === undefined) return undefined;
   const way = { port, door };
   const boxes = new Map<string, Box>();
+  const ending = new AbortController();
   let closed = false;
 
   async function take(host: string, box: Box, offered: Offered): Promise<boolean> {
@@ -101,19 +105,14 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
 
   async function visit(host: string, box: Box): Promise<void> {
     try {
-      await collect({ host, ...way }, (offered) => take(host, box, offered));
+      await collect({ host, ...way }, (offered) => take(host, box, offered), ending.signal);
     } catch (error) {
       // Nothing listens where there is nothing to fetch: the usual case.
       if (!isRefused(error)) log.warn("reply.unreachable", { box: host, error });
     } finally {
-      forget(box);
+      forget(box, clock.now());
       if (box.writers.size === 0 && box.cancel === undefined) boxes.delete(host);
     }
-  }
-
-  function forget({ writers }: Box): void {
-    for (const [key, { at }] of writers)
-      if (writers.size > REMEMBERED || clock.now() - at > REMEMBERED_MS) writers.delete(key);
   }
 
   function schedule(host: string, box: Box): void {
@@ -143,9 +142,21 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
     async close() {
       closed = true;
       for (const { cancel } of boxes.values()) cancel?.();
-      await Promise.all([...boxes.values()].map(({ working }) => working));
+      await endInTime([...boxes.values()], ending, clock);
     },
   };
+}
+
+function forget({ writers }: Box, now: number): void {
+  for (const [key, { at }] of writers)
+    if (writers.size > REMEMBERED || now - at > REMEMBERED_MS) writers.delete(key);
+}
+
+async function endInTime(boxes: readonly Box[], ending: AbortController, clock: Clock): Promise<void> {
+  const cancel = clock.after(GRACE_MS, () => ending.abort());
+  const visits = Promise.all(boxes.map(({ working }) => working));
+  await unlessAborted(visits, ending.signal, () => {});
+  cancel();
 }
 
 function factsOf(fields: readonly Field[]) {

@@ -43,7 +43,7 @@ export type HostAddresses =
       readonly name: string;
     }
   | NoRoute;
-type NoRoute = { readonly kind: "none"; readonly outcome: Outcome };
+export type NoRoute = { readonly kind: "none"; readonly outcome: Outcome };
 
 /** The hosts of a domain. `domain` may be an address literal. */
 export async function findHosts(domain: string, deps: MxDeps): Promise<Route> {

@@ -25,13 +25,20 @@ const MAX_REPLIES = 50;
 const MAX_LINE = 1_024;
 const PATIENCE_MS = 10_000;
 
-/** Shows each reply to `take`, which says whether we have it now. Throws when the box does not answer, or nonsense. */
+/**
+ * Shows each reply to `take`, which says whether we have it now. Throws when the box does not answer, or nonsense, and when
+ * `signal` is aborted.
+ */
 export async function collectReplies(
   { host, port, door }: DoorPlace,
   take: (offered: Offered) => Promise<boolean>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const socket = tlsConnect({ host, port, secureContext: door, rejectUnauthorized: false });
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error("no answer in time")));
+  const aborted = (): void => void socket.destroy(new Error("aborted"));
+  signal?.addEventListener("abort", aborted, { once: true });
+  if (signal?.aborted === true) aborted();
   try {
     await once(socket, "secureConnect");
     const reader = new Reader(socket);
@@ -46,6 +53,7 @@ export async function collectReplies(
       socket.write((await take({ recipient, message })) ? "taken\n" : "left\n");
     }
   } finally {
+    signal?.removeEventListener("abort", aborted);
     socket.on("error", () => {}).destroy();
   }
 }

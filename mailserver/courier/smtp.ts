@@ -2,13 +2,22 @@
 import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import type { ClientTimeouts, ConnectFailed, DeliveryReport } from "../net/types.ts";
+import { unlessAborted } from "../net/unless-aborted.ts";
 import type { TlsDemand } from "../policy/tls.ts";
 import { type PolicyFailure, refusedResult, type SessionNote } from "../policy/tls-report.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
-import { findAddresses, findHosts, type HostAddresses, type MxDeps, someAddresses } from "./mx.ts";
-import type { Reportable, SecuredBy, Security } from "./security.ts";
+import {
+  findAddresses,
+  findHosts,
+  type HostAddresses,
+  type MxDeps,
+  type NoRoute,
+  type Route,
+  someAddresses,
+} from "./mx.ts";
+import type { DomainSecurity, Reportable, SecuredBy, Security } from "./security.ts";
 import { closedTarget, type TargetRule } from "./target.ts";
 import { doubtOf, policyBreach, type TlsWishes, tlsWishes } from "./tls-wishes.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
@@ -64,23 +73,14 @@ interface Target {
 /** Each host in turn, each of its addresses in turn, until every recipient has a final answer. */
 export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
   return async (domain, delivery, signal) => {
-    const route = await findHosts(domain, deps);
-    if (route.kind === "none") {
-      deps.log.info("dns.failed", { domain, reply: route.outcome.reply });
-      return forAll(delivery.recipients, route.outcome);
-    }
     using limit = within(deps.attemptMs ?? ATTEMPT_MS, signal);
     const attempt = new Attempt(domain, delivery, deps, limit.signal);
-    const decide = await deps.security(domain);
-    for (const host of route.hosts.slice(0, MAX_HOSTS)) {
-      if (attempt.over()) break;
-      const found = await openAddresses(host, deps);
-      if (found.kind === "none") attempt.noteAll(found.outcome, host);
-      else {
-        const tls = await decide({ host, named: route.secure, found });
-        await attempt.tryHost({ host, addresses: found.addresses, tls });
-      }
+    const way = await attempt.look(findWay(domain, deps));
+    if (way?.kind === "none") {
+      deps.log.info("dns.failed", { domain, reply: way.outcome.reply });
+      return forAll(delivery.recipients, way.outcome);
     }
+    if (way !== undefined) await attempt.tryHosts(way);
     return attempt.results();
   };
 }
@@ -99,6 +99,26 @@ function within(milliseconds: number, signal: AbortSignal): Disposable & { reado
       signal.removeEventListener("abort", end);
     },
   };
+}
+
+/** The hosts of a domain, and how sessions with them must be secured. */
+type Way = Extract<Route, { kind: "hosts" }> & { readonly decide: DomainSecurity };
+
+async function findWay(domain: string, deps: SmtpCourierDeps): Promise<Way | NoRoute> {
+  const route = await findHosts(domain, deps);
+  return route.kind === "none" ? route : { ...route, decide: await deps.security(domain) };
+}
+
+/** What is to be known of a host before it is asked. */
+async function openHost(
+  host: string,
+  { secure: named, decide }: Way,
+  deps: SmtpCourierDeps,
+): Promise<(Host & { readonly kind: "host" }) | NoRoute> {
+  const found = await openAddresses(host, deps);
+  if (found.kind === "none") return found;
+  const tls = await decide({ host, named, found });
+  return { kind: "host", host, addresses: found.addresses, tls };
 }
 
 /** The addresses of a host to which we may connect. */
@@ -135,28 +155,17 @@ class Attempt {
     this.#open = delivery.recipients;
   }
 
-  /** Nobody is left who could profit from another host. */
-  over(): boolean {
-    return this.#open.length === 0 || this.#signal.aborted;
+  /** What comes of a question; undefined when time is up: a silent name server takes longer than a daemon has to end. */
+  look<T>(question: Promise<T>): Promise<T | undefined> {
+    return unlessAborted(question, this.#signal, () => undefined);
   }
 
-  /** A host could take nothing. */
-  noteAll(outcome: Outcome, host: string): void {
-    for (const recipient of this.#open) {
-      this.#results.set(recipient, afterAnotherHost(this.#results.get(recipient), { ...outcome, host }));
-    }
-  }
-
-  async tryHost({ host, addresses, tls }: Host): Promise<void> {
-    if (tls.kind === "refuse") {
-      this.#deps.log.warn("tls.policy.violated", { host, by: tls.by, reply: tls.outcome.reply });
-      this.noteAll(tls.outcome, host);
-      this.#report({ host, tls }, refusedResult(tls.by));
-      return;
-    }
-    for (const address of addresses) {
-      if (this.over()) return;
-      await this.#tryAddress({ host, address, tls });
+  async tryHosts(way: Way): Promise<void> {
+    for (const host of way.hosts.slice(0, MAX_HOSTS)) {
+      if (this.#over()) return;
+      const found = await this.look(openHost(host, way, this.#deps));
+      if (found?.kind === "none") this.#noteAll(found.outcome, host);
+      if (found?.kind === "host") await this.#tryHost(found);
     }
   }
 
@@ -167,6 +176,31 @@ class Attempt {
       const cutOff = this.#signal.aborted && this.#open.includes(recipient);
       return result === undefined || cutOff ? afterAnotherHost(result, NOBODY) : result;
     });
+  }
+
+  /** Nobody is left who could profit from another host. */
+  #over(): boolean {
+    return this.#open.length === 0 || this.#signal.aborted;
+  }
+
+  /** A host could take nothing. */
+  #noteAll(outcome: Outcome, host: string): void {
+    for (const recipient of this.#open) {
+      this.#results.set(recipient, afterAnotherHost(this.#results.get(recipient), { ...outcome, host }));
+    }
+  }
+
+  async #tryHost({ host, addresses, tls }: Host): Promise<void> {
+    if (tls.kind === "refuse") {
+      this.#deps.log.warn("tls.policy.violated", { host, by: tls.by, reply: tls.outcome.reply });
+      this.#noteAll(tls.outcome, host);
+      this.#report({ host, tls }, refusedResult(tls.by));
+      return;
+    }
+    for (const address of addresses) {
+      if (this.#over()) return;
+      await this.#tryAddress({ host, address, tls });
+    }
   }
 
   async #tryAddress(target: Target): Promise<void> {
@@ -180,7 +214,7 @@ class Attempt {
       report = await this.#send(target, { tls: "never", serverName: host });
     }
     if (report.kind === "failed") {
-      this.noteAll(this.#failed(target, report.failure), host);
+      this.#noteAll(this.#failed(target, report.failure), host);
       return;
     }
     const doubt = doubtOf(tls, report, inClear);

@@ -107,11 +107,12 @@ export class LdapConnection {
     }
   }
 
+  /** Says goodbye and does not wait: one that has yet to answer would hold up the daemon's end. */
   async close(): Promise<void> {
     this.#closed = true;
     const last = this.#current;
     this.#current = undefined;
-    await last?.then(release, () => {});
+    last?.then(release, () => {});
   }
 
   async #searchOnce(query: Query): Promise<Entry[]> {

@@ -5,6 +5,7 @@
 import type { RetrySettings } from "../contract.ts";
 import type { Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
+import { unlessAborted } from "../net/unless-aborted.ts";
 import { localError } from "../smtp/replies.ts";
 import { type Attempted, type AttemptOptions, attempt, conclude, type Deliver } from "./attempt.ts";
 import { Backlog, type Group } from "./backlog.ts";
@@ -42,8 +43,13 @@ export interface Runner {
 const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
-/** And for one that began after that, in a session that the daemon lets come to its end. */
+/**
+ * And for what does not heed the end, as a look-up in the directory, and a delivery that began after it, in a session that
+ * the daemon lets come to its end.
+ */
 const LAST_MS = 400;
+/** Of who was still waited for: no attempt, since the runner ends. */
+const CUT: Result = { kind: "temporary", reply: localError };
 /** Pause after a fault of the queue until it is asked again what is due. */
 const AFTER_FAULT_MS = 5_000;
 
@@ -75,7 +81,12 @@ class QueueRunner implements Runner {
     this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.now() });
     const { signal } = this.#abort;
     const persist = createPersist({ ...options, signal });
-    this.#attempts = { ...options, persist, signal };
+    const deliver: Deliver = (destination, delivery, ending) => {
+      const carried = options.deliver(destination, delivery, ending);
+      const cut = delivery.recipients.map(() => CUT);
+      return unlessAborted(carried, ending, () => this.#within(LAST_MS, carried, cut));
+    };
+    this.#attempts = { ...options, deliver, persist, signal };
     this.#reporter = new Reporter({ ...options, persist, stopped: () => this.#stopped });
   }
 
@@ -91,11 +102,11 @@ class QueueRunner implements Runner {
 
   follow(group: Group, delivery: Promise<readonly Result[]>): void {
     const { signal } = this.#abort;
-    const cut = group.recipients.map((): Result => ({ kind: "temporary", reply: localError }));
+    const cut = group.recipients.map(() => CUT);
     // When the runner ends, it does not wait for a delivery that it can't stop; of one that begins later it hears in a moment.
     const results = signal.aborted
       ? this.#within(LAST_MS, delivery, cut)
-      : unlessAborted(delivery, signal, cut);
+      : unlessAborted(delivery, signal, () => cut);
     let ended = false;
     const work = conclude(group, results, this.#attempts).then((attempted) => {
       ({ ended } = attempted);
@@ -235,13 +246,4 @@ class QueueRunner implements Runner {
   #giveBack(id: string, seqs: readonly number[]): Promise<{ readonly idle: boolean }> {
     return this.#attempts.persist(() => this.#options.queue.release({ id, seqs }));
   }
-}
-
-/** What comes of `work`, or `otherwise` once `signal` is aborted. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, otherwise: T): Promise<T> {
-  const { promise, resolve } = Promise.withResolvers<T>();
-  const end = (): void => resolve(otherwise);
-  if (signal.aborted) end();
-  else signal.addEventListener("abort", end, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", end));
 }

@@ -121,8 +121,8 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   const runners = [runner, ...adopted.map((each) => startDelivery(settings, { ...couriers, queue: each }))];
   const closeQueues = async (): Promise<void> => {
     await Promise.all(runners.map((each) => each.stop()));
-    await connections.close();
-    await Promise.all(queues.map((each) => each.close()));
+    // At the same time: a box that does not answer QUIT must not keep a queue open until the process is killed.
+    await Promise.all([connections.close(), ...queues.map((each) => each.close())]);
   };
   const parts = { ...couriers, identity, queue, follow: runner.follow.bind(runner) };
   const listener = await listen(settings, parts).catch(async (error: unknown) => {

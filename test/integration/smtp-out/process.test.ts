@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { EventEmitter, once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { createTransport } from "nodemailer";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { freePorts } from "../../support/ports.ts";
-import { temporaryFolder } from "../../support/queue.ts";
+import { temporaryFolder, testQueue } from "../../support/queue.ts";
 import { mailer, RELAY, startStage } from "./setup.ts";
 
 /** The bundle as the image has it, running as a process of its own. */
@@ -82,6 +83,35 @@ test("the bundle takes mail, is healthy, keeps the mail over SIGKILL, and ends o
   assert.ok(performance.now() - start < 3_000, `${performance.now() - start} ms`);
   assert.equal(second.events.at(-1), "daemon.stopped");
   assert.ok(second.events.includes("queue.deferred") || second.events.includes("queue.started"));
+});
+
+test("SIGTERM ends it within three seconds although no name server answers, and what it looked up is not counted as tried", async () => {
+  await using folder = await temporaryFolder();
+  const silent = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(silent, "listening");
+  const asked = once(silent, "message");
+  const settings = { ...(await settingsFor(folder.path)), resolvers: [`127.0.0.1:${silent.address().port}`] };
+  const daemon = await startDaemon(folder.path, settings);
+  await daemon.ready;
+  const relay = createTransport({
+    ...{ host: "127.0.0.1", port: settings.relayPort, ignoreTLS: true },
+    auth: { user: RELAY.user, pass: RELAY.password },
+  });
+  await relay.sendMail({ from: "eve@evil.test", to: "bob@one.test", text: "hi" });
+  await asked;
+  const start = performance.now();
+  daemon.child.kill("SIGTERM");
+  const [code] = await once(daemon.child, "exit");
+  silent.close();
+  assert.equal(code, 0);
+  assert.ok(performance.now() - start < 3_000, `${performance.now() - start} ms`);
+  assert.equal(daemon.events.at(-1), "daemon.stopped");
+  await using queue = await testQueue(settings.queueDir);
+  const { items } = await queue.claimDue({ now: Date.now(), limit: 10, except: [] });
+  assert.deepEqual(
+    items.flatMap(({ recipients }) => recipients.map(({ attempts }) => attempts)),
+    [0],
+  );
 });
 
 test("a certificate that is renewed is served without a restart, by STARTTLS and by TLS from the first byte", async () => {

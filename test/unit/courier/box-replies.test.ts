@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createSecureContext } from "node:tls";
 import { type BoxReplies, createBoxReplies } from "../../../mailserver/courier/box-replies.ts";
 import type { Offered } from "../../../mailserver/courier/reply-door.ts";
@@ -32,11 +33,16 @@ describe("replies of boxes", () => {
   let taken: boolean[];
   let visited: string[];
   let fails: boolean;
+  let collect: NonNullable<Parameters<typeof createBoxReplies>[0]["collect"]>;
   let replies: BoxReplies;
 
   beforeEach(() => {
     clock = new FakeClock(0);
     [queued, offered, taken, visited, fails] = [[], [], [], [], false];
+    collect = async ({ host }, take) => {
+      visited.push(host);
+      for (const each of offered) taken.push(await take(each));
+    };
     const made = createBoxReplies({
       ...{
         port: 26,
@@ -51,10 +57,7 @@ describe("replies of boxes", () => {
         if (fails) throw new Error("the disk is full");
         queued.push(item);
       },
-      collect: async ({ host }, take) => {
-        visited.push(host);
-        for (const each of offered) taken.push(await take(each));
-      },
+      collect: (...of) => collect(...of),
     });
     replies = made ?? assert.fail();
   });
@@ -151,6 +154,22 @@ describe("replies of boxes", () => {
       assert.equal(clock.armed, false);
     });
   }
+
+  it("of a silent box hold the end up for a second", async () => {
+    let heard: AbortSignal | undefined;
+    collect = (_place, _take, signal) => {
+      heard = signal;
+      return new Promise(() => {});
+    };
+    replies.delivered("box-alice", delivery("a@elsewhere.test"), [DELIVERED]);
+    const began = await clock.jump();
+    await nextTurn();
+    const closed = replies.close();
+    assert.equal(heard?.aborted, false);
+    assert.equal((await clock.jump()) - began, 1_000);
+    await closed;
+    assert.equal(heard?.aborted, true);
+  });
 
   it("are not to be had without a port", () => {
     assert.equal(

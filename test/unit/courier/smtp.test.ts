@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
+import type { SmtpCourierDeps } from "../../../mailserver/courier/smtp.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { ConnectionPool, type Connections } from "../../../mailserver/net/pool.ts";
 import { ConnectFailed } from "../../../mailserver/net/types.ts";
@@ -12,7 +13,7 @@ import {
   reply,
   tlsFailed,
 } from "../../../mailserver/smtp/replies.ts";
-import type { Zone } from "../../support/fake-dns.ts";
+import { fakeDns, type Zone } from "../../support/fake-dns.ts";
 import { type Case, courier, delivery, done, FIRST, failed, peers, SECOND, TWO, taken } from "./support.ts";
 
 const strange = failed("helo", reply(550, "5.7.1", "who are you"));
@@ -162,6 +163,44 @@ test("hosts that were not asked, since time was up, don't make a refusal final",
   };
   const [result] = await courier(TWO, connections)("one.test", delivery("bob"), abort.signal);
   assert.equal(result?.kind, "temporary");
+});
+
+describe("a look-up that gets no answer ends with the delivery, and nobody is asked:", () => {
+  const silence = <T>(): Promise<T> => new Promise(() => {});
+  const zone: Zone = { ...TWO, "two.test": { a: [FIRST] } };
+  const silent: Readonly<Record<string, { domain?: string; deps: Partial<SmtpCourierDeps> }>> = {
+    "the MX records": { deps: { dns: { ...fakeDns(zone), resolveMx: silence } } },
+    "the addresses of a mail host": { deps: { dns: { ...fakeDns(zone), resolve4: silence } } },
+    "one family of its addresses": { deps: { dns: { ...fakeDns(zone), resolve6: silence } } },
+    "the addresses of a domain without MX": {
+      domain: "two.test",
+      deps: { dns: { ...fakeDns(zone), resolve4: silence } },
+    },
+    "the policy of the domain (MTA-STS)": { deps: { security: silence } },
+    "the policy of a host (TLSA)": { deps: { security: async () => silence } },
+  };
+  const ends: Readonly<Record<string, (end: AbortController) => Partial<SmtpCourierDeps>>> = {
+    "the daemon ends": (end) => {
+      setImmediate(() => end.abort());
+      return {};
+    },
+    "its time is up": () => ({ attemptMs: 1 }),
+  };
+  for (const [what, { domain = "one.test", deps }] of Object.entries(silent)) {
+    for (const [why, ending] of Object.entries(ends)) {
+      test(`${what}, ${why}`, { timeout: 5_000 }, async () => {
+        const end = new AbortController();
+        const world = peers({ [FIRST]: taken });
+        const carry = courier(zone, world.connections, { ...deps, ...ending(end) });
+        const results = await carry(domain, delivery("bob", "eve"), end.signal);
+        assert.deepEqual(
+          results.map(({ kind }) => kind),
+          ["temporary", "temporary"],
+        );
+        assert.deepEqual(world.asked, []);
+      });
+    }
+  }
 });
 
 test("ten hosts are asked at most, each for ten seconds at most", async () => {

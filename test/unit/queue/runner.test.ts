@@ -167,6 +167,55 @@ test("stopping gives back what is in flight, uncounted", async () => {
   );
 });
 
+test("stopping does not wait for a delivery that does not heed it, and gives that back, uncounted", {
+  timeout: 10_000,
+}, async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using queue = await testQueue(folder.path);
+    const started = Promise.withResolvers<void>();
+    const { runner, clock } = run(queue, () => delivered, {
+      deliver: () => {
+        started.resolve();
+        return new Promise(() => {});
+      },
+    });
+    await queue.enqueue(item("a", ["bob@one.test"]));
+    await started.promise;
+    const stopped = runner.stop();
+    assert.equal(await clock.jump(), 1_500);
+    assert.equal(await clock.jump(), 1_900);
+    await stopped;
+  }
+  await using queue = await testQueue(folder.path);
+  const { items } = await queue.claimDue({ now: 0, limit: 10, except: [] });
+  assert.deepEqual(
+    items[0]?.recipients.map(({ attempts }) => attempts),
+    [0],
+  );
+});
+
+test("what a delivery that does not heed the end brings in its last moment is kept", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const started = Promise.withResolvers<AbortSignal>();
+  const ending = Promise.withResolvers<void>();
+  const { runner, clock } = run(queue, () => delivered, {
+    deliver: async (_destination, _delivery, signal) => {
+      started.resolve(signal);
+      await ending.promise;
+      return [delivered];
+    },
+  });
+  await queue.enqueue(item("a", ["bob@one.test"]));
+  await started.promise;
+  const stopped = runner.stop();
+  await clock.jump();
+  ending.resolve();
+  await stopped;
+  assert.equal((await queue.counts()).items, 0);
+});
+
 test("a failure that a crash left unreported is reported at start, and not tried again", async () => {
   await using folder = await temporaryFolder();
   await using queue = await testQueue(folder.path);
