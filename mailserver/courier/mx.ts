@@ -57,6 +57,10 @@ export async function findHosts(domain: string, deps: MxDeps): Promise<Route> {
     // RFC 5321 section 5.1: without MX records the domain itself is the host.
     if (code === "ENODATA") return fromImplicit(domain, deps);
     if (code === "ENOTFOUND") return none("permanent", 550, "5.1.2", `The domain ${domain} does not exist`);
+    // An internationalised name without A-labels, or too long: no look-up will ever succeed (RFC 6531 section 3.2).
+    if (code === "EBADNAME") {
+      return none("permanent", 553, "5.1.2", `There can be no domain of the name ${domain} (IDNA)`);
+    }
     return none("temporary", 451, "4.4.3", `The MX records of ${domain} could not be looked up (${code})`);
   }
 }

@@ -88,6 +88,8 @@ function reportable(decision: TlsDecision, { host, tlsa, published: { rule, fail
   return { policy: stsPolicy(mode, mx, Math.round((expires - fetched) / 1_000)) };
 }
 
+const ABSENT: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA", "EBADNAME"]);
+
 /** RFC 7672 section 2.2.3: below the name at the end of the aliases first, then below the one in the MX record. */
 async function findTlsa(
   dns: SecurityDeps["dns"],
@@ -100,7 +102,8 @@ async function findTlsa(
       if (secure) return { kind: "records", base, records };
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-      if (code !== "ENOTFOUND" && code !== "ENODATA") return { kind: "unknown", code };
+      // A name that is too long with the prefix can have no records.
+      if (!ABSENT.has(code)) return { kind: "unknown", code };
     }
   }
   return { kind: "none" };

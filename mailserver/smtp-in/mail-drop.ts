@@ -8,7 +8,7 @@ import { forwardWish, wantsFailure, wantsSuccess } from "../policy/notify.ts";
 import { type Settled, settleOutcomes } from "../policy/outcomes.ts";
 import type { Clock } from "../queue/clock.ts";
 import { type Queue, QueueFull } from "../queue/queue.ts";
-import { parseEnvelopeAddress } from "../smtp/address.ts";
+import { fitsDns, parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Decision } from "../smtp/types.ts";
@@ -146,7 +146,7 @@ function forwardOf({ id }: Message, { box, address: original, wishes }: Parcel, 
   if (box.forward === undefined) return [];
   const address = parseEnvelopeAddress(box.forward);
   const notify = forwardWish(wishes.notify);
-  if (address !== undefined) return [{ address, original, ...(notify && { notify }) }];
+  if (address !== undefined && fitsDns(address)) return [{ address, original, ...(notify && { notify }) }];
   log.warn("forward.failed", { message: id, box: box.uid, forward: box.forward });
   return [];
 }

@@ -3,7 +3,7 @@ import type { Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import { type LocalRules, localRecipient } from "../policy/local-recipient.ts";
 import type { RecipientAnswer } from "../policy/recipient.ts";
-import { parseEnvelopeAddress } from "../smtp/address.ts";
+import { fitsDns, parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address } from "../smtp/types.ts";
 
 /** Throws DirectoryUnavailable, as the directory does. */
@@ -24,6 +24,7 @@ export async function findLocal(
 export function forwardOf(answer: RecipientAnswer, log: Pick<Log, "warn">): Address | undefined {
   if (answer.kind === "absent" || answer.forward === undefined) return undefined;
   const forward = parseEnvelopeAddress(answer.forward);
-  if (forward === undefined) log.warn("forward.failed", { for: answer.uid, to: answer.forward });
-  return forward;
+  if (forward !== undefined && fitsDns(forward)) return forward;
+  log.warn("forward.failed", { for: answer.uid, to: answer.forward });
+  return undefined;
 }

@@ -100,6 +100,14 @@ function isAddressLiteral(content: string): boolean {
   return v6 ? isIPv6(v6[1] ?? "") : isIPv4(content);
 }
 
+/**
+ * Whether DNS can have the domain. A name may be written in letters of which IDNA makes no A-labels (RFC 5891 section 5), or
+ * longer ones than were written: there is no such domain, and never will be.
+ */
+export function fitsDns({ domain }: Address): boolean {
+  return domain === "" || (isAscii(domain) && isShort(domain) && !domain.split(".").includes(""));
+}
+
 /** RFC 1035 section 2.3.4 */
 function isShort(domain: string): boolean {
   return domain.length <= 253 && domain.split(".").every((label) => label.length <= 63);

@@ -1,5 +1,5 @@
 /** The arguments of MAIL and RCPT: path and parameters, RFC 5321 sections 4.1.1.2, 4.1.1.3 and 4.1.2. */
-import { isAscii, makeAddress, type Parsed, parseMailbox, skipSourceRoute } from "./address.ts";
+import { fitsDns, isAscii, makeAddress, type Parsed, parseMailbox, skipSourceRoute } from "./address.ts";
 import { decodeXtext, readEnvid, readNotify, readOrcpt, readRet } from "./dsn-parameters.ts";
 import * as replies from "./replies.ts";
 import type { Address, MailParameters, RcptParameters, Recipient, Reply, ReversePath } from "./types.ts";
@@ -188,5 +188,7 @@ export function parseRcpt(argument: string, rules: RcptRules): Checked<Recipient
   const parameters = readParameters(rest.slice(path.end), RCPT_PARAMETERS, rules);
   if (!parameters.ok) return parameters;
   if (!isAscii(path.value.text) && !rules.smtputf8) return no(replies.needsUtf8);
+  // RFC 6531 section 3.2: a domain is looked up as A-labels. One without is told at once, not when all attempts are over.
+  if (!fitsDns(path.value)) return no(replies.impossibleDomain);
   return ok({ address: path.value, parameters: parameters.value });
 }

@@ -110,6 +110,12 @@ export const noSuchHelp = reply(504, "5.5.4", "No help for this; HELP alone list
 export const unknownParameter = (name: string): Reply =>
   reply(555, "5.5.4", `The parameter ${name.slice(0, 40)} is not known here`);
 export const needsUtf8 = reply(553, "5.6.7", "This address needs the SMTPUTF8 parameter of MAIL");
+/** RFC 3463 X.1.2: what is right of the "@" is invalid for mail. */
+export const impossibleDomain = reply(
+  553,
+  "5.1.2",
+  "There can be no domain of this name (IDNA); check what is written after the @",
+);
 export const noValidRecipients = reply(503, "5.5.1", "No valid recipients");
 
 // 5xx: authentication

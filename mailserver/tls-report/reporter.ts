@@ -157,7 +157,7 @@ async function wanted(domain: string, { dns, domains }: TlsReporterDeps): Promis
     );
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOTFOUND" || code === "ENODATA") return [];
+    if (code === "ENOTFOUND" || code === "ENODATA" || code === "EBADNAME") return [];
     throw error;
   }
 }

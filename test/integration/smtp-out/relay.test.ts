@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { authenticate } from "mailauth";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { type Log, silentLog } from "../../../mailserver/net/log.ts";
 import { restore } from "../../../mailserver/policy/srs.ts";
 import { reply } from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
@@ -78,6 +79,15 @@ test("mail for our own people goes to the box, and a forward's copy to the outsi
   await mailer(stage).sendMail({ ...mail, to: "Bob+list@semail.test" });
   assert.deepEqual((await stage.box.next()).recipients, ["Bob+list@semail.test"]);
   assert.deepEqual((await stage.remote.next()).recipients, ["bob@one.test"]);
+});
+
+test("mail for somebody whose forward's domain can't be in DNS goes to the box alone", async () => {
+  const queued: unknown[] = [];
+  const info: Log["info"] = (event, facts) => void (event === "queue.accepted" && queued.push(facts?.to));
+  await using stage = await startStage({ log: { ...silentLog, info } });
+  await mailer(stage).sendMail({ ...mail, to: "carol@semail.test" });
+  assert.deepEqual((await stage.box.next()).recipients, ["carol@semail.test"]);
+  assert.deepEqual(queued, [["carol@semail.test"]]);
 });
 
 test("who writes to somebody with a forward never learns where that goes, by submission or by smtp-in", async () => {

@@ -128,6 +128,7 @@ const PEOPLE = [
   { uid: "alice", addresses: ["alice@semail.test", "sales@semail.test"], version: "1" },
   { uid: "bob", addresses: ["bob@semail.test"], version: "1", forward: "bob@one.test" },
   { uid: "admin", addresses: ["postmaster@semail.test"], version: "1", forward: "admin@one.test" },
+  { uid: "carol", addresses: ["carol@semail.test"], version: "1", forward: "carol@bücher.123" },
 ];
 
 /** Everybody's password is their uid and `-secret`; every box is the same one. */

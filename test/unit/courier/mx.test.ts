@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findAddresses, findHosts, someAddresses } from "../../../mailserver/courier/mx.ts";
+import { createDns } from "../../../mailserver/dns/resolver.ts";
+import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import { fakeDns } from "../../support/fake-dns.ts";
 
 const dns = fakeDns({
@@ -35,6 +37,7 @@ const dns = fakeDns({
   "nothing.test": {},
   "servfail.test": { mx: "ESERVFAIL" },
   "timeout.test": { mx: "ETIMEOUT" },
+  "unmapped.test": { mx: "EBADNAME" },
   "refused.test": { mx: "EREFUSED" },
   "halfdead.test": { a: "ESERVFAIL" },
   "ours.test": {
@@ -77,6 +80,7 @@ const routes = [
   { domain: "servfail.test", kind: "temporary", status: "4.4.3" },
   { domain: "timeout.test", kind: "temporary", status: "4.4.3" },
   { domain: "refused.test", kind: "temporary", status: "4.4.3" },
+  { domain: "unmapped.test", kind: "permanent", status: "5.1.2" },
   { domain: "halfdead.test", kind: "temporary", status: "4.4.3" },
 ] as const;
 for (const { domain, ...want } of routes) {
@@ -87,6 +91,22 @@ for (const { domain, ...want } of routes) {
         ? { hosts: route.hosts }
         : { kind: route.outcome.kind, status: route.outcome.reply.enhanced };
     assert.deepEqual(found, want);
+  });
+}
+
+const IMPOSSIBLE: Readonly<Record<string, string>> = {
+  "too long as an A-label": `${"ä".repeat(60)}.test`,
+  "too long as A-labels": `${"äöü.".repeat(45)}test`,
+  "letters of both directions": "\u0627ab1.test",
+  "a number at the end": "bücher.123",
+  "a label that comes to nothing": "\u3164.test",
+};
+for (const [why, domain] of Object.entries(IMPOSSIBLE)) {
+  test(`a domain that can't be in DNS is refused for good, and nobody is asked: ${why}`, async () => {
+    const asksNobody = createDns([], { now: Date.now });
+    const route = await findHosts(makeAddress("a", domain).domain, { dns: asksNobody, random, ownNames });
+    assert.ok(route.kind === "none");
+    assert.deepEqual([route.outcome.kind, route.outcome.reply.enhanced], ["permanent", "5.1.2"]);
   });
 }
 

@@ -23,6 +23,10 @@ const cases: Readonly<Record<string, Case>> = {
   },
   "no record": { zone: {}, want: "opportunistic" },
   "no record of that type": { zone: { "_25._tcp.mx.test": {} }, want: "opportunistic" },
+  "a host whose name is too long to have records below it": {
+    zone: { "_25._tcp.mx.test": { tlsa: "EBADNAME" } },
+    want: "opportunistic",
+  },
   "a bogus answer": { zone: { "_25._tcp.mx.test": { tlsa: "ESERVFAIL" } }, want: "refuse" },
   "no answer": { zone: { "_25._tcp.mx.test": { tlsa: "ETIMEOUT" } }, want: "refuse" },
   "an answer that makes no sense": { zone: { "_25._tcp.mx.test": { tlsa: "EBADRESP" } }, want: "refuse" },

@@ -138,13 +138,15 @@ describe("a person with a forward address", () => {
     assert.equal((await daemon.queue.counts()).items, 0);
   });
 
-  test("which is none gets their own copy all the same", async () => {
-    const to = await box();
-    const daemon = await start({ lmtpPort: to.listener.port });
-    assert.deepEqual(await send(await session(daemon), ["gus@semail.test"]), TAKEN);
-    assert.equal(to.messages.length, 1);
-    assert.equal((await daemon.queue.counts()).items, 0);
-  });
+  for (const [what, person] of Object.entries({ none: "gus", "of no possible domain": "hugo" })) {
+    test(`which is ${what} gets their own copy all the same`, async () => {
+      const to = await box();
+      const daemon = await start({ lmtpPort: to.listener.port });
+      assert.deepEqual(await send(await session(daemon), [`${person}@semail.test`]), TAKEN);
+      assert.equal(to.messages.length, 1);
+      assert.equal((await daemon.queue.counts()).items, 0);
+    });
+  }
 });
 
 describe("a bounce of forwarded mail", () => {

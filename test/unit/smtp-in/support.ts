@@ -91,6 +91,7 @@ const PEOPLE: Readonly<Record<string, RecipientAnswer>> = {
   "dora@semail.test": { kind: "box", uid: "dora", host: "127.0.0.2" },
   "erin@semail.test": { kind: "box", uid: "erin", host: "127.0.0.3" },
   "gus@semail.test": { kind: "box", uid: "gus", host: "127.0.0.1", forward: "no address" },
+  "hugo@semail.test": { kind: "box", uid: "hugo", host: "127.0.0.1", forward: "hugo@bücher.123" },
   "fred@semail.test": { kind: "box", uid: "fred", host: "127.0.0.1", forward: "frank@foreign.example" },
   "frank@semail.test": { kind: "box", uid: "frank", host: "127.0.0.1", forward: "frank@foreign.example" },
 };

@@ -166,6 +166,7 @@ describe("the sessions of a day", () => {
 
   for (const [name, given] of Object.entries<Zone>({
     "of a domain that asks for none": {},
+    "of a domain whose name is too long to ask for any": { "_smtp._tls.one.test": { txt: "EBADNAME" } },
     "of a domain that asks for them at an address of ours": {
       "_smtp._tls.one.test": { txt: ["v=TLSRPTv1; rua=mailto:alice@semail.test"] },
     },
