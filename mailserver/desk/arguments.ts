@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { DeskRequest } from "./words.ts";
 
 export const USAGE =
-  "queue list|show|retry|hold|release|drop|flush [ID...] [--state held|deferred] [--limit N] [--json]";
+  "queue list|show|retry|hold|release|drop|restore|flush [ID...] [--state held|deferred] [--limit N] [--json]";
 
 export type Parsed =
   | { readonly request: DeskRequest; readonly json: boolean }
@@ -11,8 +11,8 @@ export type Parsed =
   | { readonly fault: string };
 
 const LIMIT = 100;
-const VERBS = new Set<unknown>(["list", "flush", "show", "retry", "hold", "release", "drop"]);
-const WITH_IDS = new Set(["show", "retry", "hold", "release", "drop"]);
+const VERBS = new Set<unknown>(["list", "flush", "show", "retry", "hold", "release", "drop", "restore"]);
+const WITH_IDS = new Set(["show", "retry", "hold", "release", "drop", "restore"]);
 
 /** Reads what was typed. */
 export function parseDesk(args: readonly string[]): Parsed {

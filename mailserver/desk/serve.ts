@@ -81,8 +81,15 @@ async function answer(request: DeskRequest, queue: Queue, { clock, log }: DeskOp
     ids.map(async (id) => ({ id, ...(await queue.manage({ verb, id, at })) })),
   );
   const found = managed.filter((each) => each.found);
-  for (const { id, recipients } of found) log.info("queue.desk", { verb, item: id, recipients });
-  return { ...NOTHING, found: Object.fromEntries(found.map(({ id, recipients }) => [id, recipients])) };
+  const changed = found.filter(({ unreadable }) => unreadable === undefined);
+  for (const { id, recipients } of changed) log.info("queue.desk", { verb, item: id, recipients });
+  return {
+    ...NOTHING,
+    found: Object.fromEntries(found.map(({ id, recipients }) => [id, recipients])),
+    unreadable: Object.fromEntries(
+      found.flatMap(({ id, unreadable }) => (unreadable ? [[id, [...unreadable]]] : [])),
+    ),
+  };
 }
 
 async function show(ids: readonly string[], queue: Queue): Promise<DeskAnswer> {

@@ -16,15 +16,20 @@ const DONE = {
   hold: ["is held: `queue release ID` lets it go", "has nobody who could be held"],
   release: ["is released and tried now", "has nobody who is held"],
   drop: ["is dropped: nobody is told", "is dropped"],
+  restore: ["is back in the queue and tried now", "is back in the queue: nobody of it waits to be tried"],
 } as const;
 
 /** What to say of the answer. */
 export function say(request: DeskRequest, answer: DeskAnswer, now: number): Said {
   const missing = "ids" in request ? request.ids.filter((id) => !Object.hasOwn(answer.found, id)) : [];
   const err = [
-    ...missing.map(
-      (id) =>
-        `There is no item ${id}: it was delivered or dropped, or never was. \`queue list\` shows what waits.`,
+    ...missing.map((id) =>
+      request.verb === "restore"
+        ? `No item ${id} was set aside. \`queue list\` shows what was.`
+        : `There is no item ${id}: it was delivered or dropped, or never was. \`queue list\` shows what waits.`,
+    ),
+    ...Object.entries(answer.unreadable).map(
+      ([id, faults]) => `${id} stays aside, since it can't be read: ${faults.join("; ")}.`,
     ),
     ...answer.silent.map(
       (who) => `${who} does not answer: what it has in its queue is missing here. Run this again.`,
@@ -51,7 +56,7 @@ function body(request: DeskRequest, answer: DeskAnswer, now: number): string[] {
   const [done, nothing] = DONE[request.verb];
   return request.ids.flatMap((id) => {
     const changed = Object.hasOwn(answer.found, id) ? answer.found[id] : undefined;
-    if (changed === undefined) return [];
+    if (changed === undefined || Object.hasOwn(answer.unreadable, id)) return [];
     return [
       `${clean(id)} ${changed > 0 ? `${done} (${count(changed, "recipient")})` : nothing}.`.replaceAll(
         "ID",

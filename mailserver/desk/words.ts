@@ -12,7 +12,7 @@ export const DeskRequest = z.discriminatedUnion("verb", [
     state: z.enum(["held", "deferred"]).optional(),
     limit: z.int().min(1).max(10_000),
   }),
-  z.strictObject({ verb: z.enum(["show", "retry", "hold", "release", "drop"]), ids: Ids }),
+  z.strictObject({ verb: z.enum(["show", "retry", "hold", "release", "drop", "restore"]), ids: Ids }),
   z.strictObject({ verb: z.literal("flush") }),
 ]);
 export type DeskRequest = z.infer<typeof DeskRequest>;
@@ -62,6 +62,8 @@ export const DeskAnswer = z.object({
   setAside: z.array(z.object({ id: z.string(), at: z.number(), cause: z.string() })),
   /** Which of the ids there are, and how many recipients changed. */
   found: z.record(z.string(), z.int()),
+  /** Of items that were to be restored, what of each can't be read still. */
+  unreadable: z.record(z.string(), z.array(z.string())).default({}),
   /** Recipients that a flush made due. */
   flushed: z.int(),
   counts: DeskCounts,
@@ -75,6 +77,7 @@ export const NOTHING: DeskAnswer = {
   items: [],
   setAside: [],
   found: {},
+  unreadable: {},
   flushed: 0,
   counts: { items: 0, held: 0, deferred: 0, unreadable: 0 },
   silent: [],
@@ -89,6 +92,7 @@ export function merge(answers: readonly DeskAnswer[], limit = Number.POSITIVE_IN
       .slice(0, limit),
     setAside: answers.flatMap(({ setAside }) => setAside),
     found: Object.assign({}, ...answers.map(({ found }) => found)),
+    unreadable: Object.assign({}, ...answers.map(({ unreadable }) => unreadable)),
     flushed: answers.reduce((sum, { flushed }) => sum + flushed, 0),
     counts: sumCounts(answers.map(({ counts }) => counts)),
     silent: answers.flatMap(({ silent }) => silent),

@@ -5,7 +5,7 @@ import type { Log } from "../net/log.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Group } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
-import { toDelivery } from "./delivery.ts";
+import { partByAddress, toDelivery } from "./delivery.ts";
 import { faultText } from "./fault.ts";
 import { isEnd, type Settlement } from "./item.ts";
 import { type Queue, QueueError, QueueFull } from "./queue.ts";
@@ -101,24 +101,36 @@ export async function conclude(
 type Opened = Pick<Group, "recipients"> & { readonly delivery: Delivery };
 
 /**
- * Who was held or dropped since it was claimed is left out; an item that can't be read is set aside. An error when it can't
- * be opened now.
+ * Who was held or dropped since it was claimed is left out; an item that can't be read is set aside, and so is a recipient
+ * whose address is none. An error when it can't be opened now.
  */
 async function open(
   group: Group,
   { queue, clock, log, persist }: AttemptOptions,
 ): Promise<Opened | Error | undefined> {
   const { id } = group.item;
+  const setAside = async (cause: string, seqs?: number[]): Promise<void> => {
+    const what = { id, cause, at: clock.now(), ...(seqs && { seqs }) };
+    const aside = await persist(() => queue.setAside(what));
+    logSetAside(log, aside === undefined ? [] : [aside]);
+  };
   try {
     const begun = await queue.begin({ id, seqs: group.recipients.map(({ seq }) => seq) });
     if (begun === undefined) return undefined;
-    const recipients = group.recipients.filter(({ seq }) => begun.seqs.includes(seq));
+    const ready = group.recipients.filter(({ seq }) => begun.seqs.includes(seq));
+    const [recipients, broken] = partByAddress(ready);
+    if (broken.length > 0) {
+      const cause = broken.map(({ seq, address }) => `recipient ${seq}: ${address} is no address`).join("; ");
+      await setAside(
+        cause,
+        broken.map(({ seq }) => seq),
+      );
+    }
+    if (recipients.length === 0) return undefined;
     return { recipients, delivery: toDelivery({ item: group.item, recipients, body: begun.body }) };
   } catch (error) {
     if (error instanceof QueueError || error instanceof QueueFull) return error;
-    const cause = faultText(error);
-    const aside = await persist(() => queue.setAside({ id, cause, at: clock.now() }));
-    logSetAside(log, aside === undefined ? [] : [aside]);
+    await setAside(faultText(error));
     return undefined;
   }
 }

@@ -5,6 +5,12 @@ import { parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address, RcptParameters } from "../smtp/types.ts";
 import type { DueRecipient, StoredEnvelope } from "./item.ts";
 
+/** Recipients whose address is one, and the others. */
+export function partByAddress<T extends Pick<DueRecipient, "address">>(recipients: readonly T[]): [T[], T[]] {
+  const fits = recipients.map(({ address }) => parseEnvelopeAddress(address) !== undefined);
+  return [recipients.filter((_, index) => fits[index]), recipients.filter((_, index) => !fits[index])];
+}
+
 /** Throws when an address is none. */
 export function toDelivery(group: {
   readonly item: { readonly envelope: StoredEnvelope };

@@ -1,8 +1,9 @@
 /** What people do with the queue: they look, hold, release, hasten and drop. One step of a transaction each. */
+import type { Aside, Asides } from "./aside.ts";
 import type { ItemView } from "./item.ts";
 import { QUERIES } from "./queries.ts";
 import { readSummary } from "./rows.ts";
-import type { SqlRow, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 
 export interface ListQuery {
   /** All of them, or those of which somebody is held, or was tried in vain. */
@@ -12,16 +13,18 @@ export interface ListQuery {
 }
 
 export interface ManageRequest {
-  readonly verb: "retry" | "hold" | "release" | "drop";
+  readonly verb: "retry" | "hold" | "release" | "drop" | "restore";
   readonly id: string;
   readonly at: number;
 }
 
-/** `found`: there is such an item. */
+/** `found`: there is such an item; for `restore`, one that was set aside. */
 export interface Managed {
   readonly found: boolean;
   /** Recipients whose state or time changed. */
   readonly recipients: number;
+  /** What of an item can't be read, so that it was not restored. */
+  readonly unreadable?: readonly string[];
 }
 
 /** `next`: from which destination on there is more to do. */
@@ -43,20 +46,15 @@ export interface Census {
 /** Destinations that one step of a flush looks at. */
 const DESTINATIONS_AT_ONCE = 100;
 
-/** An item that was set aside. */
-export interface Aside {
-  readonly id: string;
-  readonly at: number;
-  readonly cause: string;
-}
-
 export class Desk {
   readonly #sql: Statements;
+  readonly #asides: Asides;
   readonly #forget: (id: string) => void;
 
-  constructor(sql: Statements, forget: (id: string) => void) {
+  constructor(sql: Statements, deps: { readonly asides: Asides; readonly forget: (id: string) => void }) {
     this.#sql = sql;
-    this.#forget = forget;
+    this.#asides = deps.asides;
+    this.#forget = deps.forget;
   }
 
   census(): Pick<Census, "held" | "deferred" | "oldest"> {
@@ -71,21 +69,15 @@ export class Desk {
   list({ state, limit }: ListQuery): { items: ItemView[]; setAside: Aside[] } {
     const ids = this.#sql.all(state === undefined ? QUERIES.oldest : QUERIES[state], limit);
     const items = ids.flatMap(({ id }) => this.#readable(String(id)) ?? []);
-    const aside = "SELECT id, at, cause FROM unreadable ORDER BY at LIMIT ?";
     return {
       items: items.sort((a, b) => a.created - b.created),
-      setAside: state === undefined ? this.#sql.all(aside, limit).map(toAside) : [],
+      setAside: state === undefined ? this.#asides.list(limit) : [],
     };
-  }
-
-  /** Those of the ids that were set aside. */
-  asides(ids: readonly string[]): Aside[] {
-    const query = "SELECT id, at, cause FROM unreadable WHERE id = ?";
-    return ids.flatMap((id) => this.#sql.all(query, id).map(toAside));
   }
 
   manage({ verb, id, at }: ManageRequest): Managed {
     if (verb === "drop") return this.#drop(id);
+    if (verb === "restore") return this.#asides.restore(id, at);
     const found = this.#sql.get("SELECT 1 FROM item WHERE id = ?", id) !== undefined;
     if (verb === "hold") return { found, recipients: this.#sql.run(QUERIES.hold, id) };
     return { found, recipients: this.#sql.run(verb === "retry" ? QUERIES.retry : QUERIES.unhold, at, id) };
@@ -104,11 +96,11 @@ export class Desk {
 
   /** With what was set aside under that name: nothing else would ever take it out. */
   #drop(id: string): Managed {
-    const aside = this.#sql.run("DELETE FROM unreadable WHERE id = ?", id);
+    const aside = this.#asides.drop(id);
     const found = this.#sql.get("SELECT 1 FROM item WHERE id = ?", id) !== undefined;
     const row = this.#sql.get("SELECT count(*) AS n FROM recipient WHERE item = ?", id);
     if (found) this.#forget(id);
-    return { found: found || aside > 0, recipients: Number(row?.n) };
+    return { found: found || aside, recipients: Number(row?.n) };
   }
 
   /** What can't be read is for whoever claims it to set aside. */
@@ -121,7 +113,3 @@ export class Desk {
     }
   }
 }
-
-const toAside = ({ id, at, cause }: SqlRow): Aside => ({
-  ...{ id: String(id), at: Number(at), cause: String(cause) },
-});

@@ -116,12 +116,6 @@ export interface Unreported {
   readonly recipients: readonly OwedRecipient[];
 }
 
-/** An item that could not be read and lies in the table `unreadable` now. */
-export interface SetAside {
-  readonly id: string;
-  readonly cause: string;
-}
-
 /** A recipient with everything that is known of it, for people who look into the queue. */
 export interface ItemView {
   readonly id: string;
@@ -180,7 +174,7 @@ function optionalJson<T extends z.ZodType>(inside: T) {
   return z.nullable(z.string().transform(fromJson).pipe(inside)).transform((value) => value ?? undefined);
 }
 
-function fromJson(text: string, context: z.RefinementCtx): unknown {
+export function fromJson(text: string, context: z.RefinementCtx): unknown {
   try {
     return JSON.parse(text);
   } catch {

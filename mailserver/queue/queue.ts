@@ -31,6 +31,8 @@ export type Queue = {
 } & {
   /** Calls `listener` after each change that may have made something due. */
   onEnqueued(listener: () => void): void;
+  /** Calls `listener` after each item that was put back: its sender may be owed something. */
+  onRestored(listener: () => void): void;
   /** Rejects when the worker has died: nothing can be queued any more. Never resolves. */
   readonly failed: Promise<never>;
   close(): Promise<void>;
@@ -124,6 +126,7 @@ type Call = <O extends Operation>(operation: O, argument: Argument<O>) => Promis
 
 function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
   const listeners: (() => void)[] = [];
+  const restored: (() => void)[] = [];
   const notify = () => {
     for (const listener of listeners) listener();
   };
@@ -132,6 +135,9 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     hasRoom: (bytes) => call("hasRoom", bytes),
     onEnqueued: (listener) => {
       listeners.push(listener);
+    },
+    onRestored: (listener) => {
+      restored.push(listener);
     },
     enqueue: async (item) => {
       await call("enqueue", item);
@@ -166,6 +172,7 @@ function toQueue(call: Call, rest: Pick<Queue, "failed" | "close">): Queue {
     manage: async (change) => {
       const managed = await call("manage", change);
       notify();
+      if (change.verb === "restore" && managed.found) for (const listener of restored) listener();
       return managed;
     },
     flush: async ({ at }) => {

@@ -1,7 +1,8 @@
 /** Tells senders what became of their messages: once, whatever happens between. */
 import type { Log } from "../net/log.ts";
+import type { SetAside } from "./aside.ts";
 import type { Clock } from "./clock.ts";
-import type { NewItem, SetAside, Unreported } from "./item.ts";
+import type { NewItem, Unreported } from "./item.ts";
 import type { Queue } from "./queue.ts";
 import { whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";

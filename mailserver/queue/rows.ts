@@ -1,4 +1,6 @@
 /** Items as the database has them; each throws when something of it can't be read. */
+import type { SQLInputValue } from "node:sqlite";
+import { faultText } from "./fault.ts";
 import {
   type DueItem,
   type DueRecipient,
@@ -10,30 +12,73 @@ import {
   RecipientRow,
   type Unreported,
 } from "./item.ts";
-import type { Statements } from "./statements.ts";
+import { readable } from "./readable.ts";
+import type { SqlRow, Statements } from "./statements.ts";
 
-export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>): DueItem {
-  const item = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
-  const recipients: DueRecipient[] = readRecipients(sql, id)
-    .filter(({ seq }) => seqs.has(seq))
-    .map((row) => ({
+/** A recipient that can't be read, by its `seq` as the database has it. */
+export interface Broken {
+  readonly seq: SQLInputValue;
+  readonly cause: string;
+}
+
+/** As the table of what lies aside has them. */
+export function describeBroken(broken: readonly Broken[]): { seqs: SQLInputValue[]; cause: string } {
+  return { seqs: broken.map(({ seq }) => seq), cause: broken.map(({ cause }) => cause).join("; ") };
+}
+
+/** What could be read of an item: its recipients are those that could. */
+interface Read<T> {
+  readonly item: T;
+  readonly broken: readonly Broken[];
+}
+
+export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>): Read<DueItem> {
+  const item = readItemRow(sql, id);
+  const rows = sql.all("SELECT * FROM recipient WHERE item = ? ORDER BY seq", id);
+  const due = rows.filter(({ seq }) => seqs.has(Number(seq)));
+  const { read: recipients, broken } = readEach(
+    due,
+    (row): DueRecipient => ({
       ...{ seq: row.seq, destination: row.destination, attempts: row.attempts },
       ...named(row),
       ...(row.delay_told !== 0 && { delayTold: true }),
-    }));
-  return { ...item, recipients };
+    }),
+  );
+  return { item: { ...item, recipients }, broken };
 }
 
-export function readUnreported(sql: Statements, id: string): Unreported {
-  const { size: _, ...item } = ItemRow.parse(sql.get("SELECT * FROM item WHERE id = ?", id));
+export function readUnreported(sql: Statements, id: string): Read<Unreported> {
+  const { size: _, ...item } = readItemRow(sql, id);
   const query = "SELECT * FROM recipient WHERE item = ? AND owed IS NOT NULL ORDER BY seq";
-  const recipients = sql.all(query, id).map((row) => {
-    const recipient = RecipientRow.parse(row);
-    const { seq, state, answer, owed } = recipient;
-    if (owed === null || answer === null) throw new Error("nothing is known of what is to be reported");
-    return { seq, state, owed, answer, ...named(recipient) };
+  const { read: recipients, broken } = readEach(sql.all(query, id), (row) => {
+    const { seq, state, answer, owed } = row;
+    if (owed === null || answer === null) {
+      throw new Error(`recipient ${seq}: nothing is known of what is to be reported`);
+    }
+    return { seq, state, owed, answer, ...named(row) };
   });
-  return { ...item, recipients };
+  return { item: { ...item, recipients }, broken };
+}
+
+function readItemRow(sql: Statements, id: string) {
+  return readable(ItemRow, sql.get("SELECT * FROM item WHERE id = ?", id), "item");
+}
+
+/** One recipient that can't be read must not keep the others from their mail. */
+function readEach<T>(
+  rows: readonly SqlRow[],
+  read: (row: RecipientRow) => T,
+): { read: T[]; broken: Broken[] } {
+  const broken: Broken[] = [];
+  const good = rows.flatMap((row) => {
+    try {
+      return [read(readable(RecipientRow, row, `recipient ${row.seq}`))];
+    } catch (error) {
+      broken.push({ seq: row.seq as SQLInputValue, cause: faultText(error) });
+      return [];
+    }
+  });
+  return { read: good, broken };
 }
 
 /** Everything but the body; undefined when there is no such item. */

@@ -57,6 +57,7 @@ const AFTER_FAULT_MS = 5_000;
 export function startRunner(options: RunnerOptions): Runner {
   const runner = new QueueRunner(options);
   options.queue.onEnqueued(() => runner.wake());
+  options.queue.onRestored(() => runner.reportAll());
   runner.reportAll();
   runner.wake();
   return runner;

@@ -3,17 +3,10 @@
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
 import type { DatabaseSync } from "node:sqlite";
+import { type Aside, Asides, type SetAside, type ToSetAside } from "./aside.ts";
 import { type ClaimQuery, Claims } from "./claims.ts";
 import { FILE, openDatabase } from "./database.ts";
-import {
-  type Aside,
-  type Census,
-  Desk,
-  type Flushed,
-  type ListQuery,
-  type Managed,
-  type ManageRequest,
-} from "./desk.ts";
+import { type Census, Desk, type Flushed, type ListQuery, type Managed, type ManageRequest } from "./desk.ts";
 import { faultText, isOfItem, orNothing } from "./fault.ts";
 import {
   type DueItem,
@@ -21,13 +14,12 @@ import {
   isEnd,
   type NewItem,
   type OwedRecipient,
-  type SetAside,
   type Settlement,
   type Unreported,
 } from "./item.ts";
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
-import { readDue, readItem, readUnreported } from "./rows.ts";
+import { type Broken, describeBroken, readDue, readItem, readUnreported } from "./rows.ts";
 import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
 
@@ -50,6 +42,7 @@ export class Store {
   readonly #room: DiskRoom;
   readonly #sql: Statements;
   readonly #claims: Claims;
+  readonly #asides: Asides;
   readonly #desk: Desk;
 
   constructor(options: StoreOptions) {
@@ -57,7 +50,11 @@ export class Store {
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
     this.#claims = new Claims(this.#sql);
-    this.#desk = new Desk(this.#sql, (id) => this.#forget(id));
+    this.#asides = new Asides(this.#sql, {
+      forget: (id, keep) => this.#forget(id, keep),
+      forgetIfDone: (id) => this.#forgetIfDone(id),
+    });
+    this.#desk = new Desk(this.#sql, { asides: this.#asides, forget: (id) => this.#forget(id) });
     const reusable = (): number =>
       Number(this.#sql.get("PRAGMA freelist_count")?.freelist_count ?? 0) * PAGE_BYTES;
     this.#room = new DiskRoom({ dir: options.dir, log: `${FILE}-wal`, reusable });
@@ -123,11 +120,14 @@ export class Store {
     const setAside: SetAside[] = [];
     for (const claim of this.#claims.due(query)) {
       try {
-        items.push(readDue(this.#sql, claim.item, new Set(claim.seqs)));
-        this.#claims.take(claim);
+        const { item, broken } = readDue(this.#sql, claim.item, new Set(claim.seqs));
+        this.#setAsideInto(setAside, { id: claim.item, at: query.now, broken });
+        if (item.recipients.length === 0) continue;
+        items.push(item);
+        this.#claims.take({ item: item.id, seqs: item.recipients.map(({ seq }) => seq) });
       } catch (error) {
         if (!isOfItem(error)) throw error;
-        this.#setAsideInto(setAside, { id: claim.item, cause: faultText(error), at: query.now });
+        this.#setAsideInto(setAside, { id: claim.item, at: query.now, cause: faultText(error) });
       }
     }
     return { items, setAside };
@@ -183,7 +183,9 @@ export class Store {
     const setAside: SetAside[] = [];
     for (const row of rows) {
       try {
-        items.push(readUnreported(this.#sql, String(row.item)));
+        const { item, broken } = readUnreported(this.#sql, String(row.item));
+        this.#setAsideInto(setAside, { id: item.id, at, broken });
+        if (item.recipients.length > 0) items.push(item);
       } catch (error) {
         if (!isOfItem(error)) throw error;
         this.#setAsideInto(setAside, { id: String(row.item), cause: faultText(error), at });
@@ -214,7 +216,9 @@ export class Store {
 
   /** Items in the queue, and set aside. */
   counts(): { items: number; unreadable: number } {
-    const row = this.#sql.get("SELECT items, (SELECT count(*) FROM unreadable) AS unreadable FROM total");
+    const row = this.#sql.get(
+      "SELECT items, (SELECT count(DISTINCT id) FROM unreadable) AS unreadable FROM total",
+    );
     return { items: Number(row?.items), unreadable: Number(row?.unreadable) };
   }
 
@@ -235,7 +239,7 @@ export class Store {
 
   /** Those of the ids that were set aside. */
   asides(ids: readonly string[]): Aside[] {
-    return this.#desk.asides(ids);
+    return ids.flatMap((id) => this.#asides.of(id));
   }
 
   /** What a person does with an item. */
@@ -248,30 +252,20 @@ export class Store {
     return this.#desk.flush({ at, from, limit: HASTENED_AT_ONCE });
   }
 
-  /** Moves an item out of the way of the others, with everything that can still be read of it. */
-  setAside(item: { id: string; cause: string; at: number }): SetAside | undefined {
-    const { id, cause, at } = item;
-    const rows = (sql: string) => orNothing(() => this.#sql.all(sql, id)) ?? [];
-    const parts = [
-      rows("SELECT * FROM item WHERE id = ?"),
-      rows("SELECT * FROM recipient WHERE item = ?"),
-      rows("SELECT * FROM history WHERE item = ?"),
-    ];
-    // Somebody dropped it while it was being delivered.
-    if (parts.every(({ length }) => length === 0)) return undefined;
-    const values = parts.map(json);
-    const body = orNothing(() => this.body(id)) ?? null;
-    this.#sql.run(
-      `INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      ...[id, at, cause, ...values, body],
-    );
-    this.#forget(id);
-    return { id, cause };
+  /** Moves an item, or some of its recipients, out of the way of the others, with everything that can still be read of it. */
+  setAside(what: ToSetAside): SetAside | undefined {
+    return this.#asides.put(what);
   }
 
-  #setAsideInto(list: SetAside[], item: { id: string; cause: string; at: number }): void {
-    const aside = this.setAside(item);
-    if (aside !== undefined) list.push(aside);
+  #setAsideInto(
+    list: SetAside[],
+    { id, at, ...what }: Pick<ToSetAside, "id" | "at"> & ({ cause: string } | { broken: readonly Broken[] }),
+  ): void {
+    const aside =
+      "cause" in what
+        ? this.setAside({ id, at, cause: what.cause })
+        : what.broken.length > 0 && this.setAside({ id, at, ...describeBroken(what.broken) });
+    if (aside) list.push(aside);
   }
 
   close(): void {
@@ -287,11 +281,11 @@ export class Store {
     if (this.#sql.get(QUERIES.isOpen, id) === undefined) this.#forget(id);
   }
 
-  #forget(id: string): void {
+  #forget(id: string, keep?: "body"): void {
     this.#sql.run(QUERIES.forget, id);
     this.#claims.forget(id);
     this.#sql.run("DELETE FROM history WHERE item = ?", id);
-    this.#sql.run("DELETE FROM body WHERE id = ?", id);
+    if (keep !== "body") this.#sql.run("DELETE FROM body WHERE id = ?", id);
     this.#sql.run("DELETE FROM item WHERE id = ?", id);
   }
 }

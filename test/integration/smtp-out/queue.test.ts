@@ -79,6 +79,10 @@ test("a message that waits is listed, shown, held, released, retried and dropped
   assert.match(shown.out, /kim@two\.test goes to mx:two\.test/);
   assert.doesNotMatch(`${list.out}${shown.out}`, /private words|more of them/);
 
+  const there = await queue("restore", item.id);
+  assert.equal(there.code, 1);
+  assert.match(there.err, /No item .* was set aside/);
+
   assert.match((await queue("hold", item.id)).out, /is held.*\(2 recipients\)/);
   assert.match((await queue("retry", item.id)).out, /nobody who waits/);
   assert.match((await queue("list", "--state", "held")).out, /kim@two\.test {2}held/);

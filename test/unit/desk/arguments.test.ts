@@ -7,6 +7,7 @@ const understood: readonly [string, Parsed][] = [
   ["list --state held --limit 7 --json", { request: { verb: "list", state: "held", limit: 7 }, json: true }],
   ["show a", { request: { verb: "show", ids: ["a"] }, json: false }],
   ["drop a b", { request: { verb: "drop", ids: ["a", "b"] }, json: false }],
+  ["restore a", { request: { verb: "restore", ids: ["a"] }, json: false }],
   ["flush", { request: { verb: "flush" }, json: false }],
 ];
 for (const [words, parsed] of understood) {
@@ -17,6 +18,7 @@ for (const [words, parsed] of understood) {
 const refused: readonly [string, RegExp][] = [
   ["empty", /no `queue empty`.*\nUsage/],
   ["hold", /hold needs the id of an item: `queue list` shows them/],
+  ["restore", /restore needs the id/],
   ["list a", /list takes no id/],
   ["flush a", /`queue retry ID`/],
   ["list --limit 0", /from 1 to 10000/],

@@ -54,6 +54,16 @@ const outcomes: readonly [string, Partial<DeskAnswer>, RegExp, RegExp, boolean][
   ["hold", { found: { a1: 2 } }, /a1 is held: `queue release a1` lets it go \(2 recipients\)/, /^$/, true],
   ["retry", { found: { a1: 0 } }, /one that is held is released with `queue release a1`/, /^$/, true],
   ["drop", { found: { a1: 1 } }, /dropped: nobody is told/, /^$/, true],
+  ["restore", { found: { a1: 2 } }, /a1 is back in the queue and tried now \(2 recipients\)/, /^$/, true],
+  ["restore", { found: { a1: 0 } }, /nobody of it waits/, /^$/, true],
+  ["restore", {}, /^$/, /No item a1 was set aside.*`queue list`/, false],
+  [
+    "restore",
+    { found: { a1: 0 }, unreadable: { a1: ["item: it is missing", "recipient 1: no\u001b[2J"] } },
+    /^$/,
+    /^a1 stays aside, since it can't be read: item: it is missing; recipient 1: no\?\[2J\.\n$/,
+    false,
+  ],
   ["release", {}, /^$/, /no item a1.*`queue list`/, false],
   ["show", { silent: ["worker-2"] }, /^$/, /worker-2 does not answer/, false],
 ];

@@ -1,0 +1,167 @@
+/**
+ * Items, or single recipients of them, that can't be read: they lie aside, out of the way of the others, with all that is
+ * needed to put them back. One step of a transaction each.
+ */
+import type { SQLInputValue } from "node:sqlite";
+import { type KeptRow, readKept } from "./kept.ts";
+import type { SqlRow, Statements } from "./statements.ts";
+
+/** What could not be read and lies in the table `unreadable` now. */
+export interface SetAside {
+  readonly id: string;
+  readonly cause: string;
+}
+
+export interface ToSetAside extends SetAside {
+  readonly at: number;
+  /** Only these recipients, as the database names them; absent: the item as a whole. */
+  readonly seqs?: readonly SQLInputValue[];
+}
+
+/** An item that was set aside. */
+export interface Aside extends SetAside {
+  readonly at: number;
+}
+
+export interface Restored {
+  /** There was something aside under that name. */
+  readonly found: boolean;
+  /** Recipients that are tried now. */
+  readonly recipients: number;
+  /** What of it can't be read still; nothing was put back then. */
+  readonly unreadable?: readonly string[];
+}
+
+export interface AsideDeps {
+  /** Takes an item out of the queue; its message may stay. */
+  readonly forget: (id: string, keep?: "body") => void;
+  /** The same, if nothing is left to do of it. */
+  readonly forgetIfDone: (id: string) => void;
+}
+
+export class Asides {
+  readonly #sql: Statements;
+  readonly #deps: AsideDeps;
+
+  constructor(sql: Statements, deps: AsideDeps) {
+    this.#sql = sql;
+    this.#deps = deps;
+  }
+
+  /** Undefined when there is nothing left of it: somebody dropped it meanwhile. */
+  put({ id, cause, at, seqs }: ToSetAside): SetAside | undefined {
+    const wanted = (row: SqlRow): boolean => seqs === undefined || seqs.includes(row.seq as SQLInputValue);
+    const recipients = this.#rows("SELECT * FROM recipient WHERE item = ?", id).filter(wanted);
+    const history = this.#rows("SELECT * FROM history WHERE item = ?", id).filter(wanted);
+    const item = this.#rows("SELECT * FROM item WHERE id = ?", id);
+    const found = seqs === undefined ? [item, recipients, history] : [recipients];
+    if (found.every(({ length }) => length === 0)) return undefined;
+    const body = this.#body(id);
+    const parts = [item, recipients, history].map((rows) => JSON.stringify(rows));
+    this.#sql.run(
+      "INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      ...[id, at, cause, ...parts, body ?? null],
+    );
+    // A message that can't be read now, as when the disk has a fault, may be readable later.
+    if (seqs === undefined) this.#deps.forget(id, body === undefined ? "body" : undefined);
+    else this.#takeOut(id, seqs);
+    return { id, cause };
+  }
+
+  list(limit: number): Aside[] {
+    return this.#sql.all("SELECT id, at, cause FROM unreadable ORDER BY at LIMIT ?", limit).map(toAside);
+  }
+
+  /** What was set aside under that name. */
+  of(id: string): Aside[] {
+    return this.#sql.all("SELECT id, at, cause FROM unreadable WHERE id = ?", id).map(toAside);
+  }
+
+  /** Whether there was something of that name. */
+  drop(id: string): boolean {
+    if (this.#sql.run("DELETE FROM unreadable WHERE id = ?", id) === 0) return false;
+    this.#sql.run("DELETE FROM body WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE id = ?)", id, id);
+    return true;
+  }
+
+  /** Puts all of it back into the queue, who waits to be tried at once; or nothing. */
+  restore(id: string, at: number): Restored {
+    const rows = this.#sql.all("SELECT item, recipients, history, body FROM unreadable WHERE id = ?", id);
+    if (rows.length === 0) return { found: false, recipients: 0 };
+    const kept = rows.map((row) => readKept({ ...row, body: row.body ?? this.#body(id) }));
+    const faults = kept.flatMap((each) => ("faults" in each ? each.faults : []));
+    if (faults.length > 0) return { found: true, recipients: 0, unreadable: [...new Set(faults)] };
+    this.#sql.run("DELETE FROM unreadable WHERE id = ?", id);
+    let waiting = 0;
+    for (const each of kept) if (!("faults" in each)) waiting += this.#putBack(id, each, at);
+    return { found: true, recipients: waiting };
+  }
+
+  #putBack(
+    id: string,
+    { item, recipients, history, body }: Exclude<ReturnType<typeof readKept>, { faults: unknown }>,
+    at: number,
+  ): number {
+    // The others of the item went on meanwhile.
+    if (this.#sql.get("SELECT 1 FROM item WHERE id = ?", id) === undefined) {
+      this.#insert("item", { ...item, id });
+      this.#sql.run("INSERT OR REPLACE INTO body (id, content) VALUES (?, ?)", id, body);
+    }
+    const isWaiting = ({ state }: KeptRow): boolean => state === "pending";
+    for (const row of recipients) {
+      this.#insert("recipient", { ...row, item: id, ...(isWaiting(row) && { next_attempt: at }) });
+    }
+    for (const row of history) this.#insert("history", { ...row, item: id });
+    this.#deps.forgetIfDone(id);
+    return recipients.filter(isWaiting).length;
+  }
+
+  #takeOut(id: string, seqs: readonly SQLInputValue[]): void {
+    for (const seq of seqs) {
+      for (const table of ["recipient", "claimed", "history"] as const) {
+        this.#sql.run(`DELETE FROM ${table} WHERE item = ? AND seq = ?`, id, seq);
+      }
+    }
+    this.#deps.forgetIfDone(id);
+  }
+
+  #insert(table: keyof typeof COLUMNS, row: KeptRow): void {
+    const columns = COLUMNS[table];
+    const places = columns.map(() => "?").join(", ");
+    this.#sql.run(
+      `INSERT OR REPLACE INTO ${table} (${columns.join(", ")}) VALUES (${places})`,
+      ...columns.map((column) => row[column] ?? null),
+    );
+  }
+
+  #rows(query: string, id: string): SqlRow[] {
+    try {
+      return this.#sql.all(query, id);
+    } catch {
+      return [];
+    }
+  }
+
+  /** The message; null when there is none, undefined when it can't be read. */
+  #body(id: string): Uint8Array | null | undefined {
+    try {
+      const content = this.#sql.get("SELECT content FROM body WHERE id = ?", id)?.content;
+      return content instanceof Uint8Array ? content : null;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const COLUMNS = {
+  item: ["id", "created", "envelope", "size"],
+  recipient: [
+    ...["item", "seq", "address", "destination", "state", "attempts", "next_attempt", "answer"],
+    ...["originals", "notify", "orcpt", "owed", "delay_told"],
+  ],
+  history: ["item", "seq", "attempt", "at", "state", "answer"],
+} as const;
+
+const toAside = ({ id, at, cause }: SqlRow): Aside => ({
+  ...{ id: String(id), at: Number(at), cause: String(cause) },
+});
