@@ -82,7 +82,7 @@ export interface SpoolDeps {
   readonly log: Log;
 }
 
-/** Settles when the disk has all of it; rejects with QueueFull or QueueError. */
+/** Settles when the disk has all of it; rejects with QueueFull or QueueError, and then it has nothing of it. */
 export type Spool = (kept: Kept) => Promise<void>;
 
 export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool {
@@ -108,14 +108,12 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       log.info(silence, { message: id, recipients });
       return [];
     }
-    const dsn = await notify({ id, created: clock.now(), envelope, recipients }, body);
-    log.info("dsn.queued", {
-      message: id,
-      dsn: dsn.id,
-      to: envelope.from,
-      told: recipients.map(({ seq, owed: what }) => ({ seq, owed: what })),
-    });
-    return [dsn];
+    return [await notify({ id, created: clock.now(), envelope, recipients }, body)];
+  }
+
+  function logNotification({ id, from, owed }: Kept, dsn: NewItem): void {
+    const told = owed.map(({ owed: what }, seq) => ({ seq, owed: what }));
+    log.info("dsn.queued", { message: id, dsn: dsn.id, to: from?.text ?? "", told });
   }
 
   return async (kept) => {
@@ -127,10 +125,11 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       ...(wish && { notify: wish }),
     }));
     const items = [...toItems(kept, boxes), ...toItems(kept, forwards)];
-    const all = [...items, ...(await toNotification(kept))];
-    // All or none: who is told that it failed sends all of it again.
-    await queue.enqueueAll(all);
+    const notifications = await toNotification(kept);
+    // In one transaction: the sender comes again when it fails, and whatever was kept of it would arrive twice.
+    await queue.enqueueAll([...items, ...notifications]);
     for (const item of items) logAccepted(log, kept, item);
+    for (const dsn of notifications) logNotification(kept, dsn);
   };
 }
 
