@@ -279,27 +279,6 @@ test("after the worker's death every call is refused at once, and closing ends",
   await assert.rejects(queue.counts(), QueueError);
 });
 
-test("what is made of one message is there as a whole or not at all, and spares what comes with it", async () => {
-  await using folder = await temporaryFolder();
-  await using queue = await testQueue(folder.path, { maxPages: 64 });
-  const large = { body: Buffer.alloc(1_000_000, "x") };
-  const pairs = {
-    good: [item("good-1", ["bob@one.test"]), item("good-2", ["eve@two.test"])],
-    large: [item("large-1", ["bob@one.test"]), item("large-2", ["eve@two.test"], large)],
-    twice: [item("twice", ["bob@one.test"]), item("twice", ["eve@two.test"])],
-  };
-  const results = await Promise.allSettled(Object.values(pairs).map((items) => queue.enqueueAll(items)));
-  assert.deepEqual(
-    results.map((result) => (result.status === "rejected" ? result.reason.constructor : undefined)),
-    [undefined, QueueFull, QueueError],
-  );
-  const { items } = await queue.claimDue(all);
-  assert.deepEqual(
-    items.map(({ id }) => id),
-    ["good-1", "good-2"],
-  );
-});
-
 test("messages that arrive together share commits", async () => {
   await using folder = await temporaryFolder();
   await using queue = await testQueue(folder.path);

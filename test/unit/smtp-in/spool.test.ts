@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import type { RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
-import { QueueError } from "../../../mailserver/queue/queue.ts";
-import { parseAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision } from "../../../mailserver/smtp/types.ts";
-import { createSpool } from "../../../mailserver/smtp-in/spool.ts";
-import { temporaryFolder, testQueue } from "../../support/queue.ts";
 import { box, relay, send, session, spoolFolder, start, vouching } from "./support.ts";
 
 const OK = "250 2.1.5";
@@ -297,26 +293,4 @@ describe("a message for several boxes", () => {
       [[["alice@semail.test"]], [["dora@semail.test"]]],
     );
   });
-});
-
-test("a message of which one part can't be kept is not kept in another: its sender sends all of it again", async () => {
-  await using folder = await temporaryFolder();
-  await using queue = await testQueue(folder.path);
-  const facts = { hostname: "mx.semail.test", domains: ["semail.test"], clock: { now: () => 0 } };
-  // The second part can't be written down beside the first.
-  const spool = createSpool({ ...facts, queue, log: silentLog, newId: () => "same" }, () => {
-    throw new Error("nobody is to be told");
-  });
-  const [alice, away] = ["alice@semail.test", "alice@far.example"].map((text) => parseAddress(text));
-  assert.ok(alice && away);
-  await assert.rejects(
-    spool({
-      ...{ id: "session/1", from: null, proven: true, told: {}, body: Buffer.from("Subject: hi\r\n\r\n") },
-      waiting: [{ box: { kind: "box", host: "box-alice", uid: "alice" }, address: alice, wishes: {} }],
-      forwards: [{ address: away, original: alice }],
-      owed: [],
-    }),
-    QueueError,
-  );
-  assert.equal((await queue.counts()).items, 0);
 });
