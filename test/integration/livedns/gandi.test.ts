@@ -105,9 +105,12 @@ test("a record set that exists is refused, unless it is to be adopted", async ()
     /A record taken of semail.test: it exists already.*adoptExisting: true/,
   );
   assert.deepEqual(await site().resolver.resolve4(`taken.${zone}`), ["10.0.0.1"]);
-  await site().make({ name: "taken", type: "A", values: ["10.0.0.2"], adoptExisting: true });
+  const next = await site().make({ name: "taken", type: "A", values: ["10.0.0.2"], adoptExisting: true });
   assert.deepEqual(await site().resolver.resolve4(`taken.${zone}`), ["10.0.0.2"]);
+  // Whoever had it before takes its own values along, and no others.
   await crud.remove(first.id, first.outs);
+  assert.deepEqual(await site().resolver.resolve4(`taken.${zone}`), ["10.0.0.2"]);
+  await crud.remove(next.id, next.outs);
 });
 
 const failures = [
