@@ -74,6 +74,15 @@ test("a restart in the midst of strangers' guesses does not lock the person out"
   assert.equal(await locked(guard, "alice"), false, "where the person logged in before");
 });
 
+test("where somebody logs in each day stays their home, however long the process runs", async () => {
+  let guard = begin();
+  for (let day = 0; day < 100; day++, now += DAY + 1) (await guard.begin("alice", HERE))?.succeeded();
+  guard = restart();
+  for (let count = 0; count < 50; count++) await fail(guard, "alice", `198.51.100.${count}`);
+  assert.equal(await locked(guard, "alice", "203.0.113.1"), true, "a stranger");
+  assert.equal(await locked(guard, "alice"), false, "where the person logged in yesterday");
+});
+
 test("a right password is remembered to have forgotten the wrong ones", async () => {
   const guard = begin();
   for (let count = 0; count < 4; count++) await fail(guard, "alice");

@@ -164,6 +164,37 @@ describe("a listener", () => {
 });
 
 describe("closing a listener", () => {
+  test("asks nothing more for a client that does not read its replies, and ends the session", async () => {
+    const long = { ...accepted, lines: Array.from({ length: 2_000 }, () => "x".repeat(500)) };
+    const closed = Promise.withResolvers<string>();
+    let asked = Promise.withResolvers<string>();
+    const to = await inbox({
+      limits: { idleMs: 300 },
+      log: {
+        ...silentLog,
+        info: (event) => event === "smtp.session.close" && closed.resolve("closed"),
+      },
+      policy: {
+        mail: () => {
+          asked.resolve("asked");
+          return { kind: "accept", reply: long };
+        },
+      },
+    });
+    const raw = await client(to);
+    await raw.reply();
+    await raw.say("EHLO c");
+    raw.socket.pause();
+    let seen = "asked";
+    // Fewer commands than a session may have in vain, and more replies than the system keeps.
+    for (let count = 0; count < 40 && seen === "asked"; count += 1) {
+      asked = Promise.withResolvers();
+      raw.write("MAIL FROM:<>\r\nRSET\r\n");
+      seen = await Promise.race([asked.promise, closed.promise]);
+    }
+    assert.equal(seen, "closed");
+  });
+
   test("refuses new connections, lets the running message finish, answers it, then says 421", async () => {
     const answer = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
