@@ -21,6 +21,11 @@ export class ReplyWriter {
     this.#socket = socket;
   }
 
+  /** Characters that were said and are not written yet. */
+  get waiting(): number {
+    return this.#text.length;
+  }
+
   say(text: string): void {
     this.#text += text;
   }

@@ -19,6 +19,9 @@ const LINGER_MS = 1_000;
 /** A hand-shake that takes longer than this will not succeed. */
 const HANDSHAKE_MS = 60_000;
 
+/** Characters of replies that are held back for the end of a turn; some commands of a few bytes have long ones. */
+const MAX_WAITING = 16 * 1_024;
+
 /** Whose connection it is. */
 type ClientInfo = Pick<SessionInfo, "id" | "clientAddress">;
 
@@ -87,13 +90,21 @@ export class ServerConnection {
       this.#pause.interrupt(true);
       // Back-pressure: no more than this is read while something is worked on.
       if (this.#tasks > 0) socket.pause();
-      this.#enqueue(() => this.#deadlines.hear(this.#session, chunk));
+      this.#heard(socket, () => this.#deadlines.hear(this.#session, chunk));
     });
-    socket.on("end", () => this.#enqueue(() => this.#left()));
+    socket.on("end", () => this.#heard(socket, () => this.#left()));
     socket.on("error", (error) => this.#options.log.debug("net.socket.error", { ...this.#facts(), error }));
     socket.on("close", () => {
       if (socket === this.#socket) this.#closed();
     });
+  }
+
+  /**
+   * What came over a socket is of no session but its own. In its turn it may be too late for that: STARTTLS came before it
+   * (RFC 3207 section 4.2), and whoever said it may be somebody else, or the connection was cut, and what came before was lost.
+   */
+  #heard(socket: Socket, task: () => ServerAction[] | Promise<ServerAction[]>): void {
+    this.#enqueue(() => (socket === this.#socket && !this.#gone ? task() : []));
   }
 
   /** The client closed its side: it has said everything. */
@@ -154,6 +165,8 @@ export class ServerConnection {
     switch (action.kind) {
       case "reply":
         this.#say(action.reply);
+        // Who reads nothing has us keep little.
+        if (this.#replies.waiting > MAX_WAITING) await this.#replies.flush();
         return undefined;
       case "ask":
         return this.#answer(action.question);
