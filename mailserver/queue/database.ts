@@ -6,6 +6,8 @@ import { makeFolder, syncFolder } from "./sync-folder.ts";
 
 /** Its name in the queue's folder. */
 export const FILE = "queue.sqlite";
+/** SQLite's name for its log. */
+export const LOG = `${FILE}-wal`;
 
 /** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
 export function openDatabase(dir: string): DatabaseSync {

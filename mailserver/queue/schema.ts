@@ -154,7 +154,7 @@ export const CLAIMED = `
 /** Set at every open, before the schema. */
 export const PRAGMAS = `
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
+  PRAGMA synchronous = NORMAL;
   PRAGMA temp_store = MEMORY;
   PRAGMA busy_timeout = 5000;
 `;

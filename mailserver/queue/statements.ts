@@ -6,14 +6,18 @@ export type SqlRow = Record<string, unknown>;
 export class Statements {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
+  /** Rows that were changed so far. */
+  changes = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
   }
 
-  /** Gives how many rows it changed. */
+  /** Gives how many rows it changed. Nothing else here may change any. */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
+    const changes = Number(this.#prepare(sql).run(...values).changes);
+    this.changes += changes;
+    return changes;
   }
 
   get(sql: string, ...values: SQLInputValue[]): SqlRow | undefined {

@@ -2,10 +2,11 @@
  * The queue's database. Synchronous: it runs in the worker thread, and nothing else writes to the file.
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { type Aside, Asides, type SetAside, type ToSetAside } from "./aside.ts";
 import { type ClaimQuery, Claims } from "./claims.ts";
-import { FILE, openDatabase } from "./database.ts";
+import { LOG, openDatabase } from "./database.ts";
 import { type Census, Desk, type Flushed, type ListQuery, type Managed, type ManageRequest } from "./desk.ts";
 import { faultText, isOfItem, orNothing } from "./fault.ts";
 import {
@@ -22,6 +23,7 @@ import { DiskRoom } from "./room.ts";
 import { type Broken, describeBroken, readDue, readItem, readUnreported } from "./rows.ts";
 import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
+import { Transactions } from "./transactions.ts";
 
 /** A step that other work waits for meanwhile. */
 const HASTENED_AT_ONCE = 1_000;
@@ -41,6 +43,7 @@ export class Store {
   readonly #db: DatabaseSync;
   readonly #room: DiskRoom;
   readonly #sql: Statements;
+  readonly #transactions: Transactions;
   readonly #claims: Claims;
   readonly #asides: Asides;
   readonly #desk: Desk;
@@ -49,7 +52,9 @@ export class Store {
     this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
-    this.#claims = new Claims(this.#sql);
+    this.#transactions = new Transactions(this.#db, { sql: this.#sql, log: join(options.dir, LOG) });
+    // Of its own: what is claimed is not for the disk.
+    this.#claims = new Claims(new Statements(this.#db));
     this.#asides = new Asides(this.#sql, {
       forget: (id, keep) => this.#forget(id, keep),
       forgetIfDone: (id) => this.#forgetIfDone(id),
@@ -57,7 +62,9 @@ export class Store {
     this.#desk = new Desk(this.#sql, { asides: this.#asides, forget: (id) => this.#forget(id) });
     const reusable = (): number =>
       Number(this.#sql.get("PRAGMA freelist_count")?.freelist_count ?? 0) * PAGE_BYTES;
-    this.#room = new DiskRoom({ dir: options.dir, log: `${FILE}-wal`, reusable });
+    this.#room = new DiskRoom({ dir: options.dir, log: LOG, reusable });
+    // A log whose end no disk has, though memory does, may have been found: nothing that is durable may follow that.
+    this.checkpoint();
   }
 
   /** Before a transaction that adds messages of so many bytes in all: moves the log into the database if that helps. */
@@ -75,18 +82,9 @@ export class Store {
     orNothing(() => this.#sql.all("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
-  /** Runs `work` in one transaction: durable when this returns, undone when it throws. */
+  /** Runs `work` in one transaction: durable when this returns, undone when it throws. After NotDurable nothing may be done. */
   transaction<T>(work: () => T): T {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      const result = work();
-      this.#db.exec("COMMIT");
-      return result;
-    } catch (error) {
-      // SQLite may have rolled back by itself, e.g. when the disk is full.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw error;
-    }
+    return this.#transactions.run(work);
   }
 
   /** Throws NoRoom when the disk would be too full for what has to be written of the others. */
@@ -269,6 +267,7 @@ export class Store {
   }
 
   close(): void {
+    this.#transactions.close();
     this.#db.close();
   }
 

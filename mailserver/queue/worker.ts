@@ -1,6 +1,6 @@
 /**
  * The worker thread that owns the queue's database. What arrives while a commit waits for the disk goes into the
- * next transaction together (group commit): one fsync serves all.
+ * next transaction together (group commit): one wait serves all.
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { faultText, isOfItem, sqliteCode } from "./fault.ts";
@@ -8,6 +8,7 @@ import type { NewItem } from "./item.ts";
 import type { Answer, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
 import { NoRoom } from "./room.ts";
 import { Store } from "./store.ts";
+import { NotDurable } from "./transactions.ts";
 
 /** Whether this thread was started as the queue's worker. */
 export function isQueueWorker(): boolean {
@@ -44,6 +45,8 @@ function flush(store: Store, batch: readonly Request[]): Answer[] {
     const values = commit(store, batch);
     return batch.map(({ number }, index) => ({ number, value: values[index] }));
   } catch (error) {
+    // Ends the thread, and with it the daemon.
+    if (error instanceof NotDurable) throw error;
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
       return [{ number: only.number, failure: toFailure(error, only.operation) }];

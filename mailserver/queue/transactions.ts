@@ -1,0 +1,68 @@
+/** Transactions of the queue's database, and the wait until the disk has them. */
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import type { Statements } from "./statements.ts";
+
+/**
+ * It is not known what the disk has of the log. What the system could not write it may have let go of, and say nothing
+ * when it is asked again, so that what is committed behind it would be lost with it. To read the log anew, which holds
+ * checksums, is the way on: another start does that.
+ */
+export class NotDurable extends Error {
+  override readonly name = "NotDurable";
+}
+
+/**
+ * SQLite waits by fsync, which wants the time of a file's last change on the disk, too: a second write, to a journal that
+ * all files of the machine share. What a log says is in its content and its length, which fdatasync waits for (POSIX), so
+ * that SQLite is left to order its writes (`synchronous = NORMAL`), and each commit is waited for here.
+ */
+export class Transactions {
+  readonly #db: DatabaseSync;
+  readonly #sql: Statements;
+  readonly #log: number;
+
+  /** `sql`: all that changes what is kept. `log`: path of the write-ahead log, which is there once the database was read. */
+  constructor(db: DatabaseSync, { sql, log }: { readonly sql: Statements; readonly log: string }) {
+    this.#db = db;
+    this.#sql = sql;
+    this.#log = openSync(log, "r+");
+  }
+
+  /**
+   * Runs `work` in one transaction: durable when this returns, undone when it throws. But for NotDurable: then nothing may
+   * be done with the database any more.
+   */
+  run<T>(work: () => T): T {
+    const before = this.#sql.changes;
+    const result = this.#commit(work);
+    // Who only asked waits for no disk.
+    if (this.#sql.changes > before) this.#sync();
+    return result;
+  }
+
+  close(): void {
+    closeSync(this.#log);
+  }
+
+  #commit<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // SQLite may have rolled back by itself, e.g. when the disk is full.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #sync(): void {
+    try {
+      fdatasyncSync(this.#log);
+    } catch (cause) {
+      throw new NotDurable("the disk did not take the queue's log", { cause });
+    }
+  }
+}
