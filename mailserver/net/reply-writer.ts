@@ -2,6 +2,9 @@
 import type { Socket } from "node:net";
 import type { TurnEnd } from "./turn-end.ts";
 
+/** Some commands of a few bytes have long replies. */
+const MAX_CHARACTERS = 16 * 1_024;
+
 export class ReplyWriter {
   readonly #turnEnd: TurnEnd;
   readonly #patienceMs: number;
@@ -21,9 +24,9 @@ export class ReplyWriter {
     this.#socket = socket;
   }
 
-  /** Characters that were said and are not written yet. */
-  get waiting(): number {
-    return this.#text.length;
+  /** Whether more was said than shall be held back for the end of the turn. */
+  get full(): boolean {
+    return this.#text.length > MAX_CHARACTERS;
   }
 
   say(text: string): void {

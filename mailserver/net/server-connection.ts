@@ -19,9 +19,6 @@ const LINGER_MS = 1_000;
 /** A hand-shake that takes longer than this will not succeed. */
 const HANDSHAKE_MS = 60_000;
 
-/** Characters of replies that are held back for the end of a turn; some commands of a few bytes have long ones. */
-const MAX_WAITING = 16 * 1_024;
-
 /** Whose connection it is. */
 type ClientInfo = Pick<SessionInfo, "id" | "clientAddress">;
 
@@ -166,7 +163,7 @@ export class ServerConnection {
       case "reply":
         this.#say(action.reply);
         // Who reads nothing has us keep little.
-        if (this.#replies.waiting > MAX_WAITING) await this.#replies.flush();
+        if (this.#replies.full) await this.#replies.flush();
         return undefined;
       case "ask":
         return this.#answer(action.question);
