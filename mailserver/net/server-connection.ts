@@ -98,7 +98,7 @@ export class ServerConnection {
 
   /**
    * What came over a socket is of no session but its own. In its turn it may be too late for that: STARTTLS came before it
-   * (RFC 3207 section 4.2), and whoever said it may be somebody else, or the connection was cut, and what came before was lost.
+   * (RFC 3207 section 4.2), and under TLS may be somebody else, or the connection was cut and a part before it was lost.
    */
   #heard(socket: Socket, task: () => ServerAction[] | Promise<ServerAction[]>): void {
     this.#enqueue(() => (socket === this.#socket && !this.#gone ? task() : []));
@@ -167,10 +167,9 @@ export class ServerConnection {
         return undefined;
       case "ask":
         return this.#answer(action.question);
-      case "chunk": {
+      case "chunk":
         await this.#handler.chunk(action.transaction, action.bytes);
         return undefined;
-      }
       case "dropped":
         this.#handler.dropped?.(action.transaction);
         return undefined;
