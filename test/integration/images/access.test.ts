@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { connect } from "node:tls";
 import { ImapFlow } from "imapflow";
-import { Client } from "ldapts";
+import { Attribute, Change, Client } from "ldapts";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { untilLine } from "../../support/log-lines.ts";
 import { selfSigned } from "./certificate.ts";
@@ -184,6 +184,21 @@ describe("directory, box and access together", () => {
     await directory.start();
     await directory.waitHealthy();
     assert.match(await reply("alice", "password of alice"), /^a OK /);
+  });
+
+  it("says temporary when it comes to another's box, as while it knows an address that a box had before", async () => {
+    const client = new Client({ url: `ldap://127.0.0.1:${await directory.port("389/tcp")}` });
+    await client.bind(`cn=admin,${SUFFIX}`, ADMIN_PASSWORD);
+    const lead = (to: string) =>
+      client.modify(
+        `uid=bob,${PEOPLE}`,
+        new Change({ operation: "replace", modification: new Attribute({ type: "mailHost", values: [to] }) }),
+      );
+    await lead("box-alice");
+    assert.match(await replyCode("bob", "password of bob"), /^a NO \[UNAVAILABLE\]/);
+    await lead("box-bob");
+    assert.match(await reply("bob", "password of bob"), /^a OK /);
+    await client.unbind();
   });
 
   it("tells who has no mailbox so, once their password is right, and nobody else", async () => {
