@@ -16,8 +16,13 @@ export function standIn(address: string, mark: string): StandIn {
   const domain = address.slice(at);
   // As an A-label it would be another word.
   if (!/^[\w.-]*_[\w.-]*$/.test(domain)) return { address, back: (text) => text };
+  const labels = domain.split(".");
+  // Each for itself, since a record may name some of them alone (RFC 7208 section 7.3); and short, however many underscores
+  // it has, since no label may have more than 63 octets (RFC 1035 section 2.3.4).
+  const shown = labels.map((label, index) => (label.includes("_") ? `${mark}${index}u` : label));
+  const marked = new RegExp(`${mark}(\\d+)u`, "g");
   return {
-    address: address.slice(0, at) + domain.replaceAll("_", mark),
-    back: (text) => text.replaceAll(mark, "_"),
+    address: address.slice(0, at) + shown.join("."),
+    back: (text) => text.replace(marked, (_, index: string) => labels[Number(index)] ?? ""),
   };
 }

@@ -25,6 +25,7 @@ const ZONE: Records = {
   "_dmarc.soft.example": "v=DMARC1; p=quarantine",
   "news_letter._x.ours.example": "v=spf1 exists:%{l}.%{d}.list.example -all",
   "bounce.news_letter._x.ours.example.list.example": { A: ["127.0.0.2"] },
+  "news_letter_of_the_shop.ours.example": "v=spf1 ip4:127.0.0.1 -all",
   "strict_ly.ours.example": "v=spf1 ip4:127.0.0.1 -all",
   "_dmarc.strict_ly.ours.example": "v=DMARC1; p=reject; aspf=s",
   "b_b.forged.example": "v=spf1 -all",
@@ -62,6 +63,10 @@ const cases: Readonly<Record<string, Case>> = {
     ...{ sender: "bounce@news_letter._x.ours.example", text: from("ours.example"), want: TAKEN },
     results:
       /spf=pass \(.*smtp\.mailfrom=bounce@news_letter\._x\.ours\.example;.*dmarc=pass.*envelope-from="bounce@news_letter\._x\.ours\.example"/s,
+  },
+  "SPF passes for a domain with many underscores in a row of words": {
+    ...{ sender: "bob@news_letter_of_the_shop.ours.example", text: from("ours.example"), want: TAKEN },
+    results: /spf=pass .*smtp\.mailfrom=news_letter_of_the_shop\.ours\.example;/s,
   },
   "SPF passes for an author's domain with an underscore that must be the very same": {
     ...{ sender: "bob@strict_ly.ours.example", text: from("strict_ly.ours.example"), want: TAKEN },
