@@ -1,9 +1,12 @@
 /**
  * Items, or single recipients of them, that can't be read: they lie aside, out of the way of the others, with all that is
- * needed to put them back. One step of a transaction each.
+ * needed to put them back. Their message stays in its table for as long: a copy would find no room on a full disk, and one
+ * that can't be read now may be readable once a fault of the disk has passed. One step of a transaction each.
  */
 import type { SQLInputValue } from "node:sqlite";
+import { orNothing } from "./fault.ts";
 import { type KeptRow, readKept } from "./kept.ts";
+import { QUERIES } from "./queries.ts";
 import type { SqlRow, Statements } from "./statements.ts";
 
 /** What could not be read and lies in the table `unreadable` now. */
@@ -33,8 +36,8 @@ export interface Restored {
 }
 
 export interface AsideDeps {
-  /** Takes an item out of the queue; its message may stay. */
-  readonly forget: (id: string, keep?: "body") => void;
+  /** Takes an item out of the queue; its message stays if something of it lies aside. */
+  readonly forget: (id: string) => void;
   /** The same, if nothing is left to do of it. */
   readonly forgetIfDone: (id: string) => void;
 }
@@ -56,14 +59,12 @@ export class Asides {
     const item = this.#rows("SELECT * FROM item WHERE id = ?", id);
     const found = seqs === undefined ? [item, recipients, history] : [recipients];
     if (found.every(({ length }) => length === 0)) return undefined;
-    const body = this.#body(id);
     const parts = [item, recipients, history].map((rows) => JSON.stringify(rows));
     this.#sql.run(
-      "INSERT INTO unreadable (id, at, cause, item, recipients, history, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      ...[id, at, cause, ...parts, body ?? null],
+      "INSERT INTO unreadable (id, at, cause, item, recipients, history) VALUES (?, ?, ?, ?, ?, ?)",
+      ...[id, at, cause, ...parts],
     );
-    // A message that can't be read now, as when the disk has a fault, may be readable later.
-    if (seqs === undefined) this.#deps.forget(id, body === undefined ? "body" : undefined);
+    if (seqs === undefined) this.#deps.forget(id);
     else this.#takeOut(id, seqs);
     return { id, cause };
   }
@@ -80,7 +81,8 @@ export class Asides {
   /** Whether there was something of that name. */
   drop(id: string): boolean {
     if (this.#sql.run("DELETE FROM unreadable WHERE id = ?", id) === 0) return false;
-    this.#sql.run("DELETE FROM body WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE id = ?)", id, id);
+    if (this.#sql.get("SELECT 1 FROM item WHERE id = ?", id) === undefined)
+      this.#sql.run(QUERIES.forgetBody, id);
     return true;
   }
 
@@ -88,6 +90,7 @@ export class Asides {
   restore(id: string, at: number): Restored {
     const rows = this.#sql.all("SELECT item, recipients, history, body FROM unreadable WHERE id = ?", id);
     if (rows.length === 0) return { found: false, recipients: 0 };
+    // A version of before kept a copy of the message beside the rest.
     const kept = rows.map((row) => readKept({ ...row, body: row.body ?? this.#body(id) }));
     const faults = kept.flatMap((each) => ("faults" in each ? each.faults : []));
     if (faults.length > 0) return { found: true, recipients: 0, unreadable: [...new Set(faults)] };
@@ -105,7 +108,7 @@ export class Asides {
     // The others of the item went on meanwhile.
     if (this.#sql.get("SELECT 1 FROM item WHERE id = ?", id) === undefined) {
       this.#insert("item", { ...item, id });
-      this.#sql.run("INSERT OR REPLACE INTO body (id, content) VALUES (?, ?)", id, body);
+      this.#sql.run("INSERT OR IGNORE INTO body (id, content) VALUES (?, ?)", id, body);
     }
     const isWaiting = ({ state }: KeptRow): boolean => state === "pending";
     for (const row of recipients) {
@@ -135,21 +138,12 @@ export class Asides {
   }
 
   #rows(query: string, id: string): SqlRow[] {
-    try {
-      return this.#sql.all(query, id);
-    } catch {
-      return [];
-    }
+    return orNothing(() => this.#sql.all(query, id)) ?? [];
   }
 
-  /** The message; null when there is none, undefined when it can't be read. */
-  #body(id: string): Uint8Array | null | undefined {
-    try {
-      const content = this.#sql.get("SELECT content FROM body WHERE id = ?", id)?.content;
-      return content instanceof Uint8Array ? content : null;
-    } catch {
-      return undefined;
-    }
+  /** The message; undefined when it can't be read. */
+  #body(id: string): unknown {
+    return orNothing(() => this.#sql.get("SELECT content FROM body WHERE id = ?", id)?.content);
   }
 }
 

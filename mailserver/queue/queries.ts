@@ -86,4 +86,8 @@ export const QUERIES = {
 
   /** item */
   forget: "DELETE FROM recipient WHERE item = ?",
+
+  /** item → its message is gone, unless it is that of something that lies aside */
+  forgetBody: `DELETE FROM body WHERE id = ?1 AND NOT EXISTS
+    (SELECT 1 FROM unreadable INDEXED BY without_body WHERE id = ?1 AND body IS NULL)`,
 } as const;

@@ -56,7 +56,7 @@ export class Store {
     // Of its own: what is claimed is not for the disk.
     this.#claims = new Claims(new Statements(this.#db));
     this.#asides = new Asides(this.#sql, {
-      forget: (id, keep) => this.#forget(id, keep),
+      forget: (id) => this.#forget(id),
       forgetIfDone: (id) => this.#forgetIfDone(id),
     });
     this.#desk = new Desk(this.#sql, { asides: this.#asides, forget: (id) => this.#forget(id) });
@@ -280,11 +280,11 @@ export class Store {
     if (this.#sql.get(QUERIES.isOpen, id) === undefined) this.#forget(id);
   }
 
-  #forget(id: string, keep?: "body"): void {
+  #forget(id: string): void {
     this.#sql.run(QUERIES.forget, id);
     this.#claims.forget(id);
     this.#sql.run("DELETE FROM history WHERE item = ?", id);
-    if (keep !== "body") this.#sql.run("DELETE FROM body WHERE id = ?", id);
+    this.#sql.run(QUERIES.forgetBody, id);
     this.#sql.run("DELETE FROM item WHERE id = ?", id);
   }
 }

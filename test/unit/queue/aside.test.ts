@@ -6,12 +6,14 @@ import { describe, test } from "node:test";
 import { Asides } from "../../../mailserver/queue/aside.ts";
 import { openDatabase } from "../../../mailserver/queue/database.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
+import { QUERIES } from "../../../mailserver/queue/queries.ts";
 import { Statements } from "../../../mailserver/queue/statements.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, permanent, run, settledDown } from "./runner-support.ts";
 
 const all = { now: 10, limit: 100, except: [] };
 const THREE = ["bob@one.test", "eve@two.test", "kim@three.test"];
+const DONE = { state: "delivered", attempts: 1, answer: { code: 250, status: "2.0.0", text: "ok" } } as const;
 const ANSWER = `'{"code":550,"status":"5.1.1","text":"nobody"}'`;
 
 /** A queue whose database somebody has been at. */
@@ -218,8 +220,8 @@ describe("what was set aside is put back:", () => {
       mend(`recipients = replace(recipients, '"eve@two.test"', '{"0":255}')`),
       [/^recipient 1: address: /],
     ],
-    "no message": [mend("body = NULL"), [/^body: it is missing/]],
-    "several parts": [mend("item = '[]', body = NULL"), [/^item: /, /^body: /]],
+    "no message": ["DELETE FROM body", [/^body: it is missing/]],
+    "several parts": [`DELETE FROM body; ${mend("item = '[]'")}`, [/^item: /, /^body: /]],
   };
   for (const [what, [sql, faults]] of Object.entries(unreadable)) {
     test(`not when it can't be read, and each part is named: ${what}`, async () => {
@@ -276,6 +278,63 @@ describe("what was set aside is put back:", () => {
     );
   });
 
+  for (const [whose, seqs] of Object.entries({ "all of an item": undefined, "one of its recipients": [1] })) {
+    test(`with a message that was not there for a while: ${whose}`, async () => {
+      await using folder = await temporaryFolder();
+      {
+        await using queue = await testQueue(folder.path);
+        await queue.enqueue(item("a", THREE));
+      }
+      // As on a disk with a fault that passes.
+      exec(folder.path, "CREATE TABLE elsewhere AS SELECT * FROM body; UPDATE body SET content = NULL");
+      {
+        await using queue = await testQueue(folder.path);
+        await queue.setAside({ id: "a", cause: "a test", at: 9, ...(seqs && { seqs }) });
+      }
+      exec(folder.path, "UPDATE body SET content = (SELECT content FROM elsewhere WHERE id = body.id)");
+      await using queue = await testQueue(folder.path);
+      // Whatever comes of the others meanwhile.
+      for (const { id, recipients } of (await queue.claimDue(all)).items) {
+        const settlements = recipients.map(({ seq }) => ({ ...DONE, seq }));
+        await queue.settle({ id, at: 11, settlements });
+      }
+      assert.deepEqual(await queue.counts(), { items: 0, unreadable: 1 });
+      assert.deepEqual(await queue.manage(restore), { found: true, recipients: seqs?.length ?? 3 });
+      assert.deepEqual(Buffer.from(await queue.body("a")), item("a", []).body);
+    });
+  }
+
+  for (const end of ["delivered", "dropped"] as const) {
+    test(`and its message is forgotten when all of it is ${end}`, async () => {
+      await using folder = await temporaryFolder();
+      await using queue = await testQueue(folder.path);
+      await queue.enqueue(item("a", ["bob@one.test"]));
+      await queue.setAside({ id: "a", cause: "a test", at: 9 });
+      assert.deepEqual(Buffer.from(await queue.body("a")), item("a", []).body);
+      if (end === "dropped") await queue.manage({ ...restore, verb: "drop" });
+      else {
+        await queue.manage(restore);
+        await queue.claimDue({ ...all, now: 50 });
+        await queue.settle({ id: "a", at: 51, settlements: [{ ...DONE, seq: 0 }] });
+      }
+      assert.deepEqual(await queue.counts(), { items: 0, unreadable: 0 });
+      await assert.rejects(queue.body("a"), /the body of a is missing/);
+    });
+  }
+
+  test("from a version that kept a copy of the message with it", async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using queue = await testQueue(folder.path);
+      await queue.enqueue(item("a", ["bob@one.test"]));
+      await queue.setAside({ id: "a", cause: "a test", at: 9 });
+    }
+    exec(folder.path, "UPDATE unreadable SET body = (SELECT content FROM body); DELETE FROM body");
+    await using queue = await testQueue(folder.path);
+    assert.deepEqual(await queue.manage(restore), { found: true, recipients: 1 });
+    assert.deepEqual(Buffer.from(await queue.body("a")), item("a", []).body);
+  });
+
   test("with a message that could not be read when it was set aside, or dropped with it", async () => {
     await using folder = await temporaryFolder();
     {
@@ -305,10 +364,10 @@ function setAsideUnread(dir: string, ids: readonly string[]): void {
   }
   const db = openDatabase(dir);
   const sql = new Faulty(db);
-  const forget = (id: string, keep?: "body"): void => {
-    sql.run("DELETE FROM recipient WHERE item = ?", id);
+  const forget = (id: string): void => {
+    sql.run(QUERIES.forget, id);
+    sql.run(QUERIES.forgetBody, id);
     sql.run("DELETE FROM item WHERE id = ?", id);
-    if (keep !== "body") sql.run("DELETE FROM body WHERE id = ?", id);
   };
   const asides = new Asides(sql, { forget, forgetIfDone: forget });
   for (const id of ids) asides.put({ id, cause: "disk I/O error", at: 1 });
