@@ -4,6 +4,7 @@
  * that can't be read now may be readable once a fault of the disk has passed. One step of a transaction each.
  */
 import type { SQLInputValue } from "node:sqlite";
+import { Claims } from "./claims.ts";
 import { orNothing } from "./fault.ts";
 import { type KeptRow, readKept } from "./kept.ts";
 import { QUERIES } from "./queries.ts";
@@ -44,28 +45,36 @@ export interface AsideDeps {
 
 export class Asides {
   readonly #sql: Statements;
+  readonly #claims: Claims;
   readonly #deps: AsideDeps;
 
   constructor(sql: Statements, deps: AsideDeps) {
     this.#sql = sql;
+    this.#claims = new Claims(sql);
     this.#deps = deps;
   }
 
-  /** Undefined when there is nothing left of it: somebody dropped it meanwhile. */
+  /**
+   * Undefined when there is nothing left of it: somebody dropped it meanwhile. Who is on their way stays, and with them
+   * their item: what comes of that is noted, or else a restore would send them the message again.
+   */
   put({ id, cause, at, seqs }: ToSetAside): SetAside | undefined {
-    const wanted = (row: SqlRow): boolean => seqs === undefined || seqs.includes(row.seq as SQLInputValue);
+    const claimed = new Set(this.#claims.of(id));
+    const whole = seqs === undefined && claimed.size === 0;
+    const wanted = ({ seq }: SqlRow): boolean =>
+      !claimed.has(Number(seq)) && (seqs === undefined || seqs.includes(seq as SQLInputValue));
     const recipients = this.#rows("SELECT * FROM recipient WHERE item = ?", id).filter(wanted);
     const history = this.#rows("SELECT * FROM history WHERE item = ?", id).filter(wanted);
     const item = this.#rows("SELECT * FROM item WHERE id = ?", id);
-    const found = seqs === undefined ? [item, recipients, history] : [recipients];
+    const found = whole ? [item, recipients, history] : [recipients];
     if (found.every(({ length }) => length === 0)) return undefined;
     const parts = [item, recipients, history].map((rows) => JSON.stringify(rows));
     this.#sql.run(
       "INSERT INTO unreadable (id, at, cause, item, recipients, history) VALUES (?, ?, ?, ?, ?, ?)",
       ...[id, at, cause, ...parts],
     );
-    if (seqs === undefined) this.#deps.forget(id);
-    else this.#takeOut(id, seqs);
+    if (whole) this.#deps.forget(id);
+    else this.#takeOut(id, recipients);
     return { id, cause };
   }
 
@@ -119,10 +128,10 @@ export class Asides {
     return recipients.filter(isWaiting).length;
   }
 
-  #takeOut(id: string, seqs: readonly SQLInputValue[]): void {
-    for (const seq of seqs) {
-      for (const table of ["recipient", "claimed", "history"] as const) {
-        this.#sql.run(`DELETE FROM ${table} WHERE item = ? AND seq = ?`, id, seq);
+  #takeOut(id: string, recipients: readonly SqlRow[]): void {
+    for (const { seq } of recipients) {
+      for (const table of ["recipient", "history"] as const) {
+        this.#sql.run(`DELETE FROM ${table} WHERE item = ? AND seq = ?`, id, seq as SQLInputValue);
       }
     }
     this.#deps.forgetIfDone(id);

@@ -101,16 +101,16 @@ export async function conclude(
 type Opened = Pick<Group, "recipients"> & { readonly delivery: Delivery };
 
 /**
- * Who was held or dropped since it was claimed is left out; an item that can't be read is set aside, and so is a recipient
- * whose address is none. An error when it can't be opened now.
+ * Who was held or dropped since it was claimed is left out; when the item can't be read the group is set aside, and so is
+ * a recipient whose address is none. An error when it can't be opened now.
  */
 async function open(
   group: Group,
   { queue, clock, log, persist }: AttemptOptions,
 ): Promise<Opened | Error | undefined> {
   const { id } = group.item;
-  const setAside = async (cause: string, seqs?: number[]): Promise<void> => {
-    const what = { id, cause, at: clock.now(), ...(seqs && { seqs }) };
+  const setAside = async (cause: string, recipients: Group["recipients"]): Promise<void> => {
+    const what = { id, cause, at: clock.now(), seqs: recipients.map(({ seq }) => seq) };
     const aside = await persist(() => queue.setAside(what));
     logSetAside(log, aside === undefined ? [] : [aside]);
   };
@@ -121,16 +121,14 @@ async function open(
     const [recipients, broken] = partByAddress(ready);
     if (broken.length > 0) {
       const cause = broken.map(({ seq, address }) => `recipient ${seq}: ${address} is no address`).join("; ");
-      await setAside(
-        cause,
-        broken.map(({ seq }) => seq),
-      );
+      await setAside(cause, broken);
     }
     if (recipients.length === 0) return undefined;
     return { recipients, delivery: toDelivery({ item: group.item, recipients, body: begun.body }) };
   } catch (error) {
     if (error instanceof QueueError || error instanceof QueueFull) return error;
-    await setAside(faultText(error));
+    // Others of the item may be on their way to another destination.
+    await setAside(faultText(error), group.recipients);
     return undefined;
   }
 }

@@ -81,6 +81,11 @@ export class Claims {
     return this.#sql.get("SELECT 1 FROM claimed WHERE item = ? LIMIT 1", item) !== undefined;
   }
 
+  /** Who of an item is claimed. */
+  of(item: string): number[] {
+    return this.#sql.all("SELECT seq FROM claimed WHERE item = ?", item).map(({ seq }) => Number(seq));
+  }
+
   forget(item: string): void {
     this.#sql.run("DELETE FROM claimed WHERE item = ?", item);
   }

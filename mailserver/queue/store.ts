@@ -250,8 +250,12 @@ export class Store {
     return this.#desk.flush({ at, from, limit: HASTENED_AT_ONCE });
   }
 
-  /** Moves an item, or some of its recipients, out of the way of the others, with everything that can still be read of it. */
+  /**
+   * Moves an item, or some of its recipients, out of the way of the others, with everything that can still be read of it.
+   * Recipients that are named are those of the attempt that asks, which ends for them.
+   */
   setAside(what: ToSetAside): SetAside | undefined {
+    if (what.seqs !== undefined) this.#claims.giveBack({ item: what.id, seqs: what.seqs.map(Number) });
     return this.#asides.put(what);
   }
 
@@ -261,8 +265,8 @@ export class Store {
   ): void {
     const aside =
       "cause" in what
-        ? this.setAside({ id, at, cause: what.cause })
-        : what.broken.length > 0 && this.setAside({ id, at, ...describeBroken(what.broken) });
+        ? this.#asides.put({ id, at, cause: what.cause })
+        : what.broken.length > 0 && this.#asides.put({ id, at, ...describeBroken(what.broken) });
     if (aside) list.push(aside);
   }
 

@@ -7,6 +7,7 @@ import { Asides } from "../../../mailserver/queue/aside.ts";
 import { openDatabase } from "../../../mailserver/queue/database.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { QUERIES } from "../../../mailserver/queue/queries.ts";
+import { ItemUnreadable, type Queue } from "../../../mailserver/queue/queue.ts";
 import { Statements } from "../../../mailserver/queue/statements.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, permanent, run, settledDown } from "./runner-support.ts";
@@ -14,6 +15,11 @@ import { delivered, permanent, run, settledDown } from "./runner-support.ts";
 const all = { now: 10, limit: 100, except: [] };
 const THREE = ["bob@one.test", "eve@two.test", "kim@three.test"];
 const DONE = { state: "delivered", attempts: 1, answer: { code: 250, status: "2.0.0", text: "ok" } } as const;
+const LATER = {
+  state: "pending",
+  attempts: 1,
+  answer: { code: 451, status: "4.7.1", text: "later" },
+} as const;
 const ANSWER = `'{"code":550,"status":"5.1.1","text":"nobody"}'`;
 
 /** A queue whose database somebody has been at. */
@@ -142,9 +148,76 @@ describe("of an item, only who can't be read is set aside:", () => {
   });
 });
 
-describe("what was set aside is put back:", () => {
-  const restore = { verb: "restore", id: "a", at: 50 } as const;
+const restore = { verb: "restore", id: "a", at: 50 } as const;
 
+describe("who is on their way when the rest of their item is set aside has the message once:", () => {
+  const envelope = (text: string): string => `UPDATE item SET envelope = '${text}' WHERE id = 'a'`;
+  const found: Readonly<Record<string, (dir: string, queue: Queue) => Promise<unknown>>> = {
+    "since it can't be delivered to another destination": (_, queue) =>
+      queue.setAside({ id: "a", seqs: [1], cause: "a test", at: 11 }),
+    "since the item can't be read when others are due": async (dir, queue) => {
+      const settlement = { ...LATER, seq: 1, nextAttempt: 12 };
+      await queue.settle({ id: "a", at: 11, settlements: [settlement] });
+      exec(dir, envelope("{"));
+      return queue.claimDue({ ...all, now: 12 });
+    },
+    "since nobody can be told of the item": async (dir, queue) => {
+      await queue.settle({
+        id: "a",
+        at: 11,
+        settlements: [{ ...LATER, seq: 1, nextAttempt: 12, owed: "delayed" }],
+      });
+      exec(dir, envelope("{"));
+      return queue.unreported({ id: "a", at: 12 });
+    },
+  };
+  for (const [why, setAside] of Object.entries(found)) {
+    test(why, async () => {
+      await using folder = await temporaryFolder();
+      await using queue = await testQueue(folder.path);
+      await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+      await queue.claimDue(all);
+      await setAside(folder.path, queue);
+      assert.deepEqual(await queue.counts(), { items: 1, unreadable: 1 });
+      exec(folder.path, envelope(JSON.stringify(item("a", []).envelope)));
+      exec(
+        folder.path,
+        "UPDATE unreadable SET item = (SELECT json_group_array(json_object('id', id, 'created', created, 'envelope', envelope, 'size', size)) FROM item)",
+      );
+      await queue.settle({ id: "a", at: 13, settlements: [{ ...DONE, seq: 0 }] });
+      assert.deepEqual(await queue.counts(), { items: 0, unreadable: 1 });
+      assert.deepEqual(await queue.manage(restore), { found: true, recipients: 1 });
+      const { items } = await queue.claimDue({ ...all, now: 50 });
+      assert.deepEqual(
+        items.map(({ recipients }) => recipients.map(({ address }) => address)),
+        [["eve@two.test"]],
+      );
+    });
+  }
+
+  test("since its message can't be read for another destination", async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+    const begin: Queue["begin"] = (claim) =>
+      claim.seqs.includes(1) ? Promise.reject(new ItemUnreadable("disk I/O error")) : queue.begin(claim);
+    const carried = Promise.withResolvers<typeof delivered>();
+    const { runner, seen } = run({ ...queue, begin }, () => carried.promise);
+    await settledDown(queue);
+    assert.deepEqual(
+      seen.map(({ destination }) => destination),
+      ["mx:one.test"],
+    );
+    assert.deepEqual(await queue.counts(), { items: 1, unreadable: 1 });
+    carried.resolve(delivered);
+    await settledDown(queue);
+    await runner.stop();
+    assert.deepEqual(await queue.counts(), { items: 0, unreadable: 1 });
+    assert.deepEqual(await queue.manage(restore), { found: true, recipients: 1 });
+  });
+});
+
+describe("what was set aside is put back:", () => {
   test("an item as it was, due at once, whatever came of each recipient", async () => {
     await using folder = await temporaryFolder();
     const whole = item("a", [...THREE, "joe@four.test"], { created: 7 });
