@@ -5,25 +5,40 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import { Claims } from "./claims.ts";
-import { orNothing } from "./fault.ts";
+import { faultText, isOfItem, orNothing } from "./fault.ts";
 import { type KeptRow, readKept } from "./kept.ts";
 import { QUERIES } from "./queries.ts";
 import type { SqlRow, Statements } from "./statements.ts";
 
-/** What could not be read and lies in the table `unreadable` now. */
-export interface SetAside {
+interface Unreadable {
   readonly id: string;
   readonly cause: string;
 }
 
-export interface ToSetAside extends SetAside {
+type Stays = "unmoved" | "unread";
+
+/** What could not be read and lies in the table `unreadable` now. */
+export interface SetAside extends Unreadable {
+  /** It could not be moved there, and is where it was; it may be that the database can't even read it. */
+  readonly stays?: Stays;
+}
+
+/**
+ * An item is left alone from now on. SQLite writes nothing more in a transaction that met a damaged page, so this ends it:
+ * whoever runs it again finds the item left out.
+ */
+export class LeftAlone extends Error {
+  override readonly name = "LeftAlone";
+}
+
+export interface ToSetAside extends Unreadable {
   readonly at: number;
   /** Only these recipients, as the database names them; absent: the item as a whole. */
   readonly seqs?: readonly SQLInputValue[];
 }
 
 /** An item that was set aside. */
-export interface Aside extends SetAside {
+export interface Aside extends Unreadable {
   readonly at: number;
 }
 
@@ -46,6 +61,7 @@ export interface AsideDeps {
 export class Asides {
   readonly #sql: Statements;
   readonly #claims: Claims;
+  readonly #left = new Map<string, SetAside>();
   readonly #deps: AsideDeps;
 
   constructor(sql: Statements, deps: AsideDeps) {
@@ -56,16 +72,39 @@ export class Asides {
 
   /**
    * Undefined when there is nothing left of it: somebody dropped it meanwhile. Who is on their way stays, and with them
-   * their item: what comes of that is noted, or else a restore would send them the message again.
+   * their item: what comes of that is noted, or else a restore would send them the message again. What can't be moved is
+   * left alone: nothing is deleted that has not been read.
    */
-  put({ id, cause, at, seqs }: ToSetAside): SetAside | undefined {
+  put(what: ToSetAside): SetAside | undefined {
+    const left = this.leftAlone(what.id);
+    if (left !== undefined) return left;
+    try {
+      return this.#move(what);
+    } catch (error) {
+      if (!isOfItem(error)) throw error;
+      this.leaveAlone(what.id, "unmoved", `${what.cause}; ${faultText(error)}`);
+      throw new LeftAlone(what.id);
+    }
+  }
+
+  /** From now on nobody tries to move an item, nor to read it where the database can't. */
+  leaveAlone(id: string, stays: Stays, why: string): void {
+    const cause = `it can't be set aside, and is left alone until the next start: ${why}`;
+    this.#left.set(id, { id, cause, stays });
+  }
+
+  leftAlone(id: string): SetAside | undefined {
+    return this.#left.get(id);
+  }
+
+  #move({ id, cause, at, seqs }: ToSetAside): SetAside | undefined {
     const claimed = new Set(this.#claims.of(id));
     const whole = seqs === undefined && claimed.size === 0;
     const wanted = ({ seq }: SqlRow): boolean =>
       !claimed.has(Number(seq)) && (seqs === undefined || seqs.includes(seq as SQLInputValue));
-    const recipients = this.#rows("SELECT * FROM recipient WHERE item = ?", id).filter(wanted);
-    const history = this.#rows("SELECT * FROM history WHERE item = ?", id).filter(wanted);
-    const item = this.#rows("SELECT * FROM item WHERE id = ?", id);
+    const recipients = this.#sql.all("SELECT * FROM recipient WHERE item = ?", id).filter(wanted);
+    const history = this.#sql.all("SELECT * FROM history WHERE item = ?", id).filter(wanted);
+    const item = this.#sql.all("SELECT * FROM item WHERE id = ?", id);
     const found = whole ? [item, recipients, history] : [recipients];
     if (found.every(({ length }) => length === 0)) return undefined;
     const parts = [item, recipients, history].map((rows) => JSON.stringify(rows));
@@ -144,10 +183,6 @@ export class Asides {
       `INSERT OR REPLACE INTO ${table} (${columns.join(", ")}) VALUES (${places})`,
       ...columns.map((column) => row[column] ?? null),
     );
-  }
-
-  #rows(query: string, id: string): SqlRow[] {
-    return orNothing(() => this.#sql.all(query, id)) ?? [];
   }
 
   /** The message; undefined when it can't be read. */

@@ -72,16 +72,26 @@ export class Claims {
     for (const seq of seqs) this.#sql.run("INSERT INTO claimed (item, seq) VALUES (?, ?)", item, seq);
   }
 
+  /** Until the next start: who can't be read, nor set aside, would be given out for ever. */
+  leaveOut({ item, seqs }: Claim): void {
+    for (const seq of seqs) {
+      this.#sql.run("INSERT OR REPLACE INTO claimed (item, seq, left_out) VALUES (?, ?, 1)", item, seq);
+    }
+  }
+
   giveBack({ item, seqs }: Claim): void {
-    for (const seq of seqs) this.#sql.run("DELETE FROM claimed WHERE item = ? AND seq = ?", item, seq);
+    for (const seq of seqs) {
+      this.#sql.run("DELETE FROM claimed WHERE item = ? AND seq = ? AND NOT left_out", item, seq);
+    }
   }
 
-  /** Whether something of an item is claimed. */
+  /** Whether somebody works on an item. */
   has(item: string): boolean {
-    return this.#sql.get("SELECT 1 FROM claimed WHERE item = ? LIMIT 1", item) !== undefined;
+    const working = "SELECT 1 FROM claimed WHERE item = ? AND NOT left_out LIMIT 1";
+    return this.#sql.get(working, item) !== undefined;
   }
 
-  /** Who of an item is claimed. */
+  /** Who of an item is given out, or left out. */
   of(item: string): number[] {
     return this.#sql.all("SELECT seq FROM claimed WHERE item = ?", item).map(({ seq }) => Number(seq));
   }

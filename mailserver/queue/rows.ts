@@ -27,7 +27,7 @@ export function describeBroken(broken: readonly Broken[]): { seqs: SQLInputValue
 }
 
 /** What could be read of an item: its recipients are those that could. */
-interface Read<T> {
+export interface Read<T> {
   readonly item: T;
   readonly broken: readonly Broken[];
 }

@@ -150,9 +150,17 @@ export const STEPS: readonly string[] = [
   WITHOUT_BODY,
 ];
 
-/** Temporary: what was in flight is free again, once, whenever the database is opened. */
+/**
+ * Temporary: what was in flight is free again, once, whenever the database is opened. So is who was left out since they
+ * could not be read, nor set aside.
+ */
 export const CLAIMED = `
-  CREATE TEMP TABLE claimed (item TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (item, seq)) WITHOUT ROWID;
+  CREATE TEMP TABLE claimed (
+    item TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    left_out INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (item, seq)
+  ) WITHOUT ROWID;
 `;
 
 /** Set at every open, before the schema. */

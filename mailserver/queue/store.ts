@@ -8,7 +8,7 @@ import { type Aside, Asides, type SetAside, type ToSetAside } from "./aside.ts";
 import { type ClaimQuery, Claims } from "./claims.ts";
 import { LOG, openDatabase } from "./database.ts";
 import { type Census, Desk, type Flushed, type ListQuery, type Managed, type ManageRequest } from "./desk.ts";
-import { faultText, isOfItem, orNothing } from "./fault.ts";
+import { orNothing } from "./fault.ts";
 import {
   type DueItem,
   type ItemView,
@@ -18,9 +18,10 @@ import {
   type Settlement,
   type Unreported,
 } from "./item.ts";
+import { giveDue, giveUnreported, type OutgoingParts } from "./outgoing.ts";
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
-import { type Broken, describeBroken, readDue, readItem, readUnreported } from "./rows.ts";
+import { readItem } from "./rows.ts";
 import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
 import { Transactions } from "./transactions.ts";
@@ -114,21 +115,7 @@ export class Store {
 
   /** Due recipients, grouped by item; they are not given out again until settled or released. */
   claimDue(query: ClaimQuery): { items: DueItem[]; setAside: SetAside[] } {
-    const items: DueItem[] = [];
-    const setAside: SetAside[] = [];
-    for (const claim of this.#claims.due(query)) {
-      try {
-        const { item, broken } = readDue(this.#sql, claim.item, new Set(claim.seqs));
-        this.#setAsideInto(setAside, { id: claim.item, at: query.now, broken });
-        if (item.recipients.length === 0) continue;
-        items.push(item);
-        this.#claims.take({ item: item.id, seqs: item.recipients.map(({ seq }) => seq) });
-      } catch (error) {
-        if (!isOfItem(error)) throw error;
-        this.#setAsideInto(setAside, { id: claim.item, at: query.now, cause: faultText(error) });
-      }
-    }
-    return { items, setAside };
+    return giveDue(this.#outgoing(), query);
   }
 
   /** What a delivery needs of claimed recipients; who is no longer to be delivered to is left out. */
@@ -175,21 +162,8 @@ export class Store {
   }
 
   /** Items of which the sender is to be told something; one item, or all (at start). */
-  unreported({ id, at }: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
-    const rows = id === null ? this.#sql.all(QUERIES.unreported) : this.#sql.all(QUERIES.isUnreported, id);
-    const items: Unreported[] = [];
-    const setAside: SetAside[] = [];
-    for (const row of rows) {
-      try {
-        const { item, broken } = readUnreported(this.#sql, String(row.item));
-        this.#setAsideInto(setAside, { id: item.id, at, broken });
-        if (item.recipients.length > 0) items.push(item);
-      } catch (error) {
-        if (!isOfItem(error)) throw error;
-        this.#setAsideInto(setAside, { id: String(row.item), cause: faultText(error), at });
-      }
-    }
-    return { items, setAside };
+  unreported(query: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
+    return giveUnreported(this.#outgoing(), query);
   }
 
   /** Marks recipients as reported and queues the report, both or neither; not of an item that is gone. */
@@ -255,24 +229,20 @@ export class Store {
    * Recipients that are named are those of the attempt that asks, which ends for them.
    */
   setAside(what: ToSetAside): SetAside | undefined {
-    if (what.seqs !== undefined) this.#claims.giveBack({ item: what.id, seqs: what.seqs.map(Number) });
-    return this.#asides.put(what);
-  }
-
-  #setAsideInto(
-    list: SetAside[],
-    { id, at, ...what }: Pick<ToSetAside, "id" | "at"> & ({ cause: string } | { broken: readonly Broken[] }),
-  ): void {
-    const aside =
-      "cause" in what
-        ? this.#asides.put({ id, at, cause: what.cause })
-        : what.broken.length > 0 && this.#asides.put({ id, at, ...describeBroken(what.broken) });
-    if (aside) list.push(aside);
+    const own = { item: what.id, seqs: what.seqs?.map(Number) ?? [] };
+    this.#claims.giveBack(own);
+    const aside = this.#asides.put(what);
+    if (aside?.stays) this.#claims.leaveOut(own);
+    return aside;
   }
 
   close(): void {
     this.#transactions.close();
     this.#db.close();
+  }
+
+  #outgoing(): OutgoingParts {
+    return { sql: this.#sql, claims: this.#claims, asides: this.#asides };
   }
 
   /** Whether nothing is left to do of an item but with these recipients. */

@@ -3,6 +3,7 @@
  * next transaction together (group commit): one wait serves all.
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { LeftAlone } from "./aside.ts";
 import { faultText, isOfItem, sqliteCode } from "./fault.ts";
 import type { NewItem } from "./item.ts";
 import type { Answer, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
@@ -56,12 +57,14 @@ function flush(store: Store, batch: readonly Request[]): Answer[] {
   }
 }
 
-/** All of the batch in one transaction; once more with a log that begins anew if it found no room. */
+/** All of the batch in one transaction; once more without what can't be read, or with a log that begins anew if it found no room. */
 function commit(store: Store, batch: readonly Request[]): unknown[] {
   const work = (): unknown[] => batch.map((request) => perform(store, request));
   try {
     return store.transaction(work);
   } catch (error) {
+    // At least one item more than before, so this comes to an end.
+    if (error instanceof LeftAlone) return commit(store, batch);
     if (error instanceof NoRoom || !isFull(error)) throw error;
     store.checkpoint();
     return store.transaction(work);
