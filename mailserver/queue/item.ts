@@ -116,6 +116,12 @@ export interface Unreported {
   readonly recipients: readonly OwedRecipient[];
 }
 
+/** The same as the queue gives it out. */
+export interface Owing extends Unreported {
+  /** Bytes of the message. */
+  readonly size: number;
+}
+
 /** A recipient with everything that is known of it, for people who look into the queue. */
 export interface ItemView {
   readonly id: string;

@@ -5,7 +5,7 @@
 import { type Asides, LeftAlone, type SetAside } from "./aside.ts";
 import type { Claim, ClaimQuery, Claims } from "./claims.ts";
 import { faultText, isOfItem, sqliteCode } from "./fault.ts";
-import type { DueItem, Unreported } from "./item.ts";
+import type { DueItem, Owing } from "./item.ts";
 import { QUERIES } from "./queries.ts";
 import { describeBroken, type Read, readDue, readUnreported } from "./rows.ts";
 import type { Statements } from "./statements.ts";
@@ -40,13 +40,31 @@ export function giveDue(
   return { items, setAside };
 }
 
-/** Items of which the sender is to be told something; one item, or all (at start). */
+/** Of which the sender is to be told something; `null` for all items (at start), some at a time. */
+export interface UnreportedQuery {
+  readonly id: string | null;
+  readonly at: number;
+  /** The last item of those before. */
+  readonly after?: string;
+}
+
+/** `next`: after which item there may be more. */
+export interface UnreportedItems {
+  readonly items: Owing[];
+  readonly setAside: SetAside[];
+  readonly next?: string;
+}
+
+const UNREPORTED_AT_ONCE = 100;
+
+/** Items of which the sender is to be told something. */
 export function giveUnreported(
   { sql, asides }: OutgoingParts,
-  { id, at }: { readonly id: string | null; readonly at: number },
-): { items: Unreported[]; setAside: SetAside[] } {
-  const rows = id === null ? sql.all(QUERIES.unreported) : sql.all(QUERIES.isUnreported, id);
-  const items: Unreported[] = [];
+  { id, at, after = "" }: UnreportedQuery,
+): UnreportedItems {
+  const rows =
+    id === null ? sql.all(QUERIES.unreported, after, UNREPORTED_AT_ONCE) : sql.all(QUERIES.isUnreported, id);
+  const items: Owing[] = [];
   const setAside: SetAside[] = [];
   const readings = rows.map((row) => {
     const of = String(row.item);
@@ -58,7 +76,8 @@ export function giveUnreported(
     const aside = fault && asides.put({ ...fault, id: of, at });
     if (aside !== undefined) setAside.push(aside);
   }
-  return { items, setAside };
+  const last = rows[UNREPORTED_AT_ONCE - 1];
+  return { items, setAside, ...(last !== undefined && { next: String(last.item) }) };
 }
 
 const without = ({ item, seqs }: Claim, given: readonly number[]): Claim => ({

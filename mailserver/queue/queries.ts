@@ -27,8 +27,9 @@ export const QUERIES = {
     SELECT item, seq FROM recipient INDEXED BY waiting
     WHERE state = 'pending' AND destination = ? AND next_attempt > ? ORDER BY next_attempt LIMIT ?)`,
 
-  /** → items of which the sender is to be told something */
-  unreported: "SELECT DISTINCT item FROM recipient INDEXED BY owed WHERE owed IS NOT NULL",
+  /** item, how many → the items behind that one of which the sender is to be told something */
+  unreported: `SELECT DISTINCT item FROM recipient INDEXED BY owed
+    WHERE owed IS NOT NULL AND item > ? ORDER BY item LIMIT ?`,
 
   /** item → whether there is something of it that the sender is to be told */
   isUnreported: "SELECT item FROM recipient WHERE item = ? AND owed IS NOT NULL LIMIT 1",

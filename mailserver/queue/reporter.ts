@@ -1,8 +1,10 @@
 /** Tells senders what became of their messages: once, whatever happens between. */
 import type { Log } from "../net/log.ts";
+import { DirectoryUnavailable } from "../policy/recipient.ts";
 import type { SetAside } from "./aside.ts";
 import type { Clock } from "./clock.ts";
-import type { NewItem, Unreported } from "./item.ts";
+import type { NewItem, Owing, Unreported } from "./item.ts";
+import type { UnreportedItems, UnreportedQuery } from "./outgoing.ts";
 import type { Queue } from "./queue.ts";
 import { whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";
@@ -15,41 +17,120 @@ export interface ReporterOptions {
   readonly log: Log;
   readonly persist: Persist;
   readonly stopped: () => boolean;
+  /** Aborted when the runner ends: what has not been told by then is told after the next start. */
+  readonly signal: AbortSignal;
+  /** Is given all work that the runner's end waits for. */
+  readonly track: (work: Promise<void>) => void;
 }
+
+/** Notifications that are made at the same time, and bytes of their messages, which are in memory; a larger one is made alone. */
+const AT_ONCE = 4;
+const MAX_BYTES = 16 * 1024 * 1024;
+/** Pause until the directory is asked again where a sender of ours has their mail. */
+const PAUSE_MS = 5_000;
 
 export class Reporter {
   readonly #options: ReporterOptions;
-  readonly #reporting = new Map<string, Promise<void>>();
+  /** Items that wait for their turn, by id, with their bytes: no more is kept of them, however many they are. */
+  readonly #line = new Map<string, number>();
+  /** Those for which the directory did not answer: behind all others, so that one that never does holds up nobody. */
+  readonly #putOff = new Map<string, number>();
+  /** Being told of. One report of an item at a time: two that read the same would both tell it. */
+  readonly #active = new Map<string, number>();
+  #paused = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
   }
 
-  /** One report of an item at a time: two that read the same would both tell it. */
-  async reportInTurn(id: string): Promise<void> {
-    const before = this.#reporting.get(id)?.catch(() => {}) ?? Promise.resolve();
-    const mine = before.then(() => this.reportAll(id));
-    this.#reporting.set(id, mine);
-    await mine.finally(() => this.#reporting.get(id) === mine && this.#reporting.delete(id));
-  }
-
-  /** Sends the notifications that are due for one item, or for all. */
-  async reportAll(id: string | null): Promise<void> {
-    const { queue, clock, log, persist, stopped } = this.#options;
-    const found = await persist(() => queue.unreported({ id, at: clock.now() }));
-    logSetAside(log, found.setAside);
-    for (const item of found.items) {
-      try {
-        await this.#report(item);
-      } catch (error) {
-        if (stopped()) throw error;
-        // One that can't be reported now holds up neither the others nor the queue's start.
-        log.error("queue.error", { item: item.id, error });
-      }
+  /** Sends the notifications that are due, of all items. */
+  async reportAll(): Promise<void> {
+    const { queue, clock, log, persist } = this.#options;
+    let after: string | undefined = "";
+    while (after !== undefined) {
+      const query: UnreportedQuery = { id: null, after, at: clock.now() };
+      const found: UnreportedItems = await persist(() => queue.unreported(query));
+      logSetAside(log, found.setAside);
+      await Promise.all(found.items.map((item) => this.report(item)));
+      after = found.next;
     }
   }
 
-  async #report(item: Unreported): Promise<void> {
+  /** Sends the notification that is due for an item when it is its turn; at once when it is that nobody is told. */
+  async report({ id, size, envelope }: Omit<Owing, "recipients">): Promise<void> {
+    if (whyNotTold(envelope) !== undefined) return this.#try(id, size);
+    this.#line.set(id, size);
+    this.#putOff.delete(id);
+    this.#pump();
+  }
+
+  #pump(): void {
+    for (let next = this.#take(); next !== undefined; next = this.#take()) {
+      const { id, size } = next;
+      this.#active.set(id, size);
+      const work = this.#try(id, size).finally(() => {
+        this.#active.delete(id);
+        this.#pump();
+      });
+      this.#options.track(work);
+    }
+  }
+
+  #take(): { id: string; size: number } | undefined {
+    if (this.#paused || this.#options.signal.aborted || this.#active.size >= AT_ONCE) return undefined;
+    for (const waiting of [this.#line, this.#putOff]) {
+      for (const [id, size] of waiting) {
+        if (this.#active.has(id)) continue;
+        if (!this.#fits(size)) return undefined;
+        waiting.delete(id);
+        return { id, size };
+      }
+    }
+    return undefined;
+  }
+
+  #fits(size: number): boolean {
+    const bytes = [...this.#active.values()].reduce((sum, of) => sum + of, size);
+    return this.#active.size === 0 || bytes <= MAX_BYTES;
+  }
+
+  async #try(id: string, size: number): Promise<void> {
+    const { log, stopped } = this.#options;
+    try {
+      await this.#report(id);
+    } catch (error) {
+      if (error instanceof DirectoryUnavailable) {
+        this.#putOff.set(id, size);
+        this.#pause();
+      } else if (stopped()) throw error;
+      // One that can't be reported now holds up neither the others nor the queue's start.
+      log.error("queue.error", { item: id, error });
+    }
+  }
+
+  /** The others would hardly hear more of the directory, and each would be composed in vain. */
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    const { clock, signal } = this.#options;
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      this.#paused = false;
+      this.#pump();
+    };
+    const cancel = clock.after(PAUSE_MS, end);
+    signal.addEventListener("abort", end, { once: true });
+  }
+
+  async #report(id: string): Promise<void> {
+    const { queue, clock, log, persist } = this.#options;
+    const { items, setAside } = await persist(() => queue.unreported({ id, at: clock.now() }));
+    logSetAside(log, setAside);
+    for (const item of items) await this.#tell(item);
+  }
+
+  async #tell(item: Unreported): Promise<void> {
     const { queue, composeDsn, log, persist } = this.#options;
     const told = item.recipients.map(({ seq, owed }) => ({ seq, owed }));
     const silence = whyNotTold(item.envelope);
@@ -59,8 +140,7 @@ export class Reporter {
       return;
     }
     const original = await persist(() => queue.body(item.id));
-    // Where a person of ours has their mail, the directory may not tell now.
-    const dsn = await persist(() => composeDsn(item, original));
+    const dsn = await composeDsn(item, original);
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     const { queued } = await persist(() => queue.report({ id: item.id, told, dsn }));
     if (queued) log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });

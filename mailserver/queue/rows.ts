@@ -9,8 +9,8 @@ import {
   ItemRow,
   type ItemView,
   type NewRecipient,
+  type Owing,
   RecipientRow,
-  type Unreported,
 } from "./item.ts";
 import { readable } from "./readable.ts";
 import type { SqlRow, Statements } from "./statements.ts";
@@ -47,8 +47,8 @@ export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>):
   return { item: { ...item, recipients }, broken };
 }
 
-export function readUnreported(sql: Statements, id: string): Read<Unreported> {
-  const { size: _, ...item } = readItemRow(sql, id);
+export function readUnreported(sql: Statements, id: string): Read<Owing> {
+  const item = readItemRow(sql, id);
   const query = "SELECT * FROM recipient WHERE item = ? AND owed IS NOT NULL ORDER BY seq";
   const { read: recipients, broken } = readEach(sql.all(query, id), (row) => {
     const { seq, state, answer, owed } = row;

@@ -88,12 +88,13 @@ class QueueRunner implements Runner {
       return unlessAborted(carried, ending, () => this.#within(LAST_MS, carried, cut));
     };
     this.#attempts = { ...options, deliver, persist, signal };
-    this.#reporter = new Reporter({ ...options, persist, stopped: () => this.#stopped });
+    const track = (work: Promise<void>): void => this.#track(work);
+    this.#reporter = new Reporter({ ...options, persist, stopped: () => this.#stopped, signal, track });
   }
 
   /** Sends the reports that are due. */
   reportAll(): void {
-    this.#track(this.#reporter.reportAll(null));
+    this.#track(this.#reporter.reportAll());
   }
 
   wake(): void {
@@ -229,7 +230,7 @@ class QueueRunner implements Runner {
     if (tried) await this.#leaveAlone(destination);
     const given = left.length > 0 ? await this.#giveBack(item.id, left) : { idle };
     // By itself: a notification that finds no room on the disk must not keep its place from what can leave.
-    if (given.idle) this.#track(this.#reporter.reportInTurn(item.id));
+    if (given.idle) this.#track(this.#reporter.report(item));
   }
 
   async #release({ item, recipients }: Group): Promise<void> {

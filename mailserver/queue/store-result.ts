@@ -1,12 +1,11 @@
-/** Asks the queue, or the directory, for what must not be left undone, until it is done. */
+/** Asks the queue for what must not be left undone, until it is done. */
 import type { Log } from "../net/log.ts";
-import { DirectoryUnavailable } from "../policy/recipient.ts";
 import type { Clock } from "./clock.ts";
 import { QueueEnded, QueueError, QueueFull } from "./queue.ts";
 
 /** Pause until it is tried again. */
 const PAUSE_MS = 5_000;
-/** Tries for a fault that passes by itself, or not at all; a disk has room again some day, and a directory answers. */
+/** Tries for a fault that passes by itself, or not at all; a disk has room again some day. */
 const TRIES = 60;
 
 /** Runs `work` until it is done, its fault is none that passes, or `signal` is aborted. */
@@ -46,6 +45,6 @@ export function createPersist({
 }
 
 function mayPass(error: unknown, tries: number): boolean {
-  if (error instanceof QueueFull || error instanceof DirectoryUnavailable) return true;
+  if (error instanceof QueueFull) return true;
   return error instanceof QueueError && !(error instanceof QueueEnded) && tries < TRIES;
 }

@@ -16,9 +16,14 @@ import {
   type NewItem,
   type OwedRecipient,
   type Settlement,
-  type Unreported,
 } from "./item.ts";
-import { giveDue, giveUnreported, type OutgoingParts } from "./outgoing.ts";
+import {
+  giveDue,
+  giveUnreported,
+  type OutgoingParts,
+  type UnreportedItems,
+  type UnreportedQuery,
+} from "./outgoing.ts";
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
 import { readItem } from "./rows.ts";
@@ -161,8 +166,8 @@ export class Store {
     return { idle: !this.#claims.has(id) };
   }
 
-  /** Items of which the sender is to be told something; one item, or all (at start). */
-  unreported(query: { id: string | null; at: number }): { items: Unreported[]; setAside: SetAside[] } {
+  /** Items of which the sender is to be told something; one item, or all (at start), some at a time. */
+  unreported(query: UnreportedQuery): UnreportedItems {
     return giveUnreported(this.#outgoing(), query);
   }
 

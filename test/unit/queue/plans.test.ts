@@ -28,7 +28,7 @@ const wanted: Readonly<Record<Exclude<keyof typeof QUERIES, "census">, readonly 
     /^LIST SUBQUERY \d+$/,
     /^SEARCH recipient USING COVERING INDEX waiting \(destination=\? AND next_attempt>\?\)$/,
   ],
-  unreported: [/^SCAN recipient USING (COVERING )?INDEX owed$/],
+  unreported: [/^SEARCH recipient USING (COVERING )?INDEX owed \(item>\?\)$/],
   isUnreported: [/^SEARCH recipient USING (PRIMARY KEY|(COVERING )?INDEX owed) \(item=\?\)$/],
   isOpen: [OWN],
   open: [OWN],

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { silentLog } from "../../../mailserver/net/log.ts";
-import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { QueueEnded, QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
 import { createPersist } from "../../../mailserver/queue/store-result.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -36,20 +35,6 @@ test("a fault that does not pass is given up after five minutes, and a full disk
   });
   while (left > 0) await Promise.race([full, clock.jump()]);
   assert.equal(await full, "stored");
-});
-
-test("a directory that does not answer is waited for, however long that takes", async () => {
-  const { signal } = new AbortController();
-  const clock = new FakeClock(0);
-  const persist = createPersist({ clock, log: silentLog, signal });
-  let left = 200;
-  const asked = persist(async () => {
-    left -= 1;
-    if (left > 0) throw new DirectoryUnavailable("no answer");
-    return "known";
-  });
-  while (left > 0) await Promise.race([asked, clock.jump()]);
-  assert.equal(await asked, "known");
 });
 
 test("a pause leaves nothing behind on the signal that ends all of them", async () => {
