@@ -1,11 +1,12 @@
 /** Tells senders what became of their messages: once, whatever happens between. */
 import type { Log } from "../net/log.ts";
+import { unlessAborted } from "../net/unless-aborted.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
 import type { SetAside } from "./aside.ts";
 import type { Clock } from "./clock.ts";
 import type { NewItem, Owing, Unreported } from "./item.ts";
 import type { UnreportedItems, UnreportedQuery } from "./outgoing.ts";
-import type { Queue } from "./queue.ts";
+import { type Queue, QueueEnded } from "./queue.ts";
 import { whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";
 
@@ -131,7 +132,7 @@ export class Reporter {
   }
 
   async #tell(item: Unreported): Promise<void> {
-    const { queue, composeDsn, log, persist } = this.#options;
+    const { queue, composeDsn, log, persist, signal } = this.#options;
     const told = item.recipients.map(({ seq, owed }) => ({ seq, owed }));
     const silence = whyNotTold(item.envelope);
     if (silence !== undefined) {
@@ -140,7 +141,9 @@ export class Reporter {
       return;
     }
     const original = await persist(() => queue.body(item.id));
-    const dsn = await composeDsn(item, original);
+    // It may ask a directory that is silent, which the end does not wait for.
+    const cut = (): Promise<never> => Promise.reject(new QueueEnded("the runner ended"));
+    const dsn = await unlessAborted(composeDsn(item, original), signal, cut);
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
     const { queued } = await persist(() => queue.report({ id: item.id, told, dsn }));
     if (queued) log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });

@@ -147,7 +147,27 @@ test("large messages are in memory one after the other", async () => {
   await runner.stop();
 });
 
-test("the end does not wait for a directory that is to be asked again", { timeout: 10_000 }, async () => {
+test("the end does not wait for a notification that nobody answers for, and it is owed after the start", {
+  timeout: 10_000,
+}, async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  await owed(queue, named(6, "a"));
+  const asked = Promise.withResolvers<void>();
+  const composeDsn = (): Promise<NewItem> => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const { runner, clock } = run(queue, () => delivered, { composeDsn });
+  await asked.promise;
+  const stopping = runner.stop();
+  assert.equal(await clock.jump(), 1_500);
+  await stopping;
+  assert.ok(!clock.armed);
+  assert.equal((await queue.unreported({ id: null, at: 1 })).items.length, 6);
+});
+
+test("nor for a directory that is to be asked again", { timeout: 10_000 }, async () => {
   await using folder = await temporaryFolder();
   await using queue = await testQueue(folder.path);
   await owed(queue, ["a"]);
