@@ -1,6 +1,7 @@
 /** Logs of the daemons: JSON lines with stable event codes; addresses yes, content and credentials never. */
 import { type DestinationStream, pino } from "pino";
 import type { LogEvent } from "../log-events.ts";
+import { oncePerTurn } from "./once-per-turn.ts";
 
 /** Facts of an event. Put nothing here that a client sent as a secret; known secret names are redacted anyway. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -50,7 +51,7 @@ function withoutSecrets(value: unknown, depth = DEPTH): unknown {
  */
 function lineWriter(): DestinationStream {
   const sink = pino.destination({ dest: 1, sync: true, minLength: BATCH_BYTES });
-  let due = false;
+  const flushLater = oncePerTurn(() => sink.flush());
   // Nobody reads the log any more: the mail goes on.
   sink.on("error", () => {});
   process.on("exit", () => {
@@ -61,12 +62,7 @@ function lineWriter(): DestinationStream {
   return {
     write: (line) => {
       sink.write(line);
-      if (due) return;
-      due = true;
-      setImmediate(() => {
-        due = false;
-        sink.flush();
-      });
+      flushLater();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** The durable queue as the daemon sees it: promises that settle when the disk has it. */
 import { Worker } from "node:worker_threads";
+import { oncePerTurn } from "../net/once-per-turn.ts";
 import type { Answer, Argument, Operation, QueueWorkerData, Request, Response, Result } from "./protocol.ts";
 import type { Store, StoreOptions } from "./store.ts";
 
@@ -96,6 +97,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   function send(): void {
     if (unsent.length > 0) worker.postMessage(unsent.splice(0) satisfies Request[]);
   }
+  const sendLater = oncePerTurn(send);
 
   function call<O extends Operation>(operation: O, argument: Argument<O>): Promise<Result<O>> {
     return new Promise<unknown>((resolve, reject) => {
@@ -104,8 +106,8 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       if (dead) return reject(dead);
       const number = next++;
       waiting.set(number, { resolve, reject });
-      if (unsent.length === 0) setImmediate(send);
       unsent.push({ number, operation, argument });
+      sendLater();
     }) as Promise<Result<O>>;
   }
 

@@ -3,6 +3,7 @@
  * primary accepted and handed over would hang for ever when its worker is killed before it says that it has it.
  */
 import cluster, { type Worker } from "node:cluster";
+import { oncePerTurn } from "../net/once-per-turn.ts";
 import type { FromPrimary, FromWorker } from "./messages.ts";
 import type { WorkerProcess } from "./supervisor.ts";
 
@@ -26,6 +27,7 @@ const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 /** What is said in one turn of the event loop goes in one piece: each costs both processes more than what it says. */
 class Bundle<T> {
   readonly #send: (messages: readonly T[]) => void;
+  readonly #flushLater = oncePerTurn(() => this.flush());
   #messages: T[] = [];
 
   constructor(send: (messages: readonly T[]) => void) {
@@ -33,8 +35,8 @@ class Bundle<T> {
   }
 
   add(message: T): void {
-    if (this.#messages.length === 0) setImmediate(() => this.flush());
     this.#messages.push(message);
+    this.#flushLater();
   }
 
   /** Sends what is there now. */
