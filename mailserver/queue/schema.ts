@@ -134,9 +134,6 @@ const COUNTED = `
   CREATE INDEX deferred ON recipient (item, attempts) WHERE state = 'pending' AND attempts > 0;
 `;
 
-/** What lies aside, and whose message is still in its table. */
-const WITHOUT_BODY = "CREATE INDEX without_body ON unreadable (id) WHERE body IS NULL";
-
 /**
  * Step n leads from version n to n + 1 (`PRAGMA user_version`). What a released step makes never changes, steps are only added:
  * a queue that waits on a disk may be of any version. The first one also meets tables of before versions were counted.
@@ -147,8 +144,13 @@ export const STEPS: readonly string[] = [
   FOR_MILLIONS,
   NOTIFICATIONS,
   COUNTED,
-  WITHOUT_BODY,
 ];
+
+/**
+ * What only makes this program quicker, made where it is missing: an older one goes on with it, so that it takes no step.
+ * What lies aside, and whose message is still in its table.
+ */
+export const EXTRA_INDICES = "CREATE INDEX IF NOT EXISTS without_body ON unreadable (id) WHERE body IS NULL";
 
 /**
  * Temporary: what was in flight is free again, once, whenever the database is opened. So is who was left out since they
