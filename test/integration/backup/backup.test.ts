@@ -361,7 +361,7 @@ describe("the backup of a running box", () => {
   it("leaves nothing behind in the box or on the engine", async () => {
     const { stdout } = await box.exec(["ls", "-A", "/srv/mail"]);
     assert.doesNotMatch(stdout, /\.backup/);
-    const filters = { name: [`${site.prefix}-backup-job`, `${site.prefix}-backup-store`] };
+    const filters = { name: ["job", "store", "history"].map((part) => `${site.prefix}-backup-${part}`) };
     assert.deepEqual(await lab.docker.listContainers({ all: true, filters }), []);
   });
 });

@@ -117,4 +117,53 @@ describe("a host that was lost, and made anew", () => {
     assert.deepEqual(await subjects(), ["later", "one", "since", "two"]);
     assert.ok(await canLogIn("alice's next"));
   });
+
+  it("puts back the latest, too, where nobody noted that the mail of before is there again", async () => {
+    await box.exec(["sh", "-c", "rm -f /srv/mail/.restored /srv/mail/Maildir/new/* /srv/mail/Maildir/cur/*"]);
+    const lines = await site.run("restore");
+    const restored = lines.filter((line) => line.includes("alice restored from"));
+    assert.deepEqual(
+      restored.map((line) => /\((\d+) messages put back/.exec(line)?.[1]),
+      ["2", "2"],
+    );
+    assert.deepEqual(await subjects(), ["later", "one", "since", "two"]);
+    await box.exec(["sh", "-c", "rm -f /srv/mail/Maildir/new/* /srv/mail/Maildir/cur/*"]);
+    assert.match((await site.run("restore")).join("\n"), /\(4 messages put back, 0 there already\)/);
+  });
+
+  it("has a snapshot of before put back that is named, and the latest counts from then on", async () => {
+    await box.exec(["rm", "-f", "/srv/mail/.restored"]);
+    const [first = ""] = await site.run("list");
+    const [, snapshot = ""] = first.split(/ {2,}/);
+    await site.run("restore", { snapshot });
+    const restored = (await site.run("restore")).filter((line) => line.includes("alice restored from"));
+    assert.equal(restored.length, 1);
+    assert.doesNotMatch(restored.join("\n"), new RegExp(snapshot));
+  });
+
+  it("has a folder put back that one of the two snapshots lacks", async () => {
+    await box.exec(["rm", "-f", "/srv/mail/.restored"]);
+    await doveadm("mailbox", "create", "-u", "alice", "New");
+    await site.run("save");
+    await doveadm("mailbox", "delete", "-u", "alice", "New");
+    const lines = (await site.run("restore", { folder: "New" })).join("\n");
+    assert.match(lines, /folders made again: New/);
+    assert.match(lines, /The snapshot .* has no folder New\./);
+  });
+
+  it("hands out the latest, and tells of what is from before", async () => {
+    const lines = (await site.run("export", { output: join(root, "alice.tar") })).join("\n");
+    assert.match(lines, /volume of alice was made on .* latest snapshot from before that is [0-9a-f]{8} of /);
+  });
+
+  it("gets the mail back that was in a volume which was lost alone", async () => {
+    await box.remove();
+    await lab.docker.getVolume(volume).remove();
+    const kinds = { "io.semail.stack": prefix, "io.semail.kind": "mail" };
+    await lab.docker.createVolume({ Name: volume, Labels: { ...lab.labels, ...kinds } });
+    box = await healthy(lab, "box", { volumes: { "/srv/mail": volume }, env: { BOX_QUOTA_BYTES: "0" } });
+    for (let run = 0; run < 3; run += 1) await site.run("save");
+    await site.run("restore");
+    assert.deepEqual(await subjects(), ["later", "one", "since", "two"]);
+  });
 });

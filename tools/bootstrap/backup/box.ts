@@ -4,61 +4,65 @@ import { extract } from "tar-stream";
 import { unlessMissing } from "../../docker-plugin/errors.ts";
 import { type InForce, type Limit, limitDisk } from "../../docker-plugin/limit-disk.ts";
 import type { JobEvent } from "./events.ts";
-import { keeping } from "./host-age.ts";
-import { mailVolume, ownerOfMail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
+import { keeping, later } from "./host-age.ts";
+import { lookAtMail, type Mail, mailVolume, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
 const SETTINGS_FILE = `${SETTINGS}/settings.json`;
 
 export interface BoxRequest {
   /** Of the mailbox. */
   readonly id: string;
-  /** What limits it: `--folder NAME`, `--snapshot ID`, `--from UID`. */
-  readonly limits?: readonly string[];
-  /** When the host was made; undefined where that is nothing to go by. */
-  readonly made?: Date | undefined;
   readonly onEvent: (event: JobEvent) => void;
 }
 
+export interface SaveRequest extends BoxRequest {
+  /** What limits it: `--folder NAME`. */
+  readonly limits?: readonly string[];
+  /** When the host was made; undefined where that is not known. */
+  readonly made: Date | undefined;
+}
+
+export interface PutBackRequest extends BoxRequest {
+  /**
+   * What limits it: `--folder NAME`, `--snapshot ID`, `--from UID`, `--before TIME`. `restored`: whether the mailbox has what
+   * was saved before its host was made; undefined where the job's image can't tell.
+   */
+  readonly limits: (restored: boolean | undefined) => readonly string[];
+}
+
 /** Takes a snapshot of the mailbox, which is held still by the one job while the other reads it. */
-export async function saveBox(place: Place, { id, limits = [], made, onEvent }: BoxRequest): Promise<void> {
-  const all = [...limits, ...keeping(made, new Date())];
+export async function saveBox(place: Place, { id, limits = [], made, onEvent }: SaveRequest): Promise<void> {
+  const now = place.now?.() ?? new Date();
   await together(place, {
     ...{ id, onEvent, first: ["hold", id, ...limits], begins: "held" },
-    second: (event) => ({
-      mail: "read",
-      args: ["save", id, ...all, "--messages", String(event.kind === "held" ? event.messages : 0)],
-    }),
+    second: (event, mail) => {
+      // A volume may be lost alone, and made anew on a host that lives.
+      const keep = keeping(later(made, mail?.made), now);
+      const messages = String(event.kind === "held" ? event.messages : 0);
+      return { mail: "read", args: ["save", id, ...limits, ...keep, "--messages", messages] };
+    },
   });
 }
 
-/**
- * Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. The latest, or into a mailbox that has
- * not yet got what was saved before its host was made, the latest of those.
- */
-export async function restoreBox(
-  place: Place,
-  { id, limits = [], made, onEvent }: BoxRequest,
-): Promise<void> {
+/** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
+export async function restoreBox(place: Place, { id, limits, onEvent }: PutBackRequest): Promise<void> {
   await withoutLimit(await limitOf(place, id), () =>
     together(place, {
       ...{ id, onEvent, first: ["merge", id], begins: "ready" },
-      second: (event) => ({ mail: "write", args: ["fetch", id, ...limits, ...fromBefore(made, event)] }),
+      second: (event) => ({
+        mail: "write",
+        args: ["fetch", id, ...limits(event.kind === "ready" ? event.restored : undefined)],
+      }),
     }),
   );
 }
-
-/** A mailbox that has it already gets the latest, and so does one whose image can't tell. */
-const fromBefore = (made: Date | undefined, event: JobEvent): string[] =>
-  made !== undefined && event.kind === "ready" && event.restored === false
-    ? ["--before", made.toISOString()]
-    : [];
 
 /** Looks at the limit of a box's disk, or sets it; undefined where the guard is gone, and with it who could. */
 type BoxLimit = (limit?: Limit) => Promise<InForce | undefined>;
 
 async function limitOf(place: Place, id: string): Promise<BoxLimit> {
   const { docker, prefix } = place;
-  const user = await ownerOfMail(place, id);
+  const { owner: user } = await lookAtMail(place, id);
   const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
   return (limit) => unlessMissing(limitDisk(docker, box, limit));
 }
@@ -85,18 +89,22 @@ interface Pair {
   readonly first: readonly string[];
   /** The event at which the other one begins. */
   readonly begins: JobEvent["kind"];
-  readonly second: (event: JobEvent) => { mail: "read" | "write"; args: readonly string[] };
+  readonly second: (
+    event: JobEvent,
+    mail: Mail | undefined,
+  ) => { mail: "read" | "write"; args: readonly string[] };
 }
 
 async function together(place: Place, { id, onEvent, first, begins, second }: Pair): Promise<void> {
   const settings = await readSettings(place);
   const word = Promise.withResolvers<Buffer>();
   let other = Promise.resolve();
+  let mail: Mail | undefined;
   const begin = async (event: JobEvent): Promise<void> => {
     let said: JobEvent | undefined;
     try {
       await runJob(place, {
-        ...{ id, input: settings, ...second(event) },
+        ...{ id, input: settings, ...second(event, mail) },
         onEvent: (each) => {
           said = each;
           if (each.kind !== "fetched") onEvent(each);
@@ -111,6 +119,9 @@ async function together(place: Place, { id, onEvent, first, begins, second }: Pa
   try {
     await runJob(place, {
       ...{ id, mail: "alone", args: first, input: word.promise },
+      onMail: (found) => {
+        mail = found;
+      },
       onEvent: (event) => {
         if (event.kind !== begins) return onEvent(event);
         other = begin(event);

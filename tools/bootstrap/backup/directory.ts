@@ -44,7 +44,11 @@ export interface DirectoryRequest {
 /** Takes a snapshot of the people's entries. */
 export async function saveDirectory(place: Place, { made, onEvent }: DirectoryRequest): Promise<void> {
   const ldif = await execute(place, DUMP);
-  await runJob(place, { args: ["save-directory", ...keeping(made, new Date())], input: ldif, onEvent });
+  await runJob(place, {
+    args: ["save-directory", ...keeping(made, place.now?.() ?? new Date())],
+    input: ldif,
+    onEvent,
+  });
 }
 
 /** Where the directory is written, and when it was made. */

@@ -16,6 +16,8 @@ export interface Place {
   /** Begins the names of everything that the stack makes. */
   readonly prefix: string;
   readonly signal: AbortSignal;
+  /** What time it is; the system's unless given. */
+  readonly now?: () => Date;
 }
 
 /**
@@ -34,6 +36,8 @@ export interface JobRequest {
   readonly out?: Writable;
   /** Its standard input, to the end. */
   readonly input?: Buffer | Promise<Buffer>;
+  /** Gets what is known of the box's volume, before the job begins. */
+  readonly onMail?: (mail: Mail) => void;
   /** Another program of the image. */
   readonly entrypoint?: readonly string[];
 }
@@ -73,9 +77,11 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { id, mail } = request;
   const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
   // No uid begins with a sign.
-  const name = `${prefix}-backup-${mail === "read" || mail === "write" ? "store" : "job"}-${id ?? "-directory"}`;
-  const owner =
-    id === undefined || mail === undefined ? undefined : await ownerOf(place, pattern, { id, name });
+  const name = `${prefix}-backup-${partOf(request)}-${id ?? "-directory"}`;
+  const found =
+    id === undefined || mail === undefined ? undefined : await mailOf(place, pattern, { id, name });
+  if (found) request.onMail?.(found);
+  const owner = found?.owner;
   const container = await create(place, jobOptions(pattern, { volume, owner }, request), name);
   const stop = (): void => void container.stop({ t: 10 }).catch(() => {});
   try {
@@ -89,13 +95,27 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   }
 }
 
+/** Whoever only asks the repository about a box gets in nobody's way who works on it. */
+function partOf({ id, mail }: JobRequest): string {
+  if (mail === "read" || mail === "write") return "store";
+  return id !== undefined && mail === undefined ? "history" : "job";
+}
+
+/** A mailbox's mail on the host. */
+export interface Mail {
+  /** To whom it belongs: a user id of the host. */
+  readonly owner: number;
+  /** When its volume was made; undefined where the file system doesn't say. Docker 20 tells of its last change. */
+  readonly made: Date | undefined;
+}
+
 /**
- * Says who owns the mail. A repository that was made when all boxes ran as one user is shared with its group first; its
+ * Says who owns the mail, and when its volume was made. A repository that was made when all boxes ran as one user is shared with its group first; its
  * top goes last, being the mark that it is done. What was saved when each job ran as its box's user becomes the
  * repository's own, once, by a copy in its place: what a user has, their box's disk is charged with. There, the mark is
  * that nobody else may remove what lies at the top (the sticky bit). What another job removes meanwhile is for the next.
  */
-const LOOK = `stat -c %u /srv/mail
+const LOOK = `stat -c "%u %W" /srv/mail
 [ ! -O /repository ] || [ "$(stat -c %a /repository)" != 700 ] || find /repository -depth -exec chmod g=u {} +
 [ ! -w /repository ] || [ -k /repository ] || {
   copy=/repository/.copy-$$
@@ -105,17 +125,17 @@ const LOOK = `stat -c %u /srv/mail
     chmod +t /repository || rm -f "$copy"
 } 2>/dev/null`;
 
-/** To whom a mailbox's mail belongs: a user id of the host. A fault where there is none of it. */
-export async function ownerOfMail(place: Place, id: string): Promise<number> {
-  return ownerOf(place, await requirePattern(place), { id, name: `${place.prefix}-backup-job-${id}` });
+/** What is known of a mailbox's mail. A fault where there is none of it. */
+export async function lookAtMail(place: Place, id: string): Promise<Mail> {
+  return mailOf(place, await requirePattern(place), { id, name: `${place.prefix}-backup-job-${id}` });
 }
 
 /** Asks a container like the job's, of its name. */
-async function ownerOf(
+async function mailOf(
   place: Place,
   pattern: Docker.ContainerInspectInfo,
   { id, name }: { id: string; name: string },
-): Promise<number> {
+): Promise<Mail> {
   const volume = mailVolume(place.prefix, id);
   if (!(await unlessMissing(place.docker.getVolume(volume).inspect())))
     throw new Fault(
@@ -138,9 +158,9 @@ async function ownerOf(
     out.end();
     await unlessMissing(container.remove({ force: true }));
   }
-  const owner = Number(await reading);
+  const [owner = 0, born = 0] = (await reading).trim().split(" ").map(Number);
   if (!(owner > 0)) throw new Fault(`Nobody owns the mail on ${volume}.`, "Run `npm run up` first.");
-  return owner;
+  return { owner, made: born > 0 ? new Date(born * 1_000) : undefined };
 }
 
 /**

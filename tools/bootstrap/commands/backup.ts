@@ -3,12 +3,13 @@ import { rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { chooseMailbox, parseMailboxId } from "../../../stacks/mailbox-id.ts";
-import { restoreBox, saveBox } from "../backup/box.ts";
+import { saveBox } from "../backup/box.ts";
 import { directoryMade, madeOrUnknown, restoreDirectory, saveDirectory } from "../backup/directory.ts";
 import { type JobEvent, outcomeOf, snapshotLine } from "../backup/events.ts";
 import { type JobRequest, mailVolume, mailVolumes, type Place, patternOf, runJob } from "../backup/job.ts";
 import { type Kept, keptLine, keptMailboxes } from "../backup/kept.ts";
 import { showPassword } from "../backup/password.ts";
+import { restoreMailbox, tellOfOlder } from "../backup/restore.ts";
 import type { Context } from "../context.ts";
 import { Fault, messageOf, renderFault } from "../fault.ts";
 import { openStack } from "../stack.ts";
@@ -206,7 +207,7 @@ async function restoreAll(context: Context, place: Site, options: BackupOptions)
     );
 }
 
-/** `made`: when the host was; of a snapshot that is named, or another's, there is nothing to choose by that. */
+/** `made`: when the host was. */
 async function restore(
   context: Context,
   place: Place,
@@ -215,19 +216,20 @@ async function restore(
 ): Promise<void> {
   const uid = onlyOne(options);
   const said = tell(context, uid);
-  let folders: readonly string[] = [];
+  const folders = new Set<string>();
   context.say.doing(`restoring ${uid}`);
   const onEvent = (event: JobEvent): void => {
-    if (event.kind === "restored") folders = event.folders;
+    for (const folder of event.kind === "restored" ? event.folders : []) folders.add(folder);
     said(event);
   };
-  const named = options.snapshot !== undefined || options.from !== undefined;
-  const request = { id: uid, limits: limits(options), made: named ? undefined : made };
-  await restoreBox(place, { ...request, onEvent });
-  const inbox = folders.filter((folder) => folder !== "INBOX");
-  if (inbox.length === 0) return;
-  const shown = await subscribe(place, uid, inbox);
-  context.say.done(`folders made again: ${inbox.join(", ")}`, shown ? undefined : "not subscribed");
+  const { folder, snapshot, from } = options;
+  const source = { folder, snapshot, from: from === undefined ? undefined : chooseMailbox(from, [from]) };
+  const onLine = (line: string): void => context.say.line(line);
+  await restoreMailbox(place, { id: uid, ...source, limits: limits(options), made, onEvent, onLine });
+  const others = [...folders].filter((each) => each !== "INBOX");
+  if (others.length === 0) return;
+  const shown = await subscribe(place, uid, others);
+  context.say.done(`folders made again: ${others.join(", ")}`, shown ? undefined : "not subscribed");
 }
 
 /** Mail programs show what their person subscribed to. False where no box runs. */
@@ -275,6 +277,8 @@ async function exportTo(context: Context, place: Place, options: BackupOptions):
     await Promise.race([finished(out), broken]);
     await rename(part, file);
     context.say.line(`  ${file}`);
+    const onLine = (line: string): void => context.say.line(line);
+    if (options.snapshot === undefined) await tellOfOlder(place, { id: uid, folder: options.folder, onLine });
   } catch (error) {
     out.destroy();
     await rm(part, { force: true });
