@@ -7,7 +7,7 @@ import type { Challenges } from "./challenges.ts";
 import { CertifierFault } from "./fault.ts";
 import { order } from "./order.ts";
 import { factsOf, type PairFacts, splitChain } from "./pair.ts";
-import { decide, pause, type Reason, renewalTime, type Situation, worse } from "./plan.ts";
+import { decide, pause, putBack, type Reason, renewalTime, type Situation, worse } from "./plan.ts";
 import { pick } from "./renewal-info.ts";
 import type { ChallengeRecord, State, Store } from "./store.ts";
 
@@ -89,7 +89,7 @@ class Run {
     const patient = this.#state.code === "rateLimited" && this.#state.failedBy === directory;
     if (this.#state.version !== version && !patient)
       this.#state = { ...this.#state, failures: 0, retryAt: 0 };
-    await this.#remember({ version });
+    await this.#remember({ version, ...putBack(this.#state, clock.now()) });
     await this.#serveOwn(await this.#look());
     this.#wait(0);
   }
@@ -110,6 +110,8 @@ class Run {
   async #step(): Promise<number> {
     const { clock, lookMs } = this.#deps;
     try {
+      const changed = putBack(this.#state, clock.now());
+      if (changed) await this.#remember(changed);
       await this.#serveOwn(await this.#look());
       if (clock.now() >= this.#withdrawAt) await this.#withdrawLeft();
       await this.#askRenewal();

@@ -107,3 +107,20 @@ export function pause(
   // Jitter on what was asked for, too: all who were sent away would come back at once.
   return Math.max(usual * (0.75 + random / 2), retryAfterMs * (1 + random / 10));
 }
+
+/** Times that are kept over restarts. */
+export interface Kept {
+  readonly since: number;
+  readonly failedAt: number;
+  readonly retryAt: number;
+}
+
+/**
+ * The same by a clock that was put back: what it says happened later than now, happened now. The pause after a failure is as
+ * long as it was; else nothing would be ordered for as long as the clock was ahead. Undefined: nothing is to be changed.
+ */
+export function putBack({ since, failedAt, retryAt }: Kept, now: number): Kept | undefined {
+  if (since <= now && failedAt <= now) return undefined;
+  const ahead = Math.max(failedAt - now, 0);
+  return { since: Math.min(since, now), failedAt: failedAt - ahead, retryAt: retryAt - ahead };
+}

@@ -18,10 +18,11 @@ const DAY_MS = 24 * 60 * 60_000;
 
 /**
  * When to begin: at the first of the times of day (`02:30`, UTC) since the last run began. That may be over, as when the
- * host was off then; without a run there ever was, it is now.
+ * host was off then; without a run there ever was, it is now. A run that is to begin only later was by a clock that was ahead
+ * then, and counts as none: nothing would be saved until that time.
  */
 export function nextRun(times: readonly string[], last: Run | undefined, now: number): number {
-  if (last === undefined) return now;
+  if (last === undefined || last.startedAt > now) return now;
   const due = times.map((time) => firstAfter(time, last.startedAt));
   if (last.failed.length > 0) due.push(last.endedAt + RETRY_MS);
   return Math.min(...due);

@@ -13,10 +13,11 @@ const cases: [what: string, times: string[], last: Run | undefined, wanted: stri
   ["later on the same day", ["14:30"], run("10T02:30", "10T02:40"), "10T14:30"],
   ["on the next day", ["02:30"], run("10T02:30", "10T02:40"), "11T02:30"],
   ["at the first of several", ["22:00", "14:30", "02:30"], run("10T02:30", "10T02:40"), "10T14:30"],
-  ["at midnight", ["00:00"], run("10T23:59", "10T23:59"), "11T00:00"],
+  ["at midnight", ["00:00"], run("09T23:59", "09T23:59"), "10T00:00"],
   ["when it was missed: then, which is over", ["02:30"], run("07T02:30", "07T02:40"), "08T02:30"],
   ["half an hour after a failure", ["02:30"], run("10T02:30", "10T02:40", ["bob"]), "10T03:10"],
   ["not after the next time of day", ["02:30", "03:00"], run("10T02:30", "10T02:40", ["bob"]), "10T03:00"],
+  ["at once, when the clock was ahead at the last one", ["02:30"], run("11T02:30", "11T02:40"), "10T12:00"],
   [
     "at once, when one took longer than to the next",
     ["02:30", "03:00"],

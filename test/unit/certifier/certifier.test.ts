@@ -179,6 +179,25 @@ describe("the certifier", () => {
     certifier.close();
   });
 
+  for (const [what, holdMs, answers] of [
+    ["the pause after a failure is as long as it was to be", 0, [refusal()]],
+    ["the first certificate is held back for no longer than it was to be", DAY, []],
+  ] as const)
+    it(`started while the clock was ahead, which is right again: ${what}`, async () => {
+      const { start, until, clock } = await lab([...answers]);
+      const right = clock.now();
+      clock.pass(1_000 * DAY);
+      const first = await start({ holdMs });
+      if (answers.length > 0) await until("certificate.failed");
+      first.close();
+      clock.pass(right - clock.now());
+      const second = await start({ holdMs });
+      const waited = (await until("certificate.ordered")).at - right;
+      const wanted = holdMs || 1_000;
+      assert.ok(waited >= wanted && waited < wanted + 1_000, String(waited));
+      second.close();
+    });
+
   for (const [what, directory, ordered] of [
     ["has another authority issue one at once when it is to be asked", "https://two.example/", true],
     ["leaves alone what the authority issued that is asked still", "https://one.example/", false],
