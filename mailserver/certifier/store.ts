@@ -1,6 +1,7 @@
 /**
  * The volume that the services read certificates from: `current/tls.crt` and `current/tls.key`, where `current` is a
- * link, so that a pair is replaced in one step and never seen half; and `state.json`, what the certifier remembers.
+ * link, so that a pair is replaced in one step and never seen half; and `state.json` and `authorities.json`, what the
+ * certifier remembers.
  */
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
@@ -13,8 +14,8 @@ import { syncFolder } from "../queue/sync-folder.ts";
 export const ChallengeRecord = z.strictObject({ zone: z.string(), name: z.string(), value: z.string() });
 export type ChallengeRecord = z.infer<typeof ChallengeRecord>;
 
-/** Times in milliseconds since 1970. */
-export const State = z.strictObject({
+/** Times in milliseconds since 1970. What a later version wrote beside that is let be: whoever goes back forgets nothing. */
+export const State = z.object({
   /** When the first pair was put here. */
   since: z.number(),
   /** When the authority issued one last; 0: never. */
@@ -35,6 +36,12 @@ export const State = z.strictObject({
 });
 export type State = z.infer<typeof State>;
 
+/**
+ * What is in a file of its own: versions before it refuse a state that has more than they know. One of those may have
+ * written the state since, so that it says of which times it is.
+ */
+const Authorities = State.pick({ issuedAt: true, issuedBy: true, failedAt: true, failedBy: true });
+
 export interface Store {
   readonly certificateFile: string;
   /** The pair that is served; undefined when there is none that can be read. */
@@ -50,6 +57,7 @@ const CURRENT = "current";
 const CERTIFICATE = "tls.crt";
 const KEY = "tls.key";
 const STATE = "state.json";
+const AUTHORITIES = "authorities.json";
 /** The services that mount the volume run under users of their own; nobody else mounts it. */
 const READABLE = 0o444;
 
@@ -84,18 +92,39 @@ export function openStore(folder: string): Store {
     },
     async state() {
       try {
-        return State.parse(JSON.parse(await readFile(join(folder, STATE), "utf8")));
+        const state = State.parse(JSON.parse(await readFile(join(folder, STATE), "utf8")));
+        return { ...(await authoritiesOf(folder, state)), ...state };
       } catch {
         return undefined;
       }
     },
     async save(state) {
-      const file = join(folder, STATE);
-      await writeDurably(`${file}.new`, `${JSON.stringify(State.parse(state))}\n`, 0o600);
-      await rename(`${file}.new`, file);
+      const { issuedBy, failedBy, ...rest } = State.parse(state);
+      const { issuedAt, failedAt } = rest;
+      await replaceJson(join(folder, AUTHORITIES), { issuedAt, issuedBy, failedAt, failedBy });
+      await replaceJson(join(folder, STATE), rest);
       syncFolder(folder);
     },
   };
+}
+
+async function authoritiesOf(folder: string, state: State): Promise<Pick<State, "issuedBy" | "failedBy">> {
+  try {
+    const { issuedAt, issuedBy, failedAt, failedBy } = Authorities.parse(
+      JSON.parse(await readFile(join(folder, AUTHORITIES), "utf8")),
+    );
+    return {
+      ...(issuedAt === state.issuedAt && issuedBy !== undefined ? { issuedBy } : {}),
+      ...(failedAt === state.failedAt && failedBy !== undefined ? { failedBy } : {}),
+    };
+  } catch {
+    return {};
+  }
+}
+
+async function replaceJson(file: string, value: object): Promise<void> {
+  await writeDurably(`${file}.new`, `${JSON.stringify(value)}\n`, 0o600);
+  await rename(`${file}.new`, file);
 }
 
 async function swapLink(folder: string, name: string): Promise<void> {

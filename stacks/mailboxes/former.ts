@@ -21,7 +21,8 @@ export interface HolderFacts {
 }
 
 /**
- * Counts those who leave with this update. It never changes for somebody who is there: their password would be set anew.
+ * Counts those who leave with this update. It never changes for somebody who is there, since their password would be set
+ * anew; but a version that doesn't count keeps no account, and whoever was there while it ran is the first.
  */
 export function countFormer({ uids, before, prior, mailboxes }: HolderFacts): FormerHolders {
   const former = new Map(Object.entries(prior ?? {}));

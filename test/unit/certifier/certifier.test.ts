@@ -140,7 +140,7 @@ describe("the certifier", () => {
     const certifier = await start();
     await until("certificate.issued");
     const places = (await readdir(path)).toSorted();
-    assert.equal(places.length, 4, places.join());
+    assert.equal(places.length, 5, places.join());
     assert.equal((await stat(join(path, "current", "tls.key"))).mode & 0o777, 0o444);
     assert.match(await readFile(join(path, "current", "tls.crt"), "utf8"), /^-----BEGIN CERTIFICATE/);
     certifier.close();
