@@ -12,6 +12,8 @@ export interface KeysArgs {
   dnsNames: string[];
   /** Whether the portal needs an account of its own. */
   portal: boolean;
+  /** Whether there is a password for snapshots. */
+  backup: boolean;
   /** How many people had a uid before who has it now. */
   formerHolders: ReadonlyMap<string, number>;
   ipAddresses: string[];
@@ -54,7 +56,7 @@ export class Keys extends pulumi.ComponentResource {
   /** What the reverse-paths of forwarded mail are made of. */
   readonly srs: pulumi.Output<string>;
   /** What snapshots are encrypted with: also those of a backup that is switched off. */
-  readonly backup: pulumi.Output<string>;
+  readonly backup: pulumi.Output<string> | undefined;
   readonly dnsToken: pulumi.Output<string>;
   /** What the boxes' passwords are derived from, in hexadecimal. */
   readonly boxSeed: pulumi.Output<string>;
@@ -97,7 +99,7 @@ export class Keys extends pulumi.ComponentResource {
     this.portalRelay = args.portal ? secret("portal-relay", ofPortal) : undefined;
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
-    this.backup = secret("backup");
+    this.backup = args.backup ? secret("backup") : undefined;
     this.boxSeed = secret("boxes");
     this.frontCa = pulumi.unsecret(this.boxSeed.apply(frontAuthority));
     this.personSeed = secret("people");

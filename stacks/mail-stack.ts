@@ -50,6 +50,8 @@ export interface MailStackArgs {
   formerHolders: FormerHolders;
   gandiToken: pulumi.Output<string> | undefined;
   backupSecrets?: BackupSecrets | undefined;
+  /** URNs of what the stack has already. */
+  present: readonly string[];
   /** Key to `certificates.eabKeyId`. */
   eabKey?: pulumi.Output<string> | undefined;
   /** The certificate of `certificates.kind: files`. */
@@ -131,7 +133,7 @@ export function mailStack(args: MailStackArgs): Outputs {
 }
 
 /** Certificates, signing keys and secrets. */
-function declareKeys({ model, dkim, formerHolders }: MailStackArgs): Keys {
+function declareKeys({ model, dkim, formerHolders, present }: MailStackArgs): Keys {
   const { address } = model.host;
   return new Keys("keys", {
     domain: model.domain,
@@ -140,10 +142,18 @@ function declareKeys({ model, dkim, formerHolders }: MailStackArgs): Keys {
     acme: model.certificates.kind === "acme",
     dkim: dkim.keys,
     portal: model.portal.enabled,
+    backup: keepsBackupKey(model.backup.enabled, present),
     formerHolders: new Map(Object.entries(formerHolders)),
     protect: model.protect,
   });
 }
+
+/**
+ * A password of snapshots stays, as they do. None is made before there is a backup: it is guarded, and an earlier version
+ * of this program, which knows it with a backup alone, could not let it go.
+ */
+const keepsBackupKey = (enabled: boolean, present: readonly string[]): boolean =>
+  enabled || present.some((urn) => urn.endsWith("::keys-backup"));
 
 interface HostArgs extends Pick<MailStackArgs, "model" | "engine" | "reach" | "plans"> {
   policy: DataPolicy;
@@ -195,7 +205,7 @@ interface BackupPlan extends Pick<MailStackArgs, "model" | "backupSecrets"> {
 function declareBackup({ model, host, images, keys, backupSecrets, policy, people }: BackupPlan): void {
   const { enabled, repository, keyId, keep, schedule: times } = model.backup;
   const password = backupSecrets?.password ?? keys.backup;
-  if (!enabled) return;
+  if (!enabled || password === undefined) return;
   const secretKey = backupSecrets?.secretKey;
   const s3 = keyId !== undefined && secretKey !== undefined ? { keyId, secretKey } : undefined;
   const address = model.network.backupTimer;

@@ -51,8 +51,9 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   refuse(domainRefusal(outputs.summary, config.domain));
   const person = updateFor(process.env);
   const basis = basisOf(config, await projectCode(process.cwd()));
+  const present = await readUrns();
   if (person !== undefined) {
-    const missing = missingNow(outputs.basis, await readUrns());
+    const missing = missingNow(outputs.basis, present);
     refuse(refusalOf(person.uid, [...othersChanged(person, outputs.basis, basis), ...missing]));
   }
   const tidies = person === undefined;
@@ -80,7 +81,7 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const declared = followDeclared();
   const { summary, dkim, mailboxes, settled } = mailStack({
     ...{ model, engine, reach, gandiToken, backupSecrets, eabKey, pair },
-    ...{ mailboxes: plan, formerHolders },
+    ...{ mailboxes: plan, formerHolders, present },
     ...{ plans, operatorPlace, dkim: keys, owner: boxOwner(model.prefix, person?.uid) },
   });
   const everybodys = sharedOf(declared);

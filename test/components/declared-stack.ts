@@ -103,6 +103,7 @@ export async function declare(
     plan,
     mailboxes,
     formerHolders = {},
+    present = [],
     pair,
     serial,
     backupPassword,
@@ -112,6 +113,8 @@ export async function declare(
     plan?: RotationPlan;
     mailboxes?: Partial<MailboxFacts>;
     formerHolders?: FormerHolders;
+    /** URNs of what the stack has. */
+    present?: readonly string[];
     pair?: Pair;
     /** Part of the certificate's text: another is another certificate. */
     serial?: number;
@@ -151,7 +154,7 @@ export async function declare(
         tidies: true,
         now: new Date(),
       }),
-    ...{ mailboxes: planned(config, mailboxes), formerHolders },
+    ...{ mailboxes: planned(config, mailboxes), formerHolders, present },
     gandiToken: undefined,
     ...(backupPassword === undefined
       ? {}

@@ -14,7 +14,8 @@ async function refused(before: object, now: object): Promise<string[]> {
   const places = (keys: object) => ("portal" in keys ? { operatorPlace: machine } : {});
   await declare({ ...base, ...before }, places(before));
   const kept = new Set(guarded);
-  await declare({ ...base, ...now }, places(now));
+  const present = [...kept].map((name) => `urn:pulumi:dev::semail::a:b:C::${name}`);
+  await declare({ ...base, ...now }, { ...places(now), present });
   return [...kept].filter((name) => !registered.some((each) => each.name === name)).sort();
 }
 
@@ -38,8 +39,26 @@ describe("a protected stack gives up", () => {
     it(what, async () => assert.deepEqual(await refused(before, now), expected));
 });
 
+const BACKUP_KEY =
+  "urn:pulumi:dev::semail::semail:index:Keys$pulumi-nodejs:dynamic:RandomSecret::keys-backup";
+
+for (const [what, backup, present, expected] of [
+  ["where there is a backup", { enabled: true }, [], true],
+  ["where there was one", {}, [BACKUP_KEY], true],
+  [
+    "nowhere else: a version from before could not let it go",
+    {},
+    [BACKUP_KEY.replace("backup", "srs")],
+    false,
+  ],
+] as const)
+  it(`there is a password of snapshots ${what}`, async () => {
+    await declare({ ...base, backup }, { present });
+    assert.equal(guarded.has("keys-backup"), expected);
+  });
+
 it("what nobody can make again is guarded, also the password of snapshots when the backup is off", async () => {
-  await declare(base);
+  await declare(base, { present: [BACKUP_KEY] });
   for (const name of [
     "keys-ca",
     "keys-dkim",
