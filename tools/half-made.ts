@@ -26,6 +26,40 @@ export function halfMadeOf({
   return record === undefined ? [] : [record];
 }
 
+const HalfChanged = HalfMade.pick({ values: true });
+const Known = z.looseObject({ urn: z.string(), outputs: z.looseObject({ values: z.array(z.string()) }) });
+const Begun = z.object({
+  type: z.literal("updating"),
+  resource: z.object({ urn: z.string(), type: z.literal(RECORD_TYPE), inputs: HalfChanged }),
+});
+const Exported = z.looseObject({
+  deployment: z.looseObject({
+    resources: z.array(z.unknown()).optional(),
+    pending_operations: z.array(z.unknown()).optional(),
+  }),
+});
+
+/**
+ * The state, as `pulumi stack export` writes it, in which the values of records that were being changed when an update was
+ * killed are the stack's own as well as those before: either may be at LiveDNS, and what isn't ours stays when we go. Pure.
+ */
+export function ownHalfChanged(state: string): string {
+  const exported = Exported.parse(JSON.parse(state));
+  const { resources = [], pending_operations: operations = [] } = exported.deployment;
+  const begun = operations.flatMap((each) => Begun.safeParse(each).data?.resource ?? []);
+  if (begun.length === 0) return state;
+  const changed = resources.map((resource) => {
+    const known = Known.safeParse(resource).data;
+    const change = begun.find(({ urn }) => urn === known?.urn);
+    if (known === undefined || change === undefined) return resource;
+    const { outputs } = known;
+    const before = Array.isArray(outputs.declared) ? outputs.declared : outputs.values;
+    const declared = [...new Set([...before, ...change.inputs.values])];
+    return { ...known, outputs: { ...outputs, declared } };
+  });
+  return JSON.stringify({ ...exported, deployment: { ...exported.deployment, resources: changed } });
+}
+
 /**
  * Those that are there to the letter: the update found its place empty before. `config`: as `pulumi config --json
  * --show-secrets` says it. Gives their names. Throws what LiveDNS has against it.

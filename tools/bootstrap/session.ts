@@ -1,4 +1,4 @@
-import { removeHalfMade } from "../half-made.ts";
+import { ownHalfChanged, removeHalfMade } from "../half-made.ts";
 import { ensureBaseImage } from "./base-image.ts";
 import type { Context, Env } from "./context.ts";
 import { ensureDockerPlugin } from "./docker-plugin.ts";
@@ -117,7 +117,7 @@ export async function settlePending(
     ...(await removeRecords({ stack, pulumi }, pending)),
   ];
   const state = await pulumi.query(["stack", "export", "--stack", stack.name]);
-  await pulumi.query(["stack", "import", "--stack", stack.name], state);
+  await pulumi.query(["stack", "import", "--stack", stack.name], ownHalfChanged(state));
   const names = removed.length > 0 ? `, half-made ${removed.join(", ")} removed` : "";
   context.say.done("interrupted update", `${pending.operations} open operations cleared${names}`);
 }
