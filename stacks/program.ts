@@ -9,7 +9,7 @@ import { planDkim, priorKeys } from "./dkim/plan.ts";
 import type { DkimState } from "./dkim/rotation.ts";
 import { DnsState } from "./dns/move.ts";
 import { settleRecords } from "./dns/settle.ts";
-import { domainRefusal } from "./first-domain.ts";
+import { DIRECTORY_TYPE, directoryDomain, domainRefusal } from "./first-domain.ts";
 import { knownAccess } from "./host-plan.ts";
 import { planImages } from "./image-plans.ts";
 import { mailStack } from "./mail-stack.ts";
@@ -18,7 +18,7 @@ import type { MailboxRecord } from "./mailboxes/plan.ts";
 import { settleFormer, settleMailboxes } from "./mailboxes/settle.ts";
 import { buildModel } from "./model.ts";
 import { findOperatorPlace } from "./operator-place.ts";
-import { readPrior, readUrns } from "./prior.ts";
+import { readPrior, readResources, readUrns } from "./prior.ts";
 import { requireProcessors } from "./processors.ts";
 import { projectCode } from "./project-code.ts";
 import { reachHost } from "./reach-host.ts";
@@ -48,7 +48,10 @@ export async function program({ now }: { now: () => Date }): Promise<Program> {
   const { config, gandiToken, backupSecrets, eabKey } = loadConfig();
   const names = { project: pulumi.getProject(), stack: pulumi.getStack() };
   const outputs = await readPrior();
-  refuse(domainRefusal(outputs.summary, config.domain));
+  // An update that broke off leaves no outputs, but what it made.
+  const begun =
+    outputs.summary === undefined ? directoryDomain(await readResources(DIRECTORY_TYPE)) : undefined;
+  refuse(domainRefusal(outputs.summary, config.domain, begun));
   const person = updateFor(process.env);
   const basis = basisOf(config, await projectCode(process.cwd()));
   const present = await readUrns();

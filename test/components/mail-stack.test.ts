@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { BlockList } from "node:net";
 import { before, describe, it } from "node:test";
+import { DIRECTORY_TYPE, directoryDomain } from "../../stacks/first-domain.ts";
 import type { Summary } from "../../stacks/summary.ts";
 import {
   byType,
@@ -32,6 +33,11 @@ describe("the declared stack", () => {
         bob: { name: "Bob", forward: "bob@example.net", memory: "48MB" },
       },
     });
+  });
+
+  it("has its domain in the directory's container, where an update that broke off is known by", () => {
+    const containers = registered.filter(({ type }) => type === DIRECTORY_TYPE);
+    assert.equal(directoryDomain(containers.map(({ inputs }) => plain<object>(inputs))), "example.test");
   });
 
   it("has four resources and a component per person, and no more", () => {
