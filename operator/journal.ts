@@ -98,6 +98,8 @@ export function openJournal(folder: string, remembered = REMEMBERED): Journal {
   return {
     load: list,
     save: (entry) => {
+      // Somebody may have tidied the checkout up: what has come of a request is tried until it is written.
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, `${entry.view.id}.json`);
       writeDurably(path, `${JSON.stringify(Entry.parse(entry))}\n`);
       syncFolder(folder);

@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { create, FILE, noAnswer, outcome, setUp } from "./support.ts";
+
+it("an operator whose journal's folder is gone makes it again, and goes on", async (t) => {
+  const { operator, played, folder } = await setUp(t);
+  played.during = () => rm(join(folder, "journal"), { recursive: true });
+  const id = operator.submit(create);
+  assert.equal((await outcome(operator, id)).state, "done");
+  await operator.idle();
+  assert.deepEqual(await readdir(join(folder, "journal")), [`${id}.json`]);
+  assert.deepEqual(played.waits, []);
+});
 
 describe("an operator that was killed", () => {
   /** Runs until `when` and never gets further; then another one starts on what is left. */
