@@ -29,6 +29,8 @@ interface Kept extends Session {
   since: number;
   arrived: boolean;
   previous: { readonly hash: string; readonly until: number } | undefined;
+  /** The current value before, when that had not come back: its answer may be the one that the browser gets last. */
+  unseen: string | undefined;
 }
 
 /** What a request's cookie is worth; `renewed`: the cookie's next value. */
@@ -64,7 +66,7 @@ export class Sessions {
     const at = now();
     const kept: Kept = {
       ...{ uid, entry, csrf: newToken(), started: at, seen: at },
-      ...{ current: hash(token), since: at, arrived: false, previous: undefined },
+      ...{ current: hash(token), since: at, arrived: false, previous: undefined, unseen: undefined },
     };
     this.#all.add(kept);
     this.#byHash.set(kept.current, kept);
@@ -83,13 +85,22 @@ export class Sessions {
       this.#drop(kept);
       return undefined;
     }
-    if (known === kept.current) kept.arrived = true;
+    if (known === kept.current || known === kept.unseen) this.#settle(kept, known);
     const late = known !== kept.current && at >= (kept.previous?.until ?? 0);
     if (late && kept.arrived) return undefined;
     kept.seen = at;
     // The next value may have been lost with its page, as when the directory didn't answer: then there is another one.
     const due = late || (known === kept.current && at - kept.since >= this.#deps.limits.rotateMs);
     return { session: kept, renewed: due ? this.#rotate(kept, known) : undefined };
+  }
+
+  /** Of two values that were given out, the one that came back is the current one, and the other ends. */
+  #settle(kept: Kept, known: string): void {
+    for (const each of [kept.current, kept.unseen])
+      if (each !== undefined && each !== known) this.#byHash.delete(each);
+    kept.current = known;
+    kept.unseen = undefined;
+    kept.arrived = true;
   }
 
   end(session: Session): void {
@@ -103,12 +114,14 @@ export class Sessions {
     return others.length;
   }
 
-  /** A value after the one that was shown; all others end. */
+  /** A value after the one that was shown; all others end, but one that nobody has shown yet. */
   #rotate(kept: Kept, shown: string): string {
     const token = this.#deps.newToken();
     const at = this.#deps.now();
-    for (const old of [kept.current, kept.previous?.hash])
-      if (old !== undefined && old !== shown) this.#byHash.delete(old);
+    const unseen = shown === kept.current ? undefined : kept.current;
+    for (const old of [kept.current, kept.previous?.hash, kept.unseen])
+      if (old !== undefined && old !== shown && old !== unseen) this.#byHash.delete(old);
+    kept.unseen = unseen;
     kept.previous = { hash: shown, until: at + GRACE_MS };
     kept.current = hash(token);
     kept.since = at;
@@ -138,7 +151,8 @@ export class Sessions {
   #drop(kept: Kept): void {
     this.#all.delete(kept);
     this.#byHash.delete(kept.current);
-    if (kept.previous) this.#byHash.delete(kept.previous.hash);
+    for (const other of [kept.previous?.hash, kept.unseen])
+      if (other !== undefined) this.#byHash.delete(other);
   }
 }
 

@@ -107,14 +107,53 @@ test("a cookie whose next value never came back gets another one, once the old o
   assert.equal(sessions.find(token)?.renewed, undefined, "it may be on its way");
   now += 1;
   const next = sessions.find(token)?.renewed ?? "";
-  assert.equal(sessions.find(lost), undefined);
   assert.ok(sessions.find(token), "pages under way still have the old value");
   assert.ok(sessions.find(next));
+  assert.equal(sessions.find(lost), undefined);
   now += 30_000;
   assert.equal(sessions.find(token), undefined, "the next value has come");
   assert.ok(sessions.find(next));
   sessions.end(sessions.find(next)?.session ?? assert.fail());
   for (const value of [token, lost, next]) assert.equal(sessions.find(value), undefined);
+});
+
+for (const last of ["first", "second"] as const)
+  test(`of two cookies that were given out the ${last} is good when that comes back, and the other no more`, () => {
+    let [now, count] = [0, 0];
+    const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
+    const { token } = sessions.begin(ALICE);
+    now += LIMITS.rotateMs;
+    // A page that takes longer than the old value is good for, and another one meanwhile.
+    const first = sessions.find(token)?.renewed ?? "";
+    now += 30_000;
+    const second = sessions.find(token)?.renewed ?? "";
+    const [good, bad] = last === "first" ? [first, second] : [second, first];
+    assert.deepEqual([sessions.find(good)?.renewed, sessions.find(bad)], [undefined, undefined]);
+    now += 30_000;
+    assert.ok(sessions.find(good));
+    assert.equal(sessions.find(token), undefined);
+    now += LIMITS.rotateMs;
+    const next = sessions.find(good)?.renewed ?? assert.fail("it changes as any other does");
+    assert.ok(sessions.find(next));
+    sessions.end(sessions.find(next)?.session ?? assert.fail());
+    for (const value of [token, first, second, next]) assert.equal(sessions.find(value), undefined);
+  });
+
+test("of cookies that were given out one after the other no more than two are good", () => {
+  let [now, count] = [0, 0];
+  const sessions = new Sessions({ now: () => now, newToken: () => `t${count++}`, limits: LIMITS });
+  const { token } = sessions.begin(ALICE);
+  now += LIMITS.rotateMs;
+  const given = [0, 1, 2].map(() => {
+    const { renewed = "" } = sessions.find(token) ?? assert.fail();
+    now += 30_000;
+    return renewed;
+  });
+  assert.equal(new Set(given).size, 3);
+  assert.equal(sessions.find(given[0] ?? ""), undefined);
+  assert.ok(sessions.find(given[1] ?? ""));
+  assert.equal(sessions.find(given[2] ?? ""), undefined);
+  assert.equal(sessions.size, 1);
 });
 
 for (const [what, lose] of [
