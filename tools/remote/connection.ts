@@ -50,7 +50,7 @@ export interface Connection {
 const ENGINE = "/var/run/docker.sock";
 const READY = "ready\n";
 /** ssh limits the time up to the exchange of keys; a login that hangs after that, in PAM or a shell, it waits for. */
-const LOGIN_MS = 60_000;
+export const LOGIN_MS = 60_000;
 /** The first that a script says: whoever waits for it knows that the login is over, and how long it takes is its own. */
 const BEGUN = "semail: the script begins\n";
 

@@ -1,12 +1,13 @@
 /** What is run on the host, as root. Each may run again after it was broken off. */
+import { LOGIN_MS } from "../../../tools/remote/connection.ts";
 import { headOf } from "./diff.ts";
 
 const FILE = "/etc/semail/firewall.nft";
 const UNIT = "/etc/systemd/system/semail-firewall.service";
 /** One for each try, with its name, for as long as nobody has logged in through its rules. */
 const TRIAL = "/run/semail-firewall.trial";
-/** Seconds after which rules that nobody got through give way to those before. */
-const TRIAL_SECONDS = 45;
+/** Seconds after which rules that nobody got through give way to those before: a slow login has its time twice. */
+const TRIAL_SECONDS = (2 * LOGIN_MS) / 1_000;
 
 /** Debian's nftables.service begins with `flush ruleset`, when it starts, restarts and reloads: ours are set after it. */
 const SERVICE = `[Unit]
@@ -71,7 +72,7 @@ const giveWay = (id: string): string =>
 export function prove(id: string): string {
   return `${HEAD}
 if ! rm ${TRIAL}.${id} 2>/dev/null; then
-  echo "the login took so long that the new rules gave way to those before; try again" >&2
+  echo "the new rules gave way to those before, as when the host was restarted meanwhile; try again" >&2
   exit 4
 fi
 mv ${FILE}.new ${FILE}

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { check, diff } from "../../../components/providers/host-firewall/crud.ts";
 import { rulesOf } from "../../../components/providers/host-firewall/diff.ts";
 import { apply, prove, remove } from "../../../components/providers/host-firewall/scripts.ts";
+import { LOGIN_MS } from "../../../tools/remote/connection.ts";
 
 const access = { address: "192.0.2.25", port: 22, user: "root", hostKey: "ssh-ed25519 AAAA" };
 const inputs = { stack: "semail-prod", access, folder: ".semail/ssh/prod", ports: [587, 25, 587] };
@@ -36,12 +37,18 @@ describe("a host's firewall", () => {
 
   it("is checked before it is in force, and its end is sure before that, too", () => {
     const script = apply({ stack: "semail-prod", rules: rulesOf(inputs, 22), id: "1" });
-    const order = ["nft -c -f", "nohup sh -c 'sleep 45;", "\nnft -f"].map((part) => script.indexOf(part));
+    const order = ["nft -c -f", "nohup sh -c 'sleep 120;", "\nnft -f"].map((part) => script.indexOf(part));
     assert.ok(!order.includes(-1));
     assert.deepEqual(
       order,
       order.toSorted((one, other) => one - other),
     );
+  });
+
+  it("stays on trial for longer than the login may take that proves it", () => {
+    const script = apply({ stack: "semail-prod", rules: rulesOf(inputs, 22), id: "1" });
+    const [, seconds] = /sleep (\d+);/.exec(script) ?? [];
+    assert.ok(Number(seconds) * 1_000 > LOGIN_MS + 30_000, seconds);
   });
 
   it("leaves that of another stack alone", () => {
