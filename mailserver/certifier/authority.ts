@@ -2,7 +2,14 @@
 import acme, { type Authorization, type Client, type Order } from "acme-client";
 import { z } from "zod";
 import { placeOf } from "./challenges.ts";
-import { CertifierFault, Problem, problemFault, retryAfterMs, unreachableFault } from "./fault.ts";
+import {
+  CertifierFault,
+  Problem,
+  problemFault,
+  retryAfterMs,
+  undecidedFault,
+  unreachableFault,
+} from "./fault.ts";
 import { splitChain } from "./pair.ts";
 import { certificateId, parseWindow, pollPause, type RenewalWindow } from "./renewal-info.ts";
 import type { ChallengeRecord } from "./store.ts";
@@ -112,7 +119,12 @@ type Challenge = Authorization["challenges"][number];
 const challengeOf = ({ challenges }: Authorization): Challenge | undefined =>
   challenges.find(({ type }) => type === "dns-01");
 
-async function authorize(client: Client, order: Order, options: AuthorityOptions): Promise<void> {
+/** Has the authority look, until it has decided about every name. */
+export async function authorize(
+  client: Client,
+  order: Order,
+  options: Pick<AuthorityOptions, "zones" | "prove" | "now" | "sleep">,
+): Promise<void> {
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status === "pending");
   if (pending.length === 0) return;
   const records = await Promise.all(
@@ -131,8 +143,15 @@ async function authorize(client: Client, order: Order, options: AuthorityOptions
   );
   await options.prove(records.map(({ zone, name, value }) => ({ zone, name, value })));
   for (const { challenge } of records) await client.completeChallenge(challenge);
-  await poll(options, async () => {
+  let open: readonly Authorization[] = pending;
+  const undecided = () =>
+    undecidedFault(
+      open.map(({ identifier }) => identifier.value),
+      PATIENCE_MS / 1_000,
+    );
+  await poll({ ...options, undecided }, async () => {
     const all = await client.getAuthorizations(order);
+    open = all.filter(({ status }) => status === "pending");
     const failed = all.find(({ status }) => status !== "pending" && status !== "valid");
     if (failed) throw authorizationFault(failed);
     return all.every(({ status }) => status === "valid") ? true : undefined;
@@ -154,7 +173,12 @@ async function fetchCertificate(
 ): Promise<string> {
   const [, csr] = await acme.crypto.createCsr({ altNames: [...names] }, key);
   await client.finalizeOrder(order, csr);
-  const done = await poll(options, async () => {
+  const undecided = () =>
+    unreachableFault(
+      options.directory,
+      `it did not come to a decision within ${PATIENCE_MS / 1_000} seconds`,
+    );
+  const done = await poll({ ...options, undecided }, async () => {
     const now = await client.getOrder(order);
     if (now.status === "invalid")
       throw problemFault(Problem.safeParse(now.error).data ?? { type: "invalid", detail: "" });
@@ -165,9 +189,9 @@ async function fetchCertificate(
   return `${chain.join("\n")}\n`;
 }
 
-/** Asks again and again until there is something. */
+/** Asks again and again until there is something. `undecided`: what there is to say when there was nothing for too long. */
 async function poll<T>(
-  { now, sleep, directory }: AuthorityOptions,
+  { now, sleep, undecided }: Pick<AuthorityOptions, "now" | "sleep"> & { readonly undecided: () => Error },
   look: () => Promise<T | undefined>,
 ): Promise<T> {
   const deadline = now() + PATIENCE_MS;
@@ -176,7 +200,7 @@ async function poll<T>(
     if (found !== undefined) return found;
     await sleep(pause);
   }
-  throw unreachableFault(directory, `it did not come to a decision within ${PATIENCE_MS / 1_000} seconds`);
+  throw undecided();
 }
 
 function parseJson(text: string): unknown {

@@ -4,7 +4,7 @@ import { z } from "zod";
 /** An attempt failed; `code` is stable, message and remedy are for people. */
 export class CertifierFault extends Error {
   override readonly name = "CertifierFault";
-  /** A type of RFC 8555 section 6.7 without its namespace, or `unreachable`, `records`, `unseen`, `refused`. */
+  /** A type of RFC 8555 section 6.7 without its namespace, or `unreachable`, `undecided`, `records`, `unseen`, `refused`. */
   readonly code: string;
   readonly remedy: string;
   /** Milliseconds for which the other side asks to be left alone. */
@@ -84,6 +84,14 @@ export function unreachableFault(url: string, why: string, retryAfterMs?: number
     retryAfterMs,
   });
 }
+
+/** It is still trying to see the records of these names. */
+export const undecidedFault = (names: readonly string[], seconds: number): CertifierFault =>
+  new CertifierFault({
+    code: "undecided",
+    message: `the authority has not decided within ${seconds} seconds about ${names.join(", ")}`,
+    remedy: `${DELEGATION} It is tried again.`,
+  });
 
 const RECORD_REMEDIES: Readonly<Record<number, string>> = {
   401: "Set semail:gandiToken to a valid personal access token, then run `npm run up`.",

@@ -25,11 +25,27 @@ export async function order(
     try {
       return await ask([...request.names, ...leaving]);
     } catch (error) {
-      if (!(error instanceof CertifierFault) || ABOUT_NO_NAME.has(error.code)) throw error;
+      if (!(error instanceof CertifierFault) || !fewerHelp(error, { leaving, names: request.names }))
+        throw error;
       log.warn("certificate.without", { names: leaving, code: error.code, reason: error.message });
     }
   return ask(request.names);
 }
 
-/** To ask for fewer names would be of no use. */
-const ABOUT_NO_NAME: ReadonlySet<string> = new Set(["rateLimited", "unreachable"]);
+/** About some name at all, when it is one that the fault names: limits of an account are about none. */
+const ABOUT_SOME_NAME: ReadonlySet<string> = new Set(["rateLimited", "undecided"]);
+
+/** Whether to ask for fewer names may be of use after that fault. */
+function fewerHelp(
+  { code, message }: CertifierFault,
+  { leaving, names }: { readonly leaving: readonly string[]; readonly names: readonly string[] },
+): boolean {
+  if (code === "unreachable") return false;
+  if (!ABOUT_SOME_NAME.has(code)) return true;
+  const said = message.split(/[^A-Za-z0-9.-]+/).map((word) => word.toLowerCase().replace(/\.+$/, ""));
+  // Limits are counted for a domain with all below it, too; one that a name has which stays is no better without the others.
+  return said.some((word) => isWithin(leaving, word) && !isWithin(names, word));
+}
+
+const isWithin = (names: readonly string[], domain: string): boolean =>
+  domain.includes(".") && names.some((name) => name === domain || name.endsWith(`.${domain}`));
