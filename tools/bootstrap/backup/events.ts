@@ -40,6 +40,12 @@ export function parseEvent(line: string): JobEvent | undefined {
   }
 }
 
+/** What is to be done about a fault. A job of an earlier image does not know all that it is asked for. */
+export const remedyOf = ({ cause, remedy }: Extract<JobEvent, { kind: "fault" }>): string =>
+  /^Unknown option '--/.test(cause)
+    ? "What makes backups on the host is of an earlier version than this checkout: run `npm run up`, then this again."
+    : remedy;
+
 /** A number of bytes as a person says it. */
 export function readableBytes(bytes: number): string {
   let size = bytes;

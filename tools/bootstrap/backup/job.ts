@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { statusOf, unlessMissing } from "../../docker-plugin/errors.ts";
 import { Fault } from "../fault.ts";
-import { type JobEvent, parseEvent } from "./events.ts";
+import { type JobEvent, parseEvent, remedyOf } from "./events.ts";
 
 export interface Place {
   readonly docker: Docker;
@@ -265,7 +265,7 @@ async function follow(
   const reading = (async () => {
     for await (const line of createInterface({ input: events })) {
       const event = parseEvent(line);
-      if (event?.kind === "fault") fault = new Fault(event.cause, event.remedy);
+      if (event?.kind === "fault") fault = new Fault(event.cause, remedyOf(event));
       else if (event) onEvent(event);
       else said = line;
     }
