@@ -119,7 +119,18 @@ describe("the backup of a running box", () => {
     await lab.docker.createVolume({ Name: volume, Labels: { ...lab.labels, ...kinds } });
     box = await healthy(lab, "box", { volumes: { "/srv/mail": volume }, env: { BOX_QUOTA_BYTES: "0" } });
     await lab.docker.getContainer(box.id).rename({ name: `${prefix}-box-alice` });
-    site = await openBackup(lab, { prefix, root });
+    const image = await lab.ensureImage("mail-clients", CLIENTS);
+    // Of a directory its age alone.
+    const directory = await lab.run({ image, env: { SLAPD_SUFFIX: "dc=semail,dc=test" } });
+    const slapcat = "printf '#!/bin/sh\\necho createTimestamp: 20200101000000Z\\n' >$1 && chmod 755 $1";
+    const { exitCode } = await directory.exec(["sh", "-c", slapcat, "-", "/usr/local/bin/slapcat"], {
+      user: "0",
+    });
+    assert.equal(exitCode, 0);
+    await lab.docker.getContainer(directory.id).rename({ name: `${prefix}-directory` });
+    // By then nothing is new any more.
+    const now = () => new Date(Date.now() + 8 * 24 * 60 * 60_000);
+    site = await openBackup(lab, { prefix, root, now });
   });
 
   it("says what to do before there is any snapshot", async () => {

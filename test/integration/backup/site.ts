@@ -28,6 +28,8 @@ interface BackupArgs {
   readonly root: string;
   /** Where the directory is written, if there is one. */
   readonly ldapPort?: () => number;
+  /** What time it is for who saves. */
+  readonly now?: () => Date;
 }
 
 const MOUNT = "rw,noexec,nosuid,nodev";
@@ -50,7 +52,7 @@ async function buildImage(lab: Lab): Promise<string> {
 
 /** Makes the pattern of the jobs under the names of the stack `prefix`. */
 export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupSite> {
-  const { prefix, root, ldapPort = () => 0 } = options;
+  const { prefix, root, ldapPort = () => 0, now = () => new Date() } = options;
   const { docker, labels } = lab;
   const image = await buildImage(lab);
   const repository = await lab.volume();
@@ -114,7 +116,7 @@ export async function openBackup(lab: Lab, options: BackupArgs): Promise<BackupS
         output: undefined,
         mbox: false,
       };
-      const place = { docker, prefix, signal, ldapPort: ldapPort() };
+      const place = { docker, prefix, signal, now, ldapPort: ldapPort() };
       await work(context, place, { ...all, ...none, action, ...more }, kept);
       return lines;
     },

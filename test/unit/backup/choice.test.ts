@@ -1,7 +1,7 @@
 /** Which snapshots a restore puts back, on a host that lives and on one that was made anew. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Ages, choose, passedOverLine } from "../../../tools/bootstrap/backup/choice.ts";
+import { type Ages, choose, firstAsked, passedOverLine } from "../../../tools/bootstrap/backup/choice.ts";
 
 const LIST = [
   { id: "aa000000", time: "2026-01-31T02:00:00Z" },
@@ -101,6 +101,27 @@ describe("snapshots that are put back", () => {
         expected,
       );
     });
+
+  const before = new Date("2026-03-01T12:00:00Z");
+  const [earlier] = LIST;
+  for (const [what, choice, restored, asked] of [
+    [
+      "those from before, and noted",
+      { earlier, before },
+      false,
+      ["--snapshot", "aa000000", "--before", before.toISOString()],
+    ],
+    [
+      "those from before by a job that can't note it",
+      { earlier, before },
+      undefined,
+      ["--snapshot", "aa000000"],
+    ],
+    ["the latest, once those from before are there", { earlier, before }, true, []],
+    ["what is named, and noted", { before }, false, ["--before", before.toISOString()]],
+    ["the latest, where none is from before", {}, false, []],
+  ] as const)
+    it(`are first ${what}`, () => assert.deepEqual(firstAsked(choice, restored), asked));
 
   it("are not older ones of a volume that may be another person's: those are told, with what takes them", () => {
     const line = passedOverLine("alice", LIST[1] ?? assert.fail(), new Date("2026-06-01T12:00:00Z"));

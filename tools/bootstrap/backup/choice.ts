@@ -64,6 +64,18 @@ const beganWith = (host: Date, volume: Date | undefined): boolean =>
 const isBefore = ({ time }: Saved, made: Date | undefined): boolean =>
   made !== undefined && Date.parse(time) < made.getTime();
 
+/**
+ * What the first job is asked for beside `limits`. `restored`: whether the mailbox has what is from before; undefined where
+ * the job's image is too old to tell, or to be told: it knows the option of a snapshot alone.
+ */
+export function firstAsked({ earlier, before }: Choice, restored: boolean | undefined): string[] {
+  if (restored === true) return [];
+  return [
+    ...(earlier ? ["--snapshot", earlier.id] : []),
+    ...(before && restored === false ? ["--before", before.toISOString()] : []),
+  ];
+}
+
 /** What is told of snapshots that are not put back by themselves. */
 export const passedOverLine = (id: string, { id: snapshot, time }: Saved, volume: Date): string =>
   `  The volume of ${id} was made on ${readableTime(volume.toISOString())}. The latest snapshot from before that is ${snapshot} of ${readableTime(time)}: if it is the same person's, \`--snapshot ${snapshot}\` takes it`;

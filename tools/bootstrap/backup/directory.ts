@@ -18,14 +18,35 @@ const DUMP = [...SLAPCAT, "-a", "(objectClass=inetOrgPerson)"];
  * When the directory's database was made, which is when the host was: mail is on other volumes, which are made anew also
  * on a host that lives, as for another person.
  */
-export async function directoryMade(place: Place): Promise<Date> {
-  const top = String(await execute(place, [...SLAPCAT, "-H", `ldap:///${await suffixOf(place)}??base`]));
-  const made = madeAt(top);
+export async function directoryMade(place: Place, limitMs = ANSWER_MS): Promise<Date> {
+  const asking = (async () =>
+    String(await execute(place, [...SLAPCAT, "-H", `ldap:///${await suffixOf(place)}??base`])))();
+  const made = madeAt(await withinTime(asking, limitMs));
   if (made) return made;
   throw new Fault(
     "The directory does not say when it was made.",
     "Is the stack up? `npm run up` puts it right; then run this again.",
   );
+}
+
+/** Boxes are saved after it: one that never answers would stop every backup. */
+const ANSWER_MS = 60_000;
+
+async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new Fault(
+        `The directory has not answered within ${limitMs / 1_000} s.`,
+        "Is the engine well? See `docker ps` and the log of the directory's container, then run this again.",
+      ),
+    );
+  }, limitMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The same, or undefined where the directory can't be asked. */

@@ -2,7 +2,7 @@
 import { unlessMissing } from "../../docker-plugin/errors.ts";
 import { Fault } from "../fault.ts";
 import { restoreBox } from "./box.ts";
-import { type Choice, choose, passedOverLine, type Saved } from "./choice.ts";
+import { type Choice, choose, firstAsked, passedOverLine, type Saved } from "./choice.ts";
 import type { JobEvent } from "./events.ts";
 import { lookAtMail, mailVolume, type Place, runJob } from "./job.ts";
 
@@ -30,7 +30,7 @@ export async function restoreMailbox(place: Place, request: RestoreRequest): Pro
   // Where there is nothing to put it into, the job itself says so.
   const there = await hasMail(place, id);
   const past = there ? await lookBack(place, { job: id, source, folder, snapshot, host }) : {};
-  const { earlier, latest, before, volume, passedOver }: Past = past;
+  const { earlier, latest, volume, passedOver }: Past = past;
   const faults: Fault[] = [];
   const put = (which: (restored: boolean | undefined) => readonly string[]): Promise<void> =>
     restoreBox(place, { id, limits: which, onEvent }).catch((error: unknown) => {
@@ -41,11 +41,9 @@ export async function restoreMailbox(place: Place, request: RestoreRequest): Pro
   let has: boolean | undefined;
   await put((restored) => {
     has = restored;
-    // A job that can't tell whether the mailbox has it knows no time to ask for either.
-    if (restored !== false || before === undefined) return limits;
-    return [...limits, ...(earlier ? ["--snapshot", earlier.id] : []), "--before", before.toISOString()];
+    return [...limits, ...firstAsked(past, restored)];
   });
-  const both = has === false && earlier !== undefined && earlier !== latest;
+  const both = has !== true && earlier !== undefined && earlier !== latest;
   if (both) await put(() => limits);
   const [fault] = faults;
   if (fault && faults.length === (both ? 2 : 1)) throw fault;
