@@ -8,6 +8,7 @@ import { Claims } from "./claims.ts";
 import { faultText, isOfItem, orNothing } from "./fault.ts";
 import { type KeptRow, readKept } from "./kept.ts";
 import { QUERIES } from "./queries.ts";
+import { KEEPING } from "./schema.ts";
 import type { SqlRow, Statements } from "./statements.ts";
 
 interface Unreadable {
@@ -107,6 +108,7 @@ export class Asides {
     const item = this.#sql.all("SELECT * FROM item WHERE id = ?", id);
     const found = whole ? [item, recipients, history] : [recipients];
     if (found.every(({ length }) => length === 0)) return undefined;
+    for (const sql of KEEPING) this.#sql.run(sql);
     const parts = [item, recipients, history].map((rows) => JSON.stringify(rows));
     this.#sql.run(
       "INSERT INTO unreadable (id, at, cause, item, recipients, history) VALUES (?, ?, ?, ?, ?, ?)",

@@ -1,7 +1,7 @@
 /** Opens the queue's database: makes it, or brings it to this version's tables. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { CLAIMED, EXTRA_INDICES, PRAGMAS, STEPS } from "./schema.ts";
+import { CLAIMED, PRAGMAS, STEPS } from "./schema.ts";
 import { makeFolder, syncFolder } from "./sync-folder.ts";
 
 /** Its name in the queue's folder. */
@@ -16,7 +16,6 @@ export function openDatabase(dir: string): DatabaseSync {
   try {
     db.exec(PRAGMAS);
     migrate(db);
-    db.exec(EXTRA_INDICES);
     db.exec(CLAIMED);
     syncFolder(dir);
     return db;

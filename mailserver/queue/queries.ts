@@ -88,7 +88,6 @@ export const QUERIES = {
   /** item */
   forget: "DELETE FROM recipient WHERE item = ?",
 
-  /** item → its message is gone, unless it is that of something that lies aside */
-  forgetBody: `DELETE FROM body WHERE id = ?1 AND NOT EXISTS
-    (SELECT 1 FROM unreadable INDEXED BY without_body WHERE id = ?1 AND body IS NULL)`,
+  /** item; its message stays if something of it lies aside */
+  forgetBody: "DELETE FROM body WHERE id = ?",
 } as const;

@@ -6,7 +6,7 @@ import type { SetAside } from "./aside.ts";
 import type { Clock } from "./clock.ts";
 import type { NewItem, Owing, Unreported } from "./item.ts";
 import type { UnreportedItems, UnreportedQuery } from "./outgoing.ts";
-import { type Queue, QueueEnded } from "./queue.ts";
+import { type Queue, QueueEnded, QueueFull } from "./queue.ts";
 import { whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";
 
@@ -27,18 +27,24 @@ export interface ReporterOptions {
 /** Notifications that are made at the same time, and bytes of their messages, which are in memory; a larger one is made alone. */
 const AT_ONCE = 4;
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Pause until the directory is asked again where a sender of ours has their mail. */
+/** Pause until the directory is asked again where a sender of ours has their mail, and a full disk whether it has room. */
 const PAUSE_MS = 5_000;
+
+/** The disk has none for this notification. It may have for a smaller one, which must not wait behind it. */
+class NoRoomYet extends Error {
+  override readonly name = "NoRoomYet";
+}
 
 export class Reporter {
   readonly #options: ReporterOptions;
   /** Items that wait for their turn, by id, with their bytes: no more is kept of them, however many they are. */
   readonly #line = new Map<string, number>();
-  /** Those for which the directory did not answer: behind all others, so that one that never does holds up nobody. */
+  /** Those for which the directory did not answer, or the disk had no room: behind all others, so that they hold up nobody. */
   readonly #putOff = new Map<string, number>();
   /** Being told of. One report of an item at a time: two that read the same would both tell it. */
   readonly #active = new Map<string, number>();
-  #paused = false;
+  /** Who is not served for the moment. */
+  readonly #paused = new Set<"everybody" | "who was put off">();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -78,8 +84,10 @@ export class Reporter {
   }
 
   #take(): { id: string; size: number } | undefined {
-    if (this.#paused || this.#options.signal.aborted || this.#active.size >= AT_ONCE) return undefined;
-    for (const waiting of [this.#line, this.#putOff]) {
+    if (this.#options.signal.aborted || this.#active.size >= AT_ONCE) return undefined;
+    if (this.#paused.has("everybody")) return undefined;
+    const lines = this.#paused.has("who was put off") ? [this.#line] : [this.#line, this.#putOff];
+    for (const waiting of lines) {
       for (const [id, size] of waiting) {
         if (this.#active.has(id)) continue;
         if (!this.#fits(size)) return undefined;
@@ -100,24 +108,25 @@ export class Reporter {
     try {
       await this.#report(id);
     } catch (error) {
-      if (error instanceof DirectoryUnavailable) {
+      const noRoom = error instanceof NoRoomYet;
+      if (noRoom || error instanceof DirectoryUnavailable) {
         this.#putOff.set(id, size);
-        this.#pause();
+        this.#pause(noRoom ? "who was put off" : "everybody");
       } else if (stopped()) throw error;
       // One that can't be reported now holds up neither the others nor the queue's start.
       log.error("queue.error", { item: id, error });
     }
   }
 
-  /** The others would hardly hear more of the directory, and each would be composed in vain. */
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
+  /** Where the directory is silent the others would hardly hear more of it, and each would be composed in vain. */
+  #pause(whom: "everybody" | "who was put off"): void {
+    if (this.#paused.has(whom)) return;
+    this.#paused.add(whom);
     const { clock, signal } = this.#options;
     const end = (): void => {
       cancel();
       signal.removeEventListener("abort", end);
-      this.#paused = false;
+      this.#paused.delete(whom);
       this.#pump();
     };
     const cancel = clock.after(PAUSE_MS, end);
@@ -145,7 +154,11 @@ export class Reporter {
     const cut = (): Promise<never> => Promise.reject(new QueueEnded("the runner ended"));
     const dsn = await unlessAborted(composeDsn(item, original), signal, cut);
     // Both in one transaction: a crash neither loses the notification nor sends a second one.
-    const { queued } = await persist(() => queue.report({ id: item.id, told, dsn }));
+    const { queued } = await persist(() =>
+      queue.report({ id: item.id, told, dsn }).catch((error: unknown) => {
+        throw error instanceof QueueFull ? new NoRoomYet(error.message, { cause: error }) : error;
+      }),
+    );
     if (queued) log.info("dsn.queued", { item: item.id, dsn: dsn.id, to: item.envelope.from, told });
   }
 }

@@ -147,10 +147,16 @@ export const STEPS: readonly string[] = [
 ];
 
 /**
- * What only makes this program quicker, made where it is missing: an older one goes on with it, so that it takes no step.
- * What lies aside, and whose message is still in its table.
+ * As long as something lies aside its message stays, whoever deletes it: an earlier version of this program, too, which is
+ * why this is no step. Made with the first that is set aside: nobody else shall pay for it, nor depend on that table.
  */
-export const EXTRA_INDICES = "CREATE INDEX IF NOT EXISTS without_body ON unreadable (id) WHERE body IS NULL";
+export const KEEPING: readonly string[] = [
+  "CREATE INDEX IF NOT EXISTS without_body ON unreadable (id) WHERE body IS NULL",
+  `CREATE TRIGGER IF NOT EXISTS body_kept BEFORE DELETE ON body
+    WHEN EXISTS (SELECT 1 FROM unreadable WHERE id = old.id AND body IS NULL) BEGIN
+    SELECT RAISE(IGNORE);
+  END`,
+];
 
 /**
  * Temporary: what was in flight is free again, once, whenever the database is opened. So is who was left out since they

@@ -20,6 +20,7 @@ const LATER = {
   attempts: 1,
   answer: { code: 451, status: "4.7.1", text: "later" },
 } as const;
+const WITHOUT_MESSAGE = "DROP TRIGGER body_kept; DELETE FROM body";
 const ANSWER = `'{"code":550,"status":"5.1.1","text":"nobody"}'`;
 
 /** A queue whose database somebody has been at. */
@@ -293,8 +294,8 @@ describe("what was set aside is put back:", () => {
       mend(`recipients = replace(recipients, '"eve@two.test"', '{"0":255}')`),
       [/^recipient 1: address: /],
     ],
-    "no message": ["DELETE FROM body", [/^body: it is missing/]],
-    "several parts": [`DELETE FROM body; ${mend("item = '[]'")}`, [/^item: /, /^body: /]],
+    "no message": [WITHOUT_MESSAGE, [/^body: it is missing/]],
+    "several parts": [`${WITHOUT_MESSAGE}; ${mend("item = '[]'")}`, [/^item: /, /^body: /]],
   };
   for (const [what, [sql, faults]] of Object.entries(unreadable)) {
     test(`not when it can't be read, and each part is named: ${what}`, async () => {
@@ -446,3 +447,33 @@ function setAsideUnread(dir: string, ids: readonly string[]): void {
   for (const id of ids) asides.put({ id, cause: "disk I/O error", at: 1 });
   db.close();
 }
+
+test("the message of who lies aside stays whoever deletes it, as a version before this one would", async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using queue = await damaged(folder.path, of(1, "address = ''"), item("a", THREE), item("b", THREE));
+    assert.equal((await queue.claimDue(all)).setAside.length, 1);
+  }
+  // As a version does that knows nothing of it, when the others are done.
+  exec(folder.path, "DELETE FROM recipient; DELETE FROM body; DELETE FROM item");
+  exec(
+    folder.path,
+    'UPDATE unreadable SET recipients = replace(recipients, \'"address":""\', \'"address":"eve@two.test"\')',
+  );
+  await using queue = await testQueue(folder.path);
+  assert.deepEqual(await queue.manage({ verb: "restore", id: "a", at: 20 }), { found: true, recipients: 1 });
+  assert.match(Buffer.from(await queue.body("a")).toString(), /hello/);
+  await assert.rejects(queue.body("b"), ItemUnreadable);
+});
+
+test("nothing that lies aside is asked for where nothing ever did", async () => {
+  await using folder = await temporaryFolder();
+  {
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test"]));
+  }
+  // A table that can't be read any more.
+  exec(folder.path, "DROP TABLE unreadable; CREATE VIEW unreadable AS SELECT * FROM nowhere");
+  const sql = new Statements(openDatabase(folder.path));
+  assert.equal(sql.run("DELETE FROM body WHERE id = 'a'"), 1);
+});

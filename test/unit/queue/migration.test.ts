@@ -3,10 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { FILE, openDatabase } from "../../../mailserver/queue/database.ts";
+import { openDatabase } from "../../../mailserver/queue/database.ts";
 import { STEPS } from "../../../mailserver/queue/schema.ts";
-import { Store } from "../../../mailserver/queue/store.ts";
-import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
+import { temporaryFolder, testQueue } from "../../support/queue.ts";
 
 /** A queue as an earlier version left it, with one item that waits and one whose failure is not reported. */
 async function old(dir: string): Promise<void> {
@@ -115,23 +114,4 @@ test("a queue of the version before notifications were asked for keeps what is t
     );
   }
   assert.equal(version(folder.path), STEPS.length);
-});
-
-test("an index that this version added keeps no version before it from opening the queue", async () => {
-  await using folder = await temporaryFolder();
-  new Store({ dir: folder.path }).close();
-  const db = new DatabaseSync(join(folder.path, FILE));
-  const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'index'").all();
-  assert.ok(names.some(({ name }) => name === "without_body"));
-  // As a queue of the version before is found, at the same version of its tables.
-  db.exec("DROP INDEX without_body");
-  db.close();
-  assert.equal(version(folder.path), 5);
-  const store = new Store({ dir: folder.path });
-  store.transaction(() => store.enqueue(item("a", ["bob@one.test"])));
-  assert.deepEqual(
-    store.transaction(() => store.manage({ verb: "drop", id: "a", at: 1 })),
-    { found: true, recipients: 1 },
-  );
-  store.close();
 });

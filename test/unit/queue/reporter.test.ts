@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import type { NewItem, Unreported } from "../../../mailserver/queue/item.ts";
-import type { Queue } from "../../../mailserver/queue/queue.ts";
+import { type Queue, QueueFull } from "../../../mailserver/queue/queue.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, run, settledDown } from "./runner-support.ts";
 
@@ -178,4 +178,41 @@ test("nor for a directory that is to be asked again", { timeout: 10_000 }, async
   await runner.stop();
   assert.ok(!clock.armed, "nothing is left to wake up for");
   assert.equal((await queue.unreported({ id: "a", at: 1 })).items.length, 1);
+});
+
+test("notifications that the disk has no room for hold up no other, and are sent once when it has some", async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  // As many as are made at the same time, and of as many bytes.
+  const large = named(5, "a");
+  await owed(queue, large, { body: Buffer.alloc(5 * 1_024 * 1_024, "x") });
+  const small = named(3, "b");
+  await owed(queue, small);
+  const { composeDsn } = composer();
+  const full = new Set(large);
+  const queued: string[] = [];
+  let inVain = 0;
+  const report: Queue["report"] = async (change) => {
+    if (full.has(change.id)) {
+      inVain += 1;
+      throw new QueueFull("the disk is full");
+    }
+    const done = await queue.report(change);
+    if (done.queued) queued.push(change.id);
+    return done;
+  };
+  const { runner, clock } = run({ ...queue, report }, () => delivered, { composeDsn });
+  await until(queue, () => queued.length === small.length);
+  assert.deepEqual(queued.toSorted(), small);
+  for (let rounds = 0; rounds < 5; rounds += 1) await settledDown(queue);
+  assert.equal(clock.now(), 0);
+  assert.ok(inVain <= large.length, `${inVain} were tried without a pause`);
+  full.clear();
+  while (queued.length < large.length + small.length) {
+    await until(queue, () => clock.armed || queued.length === large.length + small.length);
+    if (clock.armed) await clock.jump();
+  }
+  assert.deepEqual(queued.toSorted(), [...large, ...small]);
+  assert.ok(clock.now() <= 10_000, `${clock.now()} ms`);
+  await runner.stop();
 });
