@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CLAIMED, PRAGMAS, STEPS } from "./schema.ts";
 import { makeFolder, syncFolder } from "./sync-folder.ts";
+import { writeAgain } from "./write-again.ts";
 
 /** Its name in the queue's folder. */
 export const FILE = "queue.sqlite";
@@ -15,6 +16,7 @@ export function openDatabase(dir: string): DatabaseSync {
   const db = new DatabaseSync(join(dir, FILE));
   try {
     db.exec(PRAGMAS);
+    secureLog(db, join(dir, LOG));
     migrate(db);
     db.exec(CLAIMED);
     syncFolder(dir);
@@ -22,6 +24,20 @@ export function openDatabase(dir: string): DatabaseSync {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * The log that an earlier process left may have ended with a commit that the disk did not take (transactions.ts): whatever
+ * follows in the log would be lost with it, and so would the database's pages that are written from it.
+ */
+function secureLog(db: DatabaseSync, log: string): void {
+  // Nobody else writes to the log meanwhile.
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    writeAgain(log);
+  } finally {
+    db.exec("ROLLBACK");
   }
 }
 

@@ -13,8 +13,12 @@ export class Statements {
     this.#db = db;
   }
 
-  /** Gives how many rows it changed. Nothing else here may change any. */
+  /**
+   * Gives how many rows it changed. Nothing else here may change any. Throws outside a transaction: SQLite undoes one by
+   * itself after some faults of the disk, and whoever caught the error must not write the rest alone.
+   */
   run(sql: string, ...values: SQLInputValue[]): number {
+    if (!this.#db.isTransaction) throw new Error("the transaction is undone already");
     const changes = Number(this.#prepare(sql).run(...values).changes);
     this.changes += changes;
     return changes;

@@ -58,9 +58,10 @@ export class Store {
     this.#db = openDatabase(options.dir);
     if (options.maxPages !== undefined) this.#db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
     this.#sql = new Statements(this.#db);
-    this.#transactions = new Transactions(this.#db, { sql: this.#sql, log: join(options.dir, LOG) });
-    // Of its own: what is claimed is not for the disk.
-    this.#claims = new Claims(new Statements(this.#db));
+    // What is claimed is not for the disk.
+    const memory = new Statements(this.#db);
+    this.#transactions = new Transactions(this.#db, { sql: this.#sql, memory, log: join(options.dir, LOG) });
+    this.#claims = new Claims(memory);
     this.#asides = new Asides(this.#sql, {
       forget: (id) => this.#forget(id),
       forgetIfDone: (id) => this.#forgetIfDone(id),
@@ -69,8 +70,6 @@ export class Store {
     const reusable = (): number =>
       Number(this.#sql.get("PRAGMA freelist_count")?.freelist_count ?? 0) * PAGE_BYTES;
     this.#room = new DiskRoom({ dir: options.dir, log: LOG, reusable });
-    // A log whose end no disk has, though memory does, may have been found: nothing that is durable may follow that.
-    this.checkpoint();
   }
 
   /** Before a transaction that adds messages of so many bytes in all: moves the log into the database if that helps. */

@@ -5,11 +5,20 @@ import type { Statements } from "./statements.ts";
 
 /**
  * It is not known what the disk has of the log. What the system could not write it may have let go of, and say nothing
- * when it is asked again, so that what is committed behind it would be lost with it. To read the log anew, which holds
- * checksums, is the way on: another start does that.
+ * when it is asked again, so that what is committed behind it would be lost with it. Another start reads the log anew, which
+ * holds checksums, and writes it again.
  */
 export class NotDurable extends Error {
   override readonly name = "NotDurable";
+}
+
+export interface TransactionParts {
+  /** All that changes what is kept. */
+  readonly sql: Statements;
+  /** All that changes temporary tables. */
+  readonly memory: Statements;
+  /** Path of the write-ahead log, which is there once the database was read. */
+  readonly log: string;
 }
 
 /**
@@ -20,12 +29,13 @@ export class NotDurable extends Error {
 export class Transactions {
   readonly #db: DatabaseSync;
   readonly #sql: Statements;
+  readonly #memory: Statements;
   readonly #log: number;
 
-  /** `sql`: all that changes what is kept. `log`: path of the write-ahead log, which is there once the database was read. */
-  constructor(db: DatabaseSync, { sql, log }: { readonly sql: Statements; readonly log: string }) {
+  constructor(db: DatabaseSync, { sql, memory, log }: TransactionParts) {
     this.#db = db;
     this.#sql = sql;
+    this.#memory = memory;
     this.#log = openSync(log, "r+");
   }
 
@@ -46,10 +56,13 @@ export class Transactions {
   }
 
   #commit<T>(work: () => T): T {
+    const changes = (): number => this.#sql.changes + this.#memory.changes;
+    const before = changes();
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
-      this.#db.exec("COMMIT");
+      // Who met a damaged page and could go on without it has an answer, though SQLite would commit nothing any more.
+      this.#db.exec(changes() > before ? "COMMIT" : "ROLLBACK");
       return result;
     } catch (error) {
       // SQLite may have rolled back by itself, e.g. when the disk is full.

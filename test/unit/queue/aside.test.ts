@@ -444,7 +444,9 @@ function setAsideUnread(dir: string, ids: readonly string[]): void {
     sql.run("DELETE FROM item WHERE id = ?", id);
   };
   const asides = new Asides(sql, { forget, forgetIfDone: forget });
+  db.exec("BEGIN");
   for (const id of ids) asides.put({ id, cause: "disk I/O error", at: 1 });
+  db.exec("COMMIT");
   db.close();
 }
 
@@ -474,6 +476,8 @@ test("nothing that lies aside is asked for where nothing ever did", async () => 
   }
   // A table that can't be read any more.
   exec(folder.path, "DROP TABLE unreadable; CREATE VIEW unreadable AS SELECT * FROM nowhere");
-  const sql = new Statements(openDatabase(folder.path));
+  const db = openDatabase(folder.path);
+  db.exec("BEGIN");
+  const sql = new Statements(db);
   assert.equal(sql.run("DELETE FROM body WHERE id = 'a'"), 1);
 });

@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, mock, test } from "node:test";
+import { FILE, LOG, openDatabase } from "../../../mailserver/queue/database.ts";
 import { QueueEnded } from "../../../mailserver/queue/queue.ts";
+import { Statements } from "../../../mailserver/queue/statements.ts";
 import { Store } from "../../../mailserver/queue/store.ts";
+import { Transactions } from "../../../mailserver/queue/transactions.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 
 const BROKEN_DISK = new URL("../../fixtures/queue/broken-disk.ts", import.meta.url);
 const answer = { code: 250, status: "2.0.0", text: "ok" };
 const delivered = { seq: 0, state: "delivered", attempts: 1, answer } as const;
 const all = { now: 1_000, limit: 1_000, except: [] };
+const PAGE_BYTES = 4_096;
 const waits = mock.method(fs, "fdatasyncSync");
 syncBuiltinESMExports();
 
@@ -67,18 +73,101 @@ test("a disk that did not take a commit ends the queue: nothing is answered, and
   await assert.rejects(queue.counts(), QueueEnded);
 });
 
-test("what a log holds that may never have been waited for is in the database before anything follows it", async () => {
+/** A queue's folder as it is found when its process was killed. */
+async function killedQueue(): Promise<Awaited<ReturnType<typeof temporaryFolder>>> {
   await using folder = await temporaryFolder();
-  await using killed = await temporaryFolder();
+  const killed = await temporaryFolder();
   const store = new Store({ dir: folder.path });
-  store.transaction(() => store.enqueue(item("a", ["bob@one.test"])));
-  // As it is found when its process was killed.
-  for (const name of ["queue.sqlite", "queue.sqlite-wal"])
-    fs.copyFileSync(`${folder.path}/${name}`, `${killed.path}/${name}`);
+  for (const id of ["a", "b"])
+    store.transaction(() => store.enqueue(item(id, ["bob@one.test"], { body: Buffer.alloc(90_000, id) })));
+  for (const name of [FILE, LOG]) fs.copyFileSync(join(folder.path, name), join(killed.path, name));
   store.close();
-  const log = `${killed.path}/queue.sqlite-wal`;
-  assert.ok(fs.statSync(log).size > 0);
-  const next = new Store({ dir: killed.path });
-  assert.deepEqual([fs.statSync(log).size, next.counts().items], [0, 1]);
+  return killed;
+}
+
+describe("a log that the disk may not have taken, which nobody would be told again,", () => {
+  test("is written again, to the byte, before anything follows it", async () => {
+    await using killed = await killedQueue();
+    const log = join(killed.path, LOG);
+    const before = fs.readFileSync(log);
+    const written: Buffer[] = [];
+    const writes = mock.method(
+      fs,
+      "writeSync",
+      (file: number, piece: Buffer, _: number, length: number, at: number) => {
+        assert.equal(fs.fstatSync(file).ino, fs.statSync(log).ino);
+        assert.equal(at, Buffer.concat(written).length);
+        written.push(Buffer.from(piece.subarray(0, length)));
+        return length;
+      },
+    );
+    syncBuiltinESMExports();
+    const waited = waits.mock.callCount();
+    const store = new Store({ dir: killed.path });
+    writes.mock.restore();
+    syncBuiltinESMExports();
+    assert.ok(before.length > 180_000 && Buffer.concat(written).equals(before));
+    assert.equal(waits.mock.callCount() - waited, 1);
+    assert.equal(store.counts().items, 2);
+    store.close();
+  });
+
+  test("keeps the queue from being opened when the disk doesn't take it now, either", async () => {
+    await using killed = await killedQueue();
+    waits.mock.mockImplementationOnce(() => {
+      throw new Error("EIO: i/o error, fdatasync");
+    });
+    assert.throws(() => new Store({ dir: killed.path }), /EIO/);
+    const store = new Store({ dir: killed.path });
+    assert.equal(store.counts().items, 2);
+    store.close();
+  });
+});
+
+describe("when SQLite has undone a transaction by itself", () => {
+  test("nothing more is written in it, whoever caught the error", async () => {
+    await using folder = await temporaryFolder();
+    const db = openDatabase(folder.path);
+    const [sql, memory] = [new Statements(db), new Statements(db)];
+    const transactions = new Transactions(db, { sql, memory, log: join(folder.path, LOG) });
+    const work = (): void => {
+      sql.run("INSERT INTO body VALUES ('a', x'00')");
+      db.exec("ROLLBACK");
+      sql.run("INSERT INTO body VALUES ('b', x'00')");
+    };
+    assert.throws(() => transactions.run(work), /undone already/);
+    assert.deepEqual(sql.all("SELECT id FROM body"), []);
+    transactions.close();
+    db.close();
+  });
+});
+
+test("who met a damaged page and went on without it has their answer", async () => {
+  await using folder = await temporaryFolder();
+  const { body } = item("a", ["bob@one.test"], { body: Buffer.alloc(20_000, "x") });
+  const store = new Store({ dir: folder.path });
+  store.transaction(() => store.enqueue(item("a", ["bob@one.test"], { body })));
+  store.transaction(() => store.setAside({ id: "a", at: 1, cause: "fault" }));
+  store.close();
+  damageBody(folder.path);
+  const next = new Store({ dir: folder.path });
+  const managed = next.transaction(() => next.manage({ verb: "restore", id: "a", at: 2 }));
+  assert.deepEqual(managed, {
+    found: true,
+    recipients: 0,
+    unreadable: ["body: it is missing, or can't be read"],
+  });
   next.close();
 });
+
+/** Spoils all pages in which the messages are. */
+function damageBody(dir: string): void {
+  const path = join(dir, FILE);
+  const db = new DatabaseSync(path);
+  const pages = db.prepare("SELECT pageno FROM dbstat WHERE name = 'body'").all();
+  db.close();
+  const file = fs.openSync(path, "r+");
+  for (const { pageno } of pages)
+    fs.writeSync(file, Buffer.alloc(PAGE_BYTES, 0x5a), 0, PAGE_BYTES, (Number(pageno) - 1) * PAGE_BYTES);
+  fs.closeSync(file);
+}
