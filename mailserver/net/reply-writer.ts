@@ -11,6 +11,7 @@ export class ReplyWriter {
   #socket: Socket;
   #text = "";
   #due = false;
+  #waits = false;
 
   /** `patienceMs`: how long a client may read nothing before it is cut off. */
   constructor(socket: Socket, turnEnd: TurnEnd, patienceMs: number) {
@@ -27,6 +28,11 @@ export class ReplyWriter {
   /** Whether more was said than shall be held back for the end of the turn. */
   get full(): boolean {
     return this.#text.length > MAX_CHARACTERS;
+  }
+
+  /** Whether somebody waits for the client to read. */
+  get waits(): boolean {
+    return this.#waits;
   }
 
   say(text: string): void {
@@ -52,8 +58,10 @@ export class ReplyWriter {
   drained(): Promise<void> {
     const socket = this.#socket;
     if (socket.destroyed || !socket.writableNeedDrain) return Promise.resolve();
+    this.#waits = true;
     return new Promise<void>((resolve) => {
       const over = (): void => {
+        this.#waits = false;
         clearTimeout(timer);
         socket.off("drain", over).off("close", over);
         resolve();

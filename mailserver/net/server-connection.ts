@@ -50,7 +50,9 @@ export class ServerConnection {
   run(): Promise<void> {
     const { log, tls, greetDelayMs } = this.#options;
     log.info("smtp.session.open", this.#facts());
-    const tooLong = (): void => this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
+    // Who is waited for to read hears nothing more.
+    const tooLong = (): void =>
+      this.#replies.waits ? this.destroy() : this.#enqueue(() => this.#session.abort(replies.sessionTooLong));
     this.#deadlines.begin(tooLong);
     this.#enqueue(async () => {
       if (tls?.implicit === true && !(await this.#secure())) return [];
@@ -76,8 +78,7 @@ export class ServerConnection {
   }
 
   #facts(): Record<string, unknown> {
-    const { id, clientAddress } = this.#session.info;
-    return { session: id, client: clientAddress };
+    return { session: this.#session.info.id, client: this.#session.info.clientAddress };
   }
 
   #listen(): void {
@@ -144,8 +145,7 @@ export class ServerConnection {
   #wait(): void {
     if (this.#gone || this.#tasks > 0) return;
     const reply = this.#session.inMessage ? replies.tooSlow : replies.idleTooLong;
-    const giveUp = (): void => this.#enqueue(() => this.#session.abort(reply));
-    this.#deadlines.wait(giveUp);
+    this.#deadlines.wait(() => this.#enqueue(() => this.#session.abort(reply)));
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 

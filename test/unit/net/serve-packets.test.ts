@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { silentLog } from "../../../mailserver/net/log.ts";
+import { type Log, silentLog } from "../../../mailserver/net/log.ts";
 import { accepted } from "../../../mailserver/smtp/replies.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { type Identity, makeIdentity } from "../../support/identity.ts";
 import type { Inbox } from "../../support/mail-listener.ts";
 import type { RawClient } from "../../support/raw-client.ts";
@@ -26,6 +27,17 @@ async function heard(to: Inbox): Promise<void> {
   await other.reply();
   for (let times = 0; times < 3; times += 1) await other.say("NOOP");
   other.close();
+}
+
+/** A log, and what settles when the first session in it is closed. */
+function untilClosed(): { readonly log: Log; readonly closed: Promise<void> } {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  let first: unknown;
+  const info: Log["info"] = (event, { session } = {}) => {
+    if (event === "smtp.session.open") first ??= session;
+    if (event === "smtp.session.close" && session === first) resolve();
+  };
+  return { log: { ...silentLog, info }, closed };
 }
 
 async function greeted(to: Inbox): Promise<RawClient> {
@@ -62,10 +74,10 @@ test("what comes in clear text behind STARTTLS, in a packet of its own, is not h
 
 test("after a connection was cut, nothing that waited behind it is heard: a message may have lost its beginning", async () => {
   const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const closed = Promise.withResolvers<void>();
+  const { log, closed } = untilClosed();
   const chunks: string[] = [];
   const to = await inbox({
-    log: { ...silentLog, info: (event) => event === "smtp.session.close" && closed.resolve() },
+    log,
     policy: {
       rcpt: async () => {
         asked.resolve();
@@ -84,17 +96,17 @@ test("after a connection was cut, nothing that waited behind it is heard: a mess
   raw.write("second half\r\n.\r\n");
   await heard(to);
   answer.resolve();
-  await closed.promise;
+  await closed;
   await heard(to);
   assert.deepEqual([chunks, to.messages], [["first half\r\n"], []]);
 });
 
 test("long replies to what came in one packet are not made for a client that reads none of them", async () => {
-  const closed = Promise.withResolvers<void>();
+  const { log, closed } = untilClosed();
   let asked = 0;
   const to = await inbox({
     limits: { idleMs: 300 },
-    log: { ...silentLog, info: (event) => event === "smtp.session.close" && closed.resolve() },
+    log,
     policy: {
       mail: () => {
         asked += 1;
@@ -105,6 +117,30 @@ test("long replies to what came in one packet are not made for a client that rea
   const raw = await greeted(to);
   raw.socket.pause();
   raw.write(UNREAD);
-  await closed.promise;
+  await closed;
   assert.ok(asked > 0 && asked < MAILS, `${asked} of ${MAILS} were answered`);
+});
+
+test("a session ends in its time although its client reads a little now and then", async () => {
+  const { log, closed } = untilClosed();
+  const begun = Promise.withResolvers<void>();
+  const clock = new FakeClock(0);
+  const to = await inbox({
+    limits: { idleMs: 60_000, sessionMs: 90_000 },
+    timing: clock,
+    log,
+    policy: {
+      mail: () => {
+        begun.resolve();
+        return { ...accept, reply: LONG };
+      },
+    },
+  });
+  const raw = await greeted(to);
+  raw.socket.pause();
+  raw.write(UNREAD);
+  await begun.promise;
+  await heard(to);
+  while (clock.now() < 90_000) await clock.jump();
+  await closed;
 });
