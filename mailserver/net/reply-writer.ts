@@ -11,7 +11,6 @@ export class ReplyWriter {
   #socket: Socket;
   #text = "";
   #due = false;
-  #waits = false;
 
   /** `patienceMs`: how long a client may read nothing before it is cut off. */
   constructor(socket: Socket, turnEnd: TurnEnd, patienceMs: number) {
@@ -30,9 +29,9 @@ export class ReplyWriter {
     return this.#text.length > MAX_CHARACTERS;
   }
 
-  /** Whether somebody waits for the client to read. */
+  /** Whether the client has to read before more is said. */
   get waits(): boolean {
-    return this.#waits;
+    return this.#socket.writableNeedDrain;
   }
 
   say(text: string): void {
@@ -58,10 +57,8 @@ export class ReplyWriter {
   drained(): Promise<void> {
     const socket = this.#socket;
     if (socket.destroyed || !socket.writableNeedDrain) return Promise.resolve();
-    this.#waits = true;
     return new Promise<void>((resolve) => {
       const over = (): void => {
-        this.#waits = false;
         clearTimeout(timer);
         socket.off("drain", over).off("close", over);
         resolve();
