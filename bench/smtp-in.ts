@@ -15,7 +15,15 @@ import { folderOf, openFileSystem } from "./support/file-system.ts";
 import { wantedParts } from "./support/parts.ts";
 import { Line, messageOf, percentile, sendOver } from "./support/raw.ts";
 import { atMost, type Row, ratioAtLeast, ratioAtMost, report, show } from "./support/result.ts";
-import { emptyPostfix, holdPostfix, openPostfix, openTools, POSTFIX_TUNING, pour } from "./support/source.ts";
+import {
+  emptyPostfix,
+  holdPostfix,
+  openPostfix,
+  openTools,
+  POSTFIX_TUNING,
+  type Poured,
+  pour,
+} from "./support/source.ts";
 import { memoryOf } from "./support/usage.ts";
 
 const BYTES = 4_096;
@@ -81,15 +89,18 @@ async function emptyBoxes({ site }: Field): Promise<void> {
 }
 
 /** Messages a second until all are in the boxes, which are empty before. */
-async function delivered(field: Field, send: () => Promise<unknown>, messages: number): Promise<number> {
+async function delivered(
+  field: Field,
+  send: () => Promise<Pick<Poured, "began">>,
+  messages: number,
+): Promise<number> {
   const { maildirs } = field;
   await emptyBoxes(field);
   const before = inBoxes(maildirs);
-  const time = await seconds(async () => {
-    await send();
-    while (inBoxes(maildirs) < before + messages) await sleep(20);
-  });
-  return messages / time;
+  const sent = send();
+  while (inBoxes(maildirs) < before + messages) await Promise.race([sleep(20), sent.then(() => sleep(20))]);
+  const ended = Date.now() / 1_000;
+  return messages / (ended - (await sent).began);
 }
 
 function startOurs({ site, ports }: Field, workers: number) {
@@ -114,7 +125,12 @@ function bareClient(field: Field, perBox: number): Promise<number> {
     await sendOver(line, { to: address, messages, body });
     line.close();
   };
-  return delivered(field, () => Promise.all(lines.map(send)), messages * lines.length);
+  const all = async (): Promise<Pick<Poured, "began">> => {
+    const began = Date.now() / 1_000;
+    await Promise.all(lines.map(send));
+    return { began };
+  };
+  return delivered(field, all, messages * lines.length);
 }
 
 /**
@@ -203,9 +219,9 @@ async function queueing(field: Field): Promise<Row[]> {
   const rows: Row[] = [];
   for (const keep of [false, true]) {
     const into = (port: number) => async (): Promise<number> => {
-      const time = await seconds(() => pour(tools, { ...load, port, keep }));
+      const { began, ended } = await pour(tools, { ...load, port, keep });
       if (port === ports.postfix) await emptyPostfix(postfix);
-      return QUEUED / time;
+      return QUEUED / (ended - began);
     };
     const systems = [into(ports.ours), into(ports.postfix)];
     // Neither is measured on its first ones, when it finds out which boxes don't answer.

@@ -29,18 +29,32 @@ export interface Load {
   readonly keep: boolean;
 }
 
+/** When the first was sent and the last answered, in seconds since 1970. */
+export interface Poured {
+  readonly began: number;
+  readonly ended: number;
+}
+
 /** Sends the load; settles when all of it was answered, and rejects when anything was refused. */
 export async function pour(
   tools: Handle,
   { port, to, messages, sessions, bytes, keep }: Load,
-): Promise<void> {
+): Promise<Poured> {
   const share = (all: number): number => Math.max(1, Math.round(all / to.length));
   const command = (address: string): string =>
     `smtp-source ${keep ? "-d " : ""}-s ${share(sessions)} -m ${share(messages)} -l ${bytes} ` +
     `-f sender@elsewhere.test -t ${address} inet:127.0.0.1:${port}`;
-  const script = `${to.map((address) => `${command(address)} &`).join(" ")} for job in $(jobs -p); do wait $job || exit 1; done`;
+  // Timed in the container: the engine takes its time to start a program there, which is nobody's work.
+  const script = [
+    "began=$EPOCHREALTIME",
+    ...to.map((address) => `${command(address)} &`),
+    "for job in $(jobs -p); do wait $job || exit 1; done",
+    "echo $began $EPOCHREALTIME",
+  ].join("\n");
   const { exitCode, stderr, stdout } = await tools.exec(["/bin/bash", "-c", script]);
   if (exitCode !== 0) throw new Error(`smtp-source: ${stderr}${stdout}`);
+  const [began = Number.NaN, ended = Number.NaN] = stdout.trim().split(" ").map(Number);
+  return { began, ended };
 }
 
 /** What Postfix is told beyond its defaults, to be at its best here. */

@@ -6,6 +6,7 @@ import type { Log } from "../net/log.ts";
 import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
+import { BoxHealth } from "./box-health.ts";
 import type { BoxReplies } from "./box-replies.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
@@ -43,19 +44,12 @@ export interface BoxLine {
   (host: string, delivery: Delivery, options?: CarryOptions): Promise<Result[]>;
   /** Until when a box that did not answer is left alone, in milliseconds since 1970; 0 for one that answers. */
   restsUntil(host: string): number;
-  /** Of a box that took a message a moment ago and has refused none for a day, whether few others wait for it. */
+  /** Whether a sender need not wait for the box's answer, and what the box has to do; undefined: they have to. */
   healthy(host: string): "free" | "busy" | undefined;
 }
 
 /** How long a box that did not answer is left alone. Then one delivery that may tries it; the others don't wait. */
 const REST_MS = 1_000;
-
-/** A box that took a message so long ago may be full or gone by now. */
-const MOMENT_MS = 5_000;
-/** A box that was full, or refused a message by a script of its owner, may do so again. */
-const WARY_MS = 24 * 3_600_000;
-/** And one for which more than this wait is busy. */
-const FEW = 5;
 
 const resting = reply(451, "4.4.1", "The mailbox does not answer");
 const busy = reply(451, "4.3.2", "The mailbox is busy");
@@ -75,9 +69,7 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const { clock } = deps;
   const lines = new Map<string, Line>();
   const down = new Map<string, Down>();
-  /** When each box last took a message, and when it last did not. */
-  const took = new Map<string, number>();
-  const refused = new Map<string, number>();
+  const health = new BoxHealth(clock);
 
   /** Whether this delivery has to be turned away; the first after the rest that may is the one that tries. */
   function turnsAway(host: string, mayTry: boolean): boolean {
@@ -91,14 +83,15 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   const rest = (host: string): void => void down.set(host, { until: clock.now() + REST_MS, tried: false });
 
   async function carry(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
+    const began = clock.now();
     const results = await inTurn(host, delivery, signal);
     const aborted = signal?.aborted === true;
     if (!aborted && !results.some(unanswered)) {
-      const all = results.every(({ kind }) => kind === "delivered");
-      (all ? took : refused).set(host, clock.now());
+      if (results.every(({ kind }) => kind === "delivered")) health.took(host, clock.now() - began);
+      else health.refused(host);
       if (down.delete(host)) deps.onBack(host);
     } else {
-      took.delete(host);
+      health.silent(host);
       if (!aborted || down.has(host)) rest(host);
     }
     return results;
@@ -149,11 +142,8 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     const known = down.get(host);
     return known === undefined ? 0 : known.tried ? clock.now() + REST_MS : known.until;
   };
-  const ago = (when: number | undefined): number => clock.now() - (when ?? Number.NEGATIVE_INFINITY);
-  const healthy = (host: string): "free" | "busy" | undefined => {
-    if (ago(took.get(host)) >= MOMENT_MS || ago(refused.get(host)) < WARY_MS) return undefined;
-    return (lines.get(host)?.waiting ?? 0) <= FEW ? "free" : "busy";
-  };
+  const healthy = (host: string): "free" | "busy" | undefined =>
+    health.of(host, lines.get(host)?.waiting ?? 0);
   return Object.assign(line, { restsUntil, healthy });
 }
 

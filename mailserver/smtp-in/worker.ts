@@ -11,7 +11,7 @@ import { readSettings } from "../net/settings.ts";
 import { systemTiming } from "../net/timing.ts";
 import { systemClock } from "../queue/clock.ts";
 import { createItemIds } from "../queue/item-id.ts";
-import type { FromPrimary } from "../workers/messages.ts";
+import { type FromPrimary, TURNS } from "../workers/messages.ts";
 import { primaryLine } from "../workers/processes.ts";
 import { RemoteCounts } from "../workers/remote-counts.ts";
 import { RemoteTurns } from "../workers/remote-turns.ts";
@@ -73,8 +73,8 @@ export async function runWorker({
         queueWorker,
         counts,
         sharedPort: true,
-        // One alone has nobody to take turns with.
-        ...(workers > 1 ? { turns } : {}),
+        // Each has one delivery into a box at a time: so few can't come into each other's way.
+        ...(workers > TURNS ? { turns } : {}),
         adopt: orphanedShards(queueDir, slot, workers),
         onBoxBack: (host) => line.send({ kind: "boxBack", host }),
       },

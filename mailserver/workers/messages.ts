@@ -13,6 +13,12 @@ export type Question =
  */
 export const TURN_PATIENCE_MS = 1_000;
 
+/**
+ * Deliveries into one box at a time. Two take in more than one does, though Dovecot may let the second sleep for a moment at
+ * the Maildir's lock; more come into each other's way, and in the end Dovecot refuses some of them for now.
+ */
+export const TURNS = 2;
+
 export type FromWorker =
   | Question
   | { readonly kind: "ready"; readonly port: number }

@@ -1,6 +1,6 @@
 /**
- * Turns at the boxes, asked of the primary process: where two processes meet at a Maildir's lock, Dovecot lets the one
- * that came second sleep for a tenth of a second or two. A courtesy only: whoever gets no turn in time goes ahead.
+ * Turns at the boxes, asked of the primary process, so that no more than a few deliveries meet at a Maildir's lock. A courtesy
+ * only: whoever gets no turn in time goes ahead.
  */
 import type { BoxTurns } from "../courier/box-line.ts";
 import type { Timing } from "../net/timing.ts";

@@ -6,7 +6,7 @@ import type { Snapshot } from "../metrics/exposition.ts";
 import type { Log } from "../net/log.ts";
 import type { Timing } from "../net/timing.ts";
 import type { ClientCounts, Entry } from "../policy/client-counts.ts";
-import type { FromPrimary, FromWorker } from "./messages.ts";
+import { type FromPrimary, type FromWorker, TURNS } from "./messages.ts";
 import { TurnLines } from "./turn-lines.ts";
 
 /** A running worker process. */
@@ -73,6 +73,7 @@ export class Supervisor {
     this.#options = options;
     this.#turns = new TurnLines({
       timing: options.timing,
+      most: TURNS,
       give: (process, host) => process.send({ kind: "turn", host }),
     });
     this.#slots = Array.from({ length: options.workers }, (_, index) => ({

@@ -183,6 +183,30 @@ describe("in front of a box", () => {
     assert.equal(healthy("box-alice"), undefined);
   });
 
+  test("which takes its time for a message is waited for, until it is quick again", async () => {
+    const deliver = async (ms: number): Promise<void> => {
+      void send();
+      await setImmediate();
+      clock.pass(ms);
+      await answer(TAKEN);
+    };
+    await deliver(50);
+    assert.equal(healthy("box-alice"), "free");
+    // One that is late says little of the others.
+    await deliver(50 + 7);
+    assert.equal(healthy("box-alice"), undefined);
+    await deliver(10);
+    assert.equal(healthy("box-alice"), "free");
+    for (let count = 0; count < 10; count += 1) await deliver(80);
+    assert.equal(healthy("box-alice"), undefined);
+    const waiting = Array.from({ length: 6 }, () => send());
+    await setImmediate();
+    assert.equal(healthy("box-alice"), "busy", "but nobody waits behind many");
+    for (const _ of waiting) await answer(TAKEN);
+    for (let count = 0; count < 20; count += 1) await deliver(10);
+    assert.equal(healthy("box-alice"), "free");
+  });
+
   const doubts: Readonly<Record<string, readonly [DeliveryReport, number]>> = {
     "when it did not answer, until it took one again": [SILENT, 1_000],
     "for a day when it refused a message": [FULL, 86_400_000],

@@ -156,13 +156,21 @@ describe("the workers of smtp-in", () => {
     assert.equal(await daemon.ended, 0);
   });
 
-  test("take turns at a box", async (context) => {
+  test("meet at a box where they are two, and wait for no turn", async (context) => {
     const given = await settings(context);
+    let inside = 0;
+    const both = Promise.withResolvers<void>();
     const box = await listenForMail({
       listen: { host: "127.0.0.1", port: given.lmtpPort },
       session: { protocol: "lmtp" },
-      // Long enough for both to meet, were each to wait for a turn that nobody gives.
-      policy: { message: () => setTimeout(200, { kind: "accept" }) },
+      policy: {
+        message: async () => {
+          inside += 1;
+          if (inside === 2) both.resolve();
+          await both.promise;
+          return { kind: "accept" };
+        },
+      },
     });
     context.after(() => box.listener.close());
     const daemon = run(given);
@@ -170,8 +178,25 @@ describe("the workers of smtp-in", () => {
     const clients = [await begunBy(daemon, given.port, 1), await begunBy(daemon, given.port, 2)];
     const answers = await Promise.all(clients.map((client) => finish(client)));
     assert.deepEqual(answers, ["250 2.0.0", "250 2.0.0"]);
-    await box.reached(2);
-    assert.equal(box.atOnce(), 1);
+  });
+
+  test("take turns at a box where they are more", async (context) => {
+    const given = await settings(context, { workers: 3 });
+    const box = await listenForMail({
+      listen: { host: "127.0.0.1", port: given.lmtpPort },
+      session: { protocol: "lmtp" },
+      // Long enough for all to meet, were each to wait for a turn that nobody gives.
+      policy: { message: () => setTimeout(200, { kind: "accept" }) },
+    });
+    context.after(() => box.listener.close());
+    const daemon = run(given);
+    await logged(daemon, "daemon.ready");
+    const clients: RawClient[] = [];
+    for (const slot of [1, 2, 3]) clients.push(await begunBy(daemon, given.port, slot));
+    const answers = await Promise.all(clients.map((client) => finish(client)));
+    assert.deepEqual(answers, ["250 2.0.0", "250 2.0.0", "250 2.0.0"]);
+    await box.reached(3);
+    assert.equal(box.atOnce(), 2);
   });
 
   test("take care of what the spools of workers that are no more still hold", async (context) => {

@@ -80,6 +80,46 @@ const CASES: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
+/** The same where two may have a turn at a time. */
+const PAIRS: Readonly<Record<string, readonly Step[]>> = {
+  "is for two at a time": [
+    ["one asks alice", "one alice"],
+    ["two asks alice", "two alice"],
+    ["three asks alice", "", "watched"],
+    ["four asks alice", "", "watched"],
+    ["two ends alice", "three alice", "watched"],
+    ["one ends alice", "four alice"],
+    ["three ends alice", ""],
+    ["one asks alice", "one alice"],
+    ["four ends alice", ""],
+    ["one ends alice", ""],
+    ["two asks alice", "two alice"],
+  ],
+  "passes on after a second from who has had it for the longest": [
+    ["one asks alice", "one alice"],
+    ["two asks alice", "two alice"],
+    ["three asks alice", "", "watched"],
+    ["four asks alice", "", "watched"],
+    ["a second passes", "three alice", "watched"],
+    ["one ends alice", "", "watched"],
+    ["a second passes", "four alice"],
+    ["two ends alice", ""],
+    ["one asks alice", "", "watched"],
+    ["three ends alice", "one alice"],
+  ],
+  "of a process that ended is another's": [
+    ["one asks alice", "one alice"],
+    ["two asks alice", "two alice"],
+    ["three asks alice", "", "watched"],
+    ["two leaves", "three alice"],
+    ["three leaves", ""],
+    ["four asks alice", "four alice"],
+    ["one leaves", ""],
+    ["four leaves", ""],
+    ["two asks alice", "two alice"],
+  ],
+};
+
 async function happen(event: string, lines: TurnLines<string>, clock: FakeClock): Promise<void> {
   const [worker = "", verb, host = ""] = event.split(" ");
   const began = clock.now();
@@ -90,12 +130,16 @@ async function happen(event: string, lines: TurnLines<string>, clock: FakeClock)
 }
 
 describe("a turn", () => {
-  for (const [name, steps] of Object.entries(CASES)) {
+  const all = [CASES, PAIRS].flatMap((cases, index) =>
+    Object.entries(cases).map(([name, steps]) => ({ name, steps, most: index + 1 })),
+  );
+  for (const { name, steps, most } of all) {
     test(name, async () => {
       const clock = new FakeClock(0);
       let given: string[] = [];
       const lines = new TurnLines<string>({
         timing: clock,
+        most,
         give: (worker, host) => void given.push(`${worker} ${host}`),
       });
       for (const [event, want, watch] of steps) {
@@ -110,7 +154,8 @@ describe("a turn", () => {
   test("is its holder's for a second from when somebody waits, whoever comes after them", async () => {
     const clock = new FakeClock(0);
     const given: string[] = [];
-    const lines = new TurnLines<string>({ timing: clock, give: (worker) => void given.push(worker) });
+    const give = (worker: string): void => void given.push(worker);
+    const lines = new TurnLines<string>({ timing: clock, most: 1, give });
     lines.ask("one", "alice");
     clock.pass(5_000);
     lines.ask("two", "alice");

@@ -22,10 +22,16 @@ export class Site {
   readonly #wires: (() => void)[][] = [];
   /** What is put off to the end of this round of the event loop. */
   #later: (() => void)[] = [];
-  readonly #lines = new TurnLines<Worker>({
-    timing: this.clock,
-    give: (worker, host) => void worker.inbox.push(() => worker.alive && worker.turns.given(host)),
-  });
+  readonly #lines: TurnLines<Worker>;
+
+  /** `most`: turns at one box at a time. */
+  constructor(most = 1) {
+    this.#lines = new TurnLines<Worker>({
+      timing: this.clock,
+      most,
+      give: (worker, host) => void worker.inbox.push(() => worker.alive && worker.turns.given(host)),
+    });
+  }
 
   worker(): Worker {
     const said: string[] = [];

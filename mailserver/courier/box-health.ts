@@ -1,0 +1,64 @@
+/** What each box's last answers say of the next: whether its sender has to wait for it. */
+import type { Clock } from "../queue/clock.ts";
+
+/** A box that took a message so long ago may be full or gone by now. */
+const MOMENT_MS = 5_000;
+/** A box that was full, or refused a message by a script of its owner, may do so again. */
+const WARY_MS = 24 * 3_600_000;
+/** A box for which more than this wait is busy. */
+const FEW = 5;
+/**
+ * A box that takes longer than this for a message has too much to do already, most often since the machine has: what is
+ * written to the disk for the sender's sake would make it slower.
+ */
+const SLOW_MS = 50;
+/** The part of one message in the average of how long a box takes. */
+const SHARE = 1 / 8;
+
+interface Taken {
+  readonly at: number;
+  /** How long the box takes, in milliseconds: an average in which the last messages count most. */
+  readonly pace: number;
+}
+
+export class BoxHealth {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #taken = new Map<string, Taken>();
+  readonly #refused = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /** The box took a message, in so many milliseconds. */
+  took(host: string, ms: number): void {
+    const before = this.#taken.get(host)?.pace ?? ms;
+    this.#taken.set(host, { at: this.#clock.now(), pace: before + (ms - before) * SHARE });
+  }
+
+  /** The box answered, and did not take a message. */
+  refused(host: string): void {
+    this.#refused.set(host, this.#clock.now());
+  }
+
+  /** The box did not answer. */
+  silent(host: string): void {
+    this.#taken.delete(host);
+  }
+
+  /**
+   * Of a box that took a message a moment ago and has refused none for a day, whether few others wait for it, `waiting` of
+   * them. Undefined: its answer has to be waited for, or it soon comes.
+   */
+  of(host: string, waiting: number): "free" | "busy" | undefined {
+    const taken = this.#taken.get(host);
+    if (taken === undefined || this.#ago(taken.at) >= MOMENT_MS) return undefined;
+    if (this.#ago(this.#refused.get(host)) < WARY_MS) return undefined;
+    if (waiting > FEW) return "busy";
+    return taken.pace > SLOW_MS ? undefined : "free";
+  }
+
+  #ago(when: number | undefined): number {
+    return this.#clock.now() - (when ?? Number.NEGATIVE_INFINITY);
+  }
+}
