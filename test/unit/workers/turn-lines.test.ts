@@ -91,8 +91,10 @@ const PAIRS: Readonly<Record<string, readonly Step[]>> = {
     ["one ends alice", "four alice"],
     ["three ends alice", ""],
     ["one asks alice", "one alice"],
-    ["four ends alice", ""],
+    ["two asks alice", "", "watched"],
+    ["four ends alice", "two alice"],
     ["one ends alice", ""],
+    ["two ends alice", ""],
     ["two asks alice", "two alice"],
   ],
   "passes on after a second from who has had it for the longest": [
