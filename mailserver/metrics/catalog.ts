@@ -36,6 +36,11 @@ export const TIMES = {
 /** Values of this moment. */
 export const GAUGES = {
   semail_sessions: { help: "Sessions of clients that are open", labels: [] },
+  semail_room_bytes: {
+    help: "Memory for messages that are being received, of each process: what finds none is answered 452",
+    labels: [],
+  },
+  semail_room_held_bytes: { help: "Of it, held by messages", labels: [] },
   semail_queue_items: { help: "Messages in the durable queue", labels: [] },
   semail_queue_deferred: { help: "Of them, with a recipient that was tried in vain and waits", labels: [] },
   semail_queue_held: { help: "Of them, with a recipient that waits to be released", labels: [] },

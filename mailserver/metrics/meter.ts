@@ -19,12 +19,20 @@ export interface QueueCensus {
   readonly oldest?: number | undefined;
 }
 
+/** What a room says of itself. */
+interface RoomCensus {
+  readonly held: number;
+  readonly sizes: { readonly all: number };
+}
+
 export interface Meter {
   readonly registry: Registry;
   /** `log`, with everything that it is told counted. */
   metered(log: Log): Log;
   /** Asks the queues anew whenever the metrics are read. */
   watchQueue(census: () => Promise<QueueCensus>, now: () => number): void;
+  /** Tells of the room for messages that are being received whenever the metrics are read. */
+  watchRoom(room: RoomCensus): void;
   /** Looks at the file system of that folder whenever the metrics are read. */
   watchDisk(folder: string): void;
   /** Tells of the worker processes whenever the metrics are read. */
@@ -94,6 +102,12 @@ export function createMeter(worker?: number): Meter {
         oldest === undefined ? 0 : Math.max(now() - oldest, 0) / 1_000,
       );
       watched("semail_queue_unreadable", ({ unreadable }) => unreadable);
+    },
+    watchRoom: (room) => {
+      gauge("semail_room_bytes").set(room.sizes.all);
+      gauge("semail_room_held_bytes", function () {
+        this.set(room.held);
+      });
     },
     watchDisk: (folder) => {
       const watched = (name: keyof typeof GAUGES, value: (disk: StatsFs) => number): void => {

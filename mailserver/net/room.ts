@@ -1,31 +1,113 @@
-/** Memory for the messages that are being received: a limit for all sessions together, and for each client. */
+/**
+ * Memory for the messages that are being received. Whoever sends slowly could hold all of it for an hour, so the room is
+ * shared: no client has more than its part of it, what is left at the end is for small messages, and when it is full the
+ * client that holds most gives way. So of n clients none is refused for the others' sake while it holds no more than an nth
+ * of the room. Messages that have come in whole give way to nobody: they are on their way to a box or the disk.
+ */
+
+/** Bytes of a room. */
+export interface RoomSizes {
+  /** For all messages together. */
+  readonly all: number;
+  /** For those of one client. */
+  readonly client: number;
+  /** Of all, for messages of no more than `small`. */
+  readonly reserve: number;
+  readonly small: number;
+}
+
+/** In messages of the greatest size. Two clients together leave what is reserved for small messages of the others. */
+const ROOM = { all: 3.25, client: 1.5, reserve: 0.25 };
+/** Most messages are smaller. */
+const SMALL = 262_144;
+
+export function roomFor(messageBytes: number): RoomSizes {
+  const { all, client, reserve } = ROOM;
+  return {
+    all: all * messageBytes,
+    client: client * messageBytes,
+    reserve: reserve * messageBytes,
+    small: SMALL,
+  };
+}
+
+/** A message in the room. */
+interface Guest {
+  readonly client: string;
+  readonly bytes: number;
+  /** It has come in, and gives way to nobody. */
+  readonly whole: boolean;
+  /** Leaves the room at once. */
+  giveWay(): void;
+}
+
+/** What one client has in the room. */
+interface Share {
+  bytes: number;
+  readonly guests: Set<Guest>;
+}
 
 /** How many bytes may be held at once; what does not fit is refused for now, rather than the daemon killed. */
 export class Room {
-  #free: number;
-  readonly #perClient: number;
-  readonly #held = new Map<string, number>();
+  readonly sizes: RoomSizes;
+  readonly #shares = new Map<string, Share>();
+  #held = 0;
 
-  /** `perClient`: what the sessions of one client may hold, so that none of them takes all the room. */
-  constructor(bytes: number, perClient = bytes) {
-    this.#free = bytes;
-    this.#perClient = perClient;
+  constructor(sizes: RoomSizes) {
+    this.sizes = sizes;
   }
 
-  /** Takes the bytes, unless there is no room. */
-  take(client: string, bytes: number): boolean {
-    const held = this.#held.get(client) ?? 0;
-    if (bytes > this.#free || held + bytes > this.#perClient) return false;
-    this.#free -= bytes;
-    this.#held.set(client, held + bytes);
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Makes room for so many bytes more of a message; false when others have to come first. */
+  take(guest: Guest, bytes: number): boolean {
+    const { all, client, reserve, small } = this.sizes;
+    const share = this.#shares.get(guest.client) ?? { bytes: 0, guests: new Set() };
+    if (share.bytes + bytes > client) return false;
+    const end = guest.bytes + bytes > small ? all - reserve : all;
+    while (this.#held + bytes > end) {
+      const other = this.#mostOf(guest, bytes);
+      if (other === undefined) return false;
+      other.giveWay();
+    }
+    this.#shares.set(guest.client, share);
+    share.guests.add(guest);
+    share.bytes += bytes;
+    this.#held += bytes;
     return true;
   }
 
-  give(client: string, bytes: number): void {
-    const held = (this.#held.get(client) ?? 0) - bytes;
-    this.#free += bytes;
-    if (held > 0) this.#held.set(client, held);
-    else this.#held.delete(client);
+  /** All of a message that has left. */
+  give(guest: Guest): void {
+    const share = this.#shares.get(guest.client);
+    if (share?.guests.delete(guest) !== true) return;
+    share.bytes -= guest.bytes;
+    this.#held -= guest.bytes;
+    if (share.guests.size === 0) this.#shares.delete(guest.client);
+  }
+
+  /**
+   * The largest message that is still coming in, of the client that holds most; undefined when it is the one that wants so
+   * much more: nobody gives way to who has as much.
+   */
+  #mostOf(guest: Guest, more: number): Guest | undefined {
+    let most = (this.#shares.get(guest.client)?.bytes ?? 0) + more;
+    let client = guest.client;
+    for (const [name, { bytes, guests }] of this.#shares) {
+      if (bytes <= most || [...guests].every(({ whole }) => whole)) continue;
+      most = bytes;
+      client = name;
+    }
+    let size = client === guest.client ? guest.bytes + more : 0;
+    let found: Guest | undefined;
+    for (const one of this.#shares.get(client)?.guests ?? []) {
+      if (one.whole || one.bytes <= size) continue;
+      size = one.bytes;
+      found = one;
+    }
+    return found;
   }
 }
 
@@ -37,28 +119,41 @@ const LARGEST_BLOCK = 65_536;
  * every piece would take fifty times its bytes; so they are copied into large blocks.
  */
 export class Gathering {
+  readonly client: string;
   readonly #room: Room;
-  readonly #client: string;
   #blocks: Buffer[] = [];
   /** Bytes used of the last block. */
   #used = 0;
   #bytes = 0;
   #full = false;
+  #whole = false;
 
   constructor(room: Room, client: string) {
     this.#room = room;
-    this.#client = client;
+    this.client = client;
   }
 
-  /** There was no room for all of it. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get whole(): boolean {
+    return this.#whole;
+  }
+
+  /** There was no room for all of it, or others needed that. */
   get full(): boolean {
     return this.#full;
   }
 
-  /** Keeps a copy, unless there is no room; what follows then is not kept either. */
+  /** Keeps a copy, unless there is no room; then neither what came before is kept, nor what follows. */
   add(bytes: Uint8Array): void {
-    this.#full ||= !this.#room.take(this.#client, bytes.length);
     if (this.#full) return;
+    if (this.#room.take(this, bytes.length)) this.#copy(bytes);
+    else this.giveWay();
+  }
+
+  #copy(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     for (let at = 0; at < bytes.length; ) {
       const block = this.#block();
@@ -69,17 +164,24 @@ export class Gathering {
     }
   }
 
-  /** The message as one buffer, behind `before`; the blocks are let go. Once. */
+  /** The message as one buffer, behind `before`; the blocks are let go. Once, and unless it is `full`. */
   take(before: Uint8Array = Buffer.alloc(0)): Buffer {
+    this.#whole = true;
     const last = this.#blocks.pop()?.subarray(0, this.#used);
     const whole = Buffer.concat([before, ...this.#blocks, ...(last ? [last] : [])]);
     this.#blocks = [];
     return whole;
   }
 
+  /** Nothing of it will be of use: others have the room from now on, not from when its client comes to an end. */
+  giveWay(): void {
+    this.#full = true;
+    this.release();
+  }
+
   /** Gives the room back. */
   release(): void {
-    this.#room.give(this.#client, this.#bytes);
+    this.#room.give(this);
     this.#blocks = [];
     this.#bytes = 0;
   }

@@ -10,7 +10,7 @@ import { createDirectory, type Directory } from "../directory/directory.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool, type Connections } from "../net/pool.ts";
-import { Room } from "../net/room.ts";
+import { Room, roomFor } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import { doorContext } from "../net/tls.ts";
 import type { MailListener } from "../net/types.ts";
@@ -60,6 +60,8 @@ export interface DaemonDeps {
 export interface SmtpIn {
   readonly port: number;
   readonly queue: Queue;
+  /** For messages that are being received. */
+  readonly room: Pick<Room, "held" | "sizes">;
   /** Rejects when the daemon can't go on. */
   readonly failed: Promise<never>;
   /** Another process found that a box takes mail again. */
@@ -74,10 +76,6 @@ export interface SmtpIn {
 const TIMEOUTS = { connectMs: 5_000, replyMs: 30_000, messageMs: 240_000 };
 /** Sessions with the boxes and with smtp-out: short, since each costs a box a process while it is open. */
 const KEPT = { idleMs: 5_000, messages: 1_000 };
-/** Messages that all sessions together may hold, in messages of the greatest size. */
-const ROOM_MESSAGES = 3;
-/** And those of one client. */
-const CLIENT_MESSAGES = 2;
 
 /** Everything that a message passes through. */
 interface Couriers extends DaemonDeps {
@@ -88,6 +86,7 @@ interface Couriers extends DaemonDeps {
 }
 
 interface Parts extends Couriers {
+  readonly room: Room;
   readonly identity: ServerIdentity;
   readonly follow: Runner["follow"];
 }
@@ -124,7 +123,8 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
     // At the same time: a box that does not answer QUIT must not keep a queue open until the process is killed.
     await Promise.all([connections.close(), ...queues.map((each) => each.close())]);
   };
-  const parts = { ...couriers, identity, queue, follow: runner.follow.bind(runner) };
+  const room = new Room(roomFor(settings.limits.messageBytes));
+  const parts = { ...couriers, identity, queue, room, follow: runner.follow.bind(runner) };
   const listener = await listen(settings, parts).catch(async (error: unknown) => {
     await closeQueues();
     throw error;
@@ -133,6 +133,7 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   return {
     port: listener.port,
     queue,
+    room,
     failed: Promise.race(queues.map(({ failed }) => failed)),
     boxBack,
     queues,
@@ -202,7 +203,6 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const counts = parts.counts ?? countClients(settings, parts.clock.now);
   const clients = createClients(settings.clients, { counts, log, ...asking });
   const senders = senderCheck(settings, { ...parts, ...asking });
-  const room = new Room(ROOM_MESSAGES * limits.messageBytes, CLIENT_MESSAGES * limits.messageBytes);
   return serve({
     listen: { port: settings.port, shared: parts.sharedPort ?? false },
     tls: parts.identity,
@@ -212,7 +212,6 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
       ...parts,
       hostname,
       drop,
-      room,
       clients,
       ...senders,
       ...bounces(settings, parts),

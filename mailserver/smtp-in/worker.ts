@@ -80,6 +80,7 @@ export async function runWorker({
       },
     );
     const { queues } = started;
+    meter.watchRoom(started.room);
     const census = async () => sumCounts(await Promise.all(queues.map((queue) => queue.census())));
     meter.watchQueue(census, systemClock.now);
     await serveDesk({ path: deskSocket(deskFolder, `worker-${slot}`), queues, clock: systemClock, log });

@@ -15,7 +15,7 @@ import { createLoginMemory } from "../limits/login-memory.ts";
 import { ServerIdentity } from "../net/identity.ts";
 import type { Log } from "../net/log.ts";
 import { ConnectionPool } from "../net/pool.ts";
-import { Room } from "../net/room.ts";
+import { Room, roomFor } from "../net/room.ts";
 import { serve } from "../net/serve.ts";
 import { doorContext } from "../net/tls.ts";
 import type { ClientTimeouts, MailListener } from "../net/types.ts";
@@ -58,6 +58,8 @@ export interface DaemonDeps {
 export interface SmtpOut {
   readonly ports: { readonly submission: number; readonly submissions: number; readonly relay: number };
   readonly queue: Queue;
+  /** For messages that are being received. */
+  readonly room: Pick<Room, "held" | "sizes">;
   /** Rejects when the daemon can't go on. */
   readonly failed: Promise<never>;
   /** Drains within three seconds. */
@@ -71,10 +73,6 @@ const KEPT = { idleMs: 5_000, messages: 1_000 };
  * them only while a host keeps up. 20 is what others open, too.
  */
 const KEPT_ABROAD = { idleMs: 3_000, messages: 100, perPeer: { first: 5, most: 20 } };
-/** Messages that all sessions together may hold, in messages of the greatest size. */
-const ROOM_MESSAGES = 3;
-/** And those of one client. */
-const CLIENT_MESSAGES = 2;
 
 /** Listens when it resolves; rejects when a port, the queue, the certificate or a key can't be had. */
 export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps): Promise<SmtpOut> {
@@ -85,8 +83,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
-  const { messageBytes } = settings.limits;
-  const room = new Room(ROOM_MESSAGES * messageBytes, CLIENT_MESSAGES * messageBytes);
+  const room = new Room(roomFor(settings.limits.messageBytes));
   const limitsFile = openLimitsFile(settings.queueDir);
   const guard = createLoginGuard({
     now: clock.now,
@@ -127,6 +124,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
     queue,
+    room,
     failed: queue.failed,
     close: async () => {
       unwatch();

@@ -29,6 +29,7 @@ async function start({ signal }: Ending, log: Log, meter: Meter): Promise<Daemon
     queueWorker: new URL(import.meta.url),
   });
   meter.watchQueue(() => daemon.queue.census(), systemClock.now);
+  meter.watchRoom(daemon.room);
   meter.watchDisk(settings.queueDir);
   const desk = await serveDesk({
     path: deskSocket(deskFolder, "smtp-out"),

@@ -3,7 +3,7 @@
 import { SendingSettings } from "../../mailserver/contract.ts";
 import type { Directory, Person } from "../../mailserver/directory/directory.ts";
 import { silentLog } from "../../mailserver/net/log.ts";
-import { Room } from "../../mailserver/net/room.ts";
+import { Room, roomFor } from "../../mailserver/net/room.ts";
 import type { SessionHandler } from "../../mailserver/net/types.ts";
 import { createLoginGuard } from "../../mailserver/policy/login-guard.ts";
 import type { RecipientAnswer } from "../../mailserver/policy/recipient.ts";
@@ -34,7 +34,7 @@ const clock = {
     return () => {};
   },
 };
-const room = new Room(1_000_000_000);
+const room = new Room(roomFor(300_000_000));
 
 async function findRecipient(address: string): Promise<RecipientAnswer> {
   const person = PEOPLE.find(({ addresses }) => addresses.includes(address));

@@ -146,6 +146,18 @@ describe("metrics tell of", () => {
     assert.match(await page(), /^semail_queue_items 7$/m);
   });
 
+  test("the room for messages as it is when it is read, and nothing of it where there is none", async () => {
+    const meter = createMeter();
+    const page = async (): Promise<string> => exposition([await snapshot(meter.registry)]);
+    assert.doesNotMatch(await page(), /semail_room/);
+    const room = { held: 5, sizes: { all: 10 } };
+    meter.watchRoom(room);
+    assert.match(await page(), /^semail_room_bytes 10$/m);
+    assert.match(await page(), /^semail_room_held_bytes 5$/m);
+    room.held = 0;
+    assert.match(await page(), /^semail_room_held_bytes 0$/m);
+  });
+
   test("the disk of the queue as it is when it is read, and nothing where there is none", async () => {
     const read = async (folder: string): Promise<(name: string) => number> => {
       const meter = createMeter();

@@ -1,19 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { ClientSettings } from "../../../mailserver/contract.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { box, ownIdentity, send, session, start } from "./support.ts";
 
 type Input = Parameters<typeof ClientSettings.parse>[0];
 
-async function daemon(clients: Input, lmtpPort = 1) {
+async function daemon(clients: Input, lmtpPort = 1, messageBytes = 100_000) {
   const query = async (name: string): Promise<string[]> => {
     if (name === "1.0.0.127.listed.test") return ["127.0.0.2"];
     if (name.endsWith(".silent.test")) throw Object.assign(new Error("no answer"), { code: "ETIMEOUT" });
     throw Object.assign(new Error("absent"), { code: "ENOTFOUND" });
   };
-  return start({ lmtpPort, settings: { clients: ClientSettings.parse(clients) }, deps: { query } });
+  const settings = { clients: ClientSettings.parse(clients) };
+  return start({ lmtpPort, messageBytes, settings, deps: { query } });
 }
 
 describe("a client", () => {
@@ -124,6 +126,36 @@ describe("behind a load balancer", () => {
     const same = await RawClient.open(made.port);
     same.write("PROXY TCP4 192.0.2.7 127.0.0.1 1025 25\r\n");
     assert.equal(await same.reply(), "421 4.7.0");
+  });
+
+  test("two strangers who never come to an end of what they send keep nobody else's mail out", async () => {
+    const to = await box();
+    const made = await daemon({ proxies }, to.listener.port, 1_000_000);
+    const from = async (client: string): Promise<RawClient> => {
+      const opened = await RawClient.open(made.port);
+      opened.write(`PROXY TCP4 ${client} 127.0.0.1 1025 25\r\n`);
+      assert.equal(await opened.reply(), "220");
+      await opened.say("EHLO c");
+      return opened;
+    };
+    const message = (lines: number): string => `${"x".repeat(98)}\r\n`.repeat(lines);
+    const held: RawClient[] = [];
+    for (const client of ["192.0.2.1", "192.0.2.2"]) {
+      for (const lines of [9_900, 4_900]) {
+        const stranger = await from(client);
+        for (const line of ["MAIL FROM:<>", "RCPT TO:<carol@semail.test>", "DATA"]) await stranger.say(line);
+        const before = made.room.held;
+        stranger.write(message(lines));
+        while (made.room.held < before + 100 * lines) await setImmediate();
+        held.push(stranger);
+      }
+    }
+    assert.deepEqual(await send(await from("192.0.2.3"), ["alice@semail.test"], message(9_900)), [
+      "250 2.1.5",
+      "250 2.0.0",
+    ]);
+    assert.deepEqual(await send(await from("192.0.2.4"), ["alice@semail.test"]), ["250 2.1.5", "250 2.0.0"]);
+    assert.equal(await held[0]?.say("."), "452 4.3.1");
   });
 
   test("what comes with the header is read after the greeting", async () => {
