@@ -3,10 +3,11 @@
  * client. Only for peers that are known to speak it; anybody else could claim to be anyone.
  */
 import { isIPv4, isIPv6, type Socket } from "node:net";
+import { plainAddress } from "../policy/client-network.ts";
 
 export type ProxyHeader =
   | { readonly kind: "more" | "wrong" }
-  /** `address` is absent when the balancer speaks for itself, e.g. for a health check. */
+  /** `address`, IPv4-mapped forms undone, is absent when the balancer speaks for itself, e.g. for a health check. */
   | { readonly kind: "whole"; readonly length: number; readonly address?: string };
 
 const SIGNATURE = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
@@ -36,7 +37,8 @@ function parseV1(bytes: Buffer): ProxyHeader {
   const [, family, source = ""] = words;
   if (family === "UNKNOWN") return { kind: "whole", length };
   const valid = (family === "TCP4" && isIPv4(source)) || (family === "TCP6" && isIPv6(source));
-  return valid && words.length === 6 ? { kind: "whole", length, address: source } : { kind: "wrong" };
+  if (!valid || words.length !== 6) return { kind: "wrong" };
+  return { kind: "whole", length, address: plainAddress(source) };
 }
 
 /** Section 2.2: signature, version and command, family, length, addresses. */
@@ -55,11 +57,10 @@ function parseV2(bytes: Buffer): ProxyHeader {
   return { kind: "wrong" };
 }
 
-/** Sixteen bytes as text, shortened as everywhere else. */
+/** Sixteen bytes as text, shortened as everywhere else; an IPv4 client as such: the balancer chooses the family. */
 function ipv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(2 * index).toString(16));
-  const { hostname } = new URL(`http://[${groups.join(":")}]`);
-  return hostname.slice(1, -1);
+  return plainAddress(groups.join(":"));
 }
 
 /** The address in the header of a fresh, paused connection. Rejects when there is none in time. What follows stays unread. */

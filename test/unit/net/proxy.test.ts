@@ -11,11 +11,22 @@ function v2(command: number, family: number, addresses: readonly number[]): Buff
 
 const V4 = [192, 0, 2, 7, 10, 0, 0, 1, 1, 2, 0, 25];
 const V6 = [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), 9, ...Array(16).fill(0), 1, 2, 0, 25];
+const MAPPED = [...Array(10).fill(0), 0xff, 0xff, 192, 0, 2, 7, ...Array(16).fill(0), 1, 2, 0, 25];
 const line = (text: string): Buffer => Buffer.from(text);
 
 const cases: Readonly<Record<string, readonly [Buffer, string | undefined | "wrong"]>> = {
   "version 1, IPv4": [line("PROXY TCP4 192.0.2.7 10.0.0.1 1025 25\r\n"), "192.0.2.7"],
   "version 1, IPv6": [line("PROXY TCP6 2001:db8::9 ::1 1025 25\r\n"), "2001:db8::9"],
+  "version 1, an IPv4 client of a socket of both families": [
+    line("PROXY TCP6 ::ffff:192.0.2.7 ::ffff:10.0.0.1 1025 25\r\n"),
+    "192.0.2.7",
+  ],
+  "version 1, the same in hexadecimal": [line("PROXY TCP6 ::FFFF:C000:207 ::1 1025 25\r\n"), "192.0.2.7"],
+  "version 1, the same in full": [
+    line("PROXY TCP6 0:0:0:0:0:ffff:192.0.2.7 0:0:0:0:0:ffff:10.0.0.1 1025 25\r\n"),
+    "192.0.2.7",
+  ],
+  "version 1, IPv6 in full": [line("PROXY TCP6 2001:0DB8:0:0:0:0:0:9 ::1 1025 25\r\n"), "2001:db8::9"],
   "version 1, unknown": [line("PROXY UNKNOWN\r\n"), undefined],
   "version 1, another family": [line("PROXY TCP4 2001:db8::9 ::1 1025 25\r\n"), "wrong"],
   "version 1, no address": [line("PROXY TCP4 alice 10.0.0.1 1025 25\r\n"), "wrong"],
@@ -24,6 +35,7 @@ const cases: Readonly<Record<string, readonly [Buffer, string | undefined | "wro
   "version 2, IPv4": [v2(0x21, 0x11, V4), "192.0.2.7"],
   "version 2, IPv4 with more behind": [v2(0x21, 0x11, [...V4, 4, 0, 1, 0]), "192.0.2.7"],
   "version 2, IPv6": [v2(0x21, 0x21, V6), "2001:db8::9"],
+  "version 2, an IPv4 client of a socket of both families": [v2(0x21, 0x21, MAPPED), "192.0.2.7"],
   "version 2, the balancer itself": [v2(0x20, 0, []), undefined],
   "version 2, a socket path": [v2(0x21, 0x31, []), "wrong"],
   "version 2, too short": [v2(0x21, 0x11, V4.slice(1)), "wrong"],
