@@ -17,6 +17,8 @@ export interface Message {
 }
 
 const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
+/** How a message begins in a mailbox of Unix (RFC 4155); some senders leave it there, or quote it. */
+const MAILBOX_LINE = /^>*From /;
 const CRLF = "\r\n";
 const TOO_LARGE = reply(
   552,
@@ -28,18 +30,21 @@ const TOO_LARGE = reply(
 const MAX_HEADER_BYTES = 1_048_576;
 const MAX_FIELDS = 10_000;
 
-/** Throws SmtpError when the header is too large. Lines end with CRLF. A line that is no field ends the header, as an empty line does. */
+/**
+ * Throws SmtpError when the header is too large. Lines end with CRLF. A line that is no field ends the header, as an empty
+ * line does, unless it is the first of all and one of a Unix mailbox.
+ */
 export function parseMessage(bytes: Buffer): Message {
   const fields: { name: string; start: number; end: number }[] = [];
-  let position = 0;
+  const start = endOfMailboxLine(bytes);
+  let position = start;
   while (position < bytes.length) {
-    const found = bytes.indexOf(CRLF, position);
-    const end = found < 0 ? bytes.length : found + 2;
-    if (found === position) {
+    const end = endOfLine(bytes, position);
+    const line = bytes.toString("latin1", position, end);
+    if (line === CRLF) {
       position = end;
       break;
     }
-    const line = bytes.toString("latin1", position, end);
     const last = fields.at(-1);
     const name = FIELD.exec(line)?.[1];
     if (/^[ \t]/.test(line) && last !== undefined) last.end = end;
@@ -52,7 +57,26 @@ export function parseMessage(bytes: Buffer): Message {
     name,
     raw: withLineBreak(bytes.subarray(start, end)),
   });
-  return { fields: fields.map(raw), body: bytes.subarray(position) };
+  const above = start === 0 ? [] : [mailboxField(bytes.subarray(0, start))];
+  return { fields: [...above, ...fields.map(raw)], body: bytes.subarray(position) };
+}
+
+/** Others name it so, too: nothing that somebody wrote is lost. */
+function mailboxField(line: Buffer): Field {
+  return { name: "x-mailbox-line", raw: Buffer.concat([Buffer.from("X-Mailbox-Line: "), line]) };
+}
+
+function endOfLine(bytes: Buffer, start: number): number {
+  const found = bytes.indexOf(CRLF, start);
+  return found < 0 ? bytes.length : found + 2;
+}
+
+/** Of one above the first field, which it would keep from being read; 0 when there is none. */
+function endOfMailboxLine(bytes: Buffer): number {
+  const end = endOfLine(bytes, 0);
+  const line = bytes.toString("latin1", 0, end);
+  if (!MAILBOX_LINE.test(line) || FIELD.test(line)) return 0;
+  return FIELD.test(bytes.toString("latin1", end, endOfLine(bytes, end))) ? end : 0;
 }
 
 /** The message as it goes out. */
