@@ -1,7 +1,7 @@
 /** What a courier gets of a queued message. Pure. */
-import { isAscii } from "node:buffer";
 import type { Delivery } from "../courier/types.ts";
 import { parseEnvelopeAddress } from "../smtp/address.ts";
+import { asOriginal } from "../smtp/dsn-parameters.ts";
 import type { Address, RcptParameters } from "../smtp/types.ts";
 import type { DueRecipient, StoredEnvelope } from "./item.ts";
 
@@ -41,8 +41,7 @@ function toAddress(text: string): Address {
 function toRcptParameters({ originals, notify, orcpt }: DueRecipient, unproven: boolean): RcptParameters {
   const [address] = originals ?? [];
   // Of a forward its own name, never one that leads on from there.
-  const original =
-    address === undefined ? orcpt : { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address };
+  const original = address === undefined ? orcpt : asOriginal(address);
   const wanted = unproven ? [] : notify;
   return { ...(wanted && { notify: wanted }), ...(original && { orcpt: original }) };
 }

@@ -12,6 +12,7 @@ import { DirectoryUnavailable } from "../policy/recipient.ts";
 import { judgeSender, type SenderRules } from "../policy/sender.ts";
 import type { SrsAnswer } from "../policy/srs.ts";
 import type { Clock } from "../queue/clock.ts";
+import { asOriginal, fitsOrcpt } from "../smtp/dsn-parameters.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
@@ -58,6 +59,11 @@ const bouncesOnly = replies.reply(
   "5.7.1",
   "Only bounces (a null reverse-path) are taken for this address",
 );
+const tooLong = replies.reply(
+  553,
+  "5.1.3",
+  "The address is too long: no more than 493 characters are taken, fewer with such as need to be escaped",
+);
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
 /** A recipient that is a rewritten reverse-path. */
@@ -95,6 +101,8 @@ class Reception implements SessionHandler {
   async rcpt(transaction: Transaction, { address, parameters }: Recipient): Promise<Decision> {
     const { clients } = this.#deps;
     const { clientAddress } = this.#session;
+    // For whom we send mail on is said by ORCPT. Taken from nobody, since who forwards their mail is not to be told.
+    if (!fitsOrcpt(asOriginal(address.text))) return refuse(tooLong);
     const back = this.#return(transaction, address);
     if (back?.kind === "refuse") return back;
     const found = back ?? (await this.#find(address));

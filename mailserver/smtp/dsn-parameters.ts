@@ -1,4 +1,5 @@
 /** The parameters of RFC 3461 (DSN): read for servers, written for clients. */
+import { isAscii } from "node:buffer";
 import type { Notify, OriginalRecipient, RcptParameters } from "./types.ts";
 
 /** RFC 3461 section 4.4: xtext of at most 100 characters. */
@@ -77,10 +78,20 @@ function writeOrcpt({ type, address }: OriginalRecipient): string {
   return `${type};${type === "utf-8" ? escaped : encodeXtext(address)}`;
 }
 
+/** An address as the recipient that a message was for. */
+export function asOriginal(address: string): OriginalRecipient {
+  return { type: isAscii(Buffer.from(address)) ? "rfc822" : "utf-8", address };
+}
+
+/** Whether it is short enough for ORCPT; one that is not, servers refuse together with its recipient. */
+export function fitsOrcpt(original: OriginalRecipient): boolean {
+  return writeOrcpt(original).length <= ORCPT_MAX;
+}
+
 /** The words of RCPT, each with a space before it. */
 export function writeRcptParameters({ notify, orcpt }: RcptParameters): string {
   const when = notify === undefined ? "" : ` NOTIFY=${notify.length === 0 ? "NEVER" : notify.join(",")}`;
-  return `${when}${orcpt === undefined ? "" : ` ORCPT=${writeOrcpt(orcpt)}`}`;
+  return `${when}${orcpt === undefined || !fitsOrcpt(orcpt) ? "" : ` ORCPT=${writeOrcpt(orcpt)}`}`;
 }
 
 /** The words of MAIL, each with a space before it. */

@@ -131,6 +131,18 @@ describe("a person with a forward address", () => {
     );
   });
 
+  test("gets it there by the longest address, too", async () => {
+    const [to, out] = [
+      await box(),
+      await relay({ session: { auth: "always", authRequired: true, dsn: true } }),
+    ];
+    const client = await session(await start({ lmtpPort: to.listener.port, relayPort: out.listener.port }));
+    const lengths = [473, 474, 475, 600];
+    for (const length of lengths) await send(client, [`fred+${"x".repeat(length)}@semail.test`]);
+    assert.equal(to.messages.length, 2);
+    await out.reached(2);
+  });
+
   test("is sent nothing further when their own box refuses", async () => {
     const to = await box(() => ({ kind: "refuse", reply: replies.reply(552, "5.2.2", "full") }));
     const daemon = await start({ lmtpPort: to.listener.port });
