@@ -124,6 +124,32 @@ describe("a message", () => {
     assert.match(to.messages[0]?.text ?? "", /with ESMTPS id .*\r\n\t\(TLSv1\.3, TLS_/);
   });
 
+  test("gets no line from us that is longer than others take, whoever names themselves how", async () => {
+    const to = await box();
+    const query = zoneQuery({ "foreign.example": "v=spf1 ip4:127.0.0.1 -all" });
+    const client = await session(await start({ lmtpPort: to.listener.port, deps: { query } }));
+    assert.equal(await client.say(`EHLO ${"h".repeat(255)}`), "250");
+    const taken: number[] = [];
+    for (const length of [0, 400, 473, 474, 900, 1_100]) {
+      for (const sender of ["bob", "b".repeat(900)]) {
+        const found = await send(
+          client,
+          [`alice+${"x".repeat(length)}@semail.test`],
+          undefined,
+          `${sender}@foreign.example`,
+        );
+        if (found[1] === "250 2.0.0") taken.push(length);
+      }
+    }
+    assert.deepEqual(taken, [0, 0, 400, 400, 473, 473]);
+    const lines = to.messages.flatMap(({ text }) => text.split("\r\n"));
+    // RFC 5322 section 2.1.1
+    assert.deepEqual(
+      lines.filter((line) => Buffer.byteLength(line) > 998),
+      [],
+    );
+  });
+
   test("that has passed too many hosts is refused", async () => {
     const to = await box();
     const client = await session(await start({ lmtpPort: to.listener.port }));
