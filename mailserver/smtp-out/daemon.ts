@@ -83,7 +83,8 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
-  const room = new Room(roomFor(settings.limits.messageBytes));
+  // It takes the largest ones.
+  const room = new Room(roomFor(sessionOptions("relay", settings).limits.messageBytes));
   const limitsFile = openLimitsFile(settings.queueDir);
   const guard = createLoginGuard({
     now: clock.now,

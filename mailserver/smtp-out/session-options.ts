@@ -14,9 +14,14 @@ const TLS: Readonly<Record<ListenerName, Pick<ServerOptions, "startTls" | "auth"
   relay: { startTls: false, auth: "always" },
 };
 
+/** More than smtp-in adds to what it forwards: who sent the greatest message must not hear that it is too large after all. */
+const TRACE_BYTES = 65_536;
+
 export function sessionOptions(
   listener: ListenerName,
-  { hostname, limits }: Pick<SmtpOutSettings, "hostname" | "limits">,
+  { hostname, limits: common }: Pick<SmtpOutSettings, "hostname" | "limits">,
 ): ServerOptions {
+  const { messageBytes } = common;
+  const limits = listener === "relay" ? { ...common, messageBytes: messageBytes + TRACE_BYTES } : common;
   return { protocol: "smtp", hostname, limits, authRequired: true, dsn: true, ...TLS[listener] };
 }

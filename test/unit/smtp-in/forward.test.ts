@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { SessionLimits } from "../../../mailserver/contract.ts";
 import { rewrite } from "../../../mailserver/policy/srs.ts";
 import { makeAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
+import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { zoneQuery } from "../../support/zone.ts";
 import { box, relay, send, session, start, vouching } from "./support.ts";
 
@@ -142,6 +144,36 @@ describe("a person with a forward address", () => {
     assert.equal(to.messages.length, 2);
     await out.reached(2);
   });
+
+  const one = "DKIM-Signature: v=1; a=rsa-sha256; d=foreign.example; s=x; h=from; bh=x; b=y\r\n";
+  const HEADERS: Readonly<Record<string, string>> = {
+    "a plain header": "From: bob@foreign.example\r\n",
+    "a header of which we find as much as there can be": `${one.repeat(20)}From: ${Array.from(
+      { length: 20 },
+      (_, index) => `bob@${"b".repeat(60)}.${"c".repeat(60)}.${index}.example`,
+    ).join(", ")}\r\n`,
+  };
+  for (const [name, header] of Object.entries(HEADERS)) {
+    test(`gets the greatest message there, too, with ${name}`, async () => {
+      const limits = SessionLimits.parse({ messageBytes: 65_536 });
+      const offered = sessionOptions("relay", { hostname: "out.semail.test", limits });
+      const [to, out] = [await box(), await relay({ session: offered })];
+      const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+      const { messageBytes } = limits;
+      const client = await session(await start({ ...ports, messageBytes, deps: { query: vouching } }));
+      const text = `${header}\r\n${"x".repeat(98)}\r\n`;
+      const lines = `${"x".repeat(98)}\r\n`.repeat(Math.floor((messageBytes - text.length) / 100));
+      const rest = `${"x".repeat(messageBytes - text.length - lines.length - 2)}\r\n`;
+      assert.deepEqual(await send(client, ["fred@semail.test"], `${text}${lines}${rest}`), TAKEN);
+      await out.reached(1);
+      assert.deepEqual(out.messages[0]?.to, ["frank@foreign.example"]);
+      assert.ok((out.messages[0]?.text.length ?? 0) > messageBytes);
+      assert.deepEqual(await send(client, ["fred@semail.test"], `${text}${lines}x${rest}`), [
+        "250 2.1.5",
+        "552 5.3.4",
+      ]);
+    });
+  }
 
   test("is sent nothing further when their own box refuses", async () => {
     const to = await box(() => ({ kind: "refuse", reply: replies.reply(552, "5.2.2", "full") }));
