@@ -1,8 +1,8 @@
 /**
  * Memory for the messages that are being received. Whoever sends slowly could hold all of it for an hour, so the room is
- * shared: no client has more than its part of it, what is left at the end is for small messages, and when it is full the
- * client that holds most gives way. So of n clients none is refused for the others' sake while it holds no more than an nth
- * of the room. Messages that have come in whole give way to nobody: they are on their way to a box or the disk.
+ * shared: no client has more than its part of it, a reserve is for small messages, and when it is full the client that
+ * holds most gives way. So of n clients none is refused for the others' sake while it holds no more than an nth of the room
+ * without the reserve. Messages that have come in whole give way to nobody: they are on their way to a box or the disk.
  */
 
 /** Bytes of a room. */

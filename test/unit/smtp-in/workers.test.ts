@@ -104,6 +104,8 @@ describe("the workers of smtp-in", () => {
           `semail_recipients_total{outcome="accepted",worker="${worker}"} 1`,
           // No box listens: both wait in the spools of two workers.
           `semail_queue_items{worker="${worker}"} 1`,
+          `semail_room_bytes{worker="${worker}"} ${3.25 * 26_214_400}`,
+          `semail_room_held_bytes{worker="${worker}"} 0`,
           `semail_worker_restarts_total{worker="${worker}"} 0`,
         ]) {
           assert.ok(told.includes(line), `${line} is not in\n${page}`);
