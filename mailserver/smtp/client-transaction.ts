@@ -194,6 +194,9 @@ export class ClientTransaction {
         this.#chunkRefused = this.#chunked && reply.code >= 300;
         return this.#end();
       case "rset":
+        // RFC 5321 section 4.1.1.5: it succeeds always. Who refuses it may still have this sender and these recipients,
+        // and the next message would be refused as nested, or go to them.
+        if (reply.code >= 300) this.#usable = false;
         return this.#finish();
     }
     this.#next();

@@ -20,24 +20,31 @@ function describeAction(action: ClientAction): string[] {
   return action.kind === "body" ? [`[${action.framing}]`] : [];
 }
 
-/** Plays lines of the peer; gives what was written, `[body …]` and the outcomes. */
-function play(
+/** Plays lines of the peer; gives the session and what it wanted. */
+function dialogue(
   peer: readonly string[],
   given: Partial<Envelope> = {},
   protocol: ClientOptions["protocol"] = "smtp",
 ) {
   const session = new ClientSession({ protocol, hostname: "c.example", tls: "never" });
-  const said: string[] = [];
+  const all: ClientAction[] = [];
   let begun = false;
   const perform = (actions: readonly ClientAction[]): void => {
-    for (const action of actions) said.push(...describeAction(action));
+    all.push(...actions);
     if (actions.some(({ kind }) => kind === "body")) perform(session.bodySent());
     if (begun || !session.state.ready) return;
     begun = true;
     perform(session.begin({ ...ENVELOPE, ...given }, 7));
   };
   for (const line of peer) perform(session.receive(Buffer.from(`${line}\r\n`)));
-  return said.slice(1);
+  return { session, actions: all };
+}
+
+/** Gives what was written after the greeting, `[body …]` and the outcomes. */
+function play(...given: Parameters<typeof dialogue>): string[] {
+  return dialogue(...given)
+    .actions.flatMap(describeAction)
+    .slice(1);
 }
 
 const DSN = { ret: "HDRS", envid: "a+b=c d" } as const;
@@ -91,6 +98,37 @@ describe("a client session", () => {
     const said = play(["220 x", "250-x\r\n250 CHUNKING", "250 a", "550 b", "550 c", "250 reset"]);
     assert.deepEqual(said.slice(3), ["RSET", "permanent 550", "permanent 550"]);
   });
+
+  /** To two recipients, each of whom has an answer before RSET. */
+  const RESETS: readonly (readonly [string, readonly string[]])[] = [
+    ["a refused sender", ["250 x", "451 a"]],
+    ["refused recipients", ["250 x", "250 a", "550 b", "550 c"]],
+    ["refused DATA", ["250 x", "250 a", "250 b", "250 c", "451 d"]],
+    ["a refused chunk", ["250-x\r\n250 CHUNKING", "250 a", "250 b", "250 c", "452 d"]],
+  ];
+  const SESSION_AFTER_RESET: readonly (readonly [string, string])[] = [
+    ["250 reset", "ready"],
+    ["252 reset", "ready"],
+    ["354 what", "close"],
+    ["421 bye", "close"],
+    ["451 not now", "close"],
+    ["500 what", "close"],
+    ["502 5.5.1 not implemented", "close"],
+    ["503 5.5.1 bad sequence", "close"],
+  ];
+  for (const [what, peer] of RESETS) {
+    for (const [answer, end] of SESSION_AFTER_RESET) {
+      test(`${answer} to RSET after ${what}: ${end}, and the outcomes are what they were`, () => {
+        const { session, actions } = dialogue(["220 x", ...peer, answer]);
+        const said = actions.flatMap(describeAction);
+        const code = (peer.at(-1) ?? "").slice(0, 3);
+        const outcome = `${code < "500" ? "temporary" : "permanent"} ${code}`;
+        assert.deepEqual(said.slice(-3), ["RSET", outcome, outcome]);
+        assert.equal(actions.at(-1)?.kind, end);
+        assert.equal(session.state.ready, end === "ready");
+      });
+    }
+  }
 
   const EARLY = ["220 x", "250-x\r\n250-PIPELINING\r\n250 CHUNKING"];
   const TOGETHER = ["MAIL FROM:<bob@a.example>", "RCPT TO:<carol@b.example>", "BDAT 7 LAST", "[octets]"];
