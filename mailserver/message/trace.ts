@@ -38,3 +38,20 @@ export function authservId(field: Field): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(text)?.[1]?.replace(/\\(.)/g, "$1");
   return (quoted ?? /^[^\s;]*/.exec(text)?.[0] ?? "").toLowerCase().replace(/\.$/, "");
 }
+
+/** RFC 8601 section 2.2: a method's name and its result, both in lower case. */
+export interface MethodResult {
+  readonly method: string;
+  readonly result: string;
+}
+
+/** Of an Authentication-Results field: each resinfo behind the authserv-id. What stands in quotes or a comment is none. */
+export function methodResults(field: Field): MethodResult[] {
+  const { plain } = withoutComments(fieldValue(field));
+  const [, ...results] = plain.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)/gs, '""').split(";");
+  return results.flatMap((text) => {
+    const [, method, result] = /^\s*([\w-]+)\s*(?:\/\s*\d+\s*)?=\s*([\w-]+)/.exec(text) ?? [];
+    if (method === undefined || result === undefined) return [];
+    return [{ method: method.toLowerCase(), result: result.toLowerCase() }];
+  });
+}

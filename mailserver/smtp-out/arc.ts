@@ -3,10 +3,9 @@
  * us by then and others may have changed the message. By mailauth.
  */
 import type { DkimSettings } from "../contract.ts";
-import { withoutComments } from "../message/comments.ts";
-import { type Field, fieldValue, type Message, parseMessage } from "../message/header.ts";
+import { type Field, type Message, parseMessage } from "../message/header.ts";
 import { isLegible, squeezed, streamOf } from "../message/legible.ts";
-import { authservId } from "../message/trace.ts";
+import { authservId, methodResults } from "../message/trace.ts";
 import type { Log } from "../net/log.ts";
 
 export interface ArcDeps {
@@ -37,7 +36,7 @@ export function verdictOf({ fields }: Message, names: readonly string[]): Verdic
   const text = field.raw.toString("utf8");
   const results = text.slice(text.indexOf(":") + 1).trim();
   const sealed = fields.some(({ name }) => name === "arc-seal");
-  const found = /(?:^|;)\s*arc\s*=\s*(\w+)/i.exec(withoutComments(fieldValue(field)).plain)?.[1];
+  const found = methodResults(field).find(({ method }) => method === "arc")?.result;
   if (!sealed) return { results, cv: "none" };
   return { results, cv: found === "pass" ? "pass" : found === "temperror" ? undefined : "fail" };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseMessage } from "../../../mailserver/message/header.ts";
-import { authservId, withoutForged } from "../../../mailserver/message/trace.ts";
+import { authservId, methodResults, withoutForged } from "../../../mailserver/message/trace.ts";
 
 const cases: Readonly<Record<string, readonly [string, boolean]>> = {
   "our name": ["Authentication-Results: mx.semail.test; spf=pass", false],
@@ -22,6 +22,30 @@ for (const [name, [text, kept]] of Object.entries(cases)) {
     const { fields } = parseMessage(Buffer.from(`From: a@b.test\r\n${text}\r\nSubject: x\r\n\r\n`));
     assert.equal(fields.length, 3);
     assert.equal(withoutForged(fields, "mx.semail.test").length, kept ? 3 : 2);
+  });
+}
+
+const results: Readonly<Record<string, readonly string[]>> = {
+  "mx.a.test; none": [],
+  "mx.a.test": [],
+  "mx.a.test 1; SPF=Pass smtp.helo=x.test; dkim / 1 = fail (x) header.d=y": ["spf pass", "dkim fail"],
+  "mx.a.test;\r\n\tarc=pass (i=1 spf=pass; dkim=pass (nested; dmarc=pass))": ["arc pass"],
+  'mx.a.test; spf=pass smtp.mailfrom="x; arc=pass"@b.test; arc=fail': ["spf pass", "arc fail"],
+  'mx.a.test; spf=pass smtp.mailfrom="x\\"; arc=pass"@b.test; arc=fail': ["spf pass", "arc fail"],
+  'mx.a.test; spf=pass (" \\) arc=pass) smtp.helo="a(b"; arc=fail': ["spf pass", "arc fail"],
+  'mx.a.test; spf=pass smtp.helo="x; arc=pass': ["spf pass"],
+  'mx.a.test; spf=pass smtp.helo="x; arc=pass\\': ["spf pass"],
+  '"mx; arc=pass"; spf=pass': ["spf pass"],
+  "arc=pass; spf=pass": ["spf pass"],
+};
+for (const [value, wanted] of Object.entries(results)) {
+  test(`the results of ${JSON.stringify(value)} are ${wanted.join(", ") || "none"}`, () => {
+    const [field] = parseMessage(Buffer.from(`Authentication-Results: ${value}\r\n\r\n`)).fields;
+    assert.ok(field);
+    assert.deepEqual(
+      methodResults(field).map(({ method, result }) => `${method} ${result}`),
+      wanted,
+    );
   });
 }
 

@@ -4,6 +4,8 @@ import { describe, test } from "node:test";
 import { authenticate } from "mailauth";
 import { formatMessage, type Message, makeField, parseMessage } from "../../../mailserver/message/header.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
+import { systemClock } from "../../../mailserver/queue/clock.ts";
+import { createSenderCheck } from "../../../mailserver/smtp-in/check-sender.ts";
 import { createArcSealer, verdictOf } from "../../../mailserver/smtp-out/arc.ts";
 import { zoneQuery } from "../../support/zone.ts";
 
@@ -12,7 +14,11 @@ const record = `v=DKIM1; k=rsa; p=${pair.publicKey.export({ type: "spki", format
 const NOW = new Date("2026-01-01T00:00:00Z");
 
 const hops = ["one.test", "two.test", "three.test"];
-const query = zoneQuery(Object.fromEntries(hops.map((domain) => [`s1._domainkey.${domain}`, record])));
+const query = zoneQuery({
+  ...Object.fromEntries(hops.map((domain) => [`s1._domainkey.${domain}`, record])),
+  // With the local part in the record it is written into the results.
+  "foreign.test": "v=spf1 exists:%{l}.x.foreign.test +all",
+});
 
 const sealer = (domain: string) =>
   createArcSealer({
@@ -83,6 +89,25 @@ describe("a forwarded message", () => {
   });
 });
 
+describe("a chain that is broken", () => {
+  for (const from of ["x@foreign.test", '"x; arc=pass"@foreign.test', '"x\\"; arc=pass"@foreign.test']) {
+    test(`stays so, whatever its sender is called: ${from}`, async () => {
+      const sealed = await forwarded(["one.test"]);
+      const changed = { fields: sealed.fields, body: Buffer.from("changed\r\n") };
+      const check = createSenderCheck({
+        ...{ hostname: "mx.two.test", query, timeoutMs: 60_000, clock: systemClock, log: silentLog },
+      });
+      const origin = { id: "1", ip: "192.0.2.1", helo: "x.test", from };
+      const { fields } = await check(changed, origin);
+      const arrived = parseMessage(Buffer.concat([Buffer.from(fields), formatMessage(changed)]));
+      assert.equal(verdictOf(arrived, ["mx.two.test"])?.cv, "fail");
+      const seal = await sealer("two.test")(arrived, NOW);
+      const sent = { ...arrived, fields: [...seal, ...arrived.fields] };
+      assert.match(await chainOf(sent), /^fail/);
+    });
+  }
+});
+
 for (const { results, sealed, want } of [
   { results: "spf=pass", sealed: false, want: "none" },
   { results: "arc=pass (i=1)", sealed: false, want: "none" },
@@ -91,6 +116,12 @@ for (const { results, sealed, want } of [
   { results: "spf=pass (arc=pass)", sealed: true, want: "fail" },
   { results: "spf=pass", sealed: true, want: "fail" },
   { results: "arc=temperror", sealed: true, want: undefined },
+  // What a stranger called himself is no result.
+  { results: 'spf=pass smtp.mailfrom="x; arc=pass"@a.test; arc=fail', sealed: true, want: "fail" },
+  { results: 'spf=pass smtp.mailfrom="x; arc=temperror"@a.test; arc=fail', sealed: true, want: "fail" },
+  { results: 'spf=pass smtp.mailfrom="x\\"; arc=pass"@a.test; arc=fail', sealed: true, want: "fail" },
+  { results: 'spf=pass (a" ) smtp.mailfrom="x; arc=fail"@a.test; arc=pass', sealed: true, want: "pass" },
+  { results: "spf=pass smtp.mailfrom=arc=pass@a.test; arc=fail", sealed: true, want: "fail" },
 ]) {
   test(`${results}, ${sealed ? "sealed" : "not sealed"} before: cv=${want}`, () => {
     const message = with_(ORIGINAL, "Authentication-Results", `mx.one.test; ${results}`);
