@@ -19,12 +19,13 @@ export function certificateProblem(secured: TLSSocket, verify: Verification, now
   if (leaf === undefined) return "is missing";
   if (verify.kind === "dane") return daneProblem(chain, verify, now);
   if (!secured.authorized) return `is not trusted (${errorCode(secured.authorizationError)})`;
-  return isFor(leaf, verify.name) ? undefined : `is not for ${verify.name}`;
+  // RFC 8461 section 4.1: alternative names alone.
+  return isFor(leaf, verify.name, "never") ? undefined : `is not for ${verify.name}`;
 }
 
-/** RFC 6125 section 6.4 and RFC 8461 section 4.1: alternative names alone; a wildcard is the whole first label. */
-function isFor(certificate: X509Certificate, name: string): boolean {
-  const options = { subject: "never", partialWildcards: false, singleLabelSubdomains: false } as const;
+/** RFC 6125 section 6.4: a wildcard is the whole first label. `subject`: when the common name counts. */
+function isFor(certificate: X509Certificate, name: string, subject: "default" | "never"): boolean {
+  const options = { subject, partialWildcards: false, singleLabelSubdomains: false } as const;
   return certificate.checkHost(name, options) !== undefined;
 }
 
@@ -49,7 +50,9 @@ function daneProblem(
   if (records.some((record) => record.usage === 3 && fits(leaf, record))) return undefined;
   const anchors = records.filter(({ usage }) => usage === 2);
   if (anchors.length === 0 || !leadsTo(anchors, chain, now)) return "fits no TLSA record";
-  return names.some((name) => isFor(leaf, name)) ? undefined : `is not for ${names[0]}`;
+  // RFC 7672 section 3.2.3: private authorities still write a common name alone. It counts where there is no alternative
+  // DNS name (RFC 6125 section 6.4.4), and only here.
+  return names.some((name) => isFor(leaf, name, "default")) ? undefined : `is not for ${names[0]}`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { issueAuthority, issueCertificate } from "../../../components/providers/
 import { ConnectionPool } from "../../../mailserver/net/pool.ts";
 import type { ConnectOptions, Verification } from "../../../mailserver/net/types.ts";
 import type { TlsaRecord } from "../../../mailserver/policy/tls.ts";
-import { type Identity, makeIdentity } from "../../support/identity.ts";
+import { type Identity, makeForeignIdentity, makeIdentity } from "../../support/identity.ts";
 import { type Inbox, listenForMail } from "../../support/mail-listener.ts";
 import { BODY, envelope, kinds, options, sent } from "../../support/sending.ts";
 
@@ -120,6 +120,50 @@ describe("public authorities", () => {
   test("where it is only to be reported, mail is sent all the same", async () => {
     assert.equal(await trial(pkix("mx.two.test", identity.ca, { report: true })), TAKEN);
   });
+});
+
+describe("the names of a certificate", () => {
+  type Names = Parameters<typeof makeForeignIdentity>;
+  /** What it is taken for by usage 2, and by MTA-STS, for mx.one.test. */
+  const cases: readonly (readonly [string, Names, dane: string, pkix: string])[] = [
+    ["a common name alone", ["CN=mx.one.test", []], TAKEN, REFUSED],
+    ["a common name in other case", ["CN=MX.One.Test", []], TAKEN, REFUSED],
+    ["another common name alone", ["CN=mx.two.test", []], REFUSED, REFUSED],
+    ["a wildcard as common name", ["CN=*.one.test", []], TAKEN, REFUSED],
+    ["half a wildcard as common name", ["CN=m*.one.test", []], REFUSED, REFUSED],
+    ["no name at all", ["O=One", []], REFUSED, REFUSED],
+    ["the name as organisation", ["O=mx.one.test", []], REFUSED, REFUSED],
+    [
+      "a common name beside another DNS name",
+      ["CN=mx.one.test", [{ type: "dns", value: "mx.two.test" }]],
+      REFUSED,
+      REFUSED,
+    ],
+    [
+      "a common name beside an IP address",
+      ["CN=mx.one.test", [{ type: "ip", value: "192.0.2.1" }]],
+      TAKEN,
+      REFUSED,
+    ],
+    [
+      "another common name beside the DNS name",
+      ["CN=mx.two.test", [{ type: "dns", value: "mx.one.test" }]],
+      TAKEN,
+      TAKEN,
+    ],
+  ] as const;
+  for (const [what, names, byDane, byPkix] of cases) {
+    test(`${what}: by DANE ${byDane}, by MTA-STS ${byPkix} (RFC 7672 3.2.3, RFC 8461 4.1)`, async (context) => {
+      const foreign = await makeForeignIdentity(...names);
+      const peer = await listenForMail({ tls: foreign });
+      context.after(() => peer.listener.close());
+      const { port } = peer.listener;
+      assert.equal(await trial(dane([tlsa(foreign.ca, 2, 0, 1)]), port), byDane);
+      assert.equal(await trial({ kind: "pkix", name: "mx.one.test", ca: foreign.ca }, port), byPkix);
+      // By usage 3 no name counts.
+      assert.equal(await trial(dane([tlsa(foreign.certificate, 3, 1, 1)]), port), TAKEN);
+    });
+  }
 });
 
 test("a kept session serves again only for a message with the same demands", async () => {
