@@ -13,7 +13,7 @@ export interface Delivery {
   readonly body: Uint8Array;
   /** The body has bytes ≥ 0x80 (RFC 6152). */
   readonly eightBit: boolean;
-  /** The header or an address has bytes ≥ 0x80 (RFC 6531). */
+  /** The header needs a peer with SMTPUTF8 (RFC 6531). What an address needs is seen by itself. */
   readonly smtputf8: boolean;
 }
 

@@ -19,6 +19,7 @@ export const StoredEnvelope = z.strictObject({
   /** Empty: the null reverse-path. */
   from: z.string(),
   eightBit: z.boolean(),
+  /** The header needs a peer with SMTPUTF8 (RFC 6531); versions before said so of addresses, too. */
   smtputf8: z.boolean(),
   /** RFC 3461 section 4.3, as the sender gave it. */
   ret: z.enum(["FULL", "HDRS"]).optional(),

@@ -1,5 +1,5 @@
 /** The policy of smtp-in's sessions: mail for our people only, and 250 only when their boxes or the disk have it. */
-
+import { isAscii } from "node:buffer";
 import { type Field, formatMessage, type Message, parseMessage } from "../message/header.ts";
 import { junkField, withoutForged } from "../message/trace.ts";
 import type { Log } from "../net/log.ts";
@@ -182,13 +182,15 @@ class Reception implements SessionHandler {
       above,
       formatMessage({ fields: [...checked.marks, ...fields], body: message.body }),
     ]);
+    const header = body.subarray(0, body.length - message.body.length);
     const { from, parameters } = transaction;
+    const smtputf8 = parameters.smtputf8 === true && !isAscii(header);
     const { ret, envid } = parameters;
     const told = { ...(ret && { ret }), ...(envid !== undefined && { envid }) };
     const { proven } = checked;
     const { parcels, returns } = draft;
     return drop({
-      ...{ id: this.#id(transaction), from, proven, told, body },
+      ...{ id: this.#id(transaction), from, proven, smtputf8, told, body },
       ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
     });
   }

@@ -129,8 +129,8 @@ async function deliverOne(
     recipientDsn: [proven ? wishes : { ...wishes, notify: [] }],
     body,
     eightBit: !isAscii(body),
-    // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
-    smtputf8: !isAscii(Buffer.from(`${from?.text ?? ""}${address.text}`)),
+    // A header in UTF-8 is the mailbox's to show.
+    smtputf8: false,
   };
   const began = clock.now();
   const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE, patienceMs: PATIENCE_MS });

@@ -52,6 +52,8 @@ export interface Sender {
   readonly from: ReversePath;
   /** The reverse-path is the sender's own: who is not is told nothing. */
   readonly proven: boolean;
+  /** The header is in UTF-8, and the sender said so (RFC 6531). */
+  readonly smtputf8: boolean;
   /** RET and ENVID. */
   readonly told: Pick<MailParameters, "ret" | "envid">;
   readonly body: Buffer;
@@ -88,10 +90,9 @@ export type Spool = (kept: Kept) => Promise<void>;
 export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool {
   const { queue, newId, clock, log } = deps;
 
-  function toItems(kept: Kept, recipients: NewRecipient[]): NewItem[] {
+  function toItems({ body }: Kept, envelope: StoredEnvelope, recipients: NewRecipient[]): NewItem[] {
     if (recipients.length === 0) return [];
-    const envelope = toEnvelope(kept, recipients);
-    return [{ id: newId(), created: clock.now(), envelope, recipients, body: kept.body }];
+    return [{ id: newId(), created: clock.now(), envelope, recipients, body }];
   }
 
   /** To the sender, if there is one who may be told. */
@@ -102,7 +103,7 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       return { seq, address: address.text, state: what, owed: what, answer, ...(orcpt && { orcpt }) };
     });
     if (recipients.length === 0) return [];
-    const envelope = toEnvelope(kept, recipients);
+    const envelope = toEnvelope(kept);
     const silence = whyNotTold(envelope);
     if (silence !== undefined) {
       log.info(silence, { message: id, recipients });
@@ -124,7 +125,10 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       originals: [original.text],
       ...(wish && { notify: wish }),
     }));
-    const items = [...toItems(kept, boxes), ...toItems(kept, forwards)];
+    const items = [
+      ...toItems(kept, toBoxEnvelope(kept), boxes),
+      ...toItems(kept, toEnvelope(kept), forwards),
+    ];
     const notifications = await toNotification(kept);
     // In one transaction: the sender comes again when it fails, and whatever was kept of it would arrive twice.
     await queue.enqueueAll([...items, ...notifications]);
@@ -147,19 +151,19 @@ export function toRecipient({ box, address, wishes }: Parcel): NewRecipient {
   return { ...wishes, address: address.text, destination: boxDestination(box.host) };
 }
 
-export function toEnvelope(
-  { from, body, told, proven }: Sender,
-  recipients: readonly Pick<NewRecipient, "address">[],
-): StoredEnvelope {
-  const texts = [from?.text ?? "", ...recipients.map(({ address }) => address)].join("");
+function toEnvelope({ from, body, smtputf8, told, proven }: Sender): StoredEnvelope {
   return {
     from: from?.text ?? "",
     eightBit: !isAscii(body),
-    // A header in UTF-8 is the mailbox's to show; only an address in UTF-8 needs the extension on the way.
-    smtputf8: !isAscii(Buffer.from(texts)),
+    smtputf8,
     ...told,
     ...(!proven && { unproven: true }),
   };
+}
+
+/** A header in UTF-8 is the mailbox's to show. */
+export function toBoxEnvelope(sender: Sender): StoredEnvelope {
+  return { ...toEnvelope(sender), smtputf8: false };
 }
 
 /** Notifications leave through smtp-out. */

@@ -12,7 +12,7 @@ import type { NewItem } from "../queue/item.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Runner } from "../queue/runner.ts";
 import type { Message } from "./mail-drop.ts";
-import { logAccepted, type Parcel, toEnvelope, toRecipient } from "./spool.ts";
+import { logAccepted, type Parcel, toBoxEnvelope, toRecipient } from "./spool.ts";
 
 export interface TandemDeps {
   readonly boxes: Pick<BoxLine, "healthy">;
@@ -69,7 +69,7 @@ export function createTandem(deps: TandemDeps): Tandem {
     if (when === undefined) return { kind: "wait" };
     const { parcels, body } = message;
     const recipients = parcels.map(toRecipient);
-    const envelope = toEnvelope(message, recipients);
+    const envelope = toBoxEnvelope(message);
     const created = clock.now();
     const claimed = when === "now";
     const item: NewItem = { id: newId(), created, envelope, recipients, body, claimed };

@@ -147,7 +147,7 @@ class Submission implements SessionHandler {
     const body = await this.#finish(message, authors, { queueId: id, transaction });
     const to = recipients.map(addressOf);
     const header = body.subarray(0, body.length - message.body.length);
-    const envelope = envelopeOf(transaction, { to, header, body: message.body });
+    const envelope = envelopeOf(transaction, { header, body: message.body });
     const counted = await this.#count(recipients);
     if (counted?.kind === "refused") return { kind: "refuse", reply: counted.reply };
     try {

@@ -62,22 +62,19 @@ function clean(helo: string | undefined): string {
 }
 
 interface Parts {
-  readonly to: readonly string[];
   readonly header: Uint8Array;
   readonly body: Uint8Array;
 }
 
-/** What the next server is told of a message; SMTPUTF8 only where it is needed (RFC 6531 section 3.4). */
-export function envelopeOf(
-  { from, parameters }: Transaction,
-  { to, header, body }: Parts,
-): NewItem["envelope"] {
-  const texts = [from?.text ?? "", ...to];
-  const wide = !isAscii(header) || texts.some((text) => !isAscii(Buffer.from(text)));
+/**
+ * What the next server is told of a message. SMTPUTF8 only where the header needs it and who sent it said so (RFC 6531
+ * section 3.4): an address that needs it is no matter of the other recipients, who may be anywhere.
+ */
+export function envelopeOf({ from, parameters }: Transaction, { header, body }: Parts): NewItem["envelope"] {
   return {
     from: from?.text ?? "",
     eightBit: !isAscii(body),
-    smtputf8: parameters.smtputf8 === true && wide,
+    smtputf8: parameters.smtputf8 === true && !isAscii(header),
     ...(parameters.ret && { ret: parameters.ret }),
     ...(parameters.envid !== undefined && { envid: parameters.envid }),
   };

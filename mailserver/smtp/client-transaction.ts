@@ -1,7 +1,7 @@
 /** One message from the client's side: MAIL, RCPT (pipelined when the peer can), DATA, and what became of each recipient. */
-import { writeMailParameters, writeRcptParameters } from "./dsn-parameters.ts";
+import { impossible, mailLine, rcptLine, unreachable } from "./client-envelope.ts";
 import * as replies from "./replies.ts";
-import type { ClientAction, ClientOptions, Envelope, Outcome, Reply, ReversePath } from "./types.ts";
+import type { ClientAction, ClientOptions, Envelope, Outcome, Reply } from "./types.ts";
 
 /** A message up to this many octets goes along with its envelope: in vain, should its only recipient be refused. */
 const EARLY_OCTETS = 65_536;
@@ -23,46 +23,6 @@ export function outcomeOf(reply: Reply): Outcome {
 function mayFollow({ kind }: Expected, { code }: Reply): boolean {
   if (code >= 400) return true;
   return kind === "data" ? code === 354 : code >= 200 && code < 300;
-}
-
-/** Why this peer can't take this message at all, before anything is sent. */
-function impossible(
-  envelope: Envelope,
-  extensions: ReadonlyMap<string, readonly string[]>,
-): Reply | undefined {
-  // RFC 6531 section 3.2 and RFC 6152 section 3: not without the peer's consent.
-  if (envelope.smtputf8 && !extensions.has("SMTPUTF8")) return replies.peerLacksUtf8;
-  if (envelope.eightBit && !extensions.has("8BITMIME")) return replies.peerLacksEightBit;
-  // RFC 3030 section 3: it needs both, and we don't convert.
-  const binary = extensions.has("BINARYMIME") && extensions.has("CHUNKING");
-  if (envelope.binary === true && !binary) return replies.peerLacksBinary;
-  // RFC 1870 section 4: no number, or 0, is no limit.
-  const limit = Number(extensions.get("SIZE")?.[0] ?? 0);
-  return limit > 0 && envelope.size > limit ? replies.peerSizeLimit(limit) : undefined;
-}
-
-/** The path as written. An address never comes from a parser with these characters; a line break would be a command. */
-function path(address: ReversePath): string {
-  const text = address?.text ?? "";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there
-  if (/[\x00-\x1f\x7f]/.test(text)) throw new Error("control characters in an address");
-  return `<${text}>`;
-}
-
-function mailLine(envelope: Envelope, extensions: ReadonlyMap<string, readonly string[]>): string {
-  const body = envelope.binary === true ? "BINARYMIME" : envelope.eightBit ? "8BITMIME" : undefined;
-  const parameters = [
-    ...(extensions.has("SIZE") ? [` SIZE=${envelope.size}`] : []),
-    ...(body === undefined ? [] : [` BODY=${body}`]),
-    ...(envelope.smtputf8 ? [" SMTPUTF8"] : []),
-    ...(extensions.has("DSN") ? [writeMailParameters(envelope.dsn ?? {})] : []),
-  ];
-  return `MAIL FROM:${path(envelope.from)}${parameters.join("")}`;
-}
-
-function rcptLine(envelope: Envelope, index: number, extensions: ReadonlyMap<string, unknown>): string {
-  const dsn = extensions.has("DSN") ? writeRcptParameters(envelope.recipientDsn?.[index] ?? {}) : "";
-  return `RCPT TO:${path(envelope.recipients[index] ?? null)}${dsn}`;
 }
 
 /** A command that was sent, or will be. */
@@ -119,13 +79,18 @@ export class ClientTransaction {
 
   begin(): ClientAction[] {
     const refusal = impossible(this.#envelope, this.#extensions);
-    if (refusal) {
-      this.#decideRest(outcomeOf(refusal));
+    if (refusal) this.#decideRest(outcomeOf(refusal));
+    this.#envelope.recipients.forEach((recipient, index) => {
+      const reply = unreachable(recipient, this.#extensions);
+      if (reply) this.#outcomes[index] ??= outcomeOf(reply);
+    });
+    if (!this.#outcomes.includes(undefined)) {
       this.#finish();
       return this.#take();
     }
     this.#waiting.push({ line: mailLine(this.#envelope, this.#extensions), expected: { kind: "mail" } });
     this.#envelope.recipients.forEach((_, index) => {
+      if (this.#outcomes[index]) return;
       const line = rcptLine(this.#envelope, index, this.#extensions);
       this.#waiting.push({ line, expected: { kind: "rcpt", index } });
     });

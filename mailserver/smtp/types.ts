@@ -203,7 +203,7 @@ export interface Envelope {
   readonly size: number;
   /** The body has bytes ≥ 0x80. */
   readonly eightBit: boolean;
-  /** The header or an address has bytes ≥ 0x80 (RFC 6531): needs a peer with SMTPUTF8. */
+  /** The header needs a peer with SMTPUTF8 (RFC 6531). What an address needs is seen by itself. */
   readonly smtputf8: boolean;
   /** The message is no text in lines (BODY=BINARYMIME): needs a peer with BINARYMIME, and BDAT. */
   readonly binary?: boolean;

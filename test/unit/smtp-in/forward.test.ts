@@ -38,6 +38,42 @@ describe("a person with a forward address", () => {
     );
   });
 
+  describe("gets it there with SMTPUTF8 where that is needed, and their own copy as always (RFC 6531):", () => {
+    const [plain, wide] = ["Subject: hello\r\n\r\nhi\r\n", "Subject: grüße\r\n\r\nhi\r\n"];
+    const cases: Readonly<Record<string, readonly [to: string, mail: string, text: string, want: boolean]>> =
+      {
+        nothing: ["frank", "", plain, false],
+        "nothing, although it was said": ["frank", " SMTPUTF8", plain, false],
+        "the header": ["frank", " SMTPUTF8", wide, true],
+        "the header, of which nothing was said": ["frank", "", wide, false],
+        "the forward address": ["jan", "", plain, true],
+        both: ["jan", " SMTPUTF8", wide, true],
+      };
+    for (const [what, [person, parameter, text, want]] of Object.entries(cases)) {
+      test(what, async () => {
+        const to = await box();
+        const relayed = Promise.withResolvers<boolean>();
+        const out = await relay({
+          policy: {
+            mail: ({ parameters }) => {
+              relayed.resolve(parameters.smtputf8 === true);
+              return { kind: "accept" };
+            },
+          },
+        });
+        const ports = { lmtpPort: to.listener.port, relayPort: out.listener.port };
+        const client = await session(await start(ports));
+        await client.say(`MAIL FROM:<bob@foreign.example>${parameter}`);
+        assert.equal(await client.say(`RCPT TO:<${person}@semail.test>`), "250 2.1.5");
+        assert.equal(await client.say("DATA"), "354");
+        client.write(Buffer.from(`${text}.\r\n`).toString("latin1"));
+        assert.equal(await client.reply(), "250 2.0.0");
+        assert.equal(to.messages.length, 1);
+        assert.equal(await relayed.promise, want);
+      });
+    }
+  });
+
   const trouble = {
     "is down": undefined,
     "refuses for now": { message: () => refused(replies.localError) },

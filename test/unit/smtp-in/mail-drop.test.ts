@@ -30,7 +30,7 @@ async function drop(message: Pick<Message, "parcels" | "returns">, room: boolean
     tandem: async () => ({ kind: "wait" }),
     queue: { hasRoom: async () => room },
   });
-  const rest = { id: "m", from: address("bob@foreign.test"), proven: true, told: {} };
+  const rest = { id: "m", from: address("bob@foreign.test"), proven: true, smtputf8: false, told: {} };
   const answer = await mailDrop({ ...rest, ...message, body: Buffer.from("x\r\n") }).then(
     ({ kind }) => kind as string,
     (error: unknown) => (error instanceof SmtpError ? String(error.reply.code) : String(error)),

@@ -12,7 +12,7 @@ import { address } from "../../support/sending.ts";
 const to = (local: string) => address(`${local}@semail.test`);
 /** For a box, for where somebody forwards it, and with a notification. */
 const kept: Kept = {
-  ...{ id: "m", from: address("sender@elsewhere.test"), proven: true, told: {} },
+  ...{ id: "m", from: address("sender@elsewhere.test"), proven: true, smtputf8: false, told: {} },
   body: Buffer.from("Subject: x\r\n\r\nhi\r\n"),
   waiting: [{ box: { kind: "box", uid: "alice", host: "box-alice" }, address: to("alice"), wishes: {} }],
   forwards: [{ address: address("fred@foreign.example"), original: to("fred") }],

@@ -92,6 +92,7 @@ const PEOPLE: Readonly<Record<string, RecipientAnswer>> = {
   "erin@semail.test": { kind: "box", uid: "erin", host: "127.0.0.3" },
   "gus@semail.test": { kind: "box", uid: "gus", host: "127.0.0.1", forward: "no address" },
   "hugo@semail.test": { kind: "box", uid: "hugo", host: "127.0.0.1", forward: "hugo@bücher.123" },
+  "jan@semail.test": { kind: "box", uid: "jan", host: "127.0.0.1", forward: "jörg@foreign.example" },
   "fred@semail.test": { kind: "box", uid: "fred", host: "127.0.0.1", forward: "frank@foreign.example" },
   "frank@semail.test": { kind: "box", uid: "frank", host: "127.0.0.1", forward: "frank@foreign.example" },
 };

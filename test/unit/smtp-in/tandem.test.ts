@@ -191,7 +191,7 @@ test("no more than 16 MiB are held in memory for boxes that have not answered", 
     wishes: {},
   };
   const body = Buffer.alloc(4 * 1024 * 1024);
-  const message = { id: "m", from: null, proven: false, told: {}, body, parcels: [parcel] };
+  const message = { id: "m", from: null, proven: false, smtputf8: false, told: {}, body, parcels: [parcel] };
   const answers: PromiseWithResolvers<Result>[] = [];
   const take = async (): Promise<string> => {
     const answer = Promise.withResolvers<Result>();
@@ -207,7 +207,7 @@ test("no more than 16 MiB are held in memory for boxes that have not answered", 
 
 describe("the answer to a message that is on its way already", () => {
   const message = {
-    ...{ id: "m", from: null, proven: false, told: {}, body: Buffer.from("x") },
+    ...{ id: "m", from: null, proven: false, smtputf8: false, told: {}, body: Buffer.from("x") },
     parcels: [
       {
         box: { kind: "box" as const, uid: "alice", host: "box-alice" },

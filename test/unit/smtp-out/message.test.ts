@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
-import { isLooping, type PrepareFacts, prepare } from "../../../mailserver/smtp-out/prepare.ts";
+import type { Transaction } from "../../../mailserver/smtp/types.ts";
+import { envelopeOf, isLooping, type PrepareFacts, prepare } from "../../../mailserver/smtp-out/prepare.ts";
+import { address } from "../../support/sending.ts";
 
 const facts: PrepareFacts = {
   hostname: "mail.semail.test",
@@ -84,6 +86,26 @@ test("forwarded mail keeps its header and tells where it came from", () => {
     ].join("\r\n"),
   );
 });
+
+/** RFC 6531 section 3.4. What an address needs is for those who deliver to it. */
+for (const [what, said, header, body, want] of [
+  ["an ASCII header", true, "Subject: x", "grüße", false],
+  ["a header in UTF-8", true, "Subject: grüße", "x", true],
+  ["a header in UTF-8, said to be none", undefined, "Subject: grüße", "x", false],
+  ["an ASCII header, said to be none", undefined, "Subject: x", "x", false],
+] as const) {
+  for (const from of ["alice@semail.test", "jörg@semail.test"]) {
+    test(`of ${from}, ${what}: ${want ? "" : "no "}SMTPUTF8 whoever it is for`, () => {
+      const transaction: Transaction = {
+        ...{ number: 1, recipients: [], from: address(from) },
+        parameters: said ? { smtputf8: true } : {},
+      };
+      const parts = { header: Buffer.from(`${header}\r\n\r\n`), body: Buffer.from(body) };
+      const { smtputf8, eightBit } = envelopeOf(transaction, parts);
+      assert.deepEqual({ smtputf8, eightBit }, { smtputf8: want, eightBit: body !== "x" });
+    });
+  }
+}
 
 test("a first line that is no field is body", () => {
   assert.equal(prepared("forwarded", "hello world", "more").split("\r\n\r\n")[1], "hello world\r\nmore");

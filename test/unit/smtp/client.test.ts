@@ -214,6 +214,89 @@ describe("a client session", () => {
   });
 });
 
+describe("SMTPUTF8 (RFC 6531)", () => {
+  const PLAIN = ["<carol@b.example>", "<dave@b.example>"];
+  const carol = makeAddress("carol", "b.example");
+  const dave = makeAddress("dave", "b.example");
+  const wide = makeAddress("jörg", "b.example");
+  const other = makeAddress("bob", "bücher.example");
+  const table: readonly {
+    readonly what: string;
+    readonly given: Partial<Envelope>;
+    /** With a peer that has it: whether it is said, and who gets the message. */
+    readonly said: boolean;
+    readonly to?: readonly string[];
+    /** Of a peer that has not: who gets the message, and what becomes of each. */
+    readonly without: readonly string[];
+    readonly outcomes: readonly string[];
+  }[] = [
+    {
+      ...{ what: "nothing needs it", given: {}, said: false },
+      ...{ without: PLAIN, outcomes: ["delivered 250", "delivered 250"] },
+    },
+    {
+      ...{ what: "the header does", given: { smtputf8: true }, said: true },
+      ...{ without: [], outcomes: ["permanent 553", "permanent 553"] },
+    },
+    {
+      ...{ what: "the sender does", given: { from: wide }, said: true },
+      ...{ without: [], outcomes: ["permanent 553", "permanent 553"] },
+    },
+    {
+      ...{ what: "the sender's domain does", given: { from: other }, said: true },
+      ...{ without: [], outcomes: ["permanent 553", "permanent 553"] },
+    },
+    {
+      ...{ what: "the last recipient does", given: { recipients: [carol, wide] }, said: true },
+      to: ["<carol@b.example>", "<jörg@b.example>"],
+      ...{ without: ["<carol@b.example>"], outcomes: ["delivered 250", "permanent 553"] },
+    },
+    {
+      ...{ what: "the first recipient does", given: { recipients: [other, dave] }, said: true },
+      to: ["<bob@bücher.example>", "<dave@b.example>"],
+      ...{ without: ["<dave@b.example>"], outcomes: ["permanent 553", "delivered 250"] },
+    },
+    {
+      ...{ what: "all recipients do", given: { recipients: [wide, other] }, said: true },
+      to: ["<jörg@b.example>", "<bob@bücher.example>"],
+      ...{ without: [], outcomes: ["permanent 553", "permanent 553"] },
+    },
+  ];
+  for (const { what, given, said, to = PLAIN, without, outcomes } of table) {
+    for (const pipelining of ["", "250-PIPELINING\r\n"]) {
+      for (const protocol of ["smtp", "lmtp"] as const) {
+        const how = `${protocol}${pipelining && ", pipelined"}`;
+        const hear = (extensions: string, count: number) => {
+          const accepted = Array<string>(protocol === "lmtp" ? count : 1).fill("250 taken");
+          const rcpts = Array<string>(count).fill("250 b");
+          return play(
+            ["220 x", `250-x\r\n${pipelining}${extensions}`, "250 a", ...rcpts, "354 go", ...accepted],
+            given,
+            protocol,
+          );
+        };
+        const rcpts = (lines: readonly string[]) =>
+          lines.filter((line) => line.startsWith("RCPT")).map((line) => line.slice("RCPT TO:".length));
+
+        test(`${what}: said ${said ? "" : "not even "}to a peer that has it (${how})`, () => {
+          const lines = hear("250 SMTPUTF8", to.length);
+          assert.equal(lines[0]?.endsWith(" SMTPUTF8"), said);
+          assert.deepEqual(rcpts(lines), to);
+          assert.deepEqual(lines.slice(-2), ["delivered 250", "delivered 250"]);
+        });
+
+        test(`${what}: one that has it not gets what it can take (${how})`, () => {
+          const lines = hear("250 SIZE", without.length);
+          assert.deepEqual(rcpts(lines), without);
+          assert.ok(!lines.some((line) => line.includes("SMTPUTF8")));
+          assert.equal(lines.includes("DATA"), without.length > 0);
+          assert.deepEqual(lines.slice(-2), outcomes);
+        });
+      }
+    }
+  }
+});
+
 describe("text that may go in chunks", () => {
   for (const [text, want] of [
     ["", true],
