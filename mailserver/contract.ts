@@ -185,7 +185,10 @@ export const SmtpOutSettings = z.strictObject({
   portal: RelayAccount.optional(),
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
-  /** Other names of ours that stand in MX records: such a host is never sent to (RFC 5321 section 5.1). */
+  /**
+   * Other names of ours that stand in MX records: such a host is never sent to (RFC 5321 section 5.1), and no person may say
+   * in its name what it found of a sender (RFC 8601 section 5).
+   */
   ownNames: z.array(hostname).default([]),
   /** Port of foreign MX hosts; 25 outside tests. */
   remotePort: port.default(25),

@@ -11,11 +11,12 @@ export function junkField(): Field {
   return makeField(JUNK, "yes");
 }
 
-/** Without fields that speak in our name: RFC 8601 section 5. */
-export function withoutForged(fields: readonly Field[], hostname: string): Field[] {
+/** Without fields that speak in our name, which is any of these: RFC 8601 section 5. */
+export function withoutForged(fields: readonly Field[], names: readonly string[]): Field[] {
+  const own = new Set(names.map((name) => name.toLowerCase()));
   return fields.filter((field) => {
     if (field.name === JUNK.toLowerCase()) return false;
-    return field.name !== "authentication-results" || authservId(field) !== hostname.toLowerCase();
+    return field.name !== "authentication-results" || !own.has(authservId(field));
   });
 }
 

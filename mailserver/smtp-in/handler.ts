@@ -176,7 +176,7 @@ class Reception implements SessionHandler {
     const { hostname, clock, drop } = this.#deps;
     const now = new Date(clock.now());
     const received = receivedField({ session: this.#session, transaction, hostname, now });
-    const fields = withoutForged(message.fields, hostname);
+    const fields = withoutForged(message.fields, [hostname]);
     const above = Buffer.from(received + checked.fields);
     const body = Buffer.concat([
       above,

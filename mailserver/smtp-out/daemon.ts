@@ -99,6 +99,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const handlerDeps = {
     ...deps,
     ...{ hostname, domains, rules: settings, directory, guard, queue, signers, room },
+    ownNames: [hostname, ...settings.ownNames],
     ...sealing(settings, log),
     relay: settings.relay,
     showClient: settings.showClient,
@@ -166,7 +167,7 @@ function startDelivery(settings: SmtpOutSettings, deps: DeliveryDeps): Runner {
     dns,
     security: createSecurity({ dns, sts, port: settings.remotePort, exempt: settings.tlsExempt }),
     random,
-    ownNames: [hostname, ...settings.ownNames],
+    ownNames: deps.ownNames,
     hostname,
     port: settings.remotePort,
     mayReach,

@@ -34,6 +34,8 @@ import { type Named, Recipients } from "./recipients.ts";
 export interface HandlerDeps extends LoginDeps, QuotaDeps {
   readonly directory: Directory;
   readonly rules: LocalRules;
+  /** All names of ours, in Authentication-Results too. */
+  readonly ownNames: readonly string[];
   readonly signers: readonly DkimSigner[];
   /** Seals what is forwarded. */
   readonly sealer?: ArcSealer;
@@ -195,10 +197,11 @@ class Submission implements SessionHandler {
     authors: Authors,
     { queueId, transaction }: { readonly queueId: string; readonly transaction: Transaction },
   ): Promise<Buffer> {
-    const { hostname, showClient, clock, signers, sealer } = this.#deps;
+    const { hostname, ownNames, showClient, clock, signers, sealer } = this.#deps;
     const now = new Date(clock.now());
     const kind = this.#identity.kind === "service" ? "forwarded" : "submitted";
-    const facts = { hostname, queueId, now, session: this.#session, parameters: transaction.parameters };
+    const { parameters } = transaction;
+    const facts = { hostname, ownNames, queueId, now, session: this.#session, parameters };
     const prepared = prepare(message, { ...facts, kind, showClient });
     if (kind === "forwarded" && !this.#isOurs(transaction)) {
       const seal = sealer === undefined ? [] : await sealer(prepared, now);

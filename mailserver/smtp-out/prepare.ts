@@ -1,7 +1,7 @@
 /** What smtp-out changes in a message before it is queued. Pure. */
 import { isAscii } from "node:buffer";
 import { type Field, type Message, makeField } from "../message/header.ts";
-import { addressLiteral, transmission } from "../message/trace.ts";
+import { addressLiteral, transmission, withoutForged } from "../message/trace.ts";
 import type { NewItem } from "../queue/item.ts";
 import { rfc5322Date } from "../smtp/date.ts";
 import type { SessionInfo, Transaction } from "../smtp/types.ts";
@@ -9,6 +9,8 @@ import type { SessionInfo, Transaction } from "../smtp/types.ts";
 export interface PrepareFacts {
   /** Ours. */
   readonly hostname: string;
+  /** All of ours, under which nobody else may say what was found of a sender. */
+  readonly ownNames: readonly string[];
   readonly queueId: string;
   readonly now: Date;
   readonly session: Pick<SessionInfo, "protocol" | "helo" | "clientAddress">;
@@ -27,7 +29,10 @@ export function isLooping(message: Message): boolean {
   return message.fields.filter(({ name }) => name === "received").length >= MAX_RECEIVED;
 }
 
-/** With our Received field; a submission is also completed (RFC 6409 section 8) and loses its Bcc. */
+/**
+ * With our Received field; a submission is also completed (RFC 6409 section 8) and loses its Bcc, and what speaks in our
+ * name: a colleague's box gets it from here, and not by way of smtp-in, which removes that from all other mail.
+ */
 export function prepare(message: Message, facts: PrepareFacts): Message {
   const received = makeField("Received", receivedValue(facts));
   if (facts.kind === "forwarded") return { ...message, fields: [received, ...message.fields] };
@@ -37,8 +42,8 @@ export function prepare(message: Message, facts: PrepareFacts): Message {
 /** RFC 5322 section 3.6.3: the Bcc must not reach the recipients. Return-Path is for the last server to add. */
 const REMOVED = new Set(["bcc", "resent-bcc", "return-path"]);
 
-function complete(fields: readonly Field[], { now, queueId, hostname }: PrepareFacts): Field[] {
-  const kept = fields.filter(({ name }) => !REMOVED.has(name));
+function complete(fields: readonly Field[], { now, queueId, hostname, ownNames }: PrepareFacts): Field[] {
+  const kept = withoutForged(fields, ownNames).filter(({ name }) => !REMOVED.has(name));
   const has = (wanted: string) => kept.some(({ name }) => name === wanted);
   if (!has("date")) kept.push(makeField("Date", rfc5322Date(now)));
   if (!has("message-id")) kept.push(makeField("Message-ID", `<${queueId}@${hostname}>`));

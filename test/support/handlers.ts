@@ -73,7 +73,7 @@ export function outboundHandler(
   const guard = createLoginGuard({ now: clock.now, stepMs: 0 });
   return createOutbound(listener, {
     ...{ hostname, rules, directory, guard, room, clock, queue },
-    domains: rules.domains,
+    ...{ domains: rules.domains, ownNames: [hostname] },
     relay: RELAY,
     portal: PORTAL,
     signers: [],

@@ -130,3 +130,19 @@ test("no login before TLS", async () => {
   });
   await assert.rejects(transport.sendMail(mail), /AUTH|530|503|502|538|authenticat/i);
 });
+
+test("a colleague gets nothing that speaks in our name (RFC 8601 section 5)", async () => {
+  await using stage = await startStage({ settings: { ownNames: ["mx.semail.test"] } });
+  const forged = ["mx.semail.test", "mail.semail.test", "mx.one.test"].map(
+    (name) => `Authentication-Results: ${name}; dkim=pass header.d=bank.example\r\n`,
+  );
+  const header = `${forged.join("")}X-Semail-Junk: yes\r\nFrom: alice@semail.test\r\n`;
+  await mailer(stage).sendMail({
+    envelope: { from: mail.from, to: "alice@semail.test" },
+    raw: `${header}\r\nhi\r\n`,
+  });
+  const text = (await stage.box.next()).body.toString();
+  assert.deepEqual(text.match(/^(authentication-results: \S+|x-semail-junk)/gim), [
+    "Authentication-Results: mx.one.test;",
+  ]);
+});

@@ -7,6 +7,7 @@ import { address } from "../../support/sending.ts";
 
 const facts: PrepareFacts = {
   hostname: "mail.semail.test",
+  ownNames: ["mail.semail.test", "mx.semail.test"],
   queueId: "q1",
   now: new Date("2026-01-02T03:04:05Z"),
   session: { protocol: "ESMTPSA", helo: "laptop.home", clientAddress: "192.0.2.5" },
@@ -48,6 +49,26 @@ test("a submission gets Received, Date and Message-ID, and loses Bcc", () => {
     ].join("\r\n"),
   );
 });
+
+for (const [field, submitted] of [
+  ["Authentication-Results: mx.semail.test; dkim=pass header.d=bank.example", false],
+  ["Authentication-Results:\r\n\t(x) MAIL.semail.test 1; spf=pass", false],
+  ["X-Semail-Junk: yes", false],
+  ["Authentication-Results: mx.bank.example; dkim=pass", true],
+  ["ARC-Authentication-Results: i=1; mx.semail.test; none", true],
+  ["X-Semail-Other: yes", true],
+] as const) {
+  test(`a submission with ${field} goes out with${submitted ? "" : "out"} it (RFC 8601 section 5)`, () => {
+    const names = (kind: PrepareFacts["kind"]) =>
+      prepare(message("From: a", field, "Subject: x", "", "hi"), { ...facts, kind }).fields.map(
+        ({ name }) => name,
+      );
+    const name = field.split(":")[0]?.toLowerCase() ?? "";
+    assert.equal(names("submitted").includes(name), submitted);
+    // smtp-in wrote it, or let it pass.
+    assert.ok(names("forwarded").includes(name));
+  });
+}
 
 test("Date and Message-ID that are there stay, and nothing tells where the person writes from", () => {
   const text = prepared("submitted", "Date: then", "Message-Id: <m>", "From: a", "", "");
