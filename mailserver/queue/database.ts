@@ -1,7 +1,8 @@
 /** Opens the queue's database: makes it, or brings it to this version's tables. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { CLAIMED, PRAGMAS, STEPS } from "./schema.ts";
+import { orNothing } from "./fault.ts";
+import { CLAIMED, KEEPING, PRAGMAS, STEPS } from "./schema.ts";
 import { makeFolder, syncFolder } from "./sync-folder.ts";
 import { writeAgain } from "./write-again.ts";
 
@@ -18,6 +19,7 @@ export function openDatabase(dir: string): DatabaseSync {
     db.exec(PRAGMAS);
     secureLog(db, join(dir, LOG));
     migrate(db);
+    orNothing(() => keepAsides(db));
     db.exec(CLAIMED);
     syncFolder(dir);
     return db;
@@ -59,4 +61,10 @@ function migrate(db: DatabaseSync): void {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
   }
+}
+
+/** What a version set aside that kept its message by asking whenever it deleted one. Where nothing lies aside nothing is made. */
+function keepAsides(db: DatabaseSync): void {
+  const some = db.prepare("SELECT 1 FROM unreadable WHERE body IS NULL LIMIT 1").get();
+  if (some !== undefined) for (const sql of KEEPING) db.exec(sql);
 }

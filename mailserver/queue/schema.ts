@@ -148,7 +148,8 @@ export const STEPS: readonly string[] = [
 
 /**
  * As long as something lies aside its message stays, whoever deletes it: an earlier version of this program, too, which is
- * why this is no step. Made with the first that is set aside: nobody else shall pay for it, nor depend on that table.
+ * why this is no step. Made with the first that is set aside, or where something lies aside already: nobody else shall pay
+ * for it, nor depend on that table.
  */
 export const KEEPING: readonly string[] = [
   "CREATE INDEX IF NOT EXISTS without_body ON unreadable (id) WHERE body IS NULL",

@@ -187,6 +187,28 @@ describe("what was set aside is put back:", () => {
     });
   }
 
+  const before: Readonly<Record<string, string>> = {
+    "had an index to ask with": "DROP TRIGGER body_kept",
+    "had none": "DROP TRIGGER body_kept; DROP INDEX without_body",
+  };
+  for (const [version, sql] of Object.entries(before)) {
+    test(`from a version that asked before it deleted a message, and ${version}`, async () => {
+      await using folder = await temporaryFolder();
+      {
+        await using queue = await testQueue(folder.path);
+        await queue.enqueue(item("a", THREE));
+        await queue.setAside({ id: "a", seqs: [1], cause: "a test", at: 9 });
+      }
+      exec(folder.path, sql);
+      await using queue = await testQueue(folder.path);
+      await queue.claimDue(all);
+      const settlements = [0, 2].map((seq) => ({ ...DONE, seq }));
+      assert.deepEqual(await queue.settle({ id: "a", at: 11, settlements }), { idle: true, gone: true });
+      assert.deepEqual(await queue.manage(restore), { found: true, recipients: 1 });
+      assert.deepEqual(Buffer.from(await queue.body("a")), item("a", []).body);
+    });
+  }
+
   test("from a version that kept a copy of the message with it", async () => {
     await using folder = await temporaryFolder();
     {
