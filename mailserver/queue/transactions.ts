@@ -61,14 +61,19 @@ export class Transactions {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
-      // Who met a damaged page and could go on without it has an answer, though SQLite would commit nothing any more.
-      this.#db.exec(changes() > before ? "COMMIT" : "ROLLBACK");
+      // Who met a page that can't be read and could go on without it has an answer, though SQLite would commit nothing any more.
+      if (changes() > before) this.#db.exec("COMMIT");
+      else this.#undo();
       return result;
     } catch (error) {
-      // SQLite may have rolled back by itself, e.g. when the disk is full.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      this.#undo();
       throw error;
     }
+  }
+
+  /** SQLite may have done so by itself, e.g. when the disk is full, or could not read a page. */
+  #undo(): void {
+    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
   }
 
   #sync(): void {

@@ -124,23 +124,55 @@ describe("a log that the disk may not have taken, which nobody would be told aga
   });
 });
 
-describe("when SQLite has undone a transaction by itself", () => {
-  test("nothing more is written in it, whoever caught the error", async () => {
-    await using folder = await temporaryFolder();
-    const db = openDatabase(folder.path);
-    const [sql, memory] = [new Statements(db), new Statements(db)];
-    const transactions = new Transactions(db, { sql, memory, log: join(folder.path, LOG) });
-    const work = (): void => {
-      sql.run("INSERT INTO body VALUES ('a', x'00')");
-      db.exec("ROLLBACK");
-      sql.run("INSERT INTO body VALUES ('b', x'00')");
-    };
-    assert.throws(() => transactions.run(work), /undone already/);
-    assert.deepEqual(sql.all("SELECT id FROM body"), []);
+/** As SQLite does by itself after a page that could not be read. */
+const UNDO = "ROLLBACK";
+const ADD = (id: string): string => `INSERT INTO body VALUES ('${id}', x'00')`;
+const CLAIM = "INSERT INTO claimed (item, seq) VALUES ('a', 0)";
+/** Steps of one transaction, and why it is none; nothing where it has an answer. */
+const undone: Readonly<Record<string, readonly [steps: readonly string[], fault?: RegExp]>> = {
+  "who only asked has their answer": [[UNDO]],
+  "who wrote before is told": [[ADD("a"), UNDO], /no transaction is active/],
+  "who claimed before is told": [[CLAIM, UNDO], /no transaction is active/],
+  "nothing more is written in it": [[UNDO, ADD("b")], /undone already/],
+  "nothing more is written in it that it began with": [[ADD("a"), UNDO, ADD("b")], /undone already/],
+  "nothing more is claimed in it": [[UNDO, CLAIM], /undone already/],
+};
+
+describe("when SQLite has undone a transaction by itself, whoever caught the error,", () => {
+  for (const [what, [steps, fault]] of Object.entries(undone)) {
+    test(what, async () => {
+      await using folder = await temporaryFolder();
+      const { perform, sql, memory, transactions, close } = open(folder.path);
+      const work = (): string => {
+        for (const step of steps) perform(step);
+        return "answer";
+      };
+      if (fault) assert.throws(() => transactions.run(work), fault);
+      else assert.equal(transactions.run(work), "answer");
+      assert.deepEqual([...sql.all("SELECT id FROM body"), ...memory.all("SELECT * FROM claimed")], []);
+      assert.equal(
+        transactions.run(() => sql.run(ADD("c"))),
+        1,
+      );
+      close();
+    });
+  }
+});
+
+function open(dir: string) {
+  const db = openDatabase(dir);
+  const [sql, memory] = [new Statements(db), new Statements(db)];
+  const transactions = new Transactions(db, { sql, memory, log: join(dir, LOG) });
+  const perform = (step: string): void => {
+    if (step === UNDO) db.exec(step);
+    else (step === CLAIM ? memory : sql).run(step);
+  };
+  const close = (): void => {
     transactions.close();
     db.close();
-  });
-});
+  };
+  return { perform, sql, memory, transactions, close };
+}
 
 test("who met a damaged page and went on without it has their answer", async () => {
   await using folder = await temporaryFolder();
