@@ -22,8 +22,18 @@ const SQLITE_CORRUPT = 11;
 /** The read of a page failed, or gave less than a page. */
 const READ_FAILED = [266, 522];
 
+/** SQLite has undone the transaction by itself, as after some faults of the disk: nothing may be written in it any more. */
+export class TransactionUndone extends Error {
+  override readonly name = "TransactionUndone";
+
+  constructor() {
+    super("the transaction is undone already");
+  }
+}
+
 /** Whether what went wrong with reading an item is its own fault, and not one of the database that may pass, as a lock. */
 export function isOfItem(error: unknown): boolean {
+  if (error instanceof TransactionUndone) return false;
   const code = sqliteCode(error);
   // The first byte is what kind of error it is.
   return code === undefined || (code & 0xff) === SQLITE_CORRUPT || READ_FAILED.includes(code);

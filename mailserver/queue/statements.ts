@@ -1,5 +1,6 @@
 /** SQL statements of one database, each prepared once. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { TransactionUndone } from "./fault.ts";
 
 export type SqlRow = Record<string, unknown>;
 
@@ -14,11 +15,11 @@ export class Statements {
   }
 
   /**
-   * Gives how many rows it changed. Nothing else here may change any. Throws outside a transaction: SQLite undoes one by
-   * itself after some faults of the disk, and whoever caught the error must not write the rest alone.
+   * Gives how many rows it changed. Nothing else here may change any. Throws TransactionUndone outside a
+   * transaction: whoever caught the error that undid it must not write the rest alone.
    */
   run(sql: string, ...values: SQLInputValue[]): number {
-    if (!this.#db.isTransaction) throw new Error("the transaction is undone already");
+    if (!this.#db.isTransaction) throw new TransactionUndone();
     const changes = Number(this.#prepare(sql).run(...values).changes);
     this.changes += changes;
     return changes;

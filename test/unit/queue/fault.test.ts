@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOfItem } from "../../../mailserver/queue/fault.ts";
+import { isOfItem, TransactionUndone } from "../../../mailserver/queue/fault.ts";
 
 /** https://sqlite.org/rescode.html */
 const FAULTS: readonly (readonly [string, number | undefined, boolean])[] = [
@@ -22,3 +22,7 @@ for (const [name, errcode, own] of FAULTS) {
     assert.equal(isOfItem(errcode === undefined ? error : Object.assign(error, { errcode })), own);
   });
 }
+
+test("what an earlier fault undid is no item's own fault", () => {
+  assert.equal(isOfItem(new TransactionUndone()), false);
+});

@@ -4,6 +4,10 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { Asides } from "../../../mailserver/queue/aside.ts";
+import { openDatabase } from "../../../mailserver/queue/database.ts";
+import { TransactionUndone } from "../../../mailserver/queue/fault.ts";
+import { Statements } from "../../../mailserver/queue/statements.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, run, settledDown } from "./runner-support.ts";
 
@@ -135,4 +139,19 @@ test("a disk without room for another copy of a message sets its recipient aside
     [undefined],
   );
   assert.deepEqual(await queue.counts(), { items: 2, unreadable: 1 });
+});
+
+test("nothing is left alone for a fault that undid the transaction before it", async () => {
+  await using folder = await temporaryFolder();
+  const db = openDatabase(folder.path);
+  const sql = new Statements(db);
+  const asides = new Asides(sql, { forget: () => {}, forgetIfDone: () => {} });
+  db.exec(`INSERT INTO recipient (item, seq, address, destination, state, attempts, next_attempt)
+    VALUES ('a', 0, '', 'mx:one.test', 'pending', 0, 0)`);
+  const put = () => asides.put({ id: "a", seqs: [0], cause: "a test", at: 1 });
+  assert.throws(put, TransactionUndone);
+  db.exec("BEGIN");
+  assert.deepEqual(put(), { id: "a", cause: "a test" });
+  db.exec("ROLLBACK");
+  db.close();
 });
