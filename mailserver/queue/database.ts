@@ -11,12 +11,43 @@ export const FILE = "queue.sqlite";
 /** SQLite's name for its log. */
 export const LOG = `${FILE}-wal`;
 
+/**
+ * The last connection to a database that is closed moves the log into it, and removes the log. A second one, which only
+ * reads and so can't, leaves it to us whether that is done.
+ */
+export class QueueDatabase extends DatabaseSync {
+  readonly #reader: DatabaseSync;
+
+  constructor(path: string) {
+    super(path);
+    try {
+      this.exec(PRAGMAS);
+      this.#reader = new DatabaseSync(path, { readOnly: true });
+      // From its first read on it has its part in the lock.
+      this.#reader.prepare("SELECT 1 FROM sqlite_schema").get();
+    } catch (error) {
+      super.close();
+      throw error;
+    }
+  }
+
+  override close(): void {
+    this.#reader.close();
+    super.close();
+  }
+
+  /** Leaves the files as they are, also when the thread or the process ends. */
+  abandon(): void {
+    super.close();
+    this.#reader.close();
+  }
+}
+
 /** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
-export function openDatabase(dir: string): DatabaseSync {
+export function openDatabase(dir: string): QueueDatabase {
   makeFolder(dir);
-  const db = new DatabaseSync(join(dir, FILE));
+  const db = new QueueDatabase(join(dir, FILE));
   try {
-    db.exec(PRAGMAS);
     secureLog(db, join(dir, LOG));
     migrate(db);
     orNothing(() => keepAsides(db));
@@ -24,7 +55,7 @@ export function openDatabase(dir: string): DatabaseSync {
     syncFolder(dir);
     return db;
   } catch (error) {
-    db.close();
+    db.abandon();
     throw error;
   }
 }

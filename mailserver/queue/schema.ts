@@ -172,10 +172,11 @@ export const CLAIMED = `
   ) WITHOUT ROWID;
 `;
 
-/** Set at every open, before the schema. */
+/** Set at every open, before the schema. SQLite itself moves nothing of the log into the database: transactions.ts does. */
 export const PRAGMAS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA temp_store = MEMORY;
+  PRAGMA wal_autocheckpoint = 0;
   PRAGMA busy_timeout = 5000;
 `;

@@ -3,12 +3,10 @@
  * Every method is one step of a transaction that the caller begins and commits (`transaction`).
  */
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
 import { type Aside, Asides, type SetAside, type ToSetAside } from "./aside.ts";
 import { type ClaimQuery, Claims } from "./claims.ts";
-import { LOG, openDatabase } from "./database.ts";
+import { LOG, openDatabase, type QueueDatabase } from "./database.ts";
 import { type Census, Desk, type Flushed, type ListQuery, type Managed, type ManageRequest } from "./desk.ts";
-import { orNothing } from "./fault.ts";
 import {
   type DueItem,
   type ItemView,
@@ -46,7 +44,7 @@ export interface StoreOptions {
 }
 
 export class Store {
-  readonly #db: DatabaseSync;
+  readonly #db: QueueDatabase;
   readonly #room: DiskRoom;
   readonly #sql: Statements;
   readonly #transactions: Transactions;
@@ -84,7 +82,7 @@ export class Store {
 
   /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
   checkpoint(): void {
-    orNothing(() => this.#sql.all("PRAGMA wal_checkpoint(TRUNCATE)"));
+    this.#transactions.checkpoint();
   }
 
   /** Runs `work` in one transaction: durable when this returns, undone when it throws. After NotDurable nothing may be done. */

@@ -1,6 +1,7 @@
 /** Transactions of the queue's database, and the wait until the disk has them. */
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
-import type { DatabaseSync } from "node:sqlite";
+import type { QueueDatabase } from "./database.ts";
+import { orNothing } from "./fault.ts";
 import type { Statements } from "./statements.ts";
 
 /**
@@ -21,18 +22,22 @@ export interface TransactionParts {
   readonly log: string;
 }
 
+/** Pages: SQLite's own default. */
+const LONG_LOG = 1_000;
+
 /**
  * SQLite waits by fsync, which wants the time of a file's last change on the disk, too: a second write, to a journal that
  * all files of the machine share. What a log says is in its content and its length, which fdatasync waits for (POSIX), so
- * that SQLite is left to order its writes (`synchronous = NORMAL`), and each commit is waited for here.
+ * that SQLite is left to order its writes (`synchronous = NORMAL`), and each commit is waited for here. Before that nothing
+ * of it goes into the database, whose pages are good only with a log that the disk has.
  */
 export class Transactions {
-  readonly #db: DatabaseSync;
+  readonly #db: QueueDatabase;
   readonly #sql: Statements;
   readonly #memory: Statements;
   readonly #log: number;
 
-  constructor(db: DatabaseSync, { sql, memory, log }: TransactionParts) {
+  constructor(db: QueueDatabase, { sql, memory, log }: TransactionParts) {
     this.#db = db;
     this.#sql = sql;
     this.#memory = memory;
@@ -40,19 +45,39 @@ export class Transactions {
   }
 
   /**
-   * Runs `work` in one transaction: durable when this returns, undone when it throws. But for NotDurable: then nothing may
-   * be done with the database any more.
+   * Runs `work` in one transaction: durable when this returns, undone when it throws. But for NotDurable: then nothing is
+   * done with the database any more, not even by its close.
    */
   run<T>(work: () => T): T {
     const before = this.#sql.changes;
     const result = this.#commit(work);
     // Who only asked waits for no disk.
-    if (this.#sql.changes > before) this.#sync();
+    if (this.#sql.changes > before) {
+      this.#sync();
+      orNothing(() => this.#shorten());
+    }
     return result;
+  }
+
+  /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
+  checkpoint(): void {
+    // What was written when the database was opened, too.
+    this.#sync();
+    orNothing(() => this.#checkpoint("TRUNCATE"));
   }
 
   close(): void {
     closeSync(this.#log);
+  }
+
+  /** The file is as long as the log ever was: a new one is written over it, from the front. */
+  #shorten(): void {
+    if (this.#checkpoint("NOOP") >= LONG_LOG) this.#checkpoint("PASSIVE");
+  }
+
+  /** Gives how many pages are in the log: https://sqlite.org/pragma.html#pragma_wal_checkpoint */
+  #checkpoint(mode: "NOOP" | "PASSIVE" | "TRUNCATE"): number {
+    return Number(this.#sql.get(`PRAGMA wal_checkpoint(${mode})`)?.log);
   }
 
   #commit<T>(work: () => T): T {
@@ -80,6 +105,7 @@ export class Transactions {
     try {
       fdatasyncSync(this.#log);
     } catch (cause) {
+      this.#db.abandon();
       throw new NotDurable("the disk did not take the queue's log", { cause });
     }
   }
