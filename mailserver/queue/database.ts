@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { orNothing } from "./fault.ts";
+import { NoRoom } from "./room.ts";
 import { CLAIMED, KEEPING, PRAGMAS, STEPS } from "./schema.ts";
 import { makeFolder, syncFolder } from "./sync-folder.ts";
 import { writeAgain } from "./write-again.ts";
@@ -17,9 +18,13 @@ export const LOG = `${FILE}-wal`;
  */
 export class QueueDatabase extends DatabaseSync {
   readonly #reader: DatabaseSync;
+  readonly #log: string;
+  #secured = false;
 
-  constructor(path: string) {
+  /** By the names of the file and its log. */
+  constructor(path: string, log: string) {
     super(path);
+    this.#log = log;
     try {
       this.exec(PRAGMAS);
       this.#reader = new DatabaseSync(path, { readOnly: true });
@@ -31,26 +36,42 @@ export class QueueDatabase extends DatabaseSync {
     }
   }
 
+  /**
+   * The log that an earlier process left may have ended with a commit that the disk did not take (transactions.ts): whatever
+   * follows in the log would be lost with it, and so would the database's pages that are written from it. Needed once,
+   * within a transaction. Throws NoRoom where there is none: some file systems write nothing in place (Btrfs, ZFS).
+   */
+  secure(): void {
+    if (this.#secured) return;
+    try {
+      writeAgain(this.#log);
+    } catch (error) {
+      throw isFull(error) ? new NoRoom("the disk has no room for the log that it has") : error;
+    }
+    this.#secured = true;
+  }
+
   override close(): void {
-    this.#reader.close();
-    super.close();
+    if (this.#secured) this.#reader.close();
+    this.abandon();
   }
 
   /** Leaves the files as they are, also when the thread or the process ends. */
   abandon(): void {
     super.close();
-    this.#reader.close();
+    if (this.#reader.isOpen) this.#reader.close();
   }
 }
 
 /** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
 export function openDatabase(dir: string): QueueDatabase {
   makeFolder(dir);
-  const db = new QueueDatabase(join(dir, FILE));
+  const db = new QueueDatabase(join(dir, FILE), join(dir, LOG));
   try {
-    secureLog(db, join(dir, LOG));
+    // As on any full disk: who asks is answered, and what would change anything waits for room.
+    whereRoom(() => undone(db, () => db.secure()));
     migrate(db);
-    orNothing(() => keepAsides(db));
+    keepAsides(db);
     db.exec(CLAIMED);
     syncFolder(dir);
     return db;
@@ -60,22 +81,30 @@ export function openDatabase(dir: string): QueueDatabase {
   }
 }
 
-/**
- * The log that an earlier process left may have ended with a commit that the disk did not take (transactions.ts): whatever
- * follows in the log would be lost with it, and so would the database's pages that are written from it.
- */
-function secureLog(db: DatabaseSync, log: string): void {
-  // Nobody else writes to the log meanwhile.
+function whereRoom(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof NoRoom)) throw error;
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+}
+
+/** Nobody else writes to the log meanwhile. */
+function undone(db: DatabaseSync, work: () => void): void {
   db.exec("BEGIN IMMEDIATE");
   try {
-    writeAgain(log);
+    work();
   } finally {
     db.exec("ROLLBACK");
   }
 }
 
 /** All the missing steps, or none. */
-function migrate(db: DatabaseSync): void {
+function migrate(db: QueueDatabase): void {
   const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
   if (version > STEPS.length) {
     throw new Error(
@@ -85,6 +114,7 @@ function migrate(db: DatabaseSync): void {
   if (version === STEPS.length) return;
   db.exec("BEGIN IMMEDIATE");
   try {
+    db.secure();
     for (const step of STEPS.slice(version)) db.exec(step);
     db.exec(`PRAGMA user_version = ${STEPS.length}`);
     db.exec("COMMIT");
@@ -95,7 +125,16 @@ function migrate(db: DatabaseSync): void {
 }
 
 /** What a version set aside that kept its message by asking whenever it deleted one. Where nothing lies aside nothing is made. */
-function keepAsides(db: DatabaseSync): void {
-  const some = db.prepare("SELECT 1 FROM unreadable WHERE body IS NULL LIMIT 1").get();
-  if (some !== undefined) for (const sql of KEEPING) db.exec(sql);
+function keepAsides(db: QueueDatabase): void {
+  if (!orNothing(() => lacksKeeping(db))) return;
+  undone(db, () => db.secure());
+  orNothing(() => {
+    for (const sql of KEEPING) db.exec(sql);
+  });
+}
+
+function lacksKeeping(db: DatabaseSync): boolean {
+  const rule = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = 'body_kept'";
+  if (db.prepare(rule).get() !== undefined) return false;
+  return db.prepare("SELECT 1 FROM unreadable WHERE body IS NULL LIMIT 1").get() !== undefined;
 }

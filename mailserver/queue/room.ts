@@ -9,7 +9,10 @@ import { join } from "node:path";
 const RESERVE_BYTES = 32 * 1024 * 1024;
 const RESERVE_SHARE = 1 / 4;
 
-/** There is no room for one message more, though there is for what is done with those that were taken. */
+/**
+ * There is no room for one message more, though there is for what is done with those that were taken. Or for nothing at all,
+ * where the log that a start found needs some (database.ts).
+ */
 export class NoRoom extends Error {
   override readonly name = "NoRoom";
 }

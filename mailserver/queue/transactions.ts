@@ -2,6 +2,7 @@
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import type { QueueDatabase } from "./database.ts";
 import { orNothing } from "./fault.ts";
+import { NoRoom } from "./room.ts";
 import type { Statements } from "./statements.ts";
 
 /**
@@ -61,6 +62,7 @@ export class Transactions {
 
   /** Moves the whole log into the database, so that it begins anew. Does nothing when there is no room for that. */
   checkpoint(): void {
+    this.#secure();
     // What was written when the database was opened, too.
     this.#sync();
     orNothing(() => this.#checkpoint("TRUNCATE"));
@@ -81,11 +83,13 @@ export class Transactions {
   }
 
   #commit<T>(work: () => T): T {
+    const kept = this.#sql.changes;
     const changes = (): number => this.#sql.changes + this.#memory.changes;
     const before = changes();
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
+      if (this.#sql.changes > kept) this.#secure();
       // Who met a page that can't be read and could go on without it has an answer, though SQLite would commit nothing any more.
       if (changes() > before) this.#db.exec("COMMIT");
       else this.#undo();
@@ -98,13 +102,23 @@ export class Transactions {
 
   /** SQLite may have done so by itself, e.g. when the disk is full, or could not read a page. */
   #undo(): void {
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec("ROLLBACK");
+  }
+
+  /** Before the first commit. Throws NoRoom as long as there is none for the log that was found. */
+  #secure(): void {
+    this.#durable(() => this.#db.secure());
   }
 
   #sync(): void {
+    this.#durable(() => fdatasyncSync(this.#log));
+  }
+
+  #durable(write: () => void): void {
     try {
-      fdatasyncSync(this.#log);
+      write();
     } catch (cause) {
+      if (cause instanceof NoRoom) throw cause;
       this.#db.abandon();
       throw new NotDurable("the disk did not take the queue's log", { cause });
     }

@@ -10,7 +10,7 @@ const MOST_BYTES = 65_536;
 
 /**
  * Writes a log over itself and waits until the disk has it; nothing where there is none, or nothing in it. What the system once
- * failed to write it may take for written: this makes it try. Needs no room. Nobody else may write to the file meanwhile.
+ * failed to write it may take for written: this makes it try. Nobody else may write to the file meanwhile.
  * Throws when the disk doesn't take it. What lies behind its end is left over from logs before, and not even read: a fault of
  * the disk there is none of the log's.
  */

@@ -11,6 +11,7 @@ import type { QueueWorkerData, Request } from "../../../mailserver/queue/protoco
 import { Store } from "../../../mailserver/queue/store.ts";
 import { NotDurable } from "../../../mailserver/queue/transactions.ts";
 import { item, temporaryFolder } from "../../support/queue.ts";
+import { files, killedQueue, same } from "./log-support.ts";
 
 const BROKEN_DISK = new URL("../../fixtures/queue/broken-disk.ts", import.meta.url);
 const PAGE_BYTES = 4_096;
@@ -22,11 +23,6 @@ syncBuiltinESMExports();
 
 const message = (id: string, pages: number) =>
   item(id, ["bob@one.test"], { body: Buffer.alloc(pages * PAGE_BYTES, id) });
-/** Both files, byte by byte. */
-const files = (dir: string): Buffer[] => [FILE, LOG].map((name) => fs.readFileSync(join(dir, name)));
-/** In a word: to tell how megabytes differ takes a minute. */
-const same = (some: readonly Buffer[], others: readonly Buffer[]): boolean =>
-  some.length === others.length && some.every((each, index) => others[index]?.equals(each));
 const broken = (): never => {
   throw new Error("EIO: i/o error, fdatasync");
 };
@@ -114,12 +110,7 @@ describe("when the disk did not take the log nothing of it goes into the databas
   });
 
   test("nor when it can't be written again at the start", async () => {
-    await using folder = await temporaryFolder();
-    const store = new Store({ dir: folder.path });
-    store.transaction(() => store.enqueue(message("a", 10)));
-    await using killed = await temporaryFolder();
-    for (const name of [FILE, LOG]) fs.copyFileSync(join(folder.path, name), join(killed.path, name));
-    store.close();
+    await using killed = await killedQueue(message("a", 10));
     const before = files(killed.path);
     waits.mock.mockImplementationOnce(broken);
     assert.throws(() => new Store({ dir: killed.path }), /EIO/);

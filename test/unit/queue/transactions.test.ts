@@ -10,6 +10,7 @@ import { Statements } from "../../../mailserver/queue/statements.ts";
 import { Store } from "../../../mailserver/queue/store.ts";
 import { Transactions } from "../../../mailserver/queue/transactions.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
+import { killedQueue } from "./log-support.ts";
 
 const BROKEN_DISK = new URL("../../fixtures/queue/broken-disk.ts", import.meta.url);
 const answer = { code: 250, status: "2.0.0", text: "ok" };
@@ -73,21 +74,11 @@ test("a disk that did not take a commit ends the queue: nothing is answered, and
   await assert.rejects(queue.counts(), QueueEnded);
 });
 
-/** A queue's folder as it is found when its process was killed. */
-async function killedQueue(): Promise<Awaited<ReturnType<typeof temporaryFolder>>> {
-  await using folder = await temporaryFolder();
-  const killed = await temporaryFolder();
-  const store = new Store({ dir: folder.path });
-  for (const id of ["a", "b"])
-    store.transaction(() => store.enqueue(item(id, ["bob@one.test"], { body: Buffer.alloc(90_000, id) })));
-  for (const name of [FILE, LOG]) fs.copyFileSync(join(folder.path, name), join(killed.path, name));
-  store.close();
-  return killed;
-}
+const TWO = ["a", "b"].map((id) => item(id, ["bob@one.test"], { body: Buffer.alloc(90_000, id) }));
 
 describe("a log that the disk may not have taken, which nobody would be told again,", () => {
   test("is written again, to the byte, before anything follows it", async () => {
-    await using killed = await killedQueue();
+    await using killed = await killedQueue(...TWO);
     const log = join(killed.path, LOG);
     const before = fs.readFileSync(log);
     const written: Buffer[] = [];
@@ -113,7 +104,7 @@ describe("a log that the disk may not have taken, which nobody would be told aga
   });
 
   test("keeps the queue from being opened when the disk doesn't take it now, either", async () => {
-    await using killed = await killedQueue();
+    await using killed = await killedQueue(...TWO);
     waits.mock.mockImplementationOnce(() => {
       throw new Error("EIO: i/o error, fdatasync");
     });

@@ -4,10 +4,11 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { describe, mock, test } from "node:test";
-import { FILE, LOG } from "../../../mailserver/queue/database.ts";
+import { LOG } from "../../../mailserver/queue/database.ts";
 import { Store } from "../../../mailserver/queue/store.ts";
 import { writeAgain } from "../../../mailserver/queue/write-again.ts";
 import { item, temporaryFolder } from "../../support/queue.ts";
+import { killedQueue } from "./log-support.ts";
 
 const PAGE_BYTES = 512;
 const [now, before] = ["newsalts", "oldsalts"];
@@ -91,14 +92,9 @@ describe("of a log is written again:", () => {
 });
 
 test("a bad sector behind the end of the log keeps no queue from starting", async () => {
-  await using folder = await temporaryFolder();
-  await using killed = await temporaryFolder();
-  const store = new Store({ dir: folder.path });
-  store.transaction(() => store.enqueue(item("a", ["bob@one.test"], { body: Buffer.alloc(6_000_000, "a") })));
-  // The log begins anew.
-  store.transaction(() => store.enqueue(item("b", ["bob@one.test"])));
-  for (const name of [FILE, LOG]) fs.copyFileSync(join(folder.path, name), join(killed.path, name));
-  store.close();
+  const body = Buffer.alloc(6_000_000, "a");
+  // With the second the log begins anew.
+  await using killed = await killedQueue(item("a", ["bob@one.test"], { body }), item("b", ["bob@one.test"]));
   const bad = fs.statSync(join(killed.path, LOG)).size / 2;
   const { readSync } = fs;
   const reads = mock.method(fs, "readSync", (...of: [number, Buffer, number, number, number]) => {
