@@ -4,11 +4,13 @@
  * that can't be read now may be readable once a fault of the disk has passed. One step of a transaction each.
  */
 import type { SQLInputValue } from "node:sqlite";
+import { isDeepStrictEqual } from "node:util";
 import { Claims } from "./claims.ts";
 import { faultText, isOfItem, orNothing } from "./fault.ts";
 import { type KeptRow, readKept } from "./kept.ts";
 import { QUERIES } from "./queries.ts";
 import { KEEPING } from "./schema.ts";
+import { seqOf } from "./seq.ts";
 import type { SqlRow, Statements } from "./statements.ts";
 
 interface Unreadable {
@@ -102,7 +104,7 @@ export class Asides {
     const claimed = new Set(this.#claims.of(id));
     const whole = seqs === undefined && claimed.size === 0;
     const wanted = ({ seq }: SqlRow): boolean =>
-      !claimed.has(Number(seq)) && (seqs === undefined || seqs.includes(seq as SQLInputValue));
+      !claimed.has(seqOf(seq)) && (seqs === undefined || seqs.some((one) => isDeepStrictEqual(one, seq)));
     const recipients = this.#sql.all("SELECT * FROM recipient WHERE item = ?", id).filter(wanted);
     const history = this.#sql.all("SELECT * FROM history WHERE item = ?", id).filter(wanted);
     const item = this.#sql.all("SELECT * FROM item WHERE id = ?", id);

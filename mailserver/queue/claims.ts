@@ -1,5 +1,6 @@
 /** Who is given out for an attempt: what is due, destination by destination. One step of a transaction each. */
 import { QUERIES } from "./queries.ts";
+import { IS_SEQ, seqOf } from "./seq.ts";
 import type { Statements } from "./statements.ts";
 
 export interface ClaimQuery {
@@ -10,7 +11,7 @@ export interface ClaimQuery {
   readonly except: readonly string[];
 }
 
-/** Recipients of one item, by their `seq`. */
+/** Recipients of one item, by their `seq`; NaN is all those whose place can't be read. */
 export interface Claim {
   readonly item: string;
   readonly seqs: readonly number[];
@@ -49,7 +50,7 @@ export class Claims {
       const item = String(row.item);
       items.add(item);
       if (items.size > ITEMS_EACH || found.length >= limit) break;
-      found.push({ item, seq: Number(row.seq) });
+      found.push({ item, seq: seqOf(row.seq) });
     }
     return found;
   }
@@ -74,8 +75,11 @@ export class Claims {
 
   /** Until the next start: who can't be read, nor set aside, would be given out for ever. */
   leaveOut({ item, seqs }: Claim): void {
+    const leave = "INSERT OR REPLACE INTO claimed (item, seq, left_out)";
     for (const seq of seqs) {
-      this.#sql.run("INSERT OR REPLACE INTO claimed (item, seq, left_out) VALUES (?, ?, 1)", item, seq);
+      if (Number.isNaN(seq))
+        this.#sql.run(`${leave} SELECT item, seq, 1 FROM recipient WHERE item = ? AND NOT (${IS_SEQ})`, item);
+      else this.#sql.run(`${leave} VALUES (?, ?, 1)`, item, seq);
     }
   }
 
@@ -93,7 +97,7 @@ export class Claims {
 
   /** Who of an item is given out, or left out. */
   of(item: string): number[] {
-    return this.#sql.all("SELECT seq FROM claimed WHERE item = ?", item).map(({ seq }) => Number(seq));
+    return this.#sql.all("SELECT seq FROM claimed WHERE item = ?", item).map(({ seq }) => seqOf(seq));
   }
 
   forget(item: string): void {

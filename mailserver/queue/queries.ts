@@ -3,6 +3,8 @@
  * statement fail rather than fall back to reading everything.
  */
 
+import { IS_SEQ } from "./seq.ts";
+
 const UNCLAIMED = "NOT EXISTS (SELECT 1 FROM claimed c WHERE c.item = r.item AND c.seq = r.seq)";
 
 export const QUERIES = {
@@ -10,8 +12,8 @@ export const QUERIES = {
   dueDestinations: `SELECT name FROM destination INDEXED BY destination_next
     WHERE next_attempt <= ? ORDER BY next_attempt`,
 
-  /** destination, now → what is due for it, in order */
-  due: `SELECT item, seq FROM recipient r INDEXED BY waiting
+  /** destination, now → what is due for it, in order; without a place where that can't be read */
+  due: `SELECT item, CASE WHEN ${IS_SEQ} THEN seq END AS seq FROM recipient r INDEXED BY waiting
     WHERE state = 'pending' AND destination = ? AND next_attempt <= ? AND ${UNCLAIMED} ORDER BY next_attempt`,
 
   /** → all destinations, the one that is due first ahead */

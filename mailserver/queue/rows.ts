@@ -13,6 +13,7 @@ import {
   RecipientRow,
 } from "./item.ts";
 import { readable } from "./readable.ts";
+import { seqOf } from "./seq.ts";
 import type { SqlRow, Statements } from "./statements.ts";
 
 /** A recipient that can't be read, by its `seq` as the database has it. */
@@ -35,7 +36,7 @@ export interface Read<T> {
 export function readDue(sql: Statements, id: string, seqs: ReadonlySet<number>): Read<DueItem> {
   const item = readItemRow(sql, id);
   const rows = sql.all("SELECT * FROM recipient WHERE item = ? ORDER BY seq", id);
-  const due = rows.filter(({ seq }) => seqs.has(Number(seq)));
+  const due = rows.filter(({ seq }) => seqs.has(seqOf(seq)));
   const { read: recipients, broken } = readEach(
     due,
     (row): DueRecipient => ({

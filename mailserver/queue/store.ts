@@ -25,6 +25,7 @@ import {
 import { QUERIES } from "./queries.ts";
 import { DiskRoom } from "./room.ts";
 import { readItem } from "./rows.ts";
+import { seqOf } from "./seq.ts";
 import { writeSettlement } from "./settlement.ts";
 import { Statements } from "./statements.ts";
 import { Transactions } from "./transactions.ts";
@@ -128,7 +129,7 @@ export class Store {
     id: string;
     seqs: readonly number[];
   }): { seqs: number[]; body: Uint8Array } | undefined {
-    const pending = new Set(this.#sql.all(QUERIES.pending, id).map(({ seq }) => Number(seq)));
+    const pending = new Set(this.#sql.all(QUERIES.pending, id).map(({ seq }) => seqOf(seq)));
     const ready = seqs.filter((seq) => pending.has(seq));
     return ready.length === 0 ? undefined : { seqs: ready, body: this.body(id) };
   }
@@ -249,7 +250,7 @@ export class Store {
 
   /** Whether nothing is left to do of an item but with these recipients. */
   #isRest(id: string, seqs: readonly number[]): boolean {
-    return this.#sql.all(QUERIES.open, id).every(({ seq }) => seqs.includes(Number(seq)));
+    return this.#sql.all(QUERIES.open, id).every(({ seq }) => seqs.includes(seqOf(seq)));
   }
 
   #forgetIfDone(id: string): void {

@@ -16,6 +16,11 @@ const broken: Readonly<Record<string, readonly [sql: string, cause: RegExp]>> = 
   "names that are none": [of(1, "originals = '[]'"), /^recipient 1: originals: /],
   "wishes that nobody knows": [of(1, `notify = '["LATER"]'`), /^recipient 1: notify: /],
   "a number that is none": [of(1, "attempts = 'x'"), /^recipient 1: attempts: /],
+  "a place that is bytes": [of(1, "seq = x'ff'"), /^recipient 255: seq: /],
+  "a place that is bytes, which look like another's": [of(1, "seq = x'00'"), /^recipient 0: seq: /],
+  "a place that is no bytes at all": [of(1, "seq = x''"), /^recipient : seq: /],
+  "a place that is text": [of(1, "seq = 'x'"), /^recipient x: seq: /],
+  "a place between two": [of(1, "seq = 1.5"), /^recipient 1.5: seq: /],
 };
 
 describe("of an item, only who can't be read is set aside:", () => {
@@ -35,8 +40,34 @@ describe("of an item, only who can't be read is set aside:", () => {
       assert.match(setAside[0]?.cause ?? "", cause);
       assert.deepEqual(await queue.counts(), { items: 1, unreadable: 1 });
       assert.deepEqual((await queue.claimDue(all)).setAside, []);
+      assert.equal(await queue.nextDue([]), undefined);
     });
   }
+
+  test("a place that looks like that of one who has the message, who has it once", async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+    await queue.claimDue(all);
+    await queue.settle({ id: "a", at: 11, settlements: [{ ...DONE, seq: 0 }] });
+    await queue.release({ id: "a", seqs: [1] });
+    exec(folder.path, of(1, "seq = x'00'"));
+    assert.equal(await queue.begin({ id: "a", seqs: [0] }), undefined);
+    const { items, setAside } = await queue.claimDue(all);
+    assert.deepEqual([items, setAside.length], [[], 1]);
+    assert.deepEqual(await queue.counts(), { items: 0, unreadable: 1 });
+  });
+
+  test("a place that looks like that of the last one, whose end leaves it there", async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+    await queue.claimDue(all);
+    exec(folder.path, of(1, "seq = x'00'"));
+    const settled = await queue.settle({ id: "a", at: 11, settlements: [{ ...DONE, seq: 0 }] });
+    assert.equal(settled.gone, undefined);
+    assert.equal((await queue.claimDue(all)).setAside.length, 1);
+  });
 
   test("an address that is none, found when it is delivered to", async () => {
     await using folder = await temporaryFolder();

@@ -115,6 +115,34 @@ test("and no recipient is deleted that could not be read", async () => {
   assert.equal((await queue.claimDue(all)).items.length, 2);
 });
 
+/** Of the second of two, where they can't be moved; and who of them is given out. */
+const places: Readonly<Record<string, readonly [sql: string, given: readonly string[]]>> = {
+  "bytes, where they can't be moved": [
+    `SET seq = x'00' WHERE item = 'a' AND seq = 1; ${IN_THE_WAY}`,
+    ["a", "b"],
+  ],
+  "text, where it can't be moved": [`SET seq = 'x' WHERE item = 'a' AND seq = 1; ${IN_THE_WAY}`, ["a", "b"]],
+  "a number that can't be read": ["SET seq = 9007199254740993 WHERE item = 'a' AND seq = 1", ["b"]],
+};
+for (const [what, [change, given]] of Object.entries(places)) {
+  test(`and the place of a recipient that can't be read holds up nothing: ${what}`, async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test", "eve@two.test"]));
+    await queue.enqueue(item("b", ["kim@two.test"]));
+    exec(folder.path, `UPDATE recipient ${change}`);
+    const { items, setAside } = await queue.claimDue(all);
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      given,
+    );
+    assert.match(setAside[0]?.cause ?? "", /^it can't be set aside/);
+    assert.deepEqual(await queue.claimDue(all), { items: [], setAside: [] });
+    assert.equal(await queue.nextDue([]), undefined);
+    assert.deepEqual(await queue.counts(), { items: 2, unreadable: 0 });
+  });
+}
+
 test("a disk without room for another copy of a message sets its recipient aside, and the rest flows", async () => {
   await using folder = await temporaryFolder();
   {
