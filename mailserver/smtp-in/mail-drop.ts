@@ -48,9 +48,9 @@ const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try aga
 
 export function createMailDrop(deps: MailDropDeps): MailDrop {
   return async (message) => {
+    await checkRoom(message, deps);
     const taken = await deps.tandem(message, (parcel) => deliverOne(message, parcel, deps));
     if (taken.kind === "kept") return { kind: "accept" };
-    if (taken.results === undefined) await checkRoom(message, deps.queue);
     const results = await (taken.results ?? deliverAll(message, deps));
     const settled: Settled =
       results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
@@ -59,8 +59,9 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
     const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
       all.filter((_, index) => indices.includes(index));
     // Of what nobody can be told the spool takes care: it is the only place that still has it.
-    const mute = message.from === null || !message.proven;
-    const unheard = mute ? settled.failed.filter((index) => wantsFailure(parcels[index]?.wishes.notify)) : [];
+    const unheard = isMute(message)
+      ? settled.failed.filter((index) => wantsFailure(parcels[index]?.wishes.notify))
+      : [];
     const waiting = pick(parcels, [...settled.waiting, ...unheard]);
     const done = parcels.map((parcel, index) => ({ ...parcel, result: results[index] ?? lost }));
     const owed = done.flatMap((parcel, index) =>
@@ -78,19 +79,32 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
 }
 
 /**
- * Refuses for now what the spool will have to take a part of, and has no room for: once a box has its copy it is too late,
- * and each time that the sender comes again it would have another.
+ * Refuses for now what the spool will, or may, have to take a part of, and has no room for: once a box has its copy it is too
+ * late, and each time that the sender comes again it would have another.
  */
-async function checkRoom(
-  { parcels, returns = [], body }: Message,
-  queue: Pick<Queue, "hasRoom">,
-): Promise<void> {
-  const forwards = returns.length + parcels.filter(({ box }) => box.forward !== undefined).length;
-  if (forwards === 0) return;
+async function checkRoom(message: Message, { boxes, queue }: MailDropDeps): Promise<void> {
+  if (!leavesRest(message, (host) => boxes.healthy(host) === "free")) return;
   // One for those whom it is forwarded to, and perhaps one for boxes that don't take it now, and a notification.
   await keep(async () => {
-    if (!(await queue.hasRoom(3 * body.length))) throw new QueueFull("the disk is full");
+    if (!(await queue.hasRoom(3 * message.body.length))) throw new QueueFull("the disk is full");
   });
+}
+
+/** Whether something may be left for the spool when a box has its copy. */
+function leavesRest(
+  { parcels, returns = [], ...sender }: Message,
+  takes: (host: string) => boolean,
+): boolean {
+  if (returns.length > 0 || parcels.some(({ box }) => box.forward !== undefined)) return true;
+  if (!isMute(sender) && parcels.some(({ wishes }) => wantsSuccess(wishes.notify))) return true;
+  // Boxes that don't fail are not held up by one that does and has filled the disk. One that begins to fail now costs the
+  // others a second copy once: the next time it is known.
+  return parcels.length > 1 && !parcels.every(({ box }) => takes(box.host));
+}
+
+/** Nobody can be told what becomes of it. */
+function isMute({ from, proven }: Pick<Message, "from" | "proven">): boolean {
+  return from === null || !proven;
 }
 
 /** What the sender is to be told of a box at once (RFC 3461 section 4.1). */
