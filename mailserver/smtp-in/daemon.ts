@@ -72,7 +72,10 @@ export interface SmtpIn {
   close(): Promise<void>;
 }
 
-/** Internal peers that need longer than this are as good as gone; senders wait ten minutes (RFC 5321 section 4.5.3.2.6). */
+/**
+ * Internal peers that need longer than this are as good as gone. No sender waits for all of it (`mail-drop.ts`); who gives up on
+ * a box sooner gives it what it may have taken once more.
+ */
 const TIMEOUTS = { connectMs: 5_000, replyMs: 30_000, messageMs: 240_000 };
 /** Sessions with the boxes and with smtp-out: short, since each costs a box a process while it is open. */
 const KEPT = { idleMs: 5_000, messages: 1_000 };

@@ -19,7 +19,7 @@ import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } fr
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
-import type { MailDrop } from "./mail-drop.ts";
+import type { Client, MailDrop } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
 import type { Forward, Parcel } from "./spool.ts";
 
@@ -131,10 +131,14 @@ class Reception implements SessionHandler {
 
   async message(transaction: Transaction): Promise<Decision> {
     const draft = this.#draft(transaction);
+    let held: Promise<unknown> = Promise.resolve();
+    const hold = (until: Promise<unknown>): void => {
+      held = until;
+    };
     try {
-      return await this.#deliver(transaction, draft);
+      return await this.#deliver(transaction, draft, { since: this.#deps.clock.now(), hold });
     } finally {
-      this.dropped(transaction);
+      void held.then(() => this.dropped(transaction));
     }
   }
 
@@ -167,7 +171,7 @@ class Reception implements SessionHandler {
     }
   }
 
-  async #deliver(transaction: Transaction, draft: Draft): Promise<Decision> {
+  async #deliver(transaction: Transaction, draft: Draft, client: Client): Promise<Decision> {
     if (draft.message.full) return refuse(noRoom);
     const message = parseMessage(draft.message.take());
     if (hopCount(message) >= MAX_HOPS) return refuse(replies.mailLoop);
@@ -189,10 +193,13 @@ class Reception implements SessionHandler {
     const told = { ...(ret && { ret }), ...(envid !== undefined && { envid }) };
     const { proven } = checked;
     const { parcels, returns } = draft;
-    return drop({
-      ...{ id: this.#id(transaction), from, proven, smtputf8, told, body },
-      ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
-    });
+    return drop(
+      {
+        ...{ id: this.#id(transaction), from, proven, smtputf8, told, body },
+        ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
+      },
+      client,
+    );
   }
 
   async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {

@@ -12,7 +12,8 @@ import { fitsDns, parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import * as replies from "../smtp/replies.ts";
 import type { Decision } from "../smtp/types.ts";
-import type { Forward, Parcel, Sender, Spool, Told } from "./spool.ts";
+import { Copies, type Copy } from "./copies.ts";
+import type { Forward, Kept, Parcel, Sender, Spool, Told, UnderWay } from "./spool.ts";
 import type { Tandem } from "./tandem.ts";
 
 export interface Message extends Sender {
@@ -23,58 +24,110 @@ export interface Message extends Sender {
   readonly body: Buffer;
 }
 
+/** The client that waits for the answer. */
+export interface Client {
+  /** When its final dot came. */
+  readonly since: number;
+  /** The message is held until then, although the answer is given. */
+  readonly hold: (until: Promise<unknown>) => void;
+}
+
 export interface MailDropDeps {
   readonly boxes: BoxLine;
   readonly spool: Spool;
   readonly tandem: Tandem;
   readonly queue: Pick<Queue, "hasRoom">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Takes responsibility for a message, or says why not. */
-export type MailDrop = (message: Message) => Promise<Decision>;
+export type MailDrop = (message: Message, client: Client) => Promise<Decision>;
 
-/** Boxes that one message is delivered to at the same time. */
-const AT_ONCE = 10;
 /**
- * More than this waiting for one box go into the spool, rather than hold their senders, and so does who waits for longer: many
- * senders hang up after five minutes (RFC 5321 section 4.5.3.2.6 asks for ten), and the message would come again.
+ * From the final dot on: what the boxes don't have by then is the spool's. Many senders hang up after five minutes (RFC 5321
+ * section 4.5.3.2.6 asks for ten), and the message would come again; section 6.1 and RFC 1047 want an answer soon.
  */
+const ANSWER_MS = 120_000;
+/** More than this waiting for one box go into the spool, and so does who waits for longer, rather than hold their senders. */
 const PATIENCE = 50;
 const PATIENCE_MS = 60_000;
 
+/** Of one message in the spool: for boxes that don't take it now, for those that it is on its way to, forwards, a notification. */
+const MOST_ITEMS = 4;
+
+const unfinished: Result = { kind: "temporary", reply: replies.localError };
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
 export function createMailDrop(deps: MailDropDeps): MailDrop {
-  return async (message) => {
+  return async (message, client) => {
     await checkRoom(message, deps);
-    const taken = await deps.tandem(message, (parcel) => deliverOne(message, parcel, deps));
+    const copies = new Copies(message.parcels, (parcel) => deliverOne(message, parcel, deps));
+    const taken = await deps.tandem(message, copies.begin);
     if (taken.kind === "kept") return { kind: "accept" };
-    const results = await (taken.results ?? deliverAll(message, deps));
-    const settled: Settled =
-      results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
-    if (settled.kind === "refuse") return settled;
-    const { parcels, returns = [], ...sent } = message;
-    const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
-      all.filter((_, index) => indices.includes(index));
-    // Of what nobody can be told the spool takes care: it is the only place that still has it.
-    const unheard = isMute(message)
-      ? settled.failed.filter((index) => wantsFailure(parcels[index]?.wishes.notify))
-      : [];
-    const waiting = pick(parcels, [...settled.waiting, ...unheard]);
-    const done = parcels.map((parcel, index) => ({ ...parcel, result: results[index] ?? lost }));
-    const owed = done.flatMap((parcel, index) =>
-      owedOf(parcel, settled.failed.includes(index) && !unheard.includes(index)),
-    );
-    // Who refuses a message does not get it elsewhere either.
-    const holders = parcels.filter((_, index) => !settled.failed.includes(index));
-    // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.
-    const forwards = [...returns, ...holders.flatMap((parcel) => forwardOf(message, parcel, deps.log))];
-    if (waiting.length + owed.length + forwards.length > 0) {
-      await keep(() => deps.spool({ ...sent, waiting, owed, forwards }));
+    await inTime(taken.results ?? copies.beginAll(), { message, client, ...deps });
+    const { decision, kept } = settle(message, copies.stop(), deps.log);
+    if (kept !== undefined) {
+      client.hold(Promise.allSettled(kept.underWay.map(({ delivery }) => delivery)));
+      await keep(() => deps.spool(kept));
     }
-    return { kind: "accept" };
+    return decision;
+  };
+}
+
+/**
+ * Settles with `work`, or when the client has waited long enough. What has begun by then is not cut off: a box that has the
+ * message would get it again from the spool. Without room for it there the boxes have to be waited for.
+ */
+async function inTime(
+  work: Promise<unknown>,
+  { message, client, clock, queue }: MailDropDeps & { readonly message: Message; readonly client: Client },
+): Promise<void> {
+  const { promise: longEnough, resolve } = Promise.withResolvers<void>();
+  const leave = async (): Promise<void> => {
+    if (await queue.hasRoom(MOST_ITEMS * message.body.length).catch(() => false)) resolve();
+  };
+  const left = client.since + ANSWER_MS - clock.now();
+  // No longer, should the clock have been set back.
+  const cancel = clock.after(Math.min(left, ANSWER_MS), () => void leave());
+  await Promise.race([work, longEnough]).finally(cancel);
+}
+
+/** What the client is told, and what the spool has to take for that. */
+function settle(
+  message: Message,
+  copies: readonly Copy[],
+  log: Log,
+): { readonly decision: Decision; readonly kept?: Kept } {
+  const { parcels, returns = [], ...sent } = message;
+  const results = copies.map(({ result = unfinished }) => result);
+  const settled: Settled =
+    results.length > 0 ? settleOutcomes(results) : { kind: "accept", waiting: [], failed: [] };
+  if (settled.kind === "refuse") return { decision: settled };
+  const pick = <T>(all: readonly T[], indices: readonly number[]): T[] =>
+    all.filter((_, index) => indices.includes(index));
+  // Of what nobody can be told the spool takes care: it is the only place that still has it.
+  const unheard = isMute(message)
+    ? settled.failed.filter((index) => wantsFailure(parcels[index]?.wishes.notify))
+    : [];
+  const underWay = parcels.flatMap((parcel, index): UnderWay[] => {
+    const { delivery, result } = copies[index] ?? {};
+    return delivery === undefined || result !== undefined ? [] : [{ parcel, delivery }];
+  });
+  const begun = underWay.map(({ parcel }) => parcel);
+  const waiting = pick(parcels, [...settled.waiting, ...unheard]).filter((parcel) => !begun.includes(parcel));
+  const done = parcels.map((parcel, index) => ({ ...parcel, result: results[index] ?? unfinished }));
+  const owed = done.flatMap((parcel, index) =>
+    owedOf(parcel, settled.failed.includes(index) && !unheard.includes(index)),
+  );
+  // Who refuses a message does not get it elsewhere either.
+  const holders = parcels.filter((_, index) => !settled.failed.includes(index));
+  // Two people may forward to the same place: smtp-out sends it there once, and knows for whom.
+  const forwards = [...returns, ...holders.flatMap((parcel) => forwardOf(message, parcel, log))];
+  const nothing = waiting.length + underWay.length + owed.length + forwards.length === 0;
+  return {
+    decision: { kind: "accept" },
+    ...(!nothing && { kept: { ...sent, waiting, underWay, owed, forwards } }),
   };
 }
 
@@ -84,9 +137,8 @@ export function createMailDrop(deps: MailDropDeps): MailDrop {
  */
 async function checkRoom(message: Message, { boxes, queue }: MailDropDeps): Promise<void> {
   if (!leavesRest(message, (host) => boxes.healthy(host) === "free")) return;
-  // One for those whom it is forwarded to, and perhaps one for boxes that don't take it now, and a notification.
   await keep(async () => {
-    if (!(await queue.hasRoom(3 * message.body.length))) throw new QueueFull("the disk is full");
+    if (!(await queue.hasRoom(MOST_ITEMS * message.body.length))) throw new QueueFull("the disk is full");
   });
 }
 
@@ -116,19 +168,6 @@ function owedOf(parcel: Parcel & { readonly result: Result }, failed: boolean): 
   return tells ? [{ ...base, owed: "delivered" }] : [];
 }
 
-const lost: Result = { kind: "temporary", reply: replies.localError };
-
-async function deliverAll(message: Message, deps: MailDropDeps): Promise<Result[]> {
-  const results: Result[] = [];
-  const left = message.parcels.entries();
-  // Each worker takes the next one from the same iterator.
-  const work = async (): Promise<void> => {
-    for (const [index, parcel] of left) results[index] = await deliverOne(message, parcel, deps);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return results;
-}
-
 async function deliverOne(
   message: Message,
   parcel: Parcel,
@@ -147,7 +186,10 @@ async function deliverOne(
     smtputf8: false,
   };
   const began = clock.now();
-  const [result = lost] = await boxes(box.host, delivery, { patience: PATIENCE, patienceMs: PATIENCE_MS });
+  const [result = unfinished] = await boxes(box.host, delivery, {
+    patience: PATIENCE,
+    patienceMs: PATIENCE_MS,
+  });
   const ms = clock.now() - began;
   const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "", ms };
   if (result.kind === "delivered") log.info("lmtp.delivered", facts);

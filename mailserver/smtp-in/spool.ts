@@ -17,6 +17,7 @@ import {
   NOTIFICATION_DESTINATION,
   parseDestination,
 } from "../queue/route.ts";
+import type { Runner } from "../queue/runner.ts";
 import { toAnswer, whyNotTold } from "../queue/schedule.ts";
 import { directoryUnavailable, reply } from "../smtp/replies.ts";
 import type {
@@ -68,9 +69,17 @@ export interface Parcel {
   readonly wishes: RcptParameters;
 }
 
+/** A copy whose delivery has begun. */
+export interface UnderWay {
+  readonly parcel: Parcel;
+  readonly delivery: Promise<Result>;
+}
+
 /** A message for some of its boxes. */
 export interface Kept extends Sender {
   readonly waiting: readonly Parcel[];
+  /** Delivered again only when what comes of the delivery says so. */
+  readonly underWay: readonly UnderWay[];
   readonly forwards: readonly Forward[];
   readonly owed: readonly Told[];
 }
@@ -79,6 +88,8 @@ export interface SpoolDeps {
   readonly hostname: string;
   readonly domains: readonly string[];
   readonly queue: Pick<Queue, "enqueueAll">;
+  /** Stores what comes of the deliveries that are under way. */
+  readonly follow: Runner["follow"];
   readonly newId: () => string;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
@@ -88,11 +99,16 @@ export interface SpoolDeps {
 export type Spool = (kept: Kept) => Promise<void>;
 
 export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool {
-  const { queue, newId, clock, log } = deps;
+  const { queue, follow, newId, clock, log } = deps;
 
-  function toItems({ body }: Kept, envelope: StoredEnvelope, recipients: NewRecipient[]): NewItem[] {
+  function toItems(
+    { body }: Kept,
+    envelope: StoredEnvelope,
+    recipients: NewRecipient[],
+    claimed = false,
+  ): NewItem[] {
     if (recipients.length === 0) return [];
-    return [{ id: newId(), created: clock.now(), envelope, recipients, body }];
+    return [{ id: newId(), created: clock.now(), envelope, recipients, body, claimed }];
   }
 
   /** To the sender, if there is one who may be told. */
@@ -117,6 +133,17 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
     log.info("dsn.queued", { message: id, dsn: dsn.id, to: from?.text ?? "", told });
   }
 
+  function followAll({ recipients: _, body, ...item }: NewItem, underWay: readonly UnderWay[]): void {
+    for (const [seq, { parcel, delivery }] of underWay.entries()) {
+      const recipients = [{ ...toRecipient(parcel), seq, attempts: 0 }];
+      const group = { item: { ...item, size: body.length, recipients }, recipients };
+      follow(
+        { ...group, destination: boxDestination(parcel.box.host) },
+        delivery.then((result) => [result]),
+      );
+    }
+  }
+
   return async (kept) => {
     const boxes = kept.waiting.map(toRecipient);
     const forwards = kept.forwards.map(({ address, original, notify: wish }) => ({
@@ -125,15 +152,16 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
       originals: [original.text],
       ...(wish && { notify: wish }),
     }));
-    const items = [
-      ...toItems(kept, toBoxEnvelope(kept), boxes),
-      ...toItems(kept, toEnvelope(kept), forwards),
-    ];
+    const toBoxes = toBoxEnvelope(kept);
+    const underWay = kept.underWay.map(({ parcel }) => toRecipient(parcel));
+    const begun = toItems(kept, toBoxes, underWay, true);
+    const items = [...toItems(kept, toBoxes, boxes), ...toItems(kept, toEnvelope(kept), forwards), ...begun];
     const notifications = await toNotification(kept);
     // In one transaction: the sender comes again when it fails, and whatever was kept of it would arrive twice.
     await queue.enqueueAll([...items, ...notifications]);
     for (const item of items) logAccepted(log, kept, item);
     for (const dsn of notifications) logNotification(kept, dsn);
+    for (const item of begun) followAll(item, kept.underWay);
   };
 }
 
@@ -168,7 +196,7 @@ export function toBoxEnvelope(sender: Sender): StoredEnvelope {
 
 /** Notifications leave through smtp-out. */
 export function createNotifier(
-  deps: Omit<SpoolDeps, "queue" | "log">,
+  deps: Omit<SpoolDeps, "queue" | "follow" | "log">,
   { notices, retry, limits }: Pick<SmtpInSettings, "notices" | "retry" | "limits">,
 ): ComposeNotification {
   return createNotification({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createBoxLine } from "../../../mailserver/courier/box-line.ts";
+import type { Result } from "../../../mailserver/courier/types.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
 import { QueueFull } from "../../../mailserver/queue/queue.ts";
@@ -23,6 +24,7 @@ interface Case {
 }
 
 const ATTEMPTS = 4;
+const client = { since: systemClock.now(), hold: () => {} };
 
 /** What comes of a message that its sender brings until it is taken, and how many copies the boxes have then. */
 async function drop({ message, answers = {}, warm }: Case, room: boolean, tandem: "none" | "real") {
@@ -57,7 +59,7 @@ async function drop({ message, answers = {}, warm }: Case, room: boolean, tandem
   });
   const rest = { id: "m", from: address("bob@foreign.test"), proven: true, smtputf8: false, told: {} };
   const bring = (mail: Mail): Promise<string> =>
-    mailDrop({ ...rest, ...mail, body: Buffer.from("x\r\n") }).then(
+    mailDrop({ ...rest, ...mail, body: Buffer.from("x\r\n") }, client).then(
       ({ kind }) => kind,
       (error: unknown) => (error instanceof SmtpError ? String(error.reply.code) : String(error)),
     );
@@ -144,5 +146,30 @@ for (const [name, [it, full, roomy]] of Object.entries(CASES)) {
     assert.deepEqual(await drop(it, false, "none"), full);
     assert.deepEqual(await drop(it, false, "real"), full);
     assert.deepEqual(await drop(it, true, "none"), roomy);
+  });
+}
+
+/** What a client has waited already, or has yet to by a clock that was set back, and how long it still waits for a box. */
+const WAITED: readonly (readonly [number, number])[] = [
+  [0, 120_000],
+  [100_000, 20_000],
+  [-3_600_000, 120_000],
+];
+for (const [waited, left] of WAITED) {
+  test(`a client that has waited for ${waited} ms since its final dot waits for ${left} ms`, async () => {
+    const timers: number[] = [];
+    const after = (ms: number): (() => void) => {
+      timers.push(ms);
+      return () => {};
+    };
+    const boxes = async (): Promise<Result[]> => [{ kind: "delivered", reply: accepted }];
+    const mailDrop = createMailDrop({
+      ...{ clock: { now: () => 5_000_000, after }, log: silentLog, queue: { hasRoom: async () => true } },
+      boxes: Object.assign(boxes, { restsUntil: () => 0, healthy: () => undefined }),
+      ...{ spool: async () => {}, tandem: async () => ({ kind: "wait" }) },
+    });
+    const rest = { id: "m", from: null, proven: false, told: {}, body: Buffer.from("x") };
+    await mailDrop({ ...rest, parcels: [parcel("alice")] }, { ...client, since: 5_000_000 - waited });
+    assert.deepEqual(timers, [left]);
   });
 }
