@@ -168,7 +168,7 @@ for (const [waited, left] of WAITED) {
       boxes: Object.assign(boxes, { restsUntil: () => 0, healthy: () => undefined }),
       ...{ spool: async () => {}, tandem: async () => ({ kind: "wait" }) },
     });
-    const rest = { id: "m", from: null, proven: false, told: {}, body: Buffer.from("x") };
+    const rest = { id: "m", from: null, proven: false, smtputf8: false, told: {}, body: Buffer.from("x") };
     await mailDrop({ ...rest, parcels: [parcel("alice")] }, { ...client, since: 5_000_000 - waited });
     assert.deepEqual(timers, [left]);
   });
