@@ -13,11 +13,15 @@ import { logSetAside } from "./reporter.ts";
 import { type AttemptResult, settle, toAnswer, whyNotTold } from "./schedule.ts";
 import type { Persist } from "./store-result.ts";
 
-/** Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. */
+/**
+ * Carries one message to one destination; one result per recipient, in their order. Gives up when aborted. `giveWay` is
+ * aborted when others wait for its place: it ends soon, too, but not so that a host may have taken what is sent again.
+ */
 export type Deliver = (
   destination: string,
   delivery: Delivery,
   signal: AbortSignal,
+  giveWay: AbortSignal,
 ) => Promise<readonly Result[]>;
 
 export interface AttemptOptions {
@@ -47,7 +51,11 @@ export interface Attempted {
 }
 
 /** Delivers what may still be delivered of a group. */
-export async function attempt(group: Group, options: AttemptOptions): Promise<Attempted> {
+export async function attempt(
+  group: Group,
+  options: AttemptOptions,
+  giveWay: AbortSignal,
+): Promise<Attempted> {
   const { deliver, signal } = options;
   const opened = await open(group, options);
   // The database has a fault that may pass: that is no fault of the message.
@@ -66,7 +74,7 @@ export async function attempt(group: Group, options: AttemptOptions): Promise<At
   const unopened = group.recipients.filter((recipient) => !opening.has(recipient)).map(({ seq }) => seq);
   const concluded = await conclude(
     { ...group, recipients },
-    deliver(group.destination, delivery, signal),
+    deliver(group.destination, delivery, signal, giveWay),
     options,
   );
   return { ...concluded, left: [...unopened, ...concluded.left] };

@@ -1,6 +1,7 @@
 /** What the runner has claimed: which deliveries may start now, within the limits. No I/O. */
 import { atOnceOf, nextAtOnce, SLOW_MS } from "./at-once.ts";
 import type { DueItem, DueRecipient } from "./item.ts";
+import { type Lack, UnderWay } from "./under-way.ts";
 
 /** Recipients of one item that go to one destination. */
 export interface Group {
@@ -11,8 +12,6 @@ export interface Group {
 
 /** Slow destinations that are remembered; the first ones are forgotten first. */
 const MAX_SLOW = 10_000;
-/** Bytes of the messages that are being delivered; one larger than this goes alone. */
-const MAX_ACTIVE_BYTES = 64 * 1024 * 1024;
 /** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
 const MAX_WAITING = 2_000;
 const MAX_WAITING_PER_DESTINATION = 20;
@@ -20,7 +19,7 @@ const MAX_WAITING_PER_DESTINATION = 20;
 const MAX_RECIPIENTS = 100;
 
 export interface BacklogOptions {
-  /** Deliveries at the same time, in all; slow destinations have half of them at most. */
+  /** Deliveries at the same time that are not late yet; slow destinations have half of them at most. */
   readonly atOnce: number;
   /** Milliseconds. */
   readonly now: () => number;
@@ -28,18 +27,19 @@ export interface BacklogOptions {
 
 export class Backlog {
   readonly #options: BacklogOptions;
-  readonly #started = new Map<Group, number>();
+  readonly #underWay: UnderWay;
   readonly #slow = new Set<string>();
   readonly #waiting = new Map<string, Group[]>();
   readonly #active = new Map<string, number>();
   /** Of destinations that have work, how many deliveries may be under way. */
   readonly #limits = new Map<string, number>();
-  #activeTotal = 0;
-  #activeBytes = 0;
+  /** What the last `take` that found nothing was missing for somebody. */
+  #lack: Lack | undefined;
   #waitingRecipients = 0;
 
   constructor(options: BacklogOptions) {
     this.#options = options;
+    this.#underWay = new UnderWay({ places: options.atOnce, now: options.now });
   }
 
   /** How many more recipients may be claimed. */
@@ -67,33 +67,53 @@ export class Backlog {
 
   /** The next group that may start; the caller must call `finished` with it. */
   take(): Group | undefined {
-    const { atOnce, now } = this.#options;
-    if (this.#activeTotal >= atOnce) return undefined;
-    const slowActive = [...this.#started.keys()].filter((group) => this.#slow.has(group.destination)).length;
+    this.#lack = undefined;
+    const mayBeSlow = this.#slowInTime() < this.#options.atOnce / 2;
     for (const [destination, groups] of this.#waiting) {
-      const active = this.#active.get(destination) ?? 0;
-      if (active >= this.#limitOf(destination) || !this.#fits(groups[0])) continue;
-      if (this.#slow.has(destination) && slowActive >= atOnce / 2) continue;
-      const group = groups.shift();
-      // Taken out and put back at the end: destinations take turns.
-      this.#waiting.delete(destination);
-      if (groups.length > 0) this.#waiting.set(destination, groups);
-      if (group === undefined) continue;
-      this.#started.set(group, now());
-      this.#active.set(destination, active + 1);
-      this.#activeTotal += 1;
-      this.#activeBytes += group.item.size;
-      this.#waitingRecipients -= group.recipients.length;
-      return group;
+      if (this.#slow.has(destination) && !mayBeSlow) continue;
+      if ((this.#active.get(destination) ?? 0) >= this.#limitOf(destination)) continue;
+      // Small ones go past a large one that has no room yet; without a place nobody goes.
+      const group = groups.find((each) => this.#underWay.hasRoom(each));
+      if (group === undefined) this.#lack = "room";
+      else if (this.#underWay.hasPlace()) return this.#start(group);
+      else {
+        this.#lack = "place";
+        return undefined;
+      }
     }
     return undefined;
   }
 
+  /** After `take` found nothing: a delivery under way that has to give way to one that waits. */
+  giveWay(): Group | undefined {
+    return this.#lack && this.#underWay.giveWay(this.#lack);
+  }
+
+  /** After `take` found nothing: when it may find something although nothing has ended, or somebody else has to give way. */
+  changesAt(): number | undefined {
+    return this.#lack && this.#underWay.changesAt();
+  }
+
+  #slowInTime(): number {
+    return this.#underWay.inTime().filter(({ destination }) => this.#slow.has(destination)).length;
+  }
+
+  #start(group: Group): Group {
+    const { destination, recipients } = group;
+    const left = (this.#waiting.get(destination) ?? []).filter((each) => each !== group);
+    // Taken out and put back at the end: destinations take turns.
+    this.#waiting.delete(destination);
+    if (left.length > 0) this.#waiting.set(destination, left);
+    this.#active.set(destination, (this.#active.get(destination) ?? 0) + 1);
+    this.#underWay.begin(group);
+    this.#waitingRecipients -= recipients.length;
+    return group;
+  }
+
   /** `delivered`: somebody of the group has the message now. */
   finished(group: Group, delivered: boolean): void {
-    const { destination, item } = group;
-    const ms = this.#options.now() - (this.#started.get(group) ?? 0);
-    this.#started.delete(group);
+    const { destination } = group;
+    const ms = this.#underWay.end(group);
     this.#noteSlow(destination, ms > SLOW_MS);
     const active = this.#active.get(destination) ?? 1;
     if (active > 1 || this.#waiting.has(destination)) {
@@ -103,8 +123,6 @@ export class Backlog {
     } else this.#limits.delete(destination);
     if (active > 1) this.#active.set(destination, active - 1);
     else this.#active.delete(destination);
-    this.#activeTotal -= 1;
-    this.#activeBytes -= item.size;
   }
 
   #noteSlow(destination: string, slow: boolean): void {
@@ -116,10 +134,6 @@ export class Backlog {
 
   #limitOf(destination: string): number {
     return this.#limits.get(destination) ?? atOnceOf(destination, this.#options.atOnce).first;
-  }
-
-  #fits(group: Group | undefined): boolean {
-    return this.#activeTotal === 0 || this.#activeBytes + (group?.item.size ?? 0) <= MAX_ACTIVE_BYTES;
   }
 
   /** Takes out everything that has not started, of one destination or of all. */

@@ -1,6 +1,7 @@
 /**
  * Takes what is due out of the queue, lets couriers carry it, stores what came of it, and tells the sender.
- * It wakes when something is queued, when a delivery ends, and when the next recipient is due: never in between.
+ * It wakes when something is queued, when a delivery ends, when the next recipient is due, and, while something has to wait
+ * for deliveries under way, when one of them becomes late: never in between.
  */
 import type { RetrySettings } from "../contract.ts";
 import type { Result } from "../courier/types.ts";
@@ -23,7 +24,7 @@ export interface RunnerOptions {
   readonly retry: RetrySettings;
   /** Until when a destination that did not answer is left alone, in milliseconds since 1970; by default none is. */
   readonly restsUntil?: (destination: string) => number;
-  /** Deliveries at the same time; 20 unless told. */
+  /** Deliveries at the same time that are not late; 20 unless told. */
   readonly atOnce?: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -39,7 +40,7 @@ export interface Runner {
   stop(): Promise<void>;
 }
 
-/** Deliveries at the same time, unless told. */
+/** Unless told. */
 const AT_ONCE = 20;
 /** Time for deliveries in progress to end by themselves when the runner stops. */
 const GRACE_MS = 1_500;
@@ -72,7 +73,10 @@ class QueueRunner implements Runner {
   readonly #resting = new Set<string>();
   readonly #attempts: AttemptOptions;
   readonly #reporter: Reporter;
+  /** Of what is under way from the backlog. */
+  readonly #giveWay = new Map<Group, AbortController>();
   #cancelTimer = () => {};
+  #cancelLook = () => {};
   #stopped = false;
   #filling = false;
   #again = false;
@@ -82,8 +86,8 @@ class QueueRunner implements Runner {
     this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.now() });
     const { signal } = this.#abort;
     const persist = createPersist({ ...options, signal });
-    const deliver: Deliver = (destination, delivery, ending) => {
-      const carried = options.deliver(destination, delivery, ending);
+    const deliver: Deliver = (destination, delivery, ending, giveWay) => {
+      const carried = options.deliver(destination, delivery, ending, giveWay);
       const cut = delivery.recipients.map(() => CUT);
       return unlessAborted(carried, ending, () => this.#within(LAST_MS, carried, cut));
     };
@@ -123,6 +127,7 @@ class QueueRunner implements Runner {
     if (this.#stopped) return this.#idle();
     this.#stopped = true;
     this.#cancelTimer();
+    this.#cancelLook();
     const { promise: timeUp, resolve } = Promise.withResolvers<void>();
     const cancel = this.#options.clock.after(GRACE_MS, resolve);
     await Promise.race([Promise.allSettled(this.#active), timeUp]);
@@ -209,6 +214,21 @@ class QueueRunner implements Runner {
       });
       this.#track(work);
     }
+    if (!this.#stopped) this.#makeRoom();
+  }
+
+  /** For what waits though nothing keeps it from going but deliveries under way. */
+  #makeRoom(): void {
+    const { clock } = this.#options;
+    const late = this.#backlog.giveWay();
+    if (late !== undefined) this.#giveWay.get(late)?.abort();
+    this.#cancelLook();
+    const at = this.#backlog.changesAt();
+    if (at === undefined) return;
+    this.#cancelLook = clock.after(at - clock.now(), () => {
+      this.#pump();
+      this.wake();
+    });
   }
 
   #take(): Group | undefined {
@@ -217,11 +237,14 @@ class QueueRunner implements Runner {
 
   async #deliver(group: Group): Promise<void> {
     let delivered = false;
+    const giveWay = new AbortController();
+    this.#giveWay.set(group, giveWay);
     try {
-      const attempted = await attempt(group, this.#attempts);
+      const attempted = await attempt(group, this.#attempts, giveWay.signal);
       ({ delivered } = attempted);
       await this.#finish(group, attempted);
     } finally {
+      this.#giveWay.delete(group);
       this.#backlog.finished(group, delivered);
     }
   }

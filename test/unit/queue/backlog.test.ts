@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { Backlog, type Group } from "../../../mailserver/queue/backlog.ts";
 import type { DueItem } from "../../../mailserver/queue/item.ts";
 
 /** An item of one recipient for each destination. */
-function due(id: string, destinations: readonly string[]): DueItem {
+function due(id: string, destinations: readonly string[], size = 1_000): DueItem {
   const recipients = destinations.map((destination, seq) => ({ seq, destination }));
-  return { id, size: 1_000, recipients } as unknown as DueItem;
+  return { id, size, recipients } as unknown as DueItem;
 }
 
 function filled(atOnce: number, destinations: readonly string[]) {
   let now = 0;
   const backlog = new Backlog({ atOnce, now: () => now });
-  const add = (names: readonly string[]) => {
-    for (const name of names) backlog.add(due(`${name}-${now}`, [name]));
+  const add = (names: readonly string[], size?: number) => {
+    for (const name of names) backlog.add(due(`${name}-${now}`, [name], size));
   };
   add(destinations);
   const takeAll = (): Group[] => {
@@ -99,4 +99,113 @@ test("one that had nothing to do begins anew", () => {
   assert.equal(groups.length, 0);
   add(line("mx:quick.test", 40));
   assert.equal(takeAll().length, 2);
+});
+
+const MIB = 1024 * 1024;
+const MINUTE = 60_000;
+
+describe("while deliveries hang,", () => {
+  /** All places are taken, and those for late ones, too: nothing but late ones is under way. */
+  function full(places: number) {
+    const world = filled(places, []);
+    for (let round = 0; round < 4; round += 1) {
+      world.add(numbered(`mx:hangs${round}-`, places));
+      assert.equal(world.takeAll().length, places, "a late one needs no place");
+      world.pass(11_000);
+    }
+    assert.equal(world.backlog.take(), undefined);
+    return world;
+  }
+
+  test("nobody is told to give way, nor is anything looked at again, unless somebody waits for it", () => {
+    const { backlog, add, takeAll } = full(2);
+    assert.deepEqual([backlog.giveWay(), backlog.changesAt()], [undefined, undefined]);
+    add(["mx:hangs0-0", "mx:hangs0-0"]);
+    takeAll();
+    assert.notEqual(backlog.giveWay(), undefined, "one of two may go to a destination that has one");
+    const { backlog: another, takeAll: takeAnother, pass } = filled(100, line("mx:hangs", 3));
+    assert.equal(takeAnother().length, 2);
+    pass(MINUTE);
+    assert.deepEqual(
+      [another.take(), another.giveWay(), another.changesAt()],
+      [undefined, undefined, undefined],
+    );
+  });
+
+  test("the last that became late gives way first, and as many as are more than may be late", () => {
+    const { backlog, add, takeAll } = full(2);
+    add(numbered("mx:good", 3));
+    takeAll();
+    const told: string[] = [];
+    for (let group = backlog.giveWay(); group !== undefined; group = backlog.giveWay()) {
+      told.push(group.destination);
+      backlog.finished(group, false);
+      takeAll();
+    }
+    assert.deepEqual(told, ["mx:hangs3-1", "mx:hangs3-0"]);
+    assert.deepEqual(names(backlog.drain()), ["mx:good2"]);
+  });
+
+  test("who has been late for long gives way before", () => {
+    const { backlog, add, pass, takeAll } = full(2);
+    pass(5 * MINUTE - 44_000);
+    add(["mx:good"]);
+    assert.deepEqual(takeAll(), []);
+    assert.equal(backlog.giveWay()?.destination, "mx:hangs0-0");
+  });
+
+  test("another is told when one that was told does not end, but not before it can have", () => {
+    const { backlog, add, pass, takeAll } = full(2);
+    add(["mx:good"]);
+    takeAll();
+    assert.equal(backlog.giveWay()?.destination, "mx:hangs3-1");
+    assert.equal(backlog.giveWay(), undefined);
+    const again = backlog.changesAt() ?? 0;
+    assert.equal(again, 44_250);
+    pass(250);
+    takeAll();
+    assert.equal(backlog.giveWay()?.destination, "mx:hangs3-0");
+  });
+
+  test("a place is looked for again when the first becomes late", () => {
+    const { backlog, add, takeAll, pass } = filled(2, numbered("mx:hangs", 2));
+    takeAll();
+    add(["mx:good"]);
+    assert.deepEqual([backlog.take(), backlog.giveWay()], [undefined, undefined]);
+    const at = backlog.changesAt() ?? 0;
+    assert.ok(at > 10_000 && at < 10_100, `${at}`);
+    pass(at);
+    assert.deepEqual(names(takeAll()), ["mx:good"]);
+  });
+
+  const large: Readonly<
+    Record<string, { hang: readonly number[]; after: number; told: string | undefined }>
+  > = {
+    "in their time, nobody is told": { hang: [25 * MIB, 10 * MIB], after: 30_000, told: undefined },
+    "the first may go on": { hang: [25 * MIB, 10 * MIB], after: 2 * MINUTE, told: "mx:hangs1" },
+    "alone, it may go on": { hang: [36 * MIB], after: 4 * MINUTE, told: undefined },
+    "alone, but for long": { hang: [36 * MIB], after: 5 * MINUTE, told: "mx:hangs0" },
+    "together not more than half": { hang: [8 * MIB, 12 * MIB, 20 * MIB], after: MINUTE, told: undefined },
+    "a message that is larger than all that may be": {
+      hang: [50 * MIB],
+      after: 5 * MINUTE,
+      told: "mx:hangs0",
+    },
+  };
+  for (const [name, { hang, after, told }] of Object.entries(large)) {
+    test(`of large messages that others wait for: ${name}`, () => {
+      const { backlog, add, takeAll, pass } = filled(100, []);
+      for (const [index, size] of hang.entries()) add([`mx:hangs${index}`], size);
+      assert.equal(takeAll().length, hang.length);
+      pass(after);
+      add(["mx:large", "mx:both"], 6 * MIB);
+      add(["mx:both", "mx:small"], 64 * 1024);
+      assert.deepEqual(names(takeAll()), ["mx:both", "mx:small"], "small ones go past");
+      const group = backlog.giveWay();
+      assert.equal(group?.destination, told);
+      if (group === undefined) return;
+      backlog.finished(group, false);
+      assert.equal(takeAll()[0]?.destination, "mx:large");
+    });
+  }
 });

@@ -1,0 +1,115 @@
+/**
+ * The deliveries under way: whether there is a place and room for one more, and who gives way when there is not. Whoever
+ * can make hosts slow must not be able to stop the mail of others, however many names those hosts have. No I/O.
+ */
+import { SLOW_MS } from "./at-once.ts";
+import type { Group } from "./backlog.ts";
+
+/** Bytes in a millisecond that a large message is given besides, until it is late: 2 Mbit/s. */
+const LEAST_RATE = 256;
+/** Deliveries that are late hold places of their own, so many for each of the others'. */
+const LATE_PLACES = 3;
+/** And for as long as a host may take for one answer (RFC 5321 section 4.5.3.2) they need not give them up. */
+const LONG_MS = 300_000;
+/** A message up to this size needs a place alone, and so never waits for large ones. */
+const SMALL = 64 * 1024;
+/** Bytes of the larger messages that are being delivered; one larger than this goes alone among them. */
+const LARGE_BYTES = 40 * 1024 * 1024;
+/** Of these, what late ones may keep as they keep their places; the first of them in any case. */
+const LATE_BYTES = LARGE_BYTES / 2;
+/** Who was told to give way and has not by then waits for the answer to a whole message: another one is told. */
+const REACT_MS = 250;
+
+/** What a delivery waits for: a place, or room for a large message. */
+export type Lack = "place" | "room";
+
+export interface UnderWayOptions {
+  /** Deliveries at the same time that are not late. */
+  readonly places: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const isLarge = ({ item }: Group): boolean => item.size > SMALL;
+const lateAfter = ({ item }: Group): number => SLOW_MS + item.size / LEAST_RATE;
+const bytesOf = (groups: readonly Group[]): number => groups.reduce((sum, { item }) => sum + item.size, 0);
+
+export class UnderWay {
+  readonly #options: UnderWayOptions;
+  /** When each began, in this order. */
+  readonly #begun = new Map<Group, number>();
+  /** When each that was told to give way was. */
+  readonly #told = new Map<Group, number>();
+  #largeBytes = 0;
+
+  constructor(options: UnderWayOptions) {
+    this.#options = options;
+  }
+
+  begin(group: Group): void {
+    this.#begun.set(group, this.#options.now());
+    if (isLarge(group)) this.#largeBytes += group.item.size;
+  }
+
+  /** Gives the milliseconds that it took. */
+  end(group: Group): number {
+    const ms = this.#age(group);
+    this.#begun.delete(group);
+    this.#told.delete(group);
+    if (isLarge(group)) this.#largeBytes -= group.item.size;
+    return ms;
+  }
+
+  hasPlace(): boolean {
+    const { places } = this.#options;
+    return this.#begun.size - Math.min(this.#late().length, LATE_PLACES * places) < places;
+  }
+
+  hasRoom(group: Group): boolean {
+    return !isLarge(group) || this.#largeBytes === 0 || this.#largeBytes + group.item.size <= LARGE_BYTES;
+  }
+
+  /** Those that are not late. */
+  inTime(): Group[] {
+    return [...this.#begun.keys()].filter((group) => !this.#isLate(group));
+  }
+
+  /**
+   * Who gives way now to one that has to wait: who has been late for long, or the last of more late ones than may be. The
+   * first of them stay, so that some come to their end however slow the line of all is. Nobody while one that was told
+   * may still be ending.
+   */
+  giveWay(lack: Lack): Group | undefined {
+    const { now, places } = this.#options;
+    if ([...this.#told.values()].some((at) => now() - at < REACT_MS)) return undefined;
+    const all = this.#late();
+    if (lack === "place" && all.length <= LATE_PLACES * places) return undefined;
+    const late = all.filter((group) => !this.#told.has(group) && (lack === "place" || isLarge(group)));
+    const tooMany = lack === "place" || (late.length > 1 && bytesOf(late) > LATE_BYTES);
+    const group = late.find((each) => this.#age(each) >= LONG_MS) ?? (tooMany ? late.at(-1) : undefined);
+    if (group !== undefined) this.#told.set(group, now());
+    return group;
+  }
+
+  /** When one that waits may have to be looked at again, though nothing ends until then. */
+  changesAt(): number | undefined {
+    const now = this.#options.now();
+    const moments = [...this.#begun].flatMap(([group, at]) => [at + lateAfter(group), at + LONG_MS]);
+    for (const at of this.#told.values()) moments.push(at + REACT_MS);
+    const next = Math.min(...moments.filter((at) => at > now));
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  #late(): Group[] {
+    return [...this.#begun.keys()].filter((group) => this.#isLate(group));
+  }
+
+  #isLate(group: Group): boolean {
+    return this.#age(group) >= lateAfter(group);
+  }
+
+  #age(group: Group): number {
+    const { now } = this.#options;
+    return now() - (this.#begun.get(group) ?? now());
+  }
+}

@@ -1,0 +1,149 @@
+/** Hosts that hang, however many names they have and whatever they are sent, must not stop the mail to others. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate as soon } from "node:timers/promises";
+import type { Result } from "../../../mailserver/courier/types.ts";
+import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
+import { delivered, run, settledDown, temporary } from "./runner-support.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const MINUTE = 60_000;
+/** Of messages that are being delivered: 64 KiB for each place, and 40 MiB. */
+const MOST_BYTES = 4 * 100 * 64 * KIB + 40 * MIB;
+
+/** A runner with the places of smtp-out; names below tarpit.test hang, the others take what they get. */
+async function site(path: string) {
+  const queue = await testQueue(path);
+  const underWay = { bytes: 0, most: 0, count: 0, mostCount: 0 };
+  const good: { to: string; at: number }[] = [];
+  let heard = (): void => {};
+  const hang = (signals: readonly AbortSignal[]): Promise<Result[]> => {
+    const { promise, resolve } = Promise.withResolvers<Result[]>();
+    const end = (): void => resolve([temporary]);
+    for (const signal of signals) {
+      signal.addEventListener("abort", end, { once: true });
+      if (signal.aborted) end();
+    }
+    world.clock.after(30 * MINUTE, end);
+    return promise;
+  };
+  const world = run(queue, () => delivered, {
+    atOnce: 100,
+    deliver: async (destination, { body }, ending, giveWay) => {
+      underWay.bytes += body.length;
+      underWay.count += 1;
+      underWay.most = Math.max(underWay.most, underWay.bytes);
+      underWay.mostCount = Math.max(underWay.mostCount, underWay.count);
+      try {
+        if (destination.endsWith("tarpit.test")) {
+          return await hang([ending, giveWay]);
+        }
+        good.push({ to: destination, at: world.clock.now() });
+        heard();
+        return [delivered];
+      } finally {
+        underWay.bytes -= body.length;
+        underWay.count -= 1;
+      }
+    },
+  });
+  let made = 0;
+  /** A message of that size for each of the domains. */
+  const send = async (domains: readonly string[], size: number): Promise<void> => {
+    const created = world.clock.now();
+    const body = Buffer.alloc(size, "x");
+    for (const domain of domains) {
+      made += 1;
+      await queue.enqueue(item(`m${String(made).padStart(6, "0")}`, [`a@${domain}`], { body, created }));
+    }
+    await settledDown(queue);
+  };
+  /** Runs the clock until so much good mail has left. */
+  const until = async (count: number): Promise<void> => {
+    while (good.length < count) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heard = resolve;
+      await settledDown(queue);
+      await settledDown(queue);
+      if (good.length >= count) break;
+      if (world.clock.armed) await world.clock.jump();
+      else await promise;
+    }
+  };
+  const close = async (): Promise<void> => {
+    const stopped = world.runner.stop();
+    let over = false;
+    void stopped.then(() => {
+      over = true;
+    });
+    while (!over) {
+      if (world.clock.armed) await world.clock.jump();
+      await soon();
+    }
+    await queue.close();
+  };
+  return { ...world, send, until, good, underWay, [Symbol.asyncDispose]: close };
+}
+
+const names = (prefix: string, count: number, below = "tarpit.test"): string[] =>
+  Array.from({ length: count }, (_, at) => `${prefix}${at}.${below}`);
+
+interface Attack {
+  readonly tarpits: readonly (readonly [count: number, size: number])[];
+  readonly size: number;
+  readonly good: number;
+  /** Milliseconds until all good mail has left. */
+  readonly within: number;
+}
+
+const attacks: Readonly<Record<string, Attack>> = {
+  "a hundred fresh names": { tarpits: [[100, KIB]], size: 5 * KIB, good: 20, within: 11_000 },
+  "six hundred fresh names": { tarpits: [[600, KIB]], size: 5 * KIB, good: 20, within: 70_000 },
+  "three large messages": {
+    tarpits: [
+      [2, 25 * MIB],
+      [1, 14 * MIB],
+    ],
+    size: 64 * KIB,
+    good: 20,
+    within: 0,
+  },
+  "many large messages and hundreds of fresh names": {
+    tarpits: [
+      [4, 10 * MIB],
+      [50, MIB],
+      [450, 60 * KIB],
+    ],
+    size: 5 * KIB,
+    good: 20,
+    within: 70_000,
+  },
+  "large messages, and large ones of others": {
+    tarpits: [
+      [2, 25 * MIB],
+      [20, 3 * MIB],
+    ],
+    size: 2 * MIB,
+    good: 20,
+    within: 5 * MINUTE,
+  },
+};
+
+describe("the mail of others goes on while a tarpit holds", () => {
+  for (const [name, { tarpits, size, good, within }] of Object.entries(attacks)) {
+    test(name, { timeout: 120_000 }, async () => {
+      await using folder = await temporaryFolder();
+      await using world = await site(folder.path);
+      for (const [index, [count, bytes]] of tarpits.entries()) {
+        await world.send(names(`t${index}-`, count), bytes);
+      }
+      await world.send(names("good", good, "others.test"), size);
+      await world.until(good);
+      const last = Math.max(...world.good.map(({ at }) => at));
+      assert.ok(last <= within, `the last left after ${last} ms`);
+      assert.ok(world.underWay.most <= MOST_BYTES, `${world.underWay.most} bytes at once`);
+      assert.ok(world.underWay.mostCount <= 400, `${world.underWay.mostCount} at once`);
+    });
+  }
+});
