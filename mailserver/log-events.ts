@@ -58,6 +58,8 @@ export const LOG_EVENTS = {
   "tls.report.failed": "Such a report could not be made or counted yet; mail flows",
   "net.host.failed":
     "A mail host could take nothing at one of its addresses: at which stage, what it said, and the error where there was one",
+  "net.attempt.ended":
+    "The attempt at a domain's mail hosts was late and others waited for its place or its bytes; what was not delivered is deferred",
   "net.target.closed": "A mail host has addresses to which no mail is sent (private or reserved)",
   "net.socket.error": "A connection broke",
   "smtp.session.open": "A client connected",

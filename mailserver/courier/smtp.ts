@@ -1,12 +1,13 @@
 /** Carries a message to the mail hosts of a foreign domain. */
 import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
-import type { ClientTimeouts, ConnectFailed, DeliveryReport } from "../net/types.ts";
+import type { ClientTimeouts, ConnectFailed, DeliveryReport, MessageSignals } from "../net/types.ts";
 import { unlessAborted } from "../net/unless-aborted.ts";
 import type { TlsDemand } from "../policy/tls.ts";
 import { type PolicyFailure, refusedResult, type SessionNote } from "../policy/tls-report.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
+import { attemptSignals } from "./attempt-limits.ts";
 import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
 import {
   findAddresses,
@@ -36,11 +37,19 @@ export interface SmtpCourierDeps extends MxDeps {
   readonly noted?: (session: SessionNote) => void;
   readonly log: Log;
   readonly timeouts?: Partial<ClientTimeouts>;
-  /** Milliseconds for all hosts together; 30 minutes unless told. */
+  /** Milliseconds for all hosts together; 30 minutes unless told, and more for a large message. */
   readonly attemptMs?: number;
+  /** Milliseconds that a host is still given for its answer to the message when others wait; two minutes unless told. */
+  readonly answerMs?: number;
 }
 
-export type SmtpCourier = (domain: string, delivery: Delivery, signal: AbortSignal) => Promise<Result[]>;
+/** Ends with `ending` at once; with `giveWay` soon, but not so that a host may have taken what is sent again. */
+export type SmtpCourier = (
+  domain: string,
+  delivery: Delivery,
+  ending: AbortSignal,
+  giveWay?: AbortSignal,
+) => Promise<Result[]>;
 
 /** What one attempt tries at most, whatever a domain publishes: so many hosts, so many addresses of each. */
 const MAX_HOSTS = 10;
@@ -50,8 +59,15 @@ const MAX_ADDRESSES = 4;
  * within a second, and the dead ones before it shall not use up the time of the attempt.
  */
 const CONNECT_MS = 10_000;
-/** A host that answers each command just in time would else keep a place in the queue for hours. */
+/**
+ * A host that answers each command just in time would else keep a place in the queue for hours. The answer to the message
+ * itself has its own time (RFC 5321 section 4.5.3.2.6): who cuts that off sends the message twice.
+ */
 const ATTEMPT_MS = 1_800_000;
+/** Bytes in a millisecond that a line carries in any case: a large message must come to its end in one attempt. */
+const SLOWEST_LINE = 4;
+/** Unless others wait for its place for longer than this. */
+const ANSWER_MS = 120_000;
 
 const NOBODY: Result = {
   kind: "temporary",
@@ -72,32 +88,21 @@ interface Target {
 
 /** Each host in turn, each of its addresses in turn, until every recipient has a final answer. */
 export function createSmtpCourier(deps: SmtpCourierDeps): SmtpCourier {
-  return async (domain, delivery, signal) => {
-    using limit = within(deps.attemptMs ?? ATTEMPT_MS, signal);
-    const attempt = new Attempt(domain, delivery, deps, limit.signal);
+  return async (domain, delivery, ending, giveWay) => {
+    using signals = attemptSignals({
+      attemptMs: (deps.attemptMs ?? ATTEMPT_MS) + delivery.body.length / SLOWEST_LINE,
+      answerMs: deps.answerMs ?? ANSWER_MS,
+      ...{ ending, giveWay },
+    });
+    const attempt = new Attempt(domain, delivery, deps, signals);
     const way = await attempt.look(findWay(domain, deps));
     if (way?.kind === "none") {
       deps.log.info("dns.failed", { domain, reply: way.outcome.reply });
       return forAll(delivery.recipients, way.outcome);
     }
     if (way !== undefined) await attempt.tryHosts(way);
+    if (giveWay?.aborted === true) deps.log.info("net.attempt.ended", { domain });
     return attempt.results();
-  };
-}
-
-/** Aborted with `signal`, or after that time. Nothing of it is left once it is disposed of, as there would be of `AbortSignal.timeout`. */
-function within(milliseconds: number, signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
-  const own = new AbortController();
-  const end = (): void => own.abort();
-  const timer = setTimeout(end, milliseconds);
-  if (signal.aborted) end();
-  else signal.addEventListener("abort", end, { once: true });
-  return {
-    signal: own.signal,
-    [Symbol.dispose]: () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-    },
   };
 }
 
@@ -143,21 +148,21 @@ class Attempt {
   readonly #domain: string;
   readonly #delivery: Delivery;
   readonly #deps: SmtpCourierDeps;
-  readonly #signal: AbortSignal;
+  readonly #signals: Required<MessageSignals>;
   readonly #results = new Map<Address, Result>();
   #open: readonly Address[];
 
-  constructor(...[domain, delivery, deps, signal]: [string, Delivery, SmtpCourierDeps, AbortSignal]) {
+  constructor(domain: string, delivery: Delivery, deps: SmtpCourierDeps, signals: Required<MessageSignals>) {
     this.#domain = domain;
     this.#delivery = delivery;
     this.#deps = deps;
-    this.#signal = signal;
+    this.#signals = signals;
     this.#open = delivery.recipients;
   }
 
   /** What comes of a question; undefined when time is up: a silent name server takes longer than a daemon has to end. */
   look<T>(question: Promise<T>): Promise<T | undefined> {
-    return unlessAborted(question, this.#signal, () => undefined);
+    return unlessAborted(question, this.#signals.signal, () => undefined);
   }
 
   async tryHosts(way: Way): Promise<void> {
@@ -173,14 +178,14 @@ class Attempt {
     return this.#delivery.recipients.map((recipient) => {
       const result = this.#results.get(recipient);
       // Cut off: what the hosts that were asked said is not what all say.
-      const cutOff = this.#signal.aborted && this.#open.includes(recipient);
+      const cutOff = this.#signals.signal.aborted && this.#open.includes(recipient);
       return result === undefined || cutOff ? afterAnotherHost(result, NOBODY) : result;
     });
   }
 
   /** Nobody is left who could profit from another host. */
   #over(): boolean {
-    return this.#open.length === 0 || this.#signal.aborted;
+    return this.#open.length === 0 || this.#signals.signal.aborted;
   }
 
   /** A host could take nothing. */
@@ -257,6 +262,7 @@ class Attempt {
 
   #send({ address }: Target, { tls, ...wishes }: TlsWishes): Promise<DeliveryReport> {
     const { hostname, port, timeouts, connections } = this.#deps;
+    const { signal, answerSignal } = this.#signals;
     const { from, recipients, dsn = {}, recipientDsn = [], body, eightBit, smtputf8 } = this.#delivery;
     const openDsn = this.#open.map((recipient) => recipientDsn[recipients.indexOf(recipient)]);
     return connections.deliver(
@@ -265,7 +271,7 @@ class Attempt {
         port,
         session: { protocol: "smtp", hostname, tls },
         ...wishes,
-        signal: this.#signal,
+        ...{ signal, answerSignal },
         timeouts: { connectMs: CONNECT_MS, ...timeouts },
       },
       { from, recipients: this.#open, dsn, recipientDsn: openDsn, size: body.length, eightBit, smtputf8 },

@@ -5,6 +5,7 @@ import * as replies from "../smtp/replies.ts";
 import type { ClientAction, ClientStage, Envelope, Outcome, Reply, TlsInfo } from "../smtp/types.ts";
 import { CertificateRefused } from "./certificate.ts";
 import { ClientSocket } from "./client-socket.ts";
+import { PIECE, pieces } from "./pieces.ts";
 import {
   type Body,
   type ClientConnection,
@@ -12,6 +13,7 @@ import {
   ConnectFailed,
   type ConnectOptions,
   type DeliveryReport,
+  type MessageSignals,
 } from "./types.ts";
 
 /** RFC 5321 section 4.5.3.2 */
@@ -19,11 +21,9 @@ const TIMEOUTS: ClientTimeouts = { connectMs: 30_000, replyMs: 300_000, messageM
 /** How long QUIT may take. */
 const QUIT_MS = 1_000;
 
-/** Bytes that are written at once. */
-const PIECE = 65_536;
-
 interface Sending {
   readonly body: Body;
+  readonly answerSignal: AbortSignal | undefined;
   readonly outcomes: PromiseWithResolvers<readonly Outcome[]>;
 }
 
@@ -77,17 +77,22 @@ class Client implements ClientConnection {
     void this.#closed.promise.then(listener);
   }
 
-  async send(envelope: Envelope, body: Body, signal = this.#signal): Promise<readonly Outcome[]> {
+  async send(
+    envelope: Envelope,
+    body: Body,
+    { signal = this.#signal, answerSignal = signal }: MessageSignals = {},
+  ): Promise<readonly Outcome[]> {
     this.#bodyBegan = false;
-    if (!this.usable()) {
+    if (!this.usable() || signal?.aborted === true) {
       return envelope.recipients.map(() => ({ kind: "temporary", reply: replies.connectionLost }));
     }
     const outcomes = Promise.withResolvers<readonly Outcome[]>();
-    this.#message = { body, outcomes };
+    this.#message = { body, answerSignal, outcomes };
     this.#expect(this.#timeouts.replyMs);
+    // Before anything is said: the whole message may go along at once.
+    this.#watch(signal);
     const asItIs = body instanceof Uint8Array && (envelope.binary === true || isCanonical(body));
     this.#perform(this.#session.begin(envelope, asItIs ? body.length : undefined));
-    this.#watch(signal);
     try {
       return await outcomes.promise;
     } finally {
@@ -197,6 +202,8 @@ class Client implements ClientConnection {
 
   #bodyWritten(end?: Uint8Array): void {
     this.#expect(this.#timeouts.messageMs);
+    // RFC 1047: a session that is cut from now on may leave the message with the peer and with us.
+    this.#watch(this.#message?.answerSignal);
     const actions = this.#session.bodySent();
     if (end) void this.#socket.write(end);
     this.#perform(actions);
@@ -244,15 +251,6 @@ function failure(stage: ClientStage, reply: Reply, cause: unknown): ConnectFaile
   return new ConnectFailed(stage, reply, cause);
 }
 
-/** The body in pieces that keep memory and deadlines even. */
-async function* pieces(body: Body): AsyncGenerator<Uint8Array> {
-  if (!(body instanceof Uint8Array)) {
-    yield* body;
-    return;
-  }
-  for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE);
-}
-
 /** Connects, greets, secures and authenticates. Rejects with ConnectFailed. */
 export async function connect(options: ConnectOptions): Promise<ClientConnection> {
   const connectMs = options.timeouts?.connectMs ?? TIMEOUTS.connectMs;
@@ -281,7 +279,7 @@ export async function deliver(
     throw error;
   }
   try {
-    const outcomes = await connection.send(envelope, body);
+    const outcomes = await connection.send(envelope, body, options);
     return { kind: "done", outcomes, tls: connection.tls, bodyBegan: connection.bodyBegan() };
   } finally {
     // The outcome does not wait for the peer's goodbye.

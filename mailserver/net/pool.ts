@@ -14,7 +14,13 @@ import {
 } from "./session-limit.ts";
 import { systemTiming, type Timing } from "./timing.ts";
 import { Turns } from "./turns.ts";
-import { type ClientConnection, ConnectFailed, type ConnectOptions, type DeliveryReport } from "./types.ts";
+import {
+  type ClientConnection,
+  ConnectFailed,
+  type ConnectOptions,
+  type DeliveryReport,
+  type MessageSignals,
+} from "./types.ts";
 
 export interface PoolOptions {
   /** Milliseconds that an unused session is kept. */
@@ -139,12 +145,12 @@ export class ConnectionPool implements Connections {
   async #send(
     key: string,
     { connection, sent, peer }: Omit<Kept, "cancel">,
-    { signal }: ConnectOptions,
+    signals: MessageSignals,
     envelope: Envelope,
     body: Uint8Array,
   ): Promise<DeliveryReport> {
     try {
-      const outcomes = await connection.send(envelope, body, signal);
+      const outcomes = await connection.send(envelope, body, signals);
       return { kind: "done", outcomes, tls: connection.tls, bodyBegan: connection.bodyBegan() };
     } finally {
       this.#giveBack(key, { connection, sent: sent + 1, peer });

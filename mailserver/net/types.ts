@@ -103,7 +103,14 @@ export interface MailListener {
   close(): Promise<void>;
 }
 
-export interface ConnectOptions {
+/** What ends the sending of a message. */
+export interface MessageSignals {
+  readonly signal?: AbortSignal;
+  /** In place of `signal` once the end of the message is on its way: by then the peer may have taken it. */
+  readonly answerSignal?: AbortSignal;
+}
+
+export interface ConnectOptions extends MessageSignals {
   readonly host: string;
   readonly port: number;
   /** Source address of the connection. */
@@ -116,7 +123,6 @@ export interface ConnectOptions {
   /** TLS from the first byte, with this certificate of ours; the peer's is not looked at. */
   readonly door?: SecureContext;
   readonly timeouts?: Partial<ClientTimeouts>;
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -156,9 +162,9 @@ export interface ClientConnection {
   readonly tls: TlsInfo | undefined;
   /**
    * Sends one message. Never rejects for the peer's sake: a lost connection is a temporary outcome of those
-   * recipients that have no final reply yet. `signal` is for this message, in place of that of the connection.
+   * recipients that have no final reply yet. `signals` are for this message, in place of those of the connection.
    */
-  send(envelope: Envelope, body: Body, signal?: AbortSignal): Promise<readonly Outcome[]>;
+  send(envelope: Envelope, body: Body, signals?: MessageSignals): Promise<readonly Outcome[]>;
   /** False after 421 or a lost connection: take a new one. */
   readonly usable: () => boolean;
   /** Something of the last message's body was sent, or may have been: the peer may have taken it. */

@@ -45,14 +45,14 @@ export function createDeliver({ directory, rules, smtp, reports, box, reversePat
       : box(answer.host, delivery, { signal, tries: true });
   }
 
-  return async (destination, delivery, signal) => {
+  return async (destination, delivery, signal, giveWay) => {
     const route = parseDestination(destination);
     if (route?.kind === "mx") {
       // Only now, so that what we say of the message ourselves goes to its sender.
       const from = reversePath === undefined ? delivery.from : reversePath(delivery.from);
-      return smtp(route.domain, { ...delivery, from }, signal);
+      return smtp(route.domain, { ...delivery, from }, signal, giveWay);
     }
-    if (route?.kind === "report") return reports(route.domain, delivery, signal);
+    if (route?.kind === "report") return reports(route.domain, delivery, signal, giveWay);
     if (route?.kind === "local") return toBox(route.address, delivery, signal);
     return forAll(delivery.recipients, { kind: "temporary", reply: UNKNOWN });
   };

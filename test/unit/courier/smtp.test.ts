@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import type { SmtpCourierDeps } from "../../../mailserver/courier/smtp.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { ConnectionPool, type Connections } from "../../../mailserver/net/pool.ts";
@@ -14,6 +14,7 @@ import {
   tlsFailed,
 } from "../../../mailserver/smtp/replies.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
+import { ordinary, scripted } from "../../support/sending.ts";
 import { type Case, courier, delivery, done, FIRST, failed, peers, SECOND, TWO, taken } from "./support.ts";
 
 const strange = failed("helo", reply(550, "5.7.1", "who are you"));
@@ -39,6 +40,82 @@ test("a host that keeps a connection for ever is left after the attempt's time, 
   server.close();
   assert.equal(result?.kind, "temporary");
   assert.equal(count, 1);
+});
+
+describe("the answer to a whole message is waited for, so that nobody has it twice,", () => {
+  interface End {
+    readonly deps: Partial<SmtpCourierDeps>;
+    readonly aborted?: "ending" | "giveWay";
+    readonly want: "delivered" | "temporary";
+  }
+  const table: Readonly<Record<string, End>> = {
+    "though the attempt's time is up": { deps: { attemptMs: 100 }, want: "delivered" },
+    "though others wait": { deps: {}, aborted: "giveWay", want: "delivered" },
+    "but not for ever while others wait": { deps: { answerMs: 1 }, aborted: "giveWay", want: "temporary" },
+    "but not when the daemon ends": { deps: {}, aborted: "ending", want: "temporary" },
+  };
+  for (const [name, { deps, aborted, want }] of Object.entries(table)) {
+    test(name, { timeout: 10_000 }, async () => {
+      const signals = { ending: new AbortController(), giveWay: new AbortController() };
+      const time = Promise.withResolvers<void>();
+      const host = await scripted((line, socket) => {
+        if (line !== ".") return ordinary({})(line);
+        if (aborted) signals[aborted].abort();
+        const answer = (): void => void (socket.writable && socket.write("250 2.0.0 taken\r\n"));
+        // Never before what ends the attempt has done so.
+        if (want === "delivered") void time.promise.then(answer);
+        return undefined;
+      });
+      // Set after that of the attempt: it can only fire later.
+      setTimeout(time.resolve, (deps.attemptMs ?? 0) + 50);
+      const pool = new ConnectionPool({ idleMs: 1_000, messages: 1 });
+      const zone = { "one.test": { a: ["127.0.0.1", "127.0.0.2"] } };
+      const carry = courier(zone, pool, { port: host.port, mayReach: () => true, ...deps });
+      const { signal } = signals.giveWay;
+      const [result] = await carry("one.test", delivery("bob"), signals.ending.signal, signal);
+      host.close();
+      assert.equal(result?.kind, want);
+    });
+  }
+});
+
+test("an attempt that others wait for ends before the message is whole, and says so", async () => {
+  const giveWay = new AbortController();
+  const told: string[] = [];
+  const log = { ...silentLog, info: (event: string) => void told.push(event) };
+  const host = await scripted((line) => {
+    if (line === "DATA") giveWay.abort();
+    return line === "DATA" ? undefined : ordinary({})(line);
+  });
+  const pool = new ConnectionPool({ idleMs: 1_000, messages: 1 });
+  const zone = { "one.test": { a: ["127.0.0.1", "127.0.0.2"] } };
+  const carry = courier(zone, pool, { port: host.port, mayReach: () => true, log });
+  const { signal } = new AbortController();
+  const [result] = await carry("one.test", delivery("bob"), signal, giveWay.signal);
+  host.close();
+  assert.equal(result?.kind, "temporary");
+  assert.deepEqual(told, ["net.attempt.ended"]);
+});
+
+test("a large message has more time, as long as a slow line carries it", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const ended: boolean[] = [];
+    const connections: Connections = {
+      deliver: async ({ signal }) => {
+        for (const ms of [1_800_000, 6 * 1024 * 256 - 1, 1]) {
+          mock.timers.tick(ms);
+          ended.push(signal?.aborted === true);
+        }
+        return taken;
+      },
+    };
+    const large = { ...delivery("bob"), body: Buffer.alloc(6 * 1024 * 1024) };
+    await courier(TWO, connections)("one.test", large, new AbortController().signal);
+    assert.deepEqual(ended, [false, false, true]);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 const cases: Readonly<Record<string, Case>> = {
@@ -219,8 +296,10 @@ test("a delivery leaves nothing behind on the signal that ends all of them", asy
   const { signal } = new AbortController();
   const world = peers({ [FIRST]: taken });
   const carry = courier(TWO, world.connections);
-  for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal);
+  const { signal: giveWay } = new AbortController();
+  for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal, giveWay);
   assert.equal(getEventListeners(signal, "abort").length, 0);
+  assert.equal(getEventListeners(giveWay, "abort").length, 0);
   const timers = process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   for (let count = 0; count < 20; count += 1) await carry("one.test", delivery("bob"), signal);
   assert.equal(process.getActiveResourcesInfo().filter((what) => what === "Timeout").length, timers);

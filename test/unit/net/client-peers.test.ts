@@ -159,6 +159,49 @@ describe("peers that misbehave", () => {
   });
 });
 
+describe("once the end of a message is on its way, only the signal for the answer ends it:", () => {
+  const TAKEN = "delivered 250 2.0.0";
+  const LOST = "temporary 451 4.4.2";
+  const ehlo = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING";
+  const large = Buffer.from("a line of it\r\n".repeat(20_000));
+  const larger = Buffer.from("a line of it\r\n".repeat(2_000_000));
+  /** `at`: the line at which the signal is aborted; the answer to it comes after that. */
+  const table: Readonly<
+    Record<
+      string,
+      { at: string; aborted: "signal" | "answerSignal"; want: string; body?: Buffer; ehlo?: string }
+    >
+  > = {
+    "before the message": { at: "DATA", aborted: "signal", want: LOST },
+    "the end": { at: ".", aborted: "signal", want: TAKEN },
+    "the end of a large one": { at: ".", aborted: "signal", want: TAKEN, body: large },
+    "a large one that is not whole": { at: "a line", aborted: "signal", want: LOST, body: larger },
+    "a whole chunk": { at: "BDAT", aborted: "signal", want: TAKEN, ehlo },
+    "the answer": { at: ".", aborted: "answerSignal", want: LOST },
+    "the answer to a chunk": { at: "BDAT", aborted: "answerSignal", want: LOST, ehlo },
+  };
+  for (const [name, { at, aborted, want, body, ehlo: extensions }] of Object.entries(table)) {
+    test(`${name}, ${aborted}`, { timeout: 5_000 }, async () => {
+      const controls = { signal: new AbortController(), answerSignal: new AbortController() };
+      const answers = ordinary({ BDAT: "250 2.0.0 taken" }, extensions);
+      const port = await scripted((line, socket) => {
+        const answer = answers(line);
+        if (at === "." ? line !== at : !line.startsWith(at)) return answer;
+        // What of the message the peer has not heard by now it does not.
+        if (answer === undefined) socket.pause();
+        controls[aborted].abort();
+        // What the abort does comes first.
+        setImmediate(() => socket.writable && answer && socket.write(`${answer}\r\n`));
+        return undefined;
+      });
+      const { signal } = controls.signal;
+      const connect = { signal, answerSignal: controls.answerSignal.signal };
+      const found = await sent(port, ["a@b.example"], { connect, ...(body && { body }) });
+      assert.deepEqual(found, [want]);
+    });
+  }
+});
+
 test("PIPELINING sends MAIL and every RCPT at once, without it one waits for the other", async () => {
   for (const [ehlo, want] of [
     ["250-mx\r\n250 PIPELINING", 3],
