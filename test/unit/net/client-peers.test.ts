@@ -169,7 +169,14 @@ describe("once the end of a message is on its way, only the signal for the answe
   const table: Readonly<
     Record<
       string,
-      { at: string; aborted: "signal" | "answerSignal"; want: string; body?: Buffer; ehlo?: string }
+      {
+        at: string;
+        aborted: "signal" | "answerSignal";
+        want: string;
+        body?: Buffer;
+        ehlo?: string;
+        protocol?: "lmtp";
+      }
     >
   > = {
     "before the message": { at: "DATA", aborted: "signal", want: LOST },
@@ -177,13 +184,22 @@ describe("once the end of a message is on its way, only the signal for the answe
     "the end of a large one": { at: ".", aborted: "signal", want: TAKEN, body: large },
     "a large one that is not whole": { at: "a line", aborted: "signal", want: LOST, body: larger },
     "a whole chunk": { at: "BDAT", aborted: "signal", want: TAKEN, ehlo },
+    "a chunk that goes along with the envelope": {
+      at: "BDAT",
+      aborted: "signal",
+      want: TAKEN,
+      ehlo,
+      protocol: "lmtp",
+    },
     "the answer": { at: ".", aborted: "answerSignal", want: LOST },
     "the answer to a chunk": { at: "BDAT", aborted: "answerSignal", want: LOST, ehlo },
   };
-  for (const [name, { at, aborted, want, body, ehlo: extensions }] of Object.entries(table)) {
+  for (const [name, { at, aborted, want, body, ehlo: extensions, protocol = "smtp" }] of Object.entries(
+    table,
+  )) {
     test(`${name}, ${aborted}`, { timeout: 5_000 }, async () => {
       const controls = { signal: new AbortController(), answerSignal: new AbortController() };
-      const answers = ordinary({ BDAT: "250 2.0.0 taken" }, extensions);
+      const answers = ordinary({ LHLO: extensions ?? "", BDAT: "250 2.0.0 taken" }, extensions);
       const port = await scripted((line, socket) => {
         const answer = answers(line);
         if (at === "." ? line !== at : !line.startsWith(at)) return answer;
@@ -196,7 +212,11 @@ describe("once the end of a message is on its way, only the signal for the answe
       });
       const { signal } = controls.signal;
       const connect = { signal, answerSignal: controls.answerSignal.signal };
-      const found = await sent(port, ["a@b.example"], { connect, ...(body && { body }) });
+      const found = await sent(port, ["a@b.example"], {
+        connect,
+        session: { protocol },
+        ...(body && { body }),
+      });
       assert.deepEqual(found, [want]);
     });
   }
