@@ -2,7 +2,7 @@
  * Client sessions that are kept open for the next message to the same peer: greeting, EHLO and STARTTLS cost a session
  * once, not each message (RFC 5321 section 3.3 allows any number of transactions).
  */
-import { noAnswer } from "../smtp/replies.ts";
+import { manyWait, noAnswer } from "../smtp/replies.ts";
 import type { Envelope } from "../smtp/types.ts";
 import { connect } from "./client.ts";
 import {
@@ -36,6 +36,12 @@ export interface PoolOptions {
 /** Peers of which it is remembered how many sessions they took; the first ones are forgotten first. */
 const MAX_PEERS = 10_000;
 
+/**
+ * Messages that wait for a session with one peer. A host that hangs, and has many names, would else have any number of them
+ * wait in places that others need; they are better tried again later.
+ */
+const MAX_WAITING = 100;
+
 /** Carries messages over kept sessions. */
 export interface Connections {
   /**
@@ -56,7 +62,7 @@ export class ConnectionPool implements Connections {
   readonly #options: PoolOptions;
   /** Sessions at rest; the last is the one that was used last. */
   readonly #idle = new Map<string, Kept[]>();
-  readonly #turns = new Turns((peer) => this.#most(peer));
+  readonly #turns = new Turns((peer) => this.#most(peer), MAX_WAITING);
   /** Of peers that have sessions, or took fewer than we wished. */
   readonly #limits = new Map<string, SessionLimit>();
   #closed = false;
@@ -69,7 +75,10 @@ export class ConnectionPool implements Connections {
     const peer = peerOf(options);
     for (;;) {
       const endTurn = await this.#turns.take(peer, options.signal);
-      if (endTurn === undefined) return { kind: "failed", failure: new ConnectFailed("connect", noAnswer) };
+      if (endTurn === undefined) {
+        const reply = options.signal?.aborted === true ? noAnswer : manyWait;
+        return { kind: "failed", failure: new ConnectFailed("connect", reply) };
+      }
       try {
         const report = await this.#deliver(options, envelope, body);
         // The message goes over one of the sessions that the peer took, rather than wait for its next attempt.

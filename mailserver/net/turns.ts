@@ -1,19 +1,25 @@
-/** At most so many at a time of each name; the others wait, first come first served. */
+/** At most so many at a time of each name; the others wait, first come first served, no more of them than may. */
 export class Turns {
   readonly #mostOf: (name: string) => number;
+  readonly #mostWaiting: number;
   readonly #busy = new Map<string, { active: number; readonly waiting: (() => void)[] }>();
 
   /** `mostOf` is asked whenever somebody comes or goes, so that it may change. */
-  constructor(mostOf: (name: string) => number) {
+  constructor(mostOf: (name: string) => number, mostWaiting = Number.POSITIVE_INFINITY) {
     this.#mostOf = mostOf;
+    this.#mostWaiting = mostWaiting;
   }
 
-  /** Waits for a turn, which ends by calling what is given. Undefined when `signal` was aborted first. */
+  /**
+   * Waits for a turn, which ends by calling what is given. Undefined when `signal` was aborted first, and at once when
+   * too many wait.
+   */
   async take(name: string, signal?: AbortSignal): Promise<(() => void) | undefined> {
     if (signal?.aborted === true) return undefined;
     const line = this.#busy.get(name) ?? { active: 0, waiting: [] };
     this.#busy.set(name, line);
     if (line.active >= this.#mostOf(name)) {
+      if (line.waiting.length >= this.#mostWaiting) return undefined;
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const next = (): void => resolve(true);
       const aborted = (): void => {

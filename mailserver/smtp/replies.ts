@@ -143,6 +143,7 @@ export const mailLoop = reply(554, "5.4.6", "Mail loop: the message has passed t
 export const connectionLost = reply(451, "4.4.2", "The connection was lost before an answer came");
 export const wrongPeer = reply(451, "4.4.1", "Another host answers in its place");
 export const noAnswer = reply(451, "4.4.1", "The host does not answer");
+export const manyWait = reply(451, "4.4.5", "Too many messages wait for the host already");
 export const peerTimeout = reply(451, "4.4.2", "The host took too long to answer");
 export const badPeerReply = reply(451, "4.5.0", "The host gave an answer that makes no sense");
 export const tlsNotOffered = reply(451, "4.7.4", "The host does not offer STARTTLS, which is required");

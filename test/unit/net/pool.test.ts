@@ -204,6 +204,19 @@ describe("kept sessions", () => {
     assert.deepEqual(to.taken, [0]);
   });
 
+  test("a hundred wait for a peer that hangs, and more are turned away at once", async () => {
+    const to = await peer(() => ({ MAIL: "250-there is more to come" }));
+    const { send } = pool({ perPeer: { first: 5, most: 20 } });
+    const abort = new AbortController();
+    const held = Array.from({ length: 105 }, () => send(to.port, { signal: abort.signal }));
+    assert.equal(await send(to.port), "failed at connect");
+    const other = await peer();
+    assert.equal(await send(other.port), TAKEN);
+    abort.abort();
+    await Promise.all(held);
+    assert.ok(to.sockets.length <= 5);
+  });
+
   test("an abort ends the message and its session, and reaches no later message", async () => {
     const stuck = Promise.withResolvers<void>();
     const to = await peer((session, _, line) => {

@@ -79,3 +79,20 @@ test("when fewer may be at once, nobody comes in until so many have ended", asyn
   await soon();
   assert.deepEqual(entered, ["a", "b", "c", "d"]);
 });
+
+test("no more wait than may, and who gives up makes room for another", async () => {
+  const turns = new Turns(() => 1, 2);
+  const end = await turns.take("peer");
+  const abort = new AbortController();
+  const waiting = [turns.take("peer", abort.signal), turns.take("peer")];
+  assert.equal(await turns.take("peer"), undefined);
+  assert.notEqual(await turns.take("another"), undefined);
+  abort.abort();
+  waiting.push(turns.take("peer"));
+  assert.equal(await turns.take("peer"), undefined);
+  end?.();
+  const [gone, next] = await Promise.all(waiting.slice(0, 2));
+  assert.equal(gone, undefined);
+  next?.();
+  assert.notEqual(await waiting[2], undefined);
+});
