@@ -68,9 +68,8 @@ export class Backlog {
   /** The next group that may start; the caller must call `finished` with it. */
   take(): Group | undefined {
     this.#lack = undefined;
-    const mayBeSlow = this.#slowInTime() < this.#options.atOnce / 2;
     for (const [destination, groups] of this.#waiting) {
-      if (this.#slow.has(destination) && !mayBeSlow) continue;
+      if (this.#slow.has(destination) && !this.#mayBeSlow()) continue;
       if ((this.#active.get(destination) ?? 0) >= this.#limitOf(destination)) continue;
       // Small ones go past a large one that has no room yet; without a place nobody goes.
       const group = groups.find((each) => this.#underWay.hasRoom(each));
@@ -94,8 +93,9 @@ export class Backlog {
     return this.#lack && this.#underWay.changesAt();
   }
 
-  #slowInTime(): number {
-    return this.#underWay.inTime().filter(({ destination }) => this.#slow.has(destination)).length;
+  #mayBeSlow(): boolean {
+    const slow = this.#underWay.inTime().filter(({ destination }) => this.#slow.has(destination));
+    return slow.length < this.#options.atOnce / 2;
   }
 
   #start(group: Group): Group {

@@ -62,6 +62,8 @@ export class UnderWay {
 
   hasPlace(): boolean {
     const { places } = this.#options;
+    // Most often: nobody has to be looked at.
+    if (this.#begun.size < places) return true;
     return this.#begun.size - Math.min(this.#late().length, LATE_PLACES * places) < places;
   }
 
