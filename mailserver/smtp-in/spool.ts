@@ -133,17 +133,6 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
     log.info("dsn.queued", { message: id, dsn: dsn.id, to: from?.text ?? "", told });
   }
 
-  function followAll({ recipients: _, body, ...item }: NewItem, underWay: readonly UnderWay[]): void {
-    for (const [seq, { parcel, delivery }] of underWay.entries()) {
-      const recipients = [{ ...toRecipient(parcel), seq, attempts: 0 }];
-      const group = { item: { ...item, size: body.length, recipients }, recipients };
-      follow(
-        { ...group, destination: boxDestination(parcel.box.host) },
-        delivery.then((result) => [result]),
-      );
-    }
-  }
-
   return async (kept) => {
     const boxes = kept.waiting.map(toRecipient);
     const forwards = kept.forwards.map(({ address, original, notify: wish }) => ({
@@ -161,8 +150,27 @@ export function createSpool(deps: SpoolDeps, notify: ComposeNotification): Spool
     await queue.enqueueAll([...items, ...notifications]);
     for (const item of items) logAccepted(log, kept, item);
     for (const dsn of notifications) logNotification(kept, dsn);
-    for (const item of begun) followAll(item, kept.underWay);
+    const deliveries = kept.underWay.map(({ delivery }) => delivery);
+    for (const item of begun) followAll(item, deliveries, follow);
   };
+}
+
+/** Hands over what comes of the deliveries to an item's recipients, in their order, which have begun already. */
+export function followAll(
+  { recipients, body, ...item }: NewItem,
+  deliveries: readonly Promise<Result>[],
+  follow: Runner["follow"],
+): void {
+  for (const [seq, recipient] of recipients.entries()) {
+    const delivery = deliveries[seq];
+    if (delivery === undefined) continue;
+    const due = [{ ...recipient, seq, attempts: 0 }];
+    const group = { destination: recipient.destination, recipients: due };
+    follow(
+      { ...group, item: { ...item, size: body.length, recipients: due } },
+      delivery.then((result) => [result]),
+    );
+  }
 }
 
 export function logAccepted(

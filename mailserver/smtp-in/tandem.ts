@@ -6,13 +6,12 @@
 import type { BoxLine } from "../courier/box-line.ts";
 import type { Result } from "../courier/types.ts";
 import type { Log } from "../net/log.ts";
-import type { Group } from "../queue/backlog.ts";
 import type { Clock } from "../queue/clock.ts";
 import type { NewItem } from "../queue/item.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Runner } from "../queue/runner.ts";
 import type { Message } from "./mail-drop.ts";
-import { logAccepted, type Parcel, toBoxEnvelope, toRecipient } from "./spool.ts";
+import { followAll, logAccepted, type Parcel, toBoxEnvelope, toRecipient } from "./spool.ts";
 
 export interface TandemDeps {
   readonly boxes: Pick<BoxLine, "healthy">;
@@ -32,18 +31,6 @@ export type Taken =
 
 /** Settles when the disk has all of the message, or when that can't be had. */
 export type Tandem = (message: Message, deliver: (parcel: Parcel) => Promise<Result>) => Promise<Taken>;
-
-/** One recipient of an item, as those who deliver see it. */
-function groupsOf({ recipients, body, ...item }: NewItem, seq: number): Group[] {
-  return recipients.slice(seq, seq + 1).map((recipient) => {
-    const due = { ...recipient, seq, attempts: 0 };
-    return {
-      item: { ...item, size: body.length, recipients: [due] },
-      destination: due.destination,
-      recipients: [due],
-    };
-  });
-}
 
 /** Messages that senders don't wait for are held in memory until the boxes have them, so many bytes of them in all. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -82,10 +69,7 @@ export function createTandem(deps: TandemDeps): Tandem {
       return claimed ? { kind: "wait", results: Promise.all(results) } : { kind: "wait" };
     }
     logAccepted(log, message, item);
-    for (const [seq, result] of results.entries()) {
-      const one = result.then((only) => [only]);
-      for (const group of groupsOf(item, seq)) follow(group, one);
-    }
+    followAll(item, results, follow);
     return { kind: "kept" };
   };
 
