@@ -6,7 +6,7 @@ import type { Log } from "../net/log.ts";
 import type { Clock } from "../queue/clock.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
-import { BoxHealth } from "./box-health.ts";
+import { BoxHealth, type Health } from "./box-health.ts";
 import type { BoxReplies } from "./box-replies.ts";
 import { type BoxCourierDeps, deliverToBox } from "./lmtp.ts";
 import { type Delivery, forAll, type Result } from "./types.ts";
@@ -44,8 +44,8 @@ export interface BoxLine {
   (host: string, delivery: Delivery, options?: CarryOptions): Promise<Result[]>;
   /** Until when a box that did not answer is left alone, in milliseconds since 1970; 0 for one that answers. */
   restsUntil(host: string): number;
-  /** Whether a sender need not wait for the box's answer, and what the box has to do; undefined: they have to. */
-  healthy(host: string): "free" | "busy" | undefined;
+  /** What a box has to do that will take the next message, too; undefined: perhaps it won't. */
+  healthy(host: string): Health | undefined;
 }
 
 /** How long a box that did not answer is left alone. Then one delivery that may tries it; the others don't wait. */
@@ -142,8 +142,7 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
     const known = down.get(host);
     return known === undefined ? 0 : known.tried ? clock.now() + REST_MS : known.until;
   };
-  const healthy = (host: string): "free" | "busy" | undefined =>
-    health.of(host, lines.get(host)?.waiting ?? 0);
+  const healthy = (host: string): Health | undefined => health.of(host, lines.get(host)?.waiting ?? 0);
   return Object.assign(line, { restsUntil, healthy });
 }
 

@@ -41,6 +41,8 @@ interface Guest {
   giveWay(): void;
 }
 
+const bytesOf = (guests: readonly Guest[]): number => guests.reduce((sum, { bytes }) => sum + bytes, 0);
+
 /** What one client has in the room. */
 interface Share {
   bytes: number;
@@ -67,11 +69,9 @@ export class Room {
     const share = this.#shares.get(guest.client) ?? { bytes: 0, guests: new Set() };
     if (share.bytes + bytes > client) return false;
     const end = guest.bytes + bytes > small ? all - reserve : all;
-    while (this.#held + bytes > end) {
-      const other = this.#mostOf(guest, bytes);
-      if (other === undefined) return false;
-      other.giveWay();
-    }
+    const leaving = this.#whoLeaves(guest, bytes, end);
+    if (leaving === undefined) return false;
+    for (const other of leaving) other.giveWay();
     this.#shares.set(guest.client, share);
     share.guests.add(guest);
     share.bytes += bytes;
@@ -88,26 +88,53 @@ export class Room {
     if (share.guests.size === 0) this.#shares.delete(guest.client);
   }
 
-  /**
-   * The largest message that is still coming in, of the client that holds most; undefined when it is the one that wants so
-   * much more: nobody gives way to who has as much.
-   */
-  #mostOf(guest: Guest, more: number): Guest | undefined {
-    let most = (this.#shares.get(guest.client)?.bytes ?? 0) + more;
-    let client = guest.client;
-    for (const [name, { bytes, guests }] of this.#shares) {
-      if (bytes <= most || [...guests].every(({ whole }) => whole)) continue;
-      most = bytes;
-      client = name;
+  /** Those who give way, so that no more than `end` is held; undefined when that would not do: then nobody does. */
+  #whoLeaves(guest: Guest, more: number, end: number): ReadonlySet<Guest> | undefined {
+    const leaving = new Set<Guest>();
+    let held = this.#held + more;
+    while (held > end) {
+      const other = this.#mostOf(guest, more, leaving);
+      if (other === undefined) return undefined;
+      leaving.add(other);
+      held -= other.bytes;
     }
-    let size = client === guest.client ? guest.bytes + more : 0;
+    // The last one may have been enough without those before.
+    for (const one of leaving) {
+      if (held + one.bytes > end) continue;
+      leaving.delete(one);
+      held += one.bytes;
+    }
+    return leaving;
+  }
+
+  /**
+   * The largest message that is still coming in, of the client that holds most, when those that leave are gone; undefined
+   * when it is the one that wants so much more: nobody gives way to who has as much.
+   */
+  #mostOf(guest: Guest, more: number, leaving: ReadonlySet<Guest>): Guest | undefined {
+    let most = bytesOf(this.#left(guest.client, leaving)) + more;
+    let candidates = this.#left(guest.client, leaving);
+    let size = guest.bytes + more;
+    for (const client of this.#shares.keys()) {
+      const left = this.#left(client, leaving);
+      const bytes = bytesOf(left);
+      if (client === guest.client || bytes <= most || left.every(({ whole }) => whole)) continue;
+      most = bytes;
+      candidates = left;
+      size = 0;
+    }
     let found: Guest | undefined;
-    for (const one of this.#shares.get(client)?.guests ?? []) {
+    for (const one of candidates) {
       if (one.whole || one.bytes <= size) continue;
       size = one.bytes;
       found = one;
     }
     return found;
+  }
+
+  /** What a client has in the room besides those that leave. */
+  #left(client: string, leaving: ReadonlySet<Guest>): Guest[] {
+    return [...(this.#shares.get(client)?.guests ?? [])].filter((one) => !leaving.has(one));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Hands a received message on: straight into each box that takes it now, the rest into the spool. */
 import { isAscii } from "node:buffer";
+import type { Health } from "../courier/box-health.ts";
 import type { BoxLine } from "../courier/box-line.ts";
 import type { Delivery, Result } from "../courier/types.ts";
 import { describeReply } from "../net/consult.ts";
@@ -55,6 +56,9 @@ const PATIENCE_MS = 60_000;
 
 /** Of one message in the spool: for boxes that don't take it now, for those that it is on its way to, forwards, a notification. */
 const MOST_ITEMS = 4;
+
+/** Boxes that took a message a moment ago take the next one: but not for who loses patience in a long line. */
+const TAKES: ReadonlySet<Health | undefined> = new Set(["free", "slow"]);
 
 const unfinished: Result = { kind: "temporary", reply: replies.localError };
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
@@ -136,7 +140,7 @@ function settle(
  * late, and each time that the sender comes again it would have another.
  */
 async function checkRoom(message: Message, { boxes, queue }: MailDropDeps): Promise<void> {
-  if (!leavesRest(message, (host) => boxes.healthy(host) === "free")) return;
+  if (!leavesRest(message, (host) => TAKES.has(boxes.healthy(host)))) return;
   await keep(async () => {
     if (!(await queue.hasRoom(MOST_ITEMS * message.body.length))) throw new QueueFull("the disk is full");
   });

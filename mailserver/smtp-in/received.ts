@@ -1,4 +1,5 @@
 /** Trace information of received messages, RFC 5321 section 4.4. Pure. */
+import { isAscii } from "node:buffer";
 import type { Message } from "../message/header.ts";
 import { addressLiteral, transmission } from "../message/trace.ts";
 import { rfc5322Date } from "../smtp/date.ts";
@@ -16,8 +17,10 @@ export interface ReceivedFacts {
 export function receivedField({ session, transaction, hostname, now }: ReceivedFacts): string {
   const { recipients, parameters, number } = transaction;
   const [only, ...more] = recipients;
-  // More than one would tell each recipient who the others are, blind copies too.
-  const recipient = only && more.length === 0 ? `\r\n\tfor <${only.address.text}>` : "";
+  // More than one would tell each recipient who the others are, blind copies too. One in UTF-8 would make any message need
+  // SMTPUTF8 on its further way (RFC 6531 section 3.7.3).
+  const tells = only !== undefined && more.length === 0 && isAscii(Buffer.from(only.address.text));
+  const recipient = tells ? `\r\n\tfor <${only.address.text}>` : "";
   const tls = session.tls ? `\r\n\t(${session.tls.version}, ${session.tls.cipher})` : "";
   return [
     `Received: from ${session.helo ?? "unknown"} (${addressLiteral(session.clientAddress)})`,

@@ -47,7 +47,8 @@ export function createTandem(deps: TandemDeps): Tandem {
     if (returns.length > 0 || parcels.some(({ box }) => box.forward !== undefined)) return undefined;
     if (parcels.length > MAX_PARCELS) return undefined;
     const states = parcels.map(({ box }) => boxes.healthy(box.host));
-    if (states.includes(undefined)) return undefined;
+    // What the disk would cost on top makes a slow box slower.
+    if (states.includes(undefined) || states.includes("slow")) return undefined;
     return states.includes("busy") || bytes + body.length > MAX_BYTES ? "later" : "now";
   }
 

@@ -105,6 +105,12 @@ async function copies(id: string, box: Box): Promise<number> {
   return (await box.count(MARK)).get(id) ?? 0;
 }
 
+/** Until the disk takes what is for the box while it is on its way there, since the box is quick. */
+async function quick(box: Box): Promise<void> {
+  const kept = (): number => daemon.lines.filter(({ event }) => event === "queue.accepted").length;
+  for (const before = kept(); kept() === before; ) await sent([box]);
+}
+
 describe("smtp-in", () => {
   test("while its resolver is stopped takes mail, and says that the sender could not be checked", async () => {
     const { id, reply } = await sent([alice]);
@@ -140,7 +146,7 @@ describe("smtp-in", () => {
   });
 
   test("has the disk take what is for a box that freezes amid its mail, and delivers once", async () => {
-    await sent([alice]);
+    await quick(alice);
     const { id, client } = await begun([alice]);
     await alice.handle.pause();
     const early = await Promise.race([client.say("."), sleep(LONG_MS, "nothing yet", { ref: false })]);

@@ -157,6 +157,25 @@ const CASES: Readonly<Record<string, readonly [readonly Held[], Held, number | "
     ["c", 30],
     "comes",
   ],
+  "nobody has to go for one who has no room after all": [
+    [
+      ["a", 50, "whole"],
+      ["b", 50, "whole"],
+      ["c", 10],
+      ["d", 10],
+    ],
+    ["e", 30],
+    "comes",
+  ],
+  "who holds most by what stays does not have to go for nothing": [
+    [
+      ["a", 50, "whole"],
+      ["a", 5],
+      ["b", 45],
+    ],
+    ["c", 30],
+    2,
+  ],
   "a small message has room when large ones hold theirs": [
     [
       ["a", 60, "whole"],

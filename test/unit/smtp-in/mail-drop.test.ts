@@ -19,24 +19,33 @@ interface Case {
   readonly message: Mail;
   /** What boxes answer; others take it. */
   readonly answers?: Readonly<Record<string, Reply>>;
-  /** The boxes took another message a moment ago. */
-  readonly warm?: true;
+  /** The boxes took other messages a moment ago: so many each. */
+  readonly warm?: number;
+  /** What a box needs for a message, in milliseconds. */
+  readonly ms?: number;
 }
 
 const ATTEMPTS = 4;
 const client = { since: systemClock.now(), hold: () => {} };
 
 /** What comes of a message that its sender brings until it is taken, and how many copies the boxes have then. */
-async function drop({ message, answers = {}, warm }: Case, room: boolean, tandem: "none" | "real") {
+async function drop(
+  { message, answers = {}, warm = 0, ms = 0 }: Case,
+  room: boolean,
+  tandem: "none" | "real",
+) {
   let taken = 0;
   let kept = 0;
   let trouble = false;
+  let now = systemClock.now();
+  const clock = { ...systemClock, now: () => now };
   const boxes = createBoxLine({
-    ...{ hostname: "mx.semail.test", port: 24, clock: systemClock, log: silentLog, onBack: () => {} },
+    ...{ hostname: "mx.semail.test", port: 24, clock, log: silentLog, onBack: () => {} },
     connections: {
       deliver: async ({ host }) => {
         const outcome = outcomeOf((trouble && answers[host]) || accepted);
         if (outcome.kind === "delivered") taken += 1;
+        now += ms;
         return { kind: "done", outcomes: [outcome], tls: undefined, bodyBegan: true };
       },
     },
@@ -45,7 +54,7 @@ async function drop({ message, answers = {}, warm }: Case, room: boolean, tandem
     hasRoom: async () => room,
     enqueue: () => Promise.reject(new QueueFull("the disk is full")),
   };
-  const parts = { boxes, queue, clock: systemClock, log: silentLog };
+  const parts = { boxes, queue, clock, log: silentLog };
   const mailDrop = createMailDrop({
     ...parts,
     spool: async () => {
@@ -63,7 +72,8 @@ async function drop({ message, answers = {}, warm }: Case, room: boolean, tandem
       ({ kind }) => kind,
       (error: unknown) => (error instanceof SmtpError ? String(error.reply.code) : String(error)),
     );
-  if (warm) for (const one of message.parcels) await bring({ parcels: [{ ...one, wishes: {} }] });
+  for (let count = 0; count < warm; count += 1)
+    for (const one of message.parcels) await bring({ parcels: [{ ...one, wishes: {} }] });
   taken = 0;
   trouble = true;
   let answer = "";
@@ -105,7 +115,7 @@ const CASES: Readonly<Record<string, readonly [Case, full: object, roomy: object
     { answer: "accept", taken: 1, kept: 1 },
   ],
   "of which its sender wants to be told, for a box that took one a moment ago": [
-    { message: { parcels: [told] }, warm: true },
+    { message: { parcels: [told] }, warm: 1 },
     NONE,
     { answer: "accept", taken: 1, kept: 1 },
   ],
@@ -130,13 +140,18 @@ const CASES: Readonly<Record<string, readonly [Case, full: object, roomy: object
     { answer: "accept", taken: 1, kept: 1 },
   ],
   "for several boxes, which took one a moment ago and take it": [
-    { message: { parcels: two }, warm: true },
+    { message: { parcels: two }, warm: 1 },
+    { answer: "accept", taken: 2, kept: 0 },
+    { answer: "accept", taken: 2, kept: 0 },
+  ],
+  "for several boxes, which took some a moment ago and take their time": [
+    { message: { parcels: two }, warm: 20, ms: 200 },
     { answer: "accept", taken: 2, kept: 0 },
     { answer: "accept", taken: 2, kept: 0 },
   ],
   // Alice's is there before Bob's is known to have trouble; no other is.
   "for several boxes, one of which has trouble from now on": [
-    { message: { parcels: two }, answers: trouble, warm: true },
+    { message: { parcels: two }, answers: trouble, warm: 1 },
     { answer: "452", taken: 1, kept: 0 },
     { answer: "accept", taken: 1, kept: 1 },
   ],
