@@ -160,11 +160,13 @@ const CASES: Readonly<Record<string, readonly [readonly Held[], Held, number | "
   "nobody has to go for one who has no room after all": [
     [
       ["a", 50, "whole"],
-      ["b", 50, "whole"],
+      ["b", 30, "whole"],
       ["c", 10],
-      ["d", 10],
+      ["c", 10],
+      ["c", 10],
+      ["c", 10],
     ],
-    ["e", 30],
+    ["d", 30],
     "comes",
   ],
   "who holds most by what stays does not have to go for nothing": [

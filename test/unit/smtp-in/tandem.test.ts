@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import type { Health } from "../../../mailserver/courier/box-health.ts";
 import type { Result } from "../../../mailserver/courier/types.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { accepted, reply } from "../../../mailserver/smtp/replies.ts";
@@ -203,6 +204,36 @@ test("no more than 16 MiB are held in memory for boxes that have not answered", 
   await setImmediate();
   assert.equal(await take(), "kept");
   assert.deepEqual(kept, [true, true, true, true, false, true]);
+});
+
+describe("a message for several boxes", () => {
+  /** How they are, and what the disk has of it: on its way already, or in its turn. */
+  const cases: Readonly<Record<string, readonly [states: (Health | undefined)[], taken: string]>> = {
+    "of which all are free is on its way": [["free", "free"], "kept claimed"],
+    "of which one is busy goes in its turn": [["free", "busy"], "kept"],
+    "of which one is slow is waited for": [["free", "slow"], "wait"],
+    "of which one is unknown is waited for": [[undefined, "free"], "wait"],
+    "of which one is slow and one busy is waited for": [["busy", "slow"], "wait"],
+  };
+  for (const [name, [states, want]] of Object.entries(cases)) {
+    test(name, async () => {
+      let how = "";
+      const tandem = createTandem({
+        boxes: { healthy: (host) => states[Number(host)] },
+        queue: { enqueue: async ({ claimed }) => void (how = claimed ? " claimed" : "") },
+        ...{ follow: () => {}, newId: () => "item", clock: { now: () => 0 }, log: silentLog },
+      });
+      const parcels = states.map((_, index) => ({
+        box: { kind: "box" as const, uid: `${index}`, host: `${index}` },
+        address: address(`p${index}@semail.test`),
+        wishes: {},
+      }));
+      const message = { id: "m", from: null, proven: false, smtputf8: false, told: {}, parcels };
+      const deliver = async (): Promise<Result> => ({ kind: "delivered", reply: accepted });
+      const { kind } = await tandem({ ...message, body: Buffer.from("x") }, deliver);
+      assert.equal(`${kind}${how}`, want);
+    });
+  }
 });
 
 describe("the answer to a message that is on its way already", () => {
