@@ -220,7 +220,11 @@ describe("a message for several boxes", () => {
       let how = "";
       const tandem = createTandem({
         boxes: { healthy: (host) => states[Number(host)] },
-        queue: { enqueue: async ({ claimed }) => void (how = claimed ? " claimed" : "") },
+        queue: {
+          enqueue: async ({ claimed }) => {
+            how = claimed ? " claimed" : "";
+          },
+        },
         ...{ follow: () => {}, newId: () => "item", clock: { now: () => 0 }, log: silentLog },
       });
       const parcels = states.map((_, index) => ({
