@@ -50,14 +50,22 @@ export interface Attempted {
   readonly ended: boolean;
 }
 
+/** What an attempt has to do with the place that it holds. */
+export interface Place {
+  readonly giveWay: AbortSignal;
+  /** Called when nothing is awaited from a courier any more. */
+  answered(): void;
+}
+
 /** Delivers what may still be delivered of a group. */
 export async function attempt(
   group: Group,
   options: AttemptOptions,
-  giveWay: AbortSignal,
+  { giveWay, answered }: Place,
 ): Promise<Attempted> {
   const { deliver, signal } = options;
   const opened = await open(group, options);
+  if (opened instanceof Error || opened === undefined) answered();
   // The database has a fault that may pass: that is no fault of the message.
   if (opened instanceof Error) return conclude(group, Promise.reject(opened), options);
   if (opened === undefined) {
@@ -74,7 +82,7 @@ export async function attempt(
   const unopened = group.recipients.filter((recipient) => !opening.has(recipient)).map(({ seq }) => seq);
   const concluded = await conclude(
     { ...group, recipients },
-    deliver(group.destination, delivery, signal, giveWay),
+    deliver(group.destination, delivery, signal, giveWay).finally(answered),
     options,
   );
   return { ...concluded, left: [...unopened, ...concluded.left] };

@@ -110,6 +110,11 @@ export class Backlog {
     return group;
   }
 
+  /** A delivery has its result, which is not stored yet. */
+  answered(group: Group): void {
+    this.#underWay.answered(group);
+  }
+
   /** `delivered`: somebody of the group has the message now. */
   finished(group: Group, delivered: boolean): void {
     const { destination } = group;

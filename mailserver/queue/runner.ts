@@ -240,7 +240,10 @@ class QueueRunner implements Runner {
     const giveWay = new AbortController();
     this.#giveWay.set(group, giveWay);
     try {
-      const attempted = await attempt(group, this.#attempts, giveWay.signal);
+      const attempted = await attempt(group, this.#attempts, {
+        giveWay: giveWay.signal,
+        answered: () => this.#backlog.answered(group),
+      });
       ({ delivered } = attempted);
       await this.#finish(group, attempted);
     } finally {

@@ -38,6 +38,8 @@ export class UnderWay {
   readonly #options: UnderWayOptions;
   /** When each began, in this order. */
   readonly #begun = new Map<Group, number>();
+  /** How long those took that have their result, which waits to be stored: they are never late. */
+  readonly #answered = new Map<Group, number>();
   /** When each that was told to give way was. */
   readonly #told = new Map<Group, number>();
   #largeBytes = 0;
@@ -51,10 +53,16 @@ export class UnderWay {
     if (isLarge(group)) this.#largeBytes += group.item.size;
   }
 
-  /** Gives the milliseconds that it took. */
+  /** It has its result. What finds no room on the disk keeps its place, so that no more is sent than can be recorded. */
+  answered(group: Group): void {
+    this.#answered.set(group, this.#age(group));
+  }
+
+  /** Gives the milliseconds that it took until it had its result. */
   end(group: Group): number {
-    const ms = this.#age(group);
+    const ms = this.#answered.get(group) ?? this.#age(group);
     this.#begun.delete(group);
+    this.#answered.delete(group);
     this.#told.delete(group);
     if (isLarge(group)) this.#largeBytes -= group.item.size;
     return ms;
@@ -96,7 +104,8 @@ export class UnderWay {
   /** When one that waits may have to be looked at again, though nothing ends until then. */
   changesAt(): number | undefined {
     const now = this.#options.now();
-    const moments = [...this.#begun].flatMap(([group, at]) => [at + lateAfter(group), at + LONG_MS]);
+    const begun = [...this.#begun].filter(([group]) => !this.#answered.has(group));
+    const moments = begun.flatMap(([group, at]) => [at + lateAfter(group), at + LONG_MS]);
     for (const at of this.#told.values()) moments.push(at + REACT_MS);
     const next = Math.min(...moments.filter((at) => at > now));
     return Number.isFinite(next) ? next : undefined;
@@ -107,7 +116,7 @@ export class UnderWay {
   }
 
   #isLate(group: Group): boolean {
-    return this.#age(group) >= lateAfter(group);
+    return !this.#answered.has(group) && this.#age(group) >= lateAfter(group);
   }
 
   #age(group: Group): number {

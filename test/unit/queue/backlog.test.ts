@@ -154,6 +154,18 @@ describe("while deliveries hang,", () => {
     assert.equal(backlog.giveWay()?.destination, "mx:hangs0-0");
   });
 
+  test("who has its result is not late, is told nothing, and was as slow as its host", () => {
+    const { backlog, add, takeAll, pass } = filled(2, numbered("mx:good", 2));
+    const groups = takeAll();
+    for (const group of groups) backlog.answered(group);
+    pass(10 * MINUTE);
+    add(numbered("mx:good", 2));
+    assert.deepEqual(takeAll(), []);
+    assert.deepEqual([backlog.giveWay(), backlog.changesAt()], [undefined, undefined]);
+    for (const group of groups) backlog.finished(group, true);
+    assert.deepEqual(names(takeAll()), ["mx:good0", "mx:good1"], "no destination is slow");
+  });
+
   test("another is told when one that was told does not end, but not before it can have", () => {
     const { backlog, add, pass, takeAll } = full(2);
     add(["mx:good"]);

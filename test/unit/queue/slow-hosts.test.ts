@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as soon } from "node:timers/promises";
 import type { Result } from "../../../mailserver/courier/types.ts";
+import { QueueFull } from "../../../mailserver/queue/queue.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, run, settledDown, temporary } from "./runner-support.ts";
 
@@ -144,6 +145,50 @@ describe("the mail of others goes on while a tarpit holds", () => {
       assert.ok(last <= within, `the last left after ${last} ms`);
       assert.ok(world.underWay.most <= MOST_BYTES, `${world.underWay.most} bytes at once`);
       assert.ok(world.underWay.mostCount <= 400, `${world.underWay.mostCount} at once`);
+    });
+  }
+});
+
+/** What can be sent while nothing can be recorded: as many as have a place, and those that were late before. */
+const unrecorded: Readonly<Record<string, { ms: number; most: number }>> = {
+  "answered at once": { ms: 0, most: 4 },
+  "answered when they were late": { ms: 25_000, most: 12 },
+};
+
+describe("no more is sent than has a place while the disk has no room for what came of it", () => {
+  for (const [name, { ms, most }] of Object.entries(unrecorded)) {
+    test(name, { timeout: 120_000 }, async () => {
+      await using folder = await temporaryFolder();
+      await using queue = await testQueue(folder.path);
+      const count = 40;
+      let full = true;
+      let sent = 0;
+      const settle: typeof queue.settle = (what) =>
+        full ? Promise.reject(new QueueFull("no room")) : queue.settle(what);
+      for (const domain of names("good", count, "others.test")) {
+        await queue.enqueue(item(domain, [`a@${domain}`]));
+      }
+      const { clock, runner } = run({ ...queue, settle }, () => delivered, {
+        atOnce: 4,
+        deliver: async () => {
+          sent += 1;
+          const { promise, resolve } = Promise.withResolvers<void>();
+          clock.after(ms, resolve);
+          await promise;
+          return [delivered];
+        },
+      });
+      const round = async (): Promise<void> => {
+        await clock.jump();
+        await settledDown(queue);
+      };
+      await settledDown(queue);
+      while (clock.now() < 10 * MINUTE) await round();
+      assert.equal(sent, most);
+      full = false;
+      while ((await queue.counts()).items > 0) await round();
+      assert.equal(sent, count, "each once");
+      await runner.stop();
     });
   }
 });
