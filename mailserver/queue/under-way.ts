@@ -11,6 +11,8 @@ const LEAST_RATE = 256;
 const LATE_PLACES = 3;
 /** And for as long as a host may take for one answer (RFC 5321 section 4.5.3.2) they need not give them up. */
 const LONG_MS = 300_000;
+/** Bytes in a millisecond that a large message is given besides, 128 kbit/s: who is cut off begins anew the next time. */
+const SLOW_LINE = 16;
 /** A message up to this size needs a place alone, and so never waits for large ones. */
 const SMALL = 64 * 1024;
 /** Bytes of the larger messages that are being delivered; one larger than this goes alone among them. */
@@ -32,6 +34,7 @@ export interface UnderWayOptions {
 
 const isLarge = ({ item }: Group): boolean => item.size > SMALL;
 const lateAfter = ({ item }: Group): number => SLOW_MS + item.size / LEAST_RATE;
+const longAfter = (group: Group): number => LONG_MS + (isLarge(group) ? group.item.size / SLOW_LINE : 0);
 const bytesOf = (groups: readonly Group[]): number => groups.reduce((sum, { item }) => sum + item.size, 0);
 
 export class UnderWay {
@@ -96,7 +99,8 @@ export class UnderWay {
     if (lack === "place" && all.length <= LATE_PLACES * places) return undefined;
     const late = all.filter((group) => !this.#told.has(group) && (lack === "place" || isLarge(group)));
     const tooMany = lack === "place" || (late.length > 1 && bytesOf(late) > LATE_BYTES);
-    const group = late.find((each) => this.#age(each) >= LONG_MS) ?? (tooMany ? late.at(-1) : undefined);
+    const group =
+      late.find((each) => this.#age(each) >= longAfter(each)) ?? (tooMany ? late.at(-1) : undefined);
     if (group !== undefined) this.#told.set(group, now());
     return group;
   }
@@ -105,7 +109,7 @@ export class UnderWay {
   changesAt(): number | undefined {
     const now = this.#options.now();
     const begun = [...this.#begun].filter(([group]) => !this.#answered.has(group));
-    const moments = begun.flatMap(([group, at]) => [at + lateAfter(group), at + LONG_MS]);
+    const moments = begun.flatMap(([group, at]) => [at + lateAfter(group), at + longAfter(group)]);
     for (const at of this.#told.values()) moments.push(at + REACT_MS);
     const next = Math.min(...moments.filter((at) => at > now));
     return Number.isFinite(next) ? next : undefined;

@@ -190,17 +190,19 @@ describe("while deliveries hang,", () => {
     assert.deepEqual(names(takeAll()), ["mx:good"]);
   });
 
+  /** A message is late for long after five minutes, and a millisecond for each 16 bytes of a large one. */
+  const long = (size: number) => 5 * MINUTE + size / 16;
   const large: Readonly<
     Record<string, { hang: readonly number[]; after: number; told: string | undefined }>
   > = {
     "in their time, nobody is told": { hang: [25 * MIB, 10 * MIB], after: 30_000, told: undefined },
     "the first may go on": { hang: [25 * MIB, 10 * MIB], after: 2 * MINUTE, told: "mx:hangs1" },
-    "alone, it may go on": { hang: [36 * MIB], after: 4 * MINUTE, told: undefined },
-    "alone, but for long": { hang: [36 * MIB], after: 5 * MINUTE, told: "mx:hangs0" },
+    "alone, it may go on": { hang: [36 * MIB], after: long(36 * MIB) - 1, told: undefined },
+    "alone, but for long": { hang: [36 * MIB], after: long(36 * MIB), told: "mx:hangs0" },
     "together not more than half": { hang: [8 * MIB, 12 * MIB, 20 * MIB], after: MINUTE, told: undefined },
     "a message that is larger than all that may be": {
       hang: [50 * MIB],
-      after: 5 * MINUTE,
+      after: long(50 * MIB),
       told: "mx:hangs0",
     },
   };
@@ -218,6 +220,54 @@ describe("while deliveries hang,", () => {
       if (group === undefined) return;
       backlog.finished(group, false);
       assert.equal(takeAll()[0]?.destination, "mx:large");
+    });
+  }
+});
+
+/** Of one line that all share evenly, what arrives in four hours of large messages that wait all the time. */
+function slowLine(mbit: number, sizes: readonly number[]) {
+  const { backlog, add, takeAll, pass } = filled(100, []);
+  const tick = 1_000;
+  const perTick = (mbit * 1_000_000 * tick) / 8_000;
+  const arrived = new Map(sizes.map((size) => [size, 0]));
+  const left = new Map<Group, number>();
+  let made = 0;
+  const feed = (size: number): void => add([`mx:host${made++}`], size);
+  const end = (group: Group, delivered: boolean): void => {
+    left.delete(group);
+    backlog.finished(group, delivered);
+    feed(group.item.size);
+  };
+  for (let round = 0; round < 8; round += 1) for (const size of sizes) feed(size);
+  for (let now = 0; now < 240 * MINUTE; now += tick) {
+    for (const group of takeAll()) left.set(group, group.item.size);
+    const late = backlog.giveWay();
+    if (late !== undefined) end(late, false);
+    const each = perTick / Math.max(left.size, 1);
+    for (const [group, bytes] of left) {
+      left.set(group, bytes - each);
+      if (bytes > each) continue;
+      arrived.set(group.item.size, (arrived.get(group.item.size) ?? 0) + 1);
+      end(group, true);
+    }
+    pass(tick);
+  }
+  return arrived;
+}
+
+describe("on a slow line large mail comes to its end while more of it waits", () => {
+  const lines: readonly (readonly [mbit: number, ...sizes: number[]])[] = [
+    [0.5, 10 * MIB],
+    [0.5, 25 * MIB],
+    [1, 10 * MIB],
+    [1, 12 * MIB],
+    [1, 20 * MIB],
+    [1, 25 * MIB],
+    [2, 18 * MIB],
+  ];
+  for (const [mbit, ...sizes] of lines) {
+    test(`${mbit} Mbit/s, ${sizes.map((size) => size / MIB).join(" and ")} MiB`, () => {
+      for (const [size, count] of slowLine(mbit, sizes)) assert.ok(count >= 5, `${count} of ${size} bytes`);
     });
   }
 });
