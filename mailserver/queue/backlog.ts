@@ -68,8 +68,16 @@ export class Backlog {
   /** The next group that may start; the caller must call `finished` with it. */
   take(): Group | undefined {
     this.#lack = undefined;
+    let slowToo: boolean | undefined;
     for (const [destination, groups] of this.#waiting) {
-      if (this.#slow.has(destination) && !this.#mayBeSlow()) continue;
+      if (this.#slow.has(destination)) {
+        // Once for all of them: everything that is under way is looked at.
+        slowToo ??= this.#mayBeSlow();
+        if (!slowToo) {
+          this.#lack ??= "slow";
+          continue;
+        }
+      }
       if ((this.#active.get(destination) ?? 0) >= this.#limitOf(destination)) continue;
       // Small ones go past a large one that has no room yet; without a place nobody goes.
       const group = groups.find((each) => this.#underWay.hasRoom(each));

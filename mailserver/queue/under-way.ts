@@ -22,8 +22,8 @@ const LATE_BYTES = LARGE_BYTES / 2;
 /** Who was told to give way and has not by then waits for the answer to a whole message: another one is told. */
 const REACT_MS = 250;
 
-/** What a delivery waits for: a place, or room for a large message. */
-export type Lack = "place" | "room";
+/** What a delivery waits for: a place, room for a large message, or that a slow one is late and leaves its share. */
+export type Lack = "place" | "room" | "slow";
 
 export interface UnderWayOptions {
   /** Deliveries at the same time that are not late. */
@@ -94,6 +94,7 @@ export class UnderWay {
    */
   giveWay(lack: Lack): Group | undefined {
     const { now, places } = this.#options;
+    if (lack === "slow") return undefined;
     if ([...this.#told.values()].some((at) => now() - at < REACT_MS)) return undefined;
     const all = this.#late();
     if (lack === "place" && all.length <= LATE_PLACES * places) return undefined;

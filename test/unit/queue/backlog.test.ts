@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import { Backlog, type Group } from "../../../mailserver/queue/backlog.ts";
 import type { DueItem } from "../../../mailserver/queue/item.ts";
+import { UnderWay } from "../../../mailserver/queue/under-way.ts";
 
 /** An item of one recipient for each destination. */
 function due(id: string, destinations: readonly string[], size = 1_000): DueItem {
@@ -24,7 +25,7 @@ function filled(atOnce: number, destinations: readonly string[]) {
   const pass = (ms: number) => {
     now += ms;
   };
-  return { backlog, add, takeAll, pass };
+  return { backlog, add, takeAll, pass, now: () => now };
 }
 
 const names = (groups: readonly Group[]): string[] => groups.map(({ destination }) => destination).sort();
@@ -51,6 +52,44 @@ test("one that answers in time is slow no more", () => {
   }
   add(["a", "a"]);
   assert.equal(takeAll().length, 2);
+});
+
+/** So many destinations are known as slow. */
+function slow(places: number, count: number) {
+  const world = filled(places, []);
+  const destinations = numbered("mx:slow", count);
+  for (const destination of destinations) {
+    world.add([destination]);
+    const [group] = world.takeAll();
+    assert.ok(group);
+    world.pass(11_000);
+    world.backlog.finished(group, true);
+  }
+  return { ...world, destinations };
+}
+
+test("who waits because too many slow ones are in time is looked at again when those are late, and nobody gives way", () => {
+  const { backlog, add, takeAll, pass, now, destinations } = slow(4, 20);
+  add(destinations);
+  // All other places may hold late ones.
+  for (let round = 0; round < 6; round += 1) {
+    assert.equal(takeAll().length, 2);
+    assert.equal(backlog.giveWay(), undefined);
+    const at = backlog.changesAt();
+    assert.ok(at !== undefined);
+    pass(at - now());
+  }
+  assert.equal(takeAll().length, 2);
+});
+
+test("however many slow ones wait, those under way are looked at once", () => {
+  const { backlog, add, takeAll, destinations } = slow(4, 20);
+  add(destinations);
+  takeAll();
+  const looks = mock.method(UnderWay.prototype, "inTime");
+  assert.equal(backlog.take(), undefined);
+  assert.equal(looks.mock.callCount(), 1);
+  looks.mock.restore();
 });
 
 test("a single slow destination is still served", () => {

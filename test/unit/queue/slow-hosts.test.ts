@@ -149,6 +149,51 @@ describe("the mail of others goes on while a tarpit holds", () => {
   }
 });
 
+test("half of the places with slow hosts don't stop the mail to one that was slow once", {
+  timeout: 120_000,
+}, async () => {
+  await using folder = await temporaryFolder();
+  await using queue = await testQueue(folder.path);
+  const hosts = [...names("h", 10), "once.others.test"];
+  let ms = 12_000;
+  let toOnce = 0;
+  const { clock, runner } = run(queue, () => delivered, {
+    atOnce: 20,
+    deliver: async (destination, _delivery, ending) => {
+      if (destination === "mx:once.others.test") toOnce += 1;
+      const { promise, resolve } = Promise.withResolvers<Result[]>();
+      ending.addEventListener("abort", () => resolve([temporary]), { once: true });
+      clock.after(ms, () => resolve([delivered]));
+      return promise;
+    },
+  });
+  const send = async (id: string): Promise<void> => {
+    for (const host of hosts) {
+      await queue.enqueue(item(`${id}-${host}`, [`a@${host}`], { created: clock.now() }));
+    }
+    await settledDown(queue);
+    await settledDown(queue);
+  };
+  await send("first");
+  const round = async (): Promise<void> => {
+    if (clock.armed) await clock.jump();
+    await settledDown(queue);
+  };
+  for (let left = 100; left > 0 && (await queue.counts()).items > 0; left -= 1) await round();
+  ms = 30 * MINUTE;
+  await send("second");
+  assert.equal(toOnce, 1, "it waits");
+  const from = clock.now();
+  for (let left = 50; left > 0 && toOnce < 2; left -= 1) await round();
+  assert.equal(toOnce, 2, "it has begun");
+  assert.ok(clock.now() - from < 11_000, `begun after ${clock.now() - from} ms`);
+  ms = 0;
+  const stopped = runner.stop();
+  while ((await Promise.race([stopped.then(() => "stopped"), soon("runs")])) !== "stopped") {
+    if (clock.armed) await clock.jump();
+  }
+});
+
 /** What can be sent while nothing can be recorded: as many as have a place, and those that were late before. */
 const unrecorded: Readonly<Record<string, { ms: number; most: number }>> = {
   "answered at once": { ms: 0, most: 4 },
