@@ -12,11 +12,19 @@ export interface Group {
 
 /** Slow destinations that are remembered; the first ones are forgotten first. */
 const MAX_SLOW = 10_000;
-/** Recipients claimed ahead, in all, and groups waiting per destination before it is left out of claims. */
+/** Recipients claimed ahead, in all, and of slow destinations before all of these are left out of claims. */
 const MAX_WAITING = 2_000;
+const MAX_WAITING_SLOW = MAX_WAITING / 2;
+/** And in one claim while slow ones may be in it: the rest is for others in any case. */
+const MAX_CLAIM = MAX_WAITING / 4;
+/** Groups and recipients that wait for one destination before it is left out. */
 const MAX_WAITING_PER_DESTINATION = 20;
+const MAX_RECIPIENTS_PER_DESTINATION = 100;
 /** RFC 5321 section 4.5.3.1.8: a server must take 100 recipients, and need not take more. */
 const MAX_RECIPIENTS = 100;
+
+const recipientsOf = (groups: readonly Group[]): number =>
+  groups.reduce((sum, { recipients }) => sum + recipients.length, 0);
 
 export interface BacklogOptions {
   /** Deliveries at the same time that are not late yet; slow destinations have half of them at most. */
@@ -44,14 +52,25 @@ export class Backlog {
 
   /** How many more recipients may be claimed. */
   room(): number {
-    return MAX_WAITING - this.#waitingRecipients;
+    const left = MAX_WAITING - this.#waitingRecipients;
+    return this.#enoughSlow() ? left : Math.min(left, MAX_CLAIM);
   }
 
   /** Destinations of which enough is claimed already. */
   busyDestinations(): string[] {
-    return [...this.#waiting]
-      .filter(([, groups]) => groups.length >= MAX_WAITING_PER_DESTINATION)
+    const busy = [...this.#waiting]
+      .filter(([, groups]) => {
+        const enough = groups.length >= MAX_WAITING_PER_DESTINATION;
+        return enough || recipientsOf(groups) >= MAX_RECIPIENTS_PER_DESTINATION;
+      })
       .map(([name]) => name);
+    return this.#enoughSlow() ? [...new Set([...busy, ...this.#slow])] : busy;
+  }
+
+  /** Slow destinations must leave room for what can leave at once. */
+  #enoughSlow(): boolean {
+    const slow = [...this.#waiting].filter(([name]) => this.#slow.has(name));
+    return slow.reduce((sum, [, groups]) => sum + recipientsOf(groups), 0) >= MAX_WAITING_SLOW;
   }
 
   add(item: DueItem): void {

@@ -17,8 +17,9 @@ export interface Claim {
   readonly seqs: readonly number[];
 }
 
-/** Items of one destination in one claim: a long line at one must leave room for all others. */
+/** Items and recipients of one destination in one claim: a long line at one must leave room for all others. */
 const ITEMS_EACH = 20;
+const RECIPIENTS_EACH = 100;
 
 export class Claims {
   readonly #sql: Statements;
@@ -35,7 +36,7 @@ export class Claims {
       if (found.length >= limit) break;
       // At most those that are being delivered to: their number has a bound, however long the queue.
       if (left.has(String(name))) continue;
-      found.push(...this.#dueFor(String(name), now, limit - found.length));
+      found.push(...this.#dueFor(String(name), now, Math.min(limit - found.length, RECIPIENTS_EACH)));
     }
     return [...Map.groupBy(found, ({ item }) => item)].map(([item, rows]) => ({
       item,

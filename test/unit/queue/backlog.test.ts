@@ -92,6 +92,23 @@ test("however many slow ones wait, those under way are looked at once", () => {
   looks.mock.restore();
 });
 
+test("destinations known as slow never fill all that is claimed", () => {
+  const { backlog, add, takeAll, destinations } = slow(4, 3_000);
+  let next = 0;
+  while (!backlog.busyDestinations().includes("mx:slow2999")) {
+    const until = next + backlog.room();
+    assert.ok(until < 2_000);
+    add(destinations.slice(next, until));
+    next = until;
+    takeAll();
+  }
+  assert.ok(backlog.room() >= 500, `${backlog.room()}`);
+  assert.deepEqual(
+    destinations.filter((name) => !backlog.busyDestinations().includes(name)),
+    [],
+  );
+});
+
 test("a single slow destination is still served", () => {
   const { backlog, add, takeAll, pass } = filled(1, ["a"]);
   const [group] = takeAll();

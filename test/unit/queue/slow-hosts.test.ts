@@ -84,7 +84,7 @@ async function site(path: string) {
     }
     await queue.close();
   };
-  return { ...world, send, until, good, underWay, [Symbol.asyncDispose]: close };
+  return { ...world, queue, send, until, good, underWay, [Symbol.asyncDispose]: close };
 }
 
 const names = (prefix: string, count: number, below = "tarpit.test"): string[] =>
@@ -147,6 +147,19 @@ describe("the mail of others goes on while a tarpit holds", () => {
       assert.ok(world.underWay.mostCount <= 400, `${world.underWay.mostCount} at once`);
     });
   }
+});
+
+test("a long line of messages to many at one host that hangs leaves room for others", {
+  timeout: 120_000,
+}, async () => {
+  await using folder = await temporaryFolder();
+  await using world = await site(folder.path);
+  const many = Array.from({ length: 100 }, (_, at) => `r${at}@tarpit.test`);
+  for (const id of names("many", 24)) await world.queue.enqueue(item(id, many));
+  await settledDown(world.queue);
+  await world.send(["others.test"], KIB);
+  for (let left = 10; left > 0 && world.good.length === 0; left -= 1) await settledDown(world.queue);
+  assert.deepEqual(world.good, [{ to: "mx:others.test", at: 0 }]);
 });
 
 test("half of the places with slow hosts don't stop the mail to one that was slow once", {
