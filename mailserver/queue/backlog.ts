@@ -94,12 +94,16 @@ export class Backlog {
         slowToo ??= this.#mayBeSlow();
         if (!slowToo) {
           this.#lack ??= "slow";
+          this.#underWay.leavesTurn(destination);
           continue;
         }
       }
-      if ((this.#active.get(destination) ?? 0) >= this.#limitOf(destination)) continue;
+      if ((this.#active.get(destination) ?? 0) >= this.#limitOf(destination)) {
+        this.#underWay.leavesTurn(destination);
+        continue;
+      }
       // Small ones go past a large one that has no room yet; without a place nobody goes.
-      const group = groups.find((each) => this.#underWay.hasRoom(each));
+      const group = groups.find((each) => this.#hasRoom(each));
       if (group === undefined) this.#lack = "room";
       else if (this.#underWay.hasPlace()) return this.#start(group);
       else {
@@ -108,6 +112,12 @@ export class Backlog {
       }
     }
     return undefined;
+  }
+
+  #hasRoom(group: Group): boolean {
+    const has = this.#underWay.hasRoom(group);
+    if (!has) this.#underWay.waitsForRoom(group);
+    return has;
   }
 
   /** After `take` found nothing: a delivery under way that has to give way to one that waits. */
@@ -174,6 +184,7 @@ export class Backlog {
     return names.flatMap((name) => {
       const groups = this.#waiting.get(name) ?? [];
       this.#waiting.delete(name);
+      this.#underWay.leavesTurn(name);
       if (!this.#active.has(name)) this.#limits.delete(name);
       for (const { recipients } of groups) this.#waitingRecipients -= recipients.length;
       return groups;

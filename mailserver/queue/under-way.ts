@@ -37,6 +37,12 @@ const lateAfter = ({ item }: Group): number => SLOW_MS + item.size / LEAST_RATE;
 const longAfter = (group: Group): number => LONG_MS + (isLarge(group) ? group.item.size / SLOW_LINE : 0);
 const bytesOf = (groups: readonly Group[]): number => groups.reduce((sum, { item }) => sum + item.size, 0);
 
+/** Who has the room that is freed next, and the first of the large ones when it came to that. */
+interface Turn {
+  readonly group: Group;
+  readonly before: Group | undefined;
+}
+
 export class UnderWay {
   readonly #options: UnderWayOptions;
   /** When each began, in this order. */
@@ -46,6 +52,7 @@ export class UnderWay {
   /** When each that was told to give way was. */
   readonly #told = new Map<Group, number>();
   #largeBytes = 0;
+  #turn: Turn | undefined;
 
   constructor(options: UnderWayOptions) {
     this.#options = options;
@@ -54,6 +61,7 @@ export class UnderWay {
   begin(group: Group): void {
     this.#begun.set(group, this.#options.now());
     if (isLarge(group)) this.#largeBytes += group.item.size;
+    if (this.#turn?.group === group) this.#turn = undefined;
   }
 
   /** It has its result. What finds no room on the disk keeps its place, so that no more is sent than can be recorded. */
@@ -79,7 +87,25 @@ export class UnderWay {
   }
 
   hasRoom(group: Group): boolean {
-    return !isLarge(group) || this.#largeBytes === 0 || this.#largeBytes + group.item.size <= LARGE_BYTES;
+    if (!isLarge(group)) return true;
+    if (this.#turn !== undefined && this.#turn.group !== group && !this.#mayPass(this.#turn)) return false;
+    return this.#largeBytes === 0 || this.#largeBytes + group.item.size <= LARGE_BYTES;
+  }
+
+  /** A large one lacks room: until it has begun no other large one does, unless another waits so already. */
+  waitsForRoom(group: Group): void {
+    this.#turn ??= { group, before: [...this.#begun.keys()].find(isLarge) };
+  }
+
+  /** What waits for that destination can't go for another reason, or does not wait any more. */
+  leavesTurn(destination: string): void {
+    if (this.#turn?.group.destination === destination) this.#turn = undefined;
+  }
+
+  /** Both don't fit together, and the first stays for now: others need not wait for that. */
+  #mayPass({ group, before }: Turn): boolean {
+    if (before === undefined || !this.#begun.has(before)) return false;
+    return before.item.size + group.item.size > LARGE_BYTES && this.#age(before) < longAfter(before);
   }
 
   /** Those that are not late. */
@@ -99,11 +125,18 @@ export class UnderWay {
     const all = this.#late();
     if (lack === "place" && all.length <= LATE_PLACES * places) return undefined;
     const late = all.filter((group) => !this.#told.has(group) && (lack === "place" || isLarge(group)));
-    const tooMany = lack === "place" || (late.length > 1 && bytesOf(late) > LATE_BYTES);
-    const group =
-      late.find((each) => this.#age(each) >= longAfter(each)) ?? (tooMany ? late.at(-1) : undefined);
+    const group = late.find((each) => this.#age(each) >= longAfter(each)) ?? this.#lastOf(late, lack);
     if (group !== undefined) this.#told.set(group, now());
     return group;
+  }
+
+  #lastOf(late: readonly Group[], lack: Lack): Group | undefined {
+    if (lack === "place") return late.at(-1);
+    const turn = this.#turn;
+    const needed = turn === undefined || this.#mayPass(turn) ? 0 : turn.group.item.size;
+    if (bytesOf(late) <= Math.min(LATE_BYTES, LARGE_BYTES - needed)) return undefined;
+    const first = turn === undefined ? late[0] : turn.before;
+    return late.findLast((each) => each !== first);
   }
 
   /** When one that waits may have to be looked at again, though nothing ends until then. */

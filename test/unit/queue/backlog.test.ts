@@ -327,3 +327,43 @@ describe("on a slow line large mail comes to its end while more of it waits", ()
     });
   }
 });
+
+/** When one of 25 MiB begins that comes after a minute, while each that ends is followed by another one. */
+function largeBegins({ size, ms, count, within }: Others): number | undefined {
+  const { backlog, add, takeAll, pass, now } = filled(100, []);
+  const ends = new Map<Group, number>();
+  let made = 0;
+  const end = (group: Group): void => {
+    ends.delete(group);
+    backlog.finished(group, false);
+    add([`mx:other${made++}`], size);
+  };
+  add(numbered("mx:first", count), size);
+  for (; now() < MINUTE + within; pass(250)) {
+    if (now() === MINUTE) add(["mx:large"], 25 * MIB);
+    for (const group of takeAll()) ends.set(group, now() + ms * (0.5 + (ends.size % 10) / 10));
+    if ([...ends.keys()].some(({ destination }) => destination === "mx:large")) return now();
+    const late = backlog.giveWay();
+    for (const [group, at] of ends) if (at <= now() || group === late) end(group);
+  }
+  return undefined;
+}
+
+interface Others {
+  readonly size: number;
+  readonly ms: number;
+  readonly count: number;
+  readonly within: number;
+}
+
+describe("a large message begins, however many smaller large ones wait", () => {
+  const others: Readonly<Record<string, Others>> = {
+    "hosts that hang": { size: 5 * MIB, ms: 60 * MINUTE, count: 20, within: 20 * MINUTE },
+    "large ones that hang": { size: 20 * MIB, ms: 240 * MINUTE, count: 4, within: 90 * MINUTE },
+    "good hosts, 3 MiB": { size: 3 * MIB, ms: 4_000, count: 50, within: MINUTE },
+    "good hosts, 0.4 MiB": { size: 400 * 1024, ms: 3_000, count: 150, within: MINUTE },
+  };
+  for (const [name, each] of Object.entries(others)) {
+    test(name, () => assert.notEqual(largeBegins(each), undefined));
+  }
+});
