@@ -69,6 +69,7 @@ export class Backlog {
 
   /** Slow destinations must leave room for what can leave at once. */
   #enoughSlow(): boolean {
+    if (this.#slow.size === 0) return false;
     const slow = [...this.#waiting].filter(([name]) => this.#slow.has(name));
     return slow.reduce((sum, [, groups]) => sum + recipientsOf(groups), 0) >= MAX_WAITING_SLOW;
   }
