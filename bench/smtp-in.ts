@@ -34,13 +34,15 @@ const ROUNDS = 3;
 const LMTP_PORT = 24;
 /** Messages a second that every system here keeps up with. */
 const STEADY = 100;
+/** So many that the first of a connection, for which a worker may know nothing of the box, are no hundredth of them. */
+const REPLIES = 1_000;
 const PEOPLE = [10, 1_000, 10_000];
 
 const CONDITIONS = {
   load: `${SESSIONS} sessions, ${BYTES} bytes; the rate over ${ROUNDS} runs of ${MESSAGES} messages, in turns`,
   delivered: "until all are in the Maildirs of ten boxes, which are empty before",
   queued: `no box answers, which both know of a run before; runs of ${QUEUED} messages`,
-  reply: "while mail keeps coming to each box: smtp-in waits for one that had none for five seconds",
+  reply: `of ${REPLIES} messages, while mail keeps coming to each box: smtp-in waits for one that had none for five seconds`,
   postfix: POSTFIX_TUNING,
 };
 
@@ -177,7 +179,7 @@ async function replyTimes(field: Field, port: number, perSecond?: number): Promi
     const line = await Line.open("127.0.0.1", port);
     await line.say("EHLO bench");
     await sleep((everyMs * number) / SESSIONS);
-    const load = { to: to[number % to.length] ?? "", messages: 25, body, everyMs };
+    const load = { to: to[number % to.length] ?? "", messages: REPLIES / SESSIONS, body, everyMs };
     const times = await sendOver(line, load);
     line.close();
     return times;
