@@ -112,8 +112,8 @@ export class Room {
    * when it is the one that wants so much more: nobody gives way to who has as much.
    */
   #mostOf(guest: Guest, more: number, leaving: ReadonlySet<Guest>): Guest | undefined {
-    let most = bytesOf(this.#left(guest.client, leaving)) + more;
     let candidates = this.#left(guest.client, leaving);
+    let most = bytesOf(candidates) + more;
     let size = guest.bytes + more;
     for (const client of this.#shares.keys()) {
       const left = this.#left(client, leaving);

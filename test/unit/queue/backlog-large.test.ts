@@ -1,0 +1,117 @@
+/** Large messages, which have room for some of them at a time. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Group } from "../../../mailserver/queue/backlog.ts";
+import { filled, MIB, MINUTE, names, numbered } from "./backlog-site.ts";
+
+/** Of one line that all share evenly, what arrives in four hours of large messages that wait all the time. */
+function slowLine(mbit: number, sizes: readonly number[]) {
+  const { backlog, add, takeAll, pass } = filled(100, []);
+  const tick = 1_000;
+  const perTick = (mbit * 1_000_000 * tick) / 8_000;
+  const arrived = new Map(sizes.map((size) => [size, 0]));
+  const left = new Map<Group, number>();
+  let made = 0;
+  const feed = (size: number): void => add([`mx:host${made++}`], size);
+  const end = (group: Group, delivered: boolean): void => {
+    left.delete(group);
+    backlog.finished(group, delivered);
+    feed(group.item.size);
+  };
+  for (let round = 0; round < 8; round += 1) for (const size of sizes) feed(size);
+  for (let now = 0; now < 240 * MINUTE; now += tick) {
+    for (const group of takeAll()) left.set(group, group.item.size);
+    const late = backlog.giveWay();
+    if (late !== undefined) end(late, false);
+    const each = perTick / Math.max(left.size, 1);
+    for (const [group, bytes] of left) {
+      left.set(group, bytes - each);
+      if (bytes > each) continue;
+      arrived.set(group.item.size, (arrived.get(group.item.size) ?? 0) + 1);
+      end(group, true);
+    }
+    pass(tick);
+  }
+  return arrived;
+}
+
+describe("on a slow line large mail comes to its end while more of it waits", () => {
+  const lines: readonly (readonly [mbit: number, ...sizes: number[]])[] = [
+    [0.5, 10 * MIB],
+    [0.5, 25 * MIB],
+    [1, 10 * MIB],
+    [1, 12 * MIB],
+    [1, 20 * MIB],
+    [1, 25 * MIB],
+    [2, 18 * MIB],
+  ];
+  for (const [mbit, ...sizes] of lines) {
+    test(`${mbit} Mbit/s, ${sizes.map((size) => size / MIB).join(" and ")} MiB`, () => {
+      for (const [size, count] of slowLine(mbit, sizes)) assert.ok(count >= 5, `${count} of ${size} bytes`);
+    });
+  }
+});
+
+/** When one of 25 MiB begins that comes after a minute, while each that ends is followed by another one. */
+function largeBegins({ size, ms, count, within }: Others): number | undefined {
+  const { backlog, add, takeAll, pass, now } = filled(100, []);
+  const ends = new Map<Group, number>();
+  let made = 0;
+  const end = (group: Group): void => {
+    ends.delete(group);
+    backlog.finished(group, false);
+    add([`mx:other${made++}`], size);
+  };
+  add(numbered("mx:first", count), size);
+  for (; now() < MINUTE + within; pass(250)) {
+    if (now() === MINUTE) add(["mx:large"], 25 * MIB);
+    for (const group of takeAll()) ends.set(group, now() + ms * (0.5 + (ends.size % 10) / 10));
+    if ([...ends.keys()].some(({ destination }) => destination === "mx:large")) return now();
+    const late = backlog.giveWay();
+    for (const [group, at] of ends) if (at <= now() || group === late) end(group);
+  }
+  return undefined;
+}
+
+interface Others {
+  readonly size: number;
+  readonly ms: number;
+  readonly count: number;
+  readonly within: number;
+}
+
+describe("a large message begins, however many smaller large ones wait", () => {
+  const others: Readonly<Record<string, Others>> = {
+    "hosts that hang": { size: 5 * MIB, ms: 60 * MINUTE, count: 20, within: 20 * MINUTE },
+    "large ones that hang": { size: 20 * MIB, ms: 240 * MINUTE, count: 4, within: 90 * MINUTE },
+    "good hosts, 3 MiB": { size: 3 * MIB, ms: 4_000, count: 50, within: MINUTE },
+    "good hosts, 0.4 MiB": { size: 400 * 1024, ms: 3_000, count: 150, within: MINUTE },
+  };
+  for (const [name, each] of Object.entries(others)) {
+    test(name, () => assert.notEqual(largeBegins(each), undefined));
+  }
+});
+
+describe("past a large message that waits for room", () => {
+  const begins = ({ add, takeAll }: ReturnType<typeof filled>, name: string, size: number): string[] => {
+    add([name], size);
+    return names(takeAll());
+  };
+
+  test("others go while it has to wait for another as large, until that one has had its time", () => {
+    const site = filled(100, []);
+    assert.deepEqual(begins(site, "mx:first", 25 * MIB), ["mx:first"]);
+    assert.deepEqual(begins(site, "mx:second", 25 * MIB), []);
+    assert.deepEqual(begins(site, "mx:passes", 5 * MIB), ["mx:passes"]);
+    site.pass(40 * MINUTE);
+    assert.deepEqual(begins(site, "mx:late", 5 * MIB), [], "the turn is the second's");
+  });
+
+  test("no other large one goes while it has room beside the first", () => {
+    const site = filled(100, []);
+    assert.deepEqual(begins(site, "mx:first", 20 * MIB), ["mx:first"]);
+    assert.deepEqual(begins(site, "mx:other", 15 * MIB), ["mx:other"]);
+    assert.deepEqual(begins(site, "mx:waits", 15 * MIB), []);
+    assert.deepEqual(begins(site, "mx:late", 5 * MIB), []);
+  });
+});
