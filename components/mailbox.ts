@@ -161,8 +161,8 @@ export class Mailbox extends pulumi.ComponentResource {
         ],
         // It asks for no name, and shall tell nothing by asking: the engine would pass questions on.
         resolvers: ["127.0.0.1"],
-        // Large messages pass through it.
-        tmpfs: { tmp: "64m" },
+        // Large messages pass through the volume: what is in a tmpfs counts as the box's memory.
+        tmpfs: { tmp: "4m" },
         volumes: [{ ...mail, path: "/srv/mail" }],
         // A check starts a process, and there may be a thousand boxes on a host.
         healthEvery: 300,

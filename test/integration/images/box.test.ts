@@ -179,7 +179,7 @@ describe("box", () => {
     assert.equal((await messages()).length, count);
   });
 
-  it("goes on with our client after it refused a recipient whose message was sent along", async () => {
+  it("goes on with our client after it refused a message for want of room", async () => {
     const line = await connect({
       host: "127.0.0.1",
       port: await lmtpPort(box),
@@ -315,6 +315,20 @@ describe("box", () => {
     );
     const refused = replies.flatMap(({ data }) => data).filter((line) => !line.startsWith("250 "));
     assert.deepEqual(refused, []);
+  });
+
+  it("takes four messages of the permitted size at once, and nobody is ended for want of memory", async () => {
+    const large = await healthy(lab, "box", { env: { BOX_QUOTA_BYTES: String(2 ** 30) } });
+    const text = message("large", `${"x".repeat(98)}\r\n`.repeat((25 * 2 ** 20) / 100 - 10));
+    const port = await lmtpPort(large);
+    const sent = await Promise.all(
+      Array.from({ length: 4 }, () => deliver(port, { to: ["alice@semail.test"], message: text })),
+    );
+    const answers = sent.map(({ data }) => data[0]?.slice(0, 3));
+    assert.deepEqual(answers, ["250", "250", "250", "250"]);
+    assert.doesNotMatch(await large.logs(), /killed with signal/);
+    assert.equal((await large.exec(["ls", "-A", "/srv/mail/.tmp"])).stdout, "");
+    await large.remove();
   });
 
   it("costs at most 9 MiB and three processes of Dovecot's when nobody uses it", async () => {
