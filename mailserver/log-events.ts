@@ -91,6 +91,7 @@ export const LOG_EVENTS = {
   "reply.unreachable": "The replies of a box could not be fetched",
   "forward.accepted": "The relay took a forwarded message",
   "forward.failed": "A forward address is none, or the relay refused a forwarded message",
+  "forward.withheld": "A message was left out of a person's forward; their box has it",
   "forward.unsealed": "A forwarded message leaves without an ARC seal of ours",
   "forward.bounced": "A bounce of a forwarded message was taken, or refused as forged or too old",
   "relay.unreachable": "smtp-out could not be reached",

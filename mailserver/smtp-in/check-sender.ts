@@ -5,6 +5,7 @@ import { authorOf } from "../message/author.ts";
 import { foldField, type Message } from "../message/header.ts";
 import { legible, streamOf } from "../message/legible.ts";
 import type { Log } from "../net/log.ts";
+import { namesOurs, vouchedByOurs } from "../policy/in-our-name.ts";
 import type { AuthorFacts, Policy, SenderFacts } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createQuestions, type Questions } from "./questions.ts";
@@ -23,6 +24,8 @@ export interface Origin {
 export interface SenderCheckDeps {
   /** Our name in Authentication-Results (RFC 8601 section 2.2, authserv-id). */
   readonly hostname: string;
+  /** In whose name we send mail. */
+  readonly domains: readonly string[];
   readonly query: DNSResolver;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -33,6 +36,8 @@ export interface Checked {
   readonly facts: SenderFacts;
   /** Somebody who may speak for the reverse-path vouches for the message. */
   readonly proven: boolean;
+  /** Its author may be taken for one of ours, and is not proven to be. */
+  readonly inOurName: boolean;
   /** Authentication-Results and Received-SPF, with their line ends. */
   readonly fields: string;
 }
@@ -88,7 +93,7 @@ export function createSenderCheck(deps: SenderCheckDeps): CheckSender {
 async function checkSender(check: Check): Promise<Checked> {
   const { message, log, origin, hostname } = check;
   const { clear, domains } = authorOf(message.fields);
-  const authors = domains.slice(0, MAX_AUTHORS);
+  const [authors, more] = [domains.slice(0, MAX_AUTHORS), domains.slice(MAX_AUTHORS)];
   // The policy is asked for at once and has questions of its own: who sends can't use up its time.
   const policies = authors.map((domain) => policyOf(domain, check));
   const [spf, { signatures, arc }] = await Promise.all([checkSpf(check), checkSignatures(check)]);
@@ -120,7 +125,13 @@ async function checkSender(check: Check): Promise<Checked> {
     `Authentication-Results: ${[hostname, ...(results.length > 0 ? results : ["none"])].join(";\r\n ")}`,
     ...(spf === undefined ? [] : [spf.header]),
   ];
-  return { facts, proven: isProven(findings, origin.from), fields: fields.map(foldField).join("") };
+  const inOurName = judged.some(({ unprovenOurs }) => unprovenOurs) || namesOurs(more, check.domains);
+  return {
+    facts,
+    proven: isProven(findings, origin.from),
+    inOurName,
+    fields: fields.map(foldField).join(""),
+  };
 }
 
 /**
@@ -232,6 +243,22 @@ const POLICIES = ["none", "quarantine", "reject"] as const;
 const strongest = (named: readonly (string | undefined)[]): Policy =>
   POLICIES.findLast((policy) => named.includes(policy)) ?? "none";
 
+/**
+ * Whether what we send on would be taken for this author's own: once its reverse-path or our HELO name is of one of our
+ * domains, SPF vouches for every domain that is aligned with that, be it one above ours (RFC 9989 section 4.10.2).
+ */
+async function isUnprovenOurs(
+  domain: string,
+  { who, dmarc }: { readonly who: Identifiers; readonly dmarc: string },
+  check: Check,
+): Promise<boolean> {
+  const { domains } = check;
+  const vouched = [...who.spfDomains, ...who.dkimDomains.map(({ domain: signer }) => signer)];
+  if (namesOurs([domain], domains)) return dmarc === "fail" || !vouchedByOurs(domain, vouched, domains);
+  const asOurs = await evaluate(domain, { spfDomains: [...domains], dkimDomains: [] }, check);
+  return asOurs?.status.result === "pass";
+}
+
 interface Asked {
   readonly domain: string;
   readonly policy: Policy | undefined;
@@ -241,8 +268,9 @@ async function judgeAuthor(
   { domain, policy }: Asked,
   findings: Findings,
   check: Check,
-): Promise<{ facts: AuthorFacts; info: string }> {
-  const found = await evaluate(domain, identifiers(findings, false), check);
+): Promise<{ facts: AuthorFacts; unprovenOurs: boolean; info: string }> {
+  const who = identifiers(findings, false);
+  const found = await evaluate(domain, who, check);
   const dmarc = found?.status.result ?? "temperror";
   const passes = dmarc === "pass";
   // Only what could have made DMARC pass: somebody else's broken DNS is no shelter for a forger.
@@ -257,6 +285,7 @@ async function judgeAuthor(
         passes && found?.alignment.spf.result === undefined && (found?.alignment.dkim.underSized ?? 0) > 0,
       unsure: !passes && (dmarc === "temperror" || maybe?.status.result !== dmarc),
     },
+    unprovenOurs: !passes && (await isUnprovenOurs(domain, { who, dmarc }, check)),
     info: found?.info ?? "dmarc=temperror",
   };
 }

@@ -213,7 +213,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
     limits,
     handler: createHandler({
       ...parts,
-      hostname,
+      ...{ hostname, domains },
       drop,
       clients,
       ...senders,
@@ -233,9 +233,9 @@ function bounces(
   return { returnPath: (address) => restore(address, { domains, secret }, clock.now()) };
 }
 
-function senderCheck({ hostname, senders }: SmtpInSettings, { clock, log, query }: Parts) {
+function senderCheck({ hostname, domains, senders }: SmtpInSettings, { clock, log, query }: Parts) {
   if (query === undefined) return {};
-  const check = createSenderCheck({ hostname, query, timeoutMs: senders.timeoutMs, clock, log });
+  const check = createSenderCheck({ hostname, domains, query, timeoutMs: senders.timeoutMs, clock, log });
   return { senders: { check, rules: senders } };
 }
 

@@ -1,11 +1,13 @@
 /** The policy of smtp-in's sessions: mail for our people only, and 250 only when their boxes or the disk have it. */
 import { isAscii } from "node:buffer";
+import { authorOf } from "../message/author.ts";
 import { type Field, formatMessage, type Message, parseMessage } from "../message/header.ts";
 import { junkField, withoutForged } from "../message/trace.ts";
 import type { Log } from "../net/log.ts";
 import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
+import { namesOurs } from "../policy/in-our-name.ts";
 import { isRole } from "../policy/local-recipient.ts";
 import { eitherWish } from "../policy/notify.ts";
 import { DirectoryUnavailable } from "../policy/recipient.ts";
@@ -19,12 +21,14 @@ import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } fr
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
+import { withoutForwards } from "./forwards.ts";
 import type { Client, MailDrop } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
 import type { Forward, Parcel } from "./spool.ts";
 
 export interface HandlerDeps {
   readonly hostname: string;
+  readonly domains: readonly string[];
   readonly findBox: FindBox;
   readonly drop: MailDrop;
   /** Who sent the message that bounces to an address; absent: we rewrite no reverse-paths. */
@@ -45,6 +49,7 @@ type Judged =
       readonly fields: string;
       readonly marks: readonly Field[];
       readonly proven: boolean;
+      readonly inOurName: boolean;
     };
 
 /** RFC 5321 section 6.3; ours included. */
@@ -63,6 +68,11 @@ const tooLong = replies.reply(
   553,
   "5.1.3",
   "The address is too long: no more than 493 characters are taken, fewer with such as need to be escaped",
+);
+const inOurName = replies.reply(
+  550,
+  "5.7.1",
+  "A bounce is not passed on whose author is of our domain by its From field alone",
 );
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
@@ -193,24 +203,31 @@ class Reception implements SessionHandler {
     const told = { ...(ret && { ret }), ...(envid !== undefined && { envid }) };
     const { proven } = checked;
     const { parcels, returns } = draft;
+    // A bounce has no box of ours that could keep it.
+    if (checked.inOurName && returns.size > 0) return refuse(inOurName);
+    const id = this.#id(transaction);
     return drop(
       {
-        ...{ id: this.#id(transaction), from, proven, smtputf8, told, body },
-        ...{ parcels: [...parcels.values()], returns: [...returns.values()] },
+        ...{ id, from, proven, smtputf8, told, body },
+        parcels: withoutForwards([...parcels.values()], { id, inOurName: checked.inOurName }, this.#deps.log),
+        returns: [...returns.values()],
       },
       client,
     );
   }
 
   async #checkSender({ from, number }: Transaction, message: Message): Promise<Judged> {
-    const { senders } = this.#deps;
-    if (senders === undefined) return { kind: "pass", fields: "", marks: [], proven: false };
+    const { senders, domains } = this.#deps;
+    if (senders === undefined) {
+      const named = namesOurs(authorOf(message.fields).domains, domains);
+      return { kind: "pass", fields: "", marks: [], proven: false, inOurName: named };
+    }
     const { clientAddress, helo = "" } = this.#session;
     const origin = { id: this.#id({ number }), ip: clientAddress, helo, from: from?.text ?? "" };
-    const { facts, fields, proven } = await senders.check(message, origin);
+    const { facts, ...checked } = await senders.check(message, origin);
     const verdict = judgeSender(facts, senders.rules);
     if (verdict.kind === "refuse") return verdict;
-    return { kind: "pass", fields, proven, marks: verdict.kind === "junk" ? [junkField()] : [] };
+    return { kind: "pass", ...checked, marks: verdict.kind === "junk" ? [junkField()] : [] };
   }
 
   #id({ number }: Pick<Transaction, "number">): string {

@@ -94,7 +94,7 @@ export function outboundHandler(
 /** smtp-in's; `stored` gets the uid of every box that mail is for, and the address of everybody to whom it bounces. */
 export function inboundHandler(stored: string[]): (session: SessionInfo) => SessionHandler {
   return createInbound({
-    ...{ hostname, room, clock },
+    ...{ hostname, room, clock, domains: rules.domains },
     findBox: createBoxFinder(findRecipient, rules),
     returnPath: (address) => restore(address, SRS, clock.now()),
     drop: async ({ parcels, returns = [] }) => {

@@ -419,6 +419,7 @@ async function play({ text, origin, zone, late = false }: Attack): Promise<Check
   const query = zoneQuery({ ...ZONE, ...zone }, asked);
   const check = createSenderCheck({
     hostname: "mx.semail.test",
+    domains: [],
     query,
     clock,
     timeoutMs: 10_000,

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SessionLimits } from "../../../mailserver/contract.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import type { RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import { rewrite } from "../../../mailserver/policy/srs.ts";
 import { makeAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
-import { zoneQuery } from "../../support/zone.ts";
+import { type Records, zoneQuery } from "../../support/zone.ts";
 import { box, relay, send, session, start, vouching } from "./support.ts";
 
 const refused = (reply: Reply): Decision => ({ kind: "refuse", reply });
@@ -231,6 +233,121 @@ describe("a person with a forward address", () => {
   }
 });
 
+/** SPF vouches for what a forward leaves with, so that a stranger's word for an author of ours would pass as genuine there. */
+describe("mail whose author says to be of ours, and is not proven to be, stays in the person's own box:", () => {
+  const OURS = "mail.org.example";
+  const MTA = "v=spf1 ip4:127.0.0.1 -all";
+  const signed = (domain: string): Records => ({
+    [domain]: "v=spf1 -all",
+    [`_dmarc.${domain}`]: "v=DMARC1; p=none",
+  });
+  const none = { "org.example": "v=spf1 -all" };
+  interface Case {
+    readonly author: string;
+    readonly zone?: Records;
+    readonly from?: string;
+    readonly goes: boolean;
+  }
+  const cases: Readonly<Record<string, Case>> = {
+    "of the domain itself": { author: "ceo@mail.org.example", zone: signed(OURS), goes: false },
+    "of it with no DMARC record": { author: "ceo@mail.org.example", zone: none, goes: false },
+    "of it where DNS is silent": {
+      author: "ceo@mail.org.example",
+      zone: { "_dmarc.mail.org.example": "ESERVFAIL" },
+      goes: false,
+    },
+    "below it": { author: "ceo@sub.mail.org.example", zone: signed(OURS), goes: false },
+    "below it, with no DMARC record": { author: "ceo@sub.mail.org.example", zone: none, goes: false },
+    "above it, of the same organization": {
+      author: "ceo@org.example",
+      zone: signed("org.example"),
+      goes: false,
+    },
+    "beside it, of the same organization": {
+      author: "ceo@shop.org.example",
+      zone: signed("org.example"),
+      goes: false,
+    },
+    "of it, with the null reverse-path": {
+      author: "ceo@mail.org.example",
+      zone: signed(OURS),
+      from: "",
+      goes: false,
+    },
+    "of it, with a forged reverse-path of ours": {
+      ...{ author: "ceo@mail.org.example", zone: signed(OURS), from: "ceo@mail.org.example" },
+      goes: false,
+    },
+    "of it, with a subdomain of ours that may not be so strictly": {
+      author: "ceo@mail.org.example",
+      zone: { "_dmarc.mail.org.example": "v=DMARC1; p=none; aspf=s", "x.mail.org.example": MTA },
+      from: "ceo@x.mail.org.example",
+      goes: false,
+    },
+    "of it as one of many": {
+      author: `${Array.from({ length: 12 }, (_, n) => `a@${n}.other.example`).join(", ")}, ceo@mail.org.example`,
+      goes: false,
+    },
+    "but proven by SPF": {
+      author: "ceo@mail.org.example",
+      zone: { ...signed(OURS), [OURS]: MTA },
+      from: "ceo@mail.org.example",
+      goes: true,
+    },
+    "but proven by SPF, with no DMARC record": {
+      author: "ceo@mail.org.example",
+      zone: { [OURS]: MTA },
+      from: "ceo@mail.org.example",
+      goes: true,
+    },
+    "but proven to be of the same organization": {
+      author: "boss@org.example",
+      zone: { ...signed("org.example"), "org.example": MTA },
+      from: "boss@org.example",
+      goes: true,
+    },
+    "but of a stranger who fails DMARC": {
+      author: "eve@soft.example",
+      zone: { "_dmarc.soft.example": "v=DMARC1; p=quarantine" },
+      goes: true,
+    },
+    "but of an organization that only ends alike": {
+      author: "eve@xmail.org.example",
+      zone: signed(OURS),
+      goes: true,
+    },
+  };
+  const directory = {
+    findRecipient: async (): Promise<RecipientAnswer> => ({
+      ...{ kind: "box", uid: "frank", host: "127.0.0.1", forward: "frank@foreign.example" },
+    }),
+    close: async () => {},
+  };
+  for (const [name, { author, zone = {}, from = "eve@evil.example", goes }] of Object.entries(cases)) {
+    for (const checked of [true, false]) {
+      // What is not looked up is not proven, and of what is above our domain or beside it nothing is known.
+      if (!checked && (goes || !/[@.]mail\.org\.example$/.test(author))) continue;
+      test(`${name}${checked ? "" : ", without a resolver"}`, async () => {
+        const to = await box();
+        let told = 0;
+        const info = (event: string): void => {
+          if (event === "forward.withheld") told += 1;
+        };
+        const daemon = await start({
+          lmtpPort: to.listener.port,
+          settings: { domains: [OURS] },
+          deps: { directory, log: { ...silentLog, info }, ...(checked && { query: zoneQuery(zone) }) },
+        });
+        const text = `From: ${author}\r\nSubject: x\r\n\r\nhi\r\n`;
+        assert.deepEqual(await send(await session(daemon), [`frank@${OURS}`], text, from), TAKEN);
+        assert.equal(to.messages.length, 1);
+        assert.equal((await daemon.queue.counts()).items, goes ? 1 : 0);
+        assert.equal(told, goes ? 0 : 1);
+      });
+    }
+  }
+});
+
 describe("a bounce of forwarded mail", () => {
   const srsSecret = "secret-for-tests-0123";
   const rules = { domains: ["semail.test"], secret: srsSecret };
@@ -272,6 +389,14 @@ describe("a bounce of forwarded mail", () => {
     assert.deepEqual(await send(client, [path]), ["550 5.7.1"]);
     const forged = path.replace("foreign.example", "victim.example");
     assert.deepEqual(await send(client, [forged], undefined, ""), ["550 5.1.1"]);
+  });
+
+  test("is refused, whoever else it is for, where its author says to be of ours", async () => {
+    const { to, out, client } = await begin();
+    const text = "From: ceo@semail.test\r\n\r\nhi\r\n";
+    const found = await send(client, [path, "alice@semail.test"], text, "");
+    assert.deepEqual(found, ["250 2.1.5", "250 2.1.5", "550 5.7.1"]);
+    assert.deepEqual([to.messages.length, out.messages.length], [0, 0]);
   });
 
   test("is to nobody here when reverse-paths are not rewritten", async () => {

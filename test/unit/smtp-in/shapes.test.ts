@@ -24,7 +24,7 @@ const [signer] = createDkimSigners([
 
 const check = (zone: Parameters<typeof zoneQuery>[0] = {}) =>
   createSenderCheck({
-    ...{ hostname: "mx.semail.test", query: zoneQuery(zone), timeoutMs: 10_000 },
+    ...{ hostname: "mx.semail.test", domains: [], query: zoneQuery(zone), timeoutMs: 10_000 },
     ...{ clock: systemClock, log: silentLog },
   });
 

@@ -76,6 +76,7 @@ for (const { description, tests, zonedata } of scenarios) {
         const check = createSenderCheck({
           ...{
             hostname: "mx.semail.test",
+            domains: [],
             query: zone(zonedata),
             clock: new FakeClock(0),
             timeoutMs: 1,

@@ -95,7 +95,14 @@ describe("a chain that is broken", () => {
       const sealed = await forwarded(["one.test"]);
       const changed = { fields: sealed.fields, body: Buffer.from("changed\r\n") };
       const check = createSenderCheck({
-        ...{ hostname: "mx.two.test", query, timeoutMs: 60_000, clock: systemClock, log: silentLog },
+        ...{
+          hostname: "mx.two.test",
+          domains: [],
+          query,
+          timeoutMs: 60_000,
+          clock: systemClock,
+          log: silentLog,
+        },
       });
       const origin = { id: "1", ip: "192.0.2.1", helo: "x.test", from };
       const { fields } = await check(changed, origin);

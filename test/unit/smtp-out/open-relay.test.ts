@@ -126,23 +126,32 @@ const LISTENERS: Record<Exclude<Port, "25">, ListenerName> = {
   "10025": "relay",
 };
 
+const AUTHORS = ["alice@semail.test", "bob@semail.test", "postmaster@semail.test", "host@evil.test"] as const;
+const [ALICE, BOB, POSTMASTER, STRANGER] = AUTHORS;
+
+/** Alice, and who is not who sends. */
+function authorsFor(port: Port, login: Login): readonly Case["author"][] {
+  return [ALICE, port === "25" ? STRANGER : login === "portal" ? POSTMASTER : BOB];
+}
+
 interface Case {
   readonly port: Port;
   readonly tls: boolean;
   readonly login: Login;
   readonly from: string;
   readonly to: string;
-  readonly author: "alice" | "bob" | "postmaster";
+  readonly author: (typeof AUTHORS)[number];
 }
 
 /** The rule, in words that owe nothing to the code: where this mail may end up, or undefined. */
 function allowed({ port, tls, login, from, to, author }: Case): string | undefined {
   const goal = recipients[to];
   if (senders[from] === "malformed" || goal === "malformed" || goal === "unknown") return undefined;
-  if (goal === "bounce") return port === "25" && from === "<>" ? "eve@evil.test" : undefined;
+  if (goal === "bounce")
+    return port === "25" && from === "<>" && author === STRANGER ? "eve@evil.test" : undefined;
   if (port === "25") return /^local:(bob|carol)/.exec(goal ?? "")?.[1];
   if (port === "10025") return allowedInside({ login, from, author }, goal);
-  return tls && login === "person" && senders[from] === "alice" && author === "alice" ? goal : undefined;
+  return tls && login === "person" && senders[from] === "alice" && author === ALICE ? goal : undefined;
 }
 
 /** smtp-in brings mail of anybody to anybody, the portal its own people mail of postmaster's that nobody can answer. */
@@ -151,7 +160,7 @@ function allowedInside(
   goal: string | undefined,
 ) {
   if (login === "relay") return goal;
-  const isPostmasters = login === "portal" && from === "<>" && author === "postmaster";
+  const isPostmasters = login === "portal" && from === "<>" && author === POSTMASTER;
   return isPostmasters && goal?.startsWith("local:") ? goal : undefined;
 }
 
@@ -177,7 +186,7 @@ async function tryIt({ port, tls, login, from, to, author }: Case, clientAddress
   await client.say(`MAIL FROM:${from}`);
   await client.say(`RCPT TO:${to}`);
   if ((await client.say("DATA")).startsWith("354")) {
-    await client.say(`From: ${author}@semail.test\r\nSubject: x\r\n\r\nhi\r\n.`);
+    await client.say(`From: ${author}\r\nSubject: x\r\n\r\nhi\r\n.`);
   }
   return stored;
 }
@@ -191,7 +200,7 @@ for (const port of ports) {
         let tried = 0;
         for (const from of Object.keys(senders)) {
           for (const to of Object.keys(recipients)) {
-            for (const author of ["alice", login === "portal" ? "postmaster" : "bob"] as const) {
+            for (const author of authorsFor(port, login)) {
               const one: Case = { port, tls, login, from, to, author };
               // Each from an address of its own: wrong passwords are counted.
               const n = ++clients;
