@@ -52,23 +52,35 @@ export function viewAddress({ config }: Facts, uid: string, text: string): Addre
   const local = address.slice(0, address.lastIndexOf("@"));
   // Another's login name is theirs, with a mailbox or without.
   if (taken.has(address) || (local !== uid && Object.hasOwn(config.users, local))) return refused("taken");
-  if (RESERVED.has(local) || isTagged(config, local, taken)) return refused("reserved");
+  if (RESERVED.has(local) || isForm(config, { local, uid }, taken)) return refused("reserved");
   return { free: true, reason: null };
 }
 
-/** With `-` between name and detail, mail to `alice-shop@` is alice's. */
-function isTagged(
-  { smtpIn, domain }: StackConfig,
-  local: string,
+/**
+ * With `-` between name and detail, mail to `alice-shop@` is alice's, and she may write as that. So nobody gets it beside
+ * her, nor an address of which another's, or one that is kept, would be such a form. Their own login name is theirs all the
+ * same: who chose it knew the others.
+ */
+function isForm(
+  { smtpIn: { tagSeparator }, domain, users }: StackConfig,
+  { local, uid }: { readonly local: string; readonly uid: string },
   taken: ReadonlyMap<string, string>,
 ): boolean {
-  const at = smtpIn.tagSeparator === "" ? -1 : local.indexOf(smtpIn.tagSeparator);
-  return at > 0 && taken.has(`${local.slice(0, at)}@${domain}`);
+  if (tagSeparator === "" || local === uid) return false;
+  const held = [...taken].filter(([address, holder]) => holder !== uid && domainOf(address) === domain);
+  const others = [
+    ...held.map(([address]) => address.slice(0, address.lastIndexOf("@"))),
+    ...Object.keys(users).filter((login) => login !== uid),
+  ];
+  return (
+    others.some((name) => local.startsWith(name + tagSeparator)) ||
+    [...others, ...RESERVED].some((name) => name.startsWith(local + tagSeparator))
+  );
 }
 
 const WHY: Readonly<Record<NonNullable<AddressView["reason"]>, string>> = {
   taken: "somebody has it already, or is called so",
-  reserved: "it is kept for the administration, or is a form of somebody's address",
+  reserved: "it is kept for the administration, or it and somebody's address are forms of each other",
   malformed: "it is no address that this system can have",
   foreign: "its domain is not served here",
 };

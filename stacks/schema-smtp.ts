@@ -49,7 +49,7 @@ export const SmtpIn = z.strictObject({
     .regex(/^[+=_.-]?$/, "must be one of `+`, `=`, `_`, `.`, `-`, or empty")
     .default("+")
     .describe(
-      "What parts name and detail: with `+`, `alice+shop@` is alice's. Empty: such addresses are unknown.",
+      "What parts name and detail: with `+`, `alice+shop@` is alice's. What names have in them, too, may be either: with `-`, `mary-ann@` is hers who has that address, else mary's. Empty: such addresses are unknown.",
     ),
   catchAll: z
     .string()

@@ -15,7 +15,31 @@ export function withoutDetail(address: string, separator: string = SEPARATOR): s
   return real.map((cut) => address.slice(0, cut) + address.slice(at));
 }
 
-/** Whether `address` (lower case) is one of a person's, with or without a detail. */
-export function ownAddress(address: string, addresses: readonly string[], separator?: string): boolean {
-  return [address, ...withoutDetail(address, separator)].some((candidate) => addresses.includes(candidate));
+/** How sub-addresses are told from other people's addresses. */
+export interface DetailRules {
+  /** What parts name and detail, where it isn't the usual one. */
+  readonly tagSeparator?: string;
+  /** Those of the addresses that `inQuestion` names which are somebody else's. */
+  readonly others: ReadonlySet<string>;
+}
+
+/**
+ * Whether `address` (lower case) is one of a person's, with or without a detail. As for mail to it, the longest name that
+ * somebody has is it: mary-ann's address is hers, although it looks like one of mary's with a detail.
+ */
+export function ownAddress(
+  address: string,
+  addresses: readonly string[],
+  { tagSeparator, others }: DetailRules,
+): boolean {
+  const names = [address, ...withoutDetail(address, tagSeparator)];
+  const longest = names.find((name) => others.has(name) || addresses.includes(name));
+  return longest !== undefined && addresses.includes(longest);
+}
+
+/** Addresses that `address` must not be for it to be a person's own by a detail. */
+export function inQuestion(address: string, addresses: readonly string[], tagSeparator?: string): string[] {
+  const names = [address, ...withoutDetail(address, tagSeparator)];
+  const own = names.findIndex((name) => addresses.includes(name));
+  return names.slice(0, Math.max(own, 0));
 }

@@ -4,7 +4,7 @@
  */
 import { reply } from "../smtp/replies.ts";
 import type { Reply } from "../smtp/types.ts";
-import { ownAddress } from "./own-address.ts";
+import { type DetailRules, ownAddress } from "./own-address.ts";
 
 /** `submission` is public; `relay` is for our own services, on the internal network. */
 export type Listener = "submission" | "relay";
@@ -18,14 +18,12 @@ export type Identity =
   /** The portal, which has a word for its own people and for nobody else, from one of these addresses. */
   | { readonly kind: "portal"; readonly addresses: readonly string[] };
 
-export interface SenderFacts {
+export interface SenderFacts extends DetailRules {
   readonly listener: Listener;
   readonly tls: boolean;
   readonly identity: Identity;
   /** The reverse-path, lower case; null is `<>`. */
   readonly from: string | null;
-  /** What parts name and detail of sub-addresses, where it isn't the usual one. */
-  readonly tagSeparator?: string;
 }
 
 export interface RecipientFacts extends SenderFacts {
@@ -71,7 +69,7 @@ const unclearAuthor = (field: string): Reply =>
 const NO_FROM = reply(550, "5.6.0", "The message needs exactly one From field with an address");
 
 /** May this reverse-path be used? */
-export function decideSender({ listener, tls, identity, from, tagSeparator }: SenderFacts): Verdict {
+export function decideSender({ listener, tls, identity, from, ...details }: SenderFacts): Verdict {
   if (listener === "submission" && !tls) return refuse(NEED_TLS);
   if (identity.kind === "nobody") return refuse(NEED_AUTH);
   // Each listener has its own kind of users; a relay password is worth nothing in public, and a person's not inside.
@@ -81,7 +79,7 @@ export function decideSender({ listener, tls, identity, from, tagSeparator }: Se
   if (identity.kind === "portal") return from === null ? ACCEPT : refuse(WRONG_SENDER);
   // The null reverse-path is what a read receipt has (RFC 8098 section 3); its From is checked all the same.
   if (from === null) return ACCEPT;
-  return ownAddress(from, identity.addresses, tagSeparator) ? ACCEPT : refuse(WRONG_SENDER);
+  return ownAddress(from, identity.addresses, details) ? ACCEPT : refuse(WRONG_SENDER);
 }
 
 /** May mail go to this recipient? Only where the sender may send at all. */
@@ -93,14 +91,14 @@ export function decideRecipient(facts: RecipientFacts): Verdict {
 }
 
 /** May a message that names these authors go out? */
-export function decideHeader(identity: Identity, authors: Authors, tagSeparator?: string): Verdict {
+export function decideHeader(identity: Identity, authors: Authors, details: DetailRules): Verdict {
   if (identity.kind === "nobody") return refuse(NEED_AUTH);
   // Forwarded mail keeps its author.
   if (identity.kind === "service") return ACCEPT;
   if (authors.kind === "missing") return refuse(NO_FROM);
   if (authors.kind === "unclear") return refuse(unclearAuthor(authors.field));
   const stranger = [...authors.from.map((address) => ({ field: "From", address })), ...authors.others].find(
-    ({ address }) => !ownAddress(address, identity.addresses, tagSeparator),
+    ({ address }) => !ownAddress(address, identity.addresses, details),
   );
   return stranger === undefined ? ACCEPT : refuse(wrongAuthor(stranger.field));
 }

@@ -6,6 +6,7 @@ import { Gathering, type Room } from "../net/room.ts";
 import type { SessionHandler } from "../net/types.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
+import type { DetailRules } from "../policy/own-address.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import {
   type Authors,
@@ -26,6 +27,7 @@ import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
 import { findLocal, forwardOf } from "./find-local.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
+import { othersAmong } from "./others.ts";
 import { mailboxOf, type Place, placesOf } from "./places.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
 import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
@@ -73,6 +75,8 @@ class Submission implements SessionHandler {
   readonly #session: SessionInfo;
   readonly #deps: HandlerDeps;
   readonly #drafts = new Map<Transaction, Draft>();
+  /** Addresses that look like the sender's own, by their separator, and are somebody else's. */
+  readonly #others = new WeakMap<Transaction, ReadonlySet<string>>();
   #identity: Known | Extract<Identity, { kind: "nobody" }> = { kind: "nobody" };
 
   constructor(listener: Listener, session: SessionInfo, deps: HandlerDeps) {
@@ -89,8 +93,10 @@ class Submission implements SessionHandler {
   }
 
   async mail(transaction: Transaction): Promise<Decision> {
-    const verdict = decideSender(this.#facts(transaction));
     const { directory, log } = this.#deps;
+    const from = transaction.from === null ? [] : [mailboxOf(transaction.from)];
+    this.#others.set(transaction, await this.#othersAmong(from));
+    const verdict = decideSender(this.#facts(transaction));
     if (verdict.kind === "refuse" || this.#identity.kind !== "person") return verdict;
     const { uid } = this.#identity;
     const gone = await revoked(this.#identity, directory);
@@ -142,7 +148,7 @@ class Submission implements SessionHandler {
     if (draft.message.full) return { kind: "refuse", reply: FULL };
     const message = parseMessage(draft.message.take());
     const authors = authorsOf(message.fields);
-    const verdict = this.#judge(message, authors);
+    const verdict = await this.#judge(message, authors);
     if (verdict.kind === "refuse") return verdict;
     const recipients = draft.recipients.all();
     const id = newId();
@@ -187,9 +193,21 @@ class Submission implements SessionHandler {
     return kind === "person" ? { uid: this.#identity.uid, session: this.#session.id } : undefined;
   }
 
-  #judge(message: Message, authors: Authors): Verdict {
+  async #judge(message: Message, authors: Authors): Promise<Verdict> {
     if (isLooping(message)) return { kind: "refuse", reply: LOOP };
-    return decideHeader(this.#identity, authors, this.#deps.rules.tagSeparator);
+    const named =
+      authors.kind === "clear" ? [...authors.from, ...authors.others.map(({ address }) => address)] : [];
+    return decideHeader(this.#identity, authors, this.#details(await this.#othersAmong(named)));
+  }
+
+  #othersAmong(used: readonly string[]): Promise<ReadonlySet<string>> {
+    const { directory, rules } = this.#deps;
+    return othersAmong(used, this.#identity, { directory, tagSeparator: rules.tagSeparator });
+  }
+
+  #details(others: ReadonlySet<string>): DetailRules {
+    const { tagSeparator } = this.#deps.rules;
+    return { others, ...(tagSeparator !== undefined && { tagSeparator }) };
   }
 
   async #finish(
@@ -222,12 +240,12 @@ class Submission implements SessionHandler {
     );
   }
 
-  #facts({ from }: Transaction): SenderFacts {
+  #facts(transaction: Transaction): SenderFacts {
+    const { from } = transaction;
     const path = from === null ? null : mailboxOf(from);
     const tls = this.#session.tls !== undefined;
-    const { tagSeparator } = this.#deps.rules;
-    const facts = { listener: this.#listener, tls, identity: this.#identity, from: path };
-    return tagSeparator === undefined ? facts : { ...facts, tagSeparator };
+    const details = this.#details(this.#others.get(transaction) ?? new Set());
+    return { listener: this.#listener, tls, identity: this.#identity, from: path, ...details };
   }
 
   async #find(address: Address): Promise<RecipientAnswer | "foreign"> {

@@ -27,7 +27,31 @@ function configOf(raw: Record<string, unknown> = {}): StackConfig {
 const on = (today: string, raw?: Record<string, unknown>) => ({ config: configOf(raw), today });
 const facts = on("2026-01-15");
 
-const granted: { name: string; request: PersonRequest; edit: unknown }[] = [
+/** Two people whom an administrator gave such names. */
+const pair = on("2026-01-15", {
+  smtpIn: { tagSeparator: "-" },
+  users: { mary: { name: "Mary", state: "none" }, "mary-ann": { name: "Mary Ann" }, zoe: { name: "Zoe" } },
+});
+
+const granted: { name: string; request: PersonRequest; edit: unknown; facts?: typeof facts }[] = [
+  {
+    name: "their own login name, of which another's is a tagged form",
+    request: { kind: "create", uid: "mary", address: "mary@example.org" },
+    edit: { state: undefined, addresses: undefined },
+    facts: pair,
+  },
+  {
+    name: "an address that only begins as another's",
+    request: { kind: "update", uid: "zoe", aliases: ["mar@example.org", "ary-a@example.org"] },
+    edit: { aliases: ["mar@example.org", "ary-a@example.org"] },
+    facts: pair,
+  },
+  {
+    name: "a tagged form of their own address",
+    request: { kind: "update", uid: "zoe", aliases: ["zoe-shop@example.org"] },
+    edit: { aliases: ["zoe-shop@example.org"] },
+    facts: pair,
+  },
   {
     name: "a mailbox with the address of the uid",
     request: { kind: "create", uid: "bob", address: "bob@example.org" },
@@ -103,9 +127,26 @@ const denied: { name: string; request: PersonRequest; code: string; facts?: type
     request: { kind: "update", uid: "alice", aliases: ["abuse@example.org"] },
     code: "address-taken",
   },
+  ...[..."-._="].flatMap((tagSeparator) => {
+    const named = (text: string) => text.replaceAll("-", tagSeparator);
+    const more = { ...users, hugo: { name: "Hugo", aliases: [`${named("mary-ann")}@example.org`] } };
+    const forms = {
+      "a tagged form of somebody's address": "alice-shop",
+      "a tagged form of it with more in it": "mary-ann-shop",
+      "a tagged form of the login name of who has no mailbox yet": "dora-shop",
+      "a tagged form of the address of a mailbox that was given up": "carol-shop",
+      "an address of which somebody's is a tagged form": "mary",
+    };
+    return Object.entries(forms).map(([name, local]) => ({
+      name: `${name}, by ${tagSeparator}`,
+      request: { kind: "create", uid: "bob", address: `${named(local)}@example.org` } as const,
+      facts: on("2026-01-15", { smtpIn: { tagSeparator }, users: more }),
+      code: "address-taken",
+    }));
+  }),
   {
-    name: "a tagged form of somebody's address",
-    request: { kind: "create", uid: "bob", address: "alice-shop@example.org" },
+    name: "an address of which one that is kept is a tagged form",
+    request: { kind: "create", uid: "bob", address: "mailer@example.org" },
     facts: on("2026-01-15", { smtpIn: { tagSeparator: "-" } }),
     code: "address-taken",
   },
@@ -163,8 +204,8 @@ const denied: { name: string; request: PersonRequest; code: string; facts?: type
 ];
 
 describe("the operator decides", () => {
-  for (const { name, request, edit } of granted)
-    it(`grants ${name}`, () => assert.deepEqual(decide(facts, request), edit));
+  for (const { name, request, edit, facts: own = facts } of granted)
+    it(`grants ${name}`, () => assert.deepEqual(decide(own, request), edit));
   for (const { name, request, code, facts: own = facts } of denied) {
     it(`denies ${name}`, () =>
       assert.throws(

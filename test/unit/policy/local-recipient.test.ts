@@ -60,8 +60,9 @@ describe("an address is looked up as", () => {
 });
 
 test("a sub-address is a person's own by the separator that is set", () => {
-  assert.ok(ownAddress("alice+a@one.test", ["alice@one.test"]));
-  assert.ok(ownAddress("alice-a@one.test", ["alice@one.test"], "-"));
-  assert.ok(!ownAddress("alice-a@one.test", ["alice@one.test"]));
-  assert.ok(!ownAddress("alice+a@one.test", ["alice@one.test"], ""));
+  const others = new Set<string>();
+  assert.ok(ownAddress("alice+a@one.test", ["alice@one.test"], { others }));
+  assert.ok(ownAddress("alice-a@one.test", ["alice@one.test"], { others, tagSeparator: "-" }));
+  assert.ok(!ownAddress("alice-a@one.test", ["alice@one.test"], { others }));
+  assert.ok(!ownAddress("alice+a@one.test", ["alice@one.test"], { others, tagSeparator: "" }));
 });

@@ -18,11 +18,15 @@ const identities = {
   service: { kind: "service" },
   portal: { kind: "portal", addresses: ["postmaster@semail.test"] },
 } satisfies Record<string, Identity>;
+/** Somebody else's, although it looks like a detail of alice's. */
+const others = new Set(["alice+bob@semail.test"]);
 const senders = {
   own: "alice@semail.test",
   alias: "postmaster@semail.test",
   detail: "alice+shop@semail.test",
   colleague: "bob@semail.test",
+  "colleague like a detail": "alice+bob@semail.test",
+  "detail of such a colleague": "alice+bob+shop@semail.test",
   foreign: "eve@evil.test",
   null: null,
 };
@@ -45,7 +49,14 @@ for (const listener of ["submission", "relay"] as const) {
         for (const recipient of ["foreign", "box", "absent"] as const) {
           const name = `${listener} ${channel} ${who} ${sender}`;
           test(`${name} to ${recipient}`, () => {
-            const verdict = decideRecipient({ listener, tls: channel === "tls", identity, from, recipient });
+            const verdict = decideRecipient({
+              listener,
+              tls: channel === "tls",
+              identity,
+              from,
+              recipient,
+              others,
+            });
             const code = verdict.kind === "accept" ? 250 : verdict.reply.code;
             const onWrongSide =
               (listener === "submission") !== (who === "alice") || name.includes("submission clear");
@@ -86,6 +97,11 @@ const headers: { name: string; identity: Identity; authors: Authors; want: RegEx
     authors: clear(["bob@semail.test"]),
     want: /^550 5.7.1 The From /,
   },
+  ...["alice+bob@semail.test", "alice+bob+shop@semail.test"].map((address) => ({
+    name: `From a colleague who looks like a detail, as ${address}`,
+    ...{ identity: alice, authors: clear([address]), want: /^550 5.7.1 The From / },
+  })),
+  { name: "From a detail", identity: alice, authors: clear(["alice+shop@semail.test"]), want: "accept" },
   {
     name: "foreign Sender",
     identity: alice,
@@ -121,7 +137,7 @@ const headers: { name: string; identity: Identity; authors: Authors; want: RegEx
 ];
 for (const { name, identity, authors, want } of headers) {
   test(`header: ${name}`, () => {
-    const verdict = decideHeader(identity, authors);
+    const verdict = decideHeader(identity, authors, { others });
     if (want === "accept" || verdict.kind === "accept") assert.equal(verdict.kind, want);
     else assert.match(`${verdict.reply.code} ${verdict.reply.enhanced} ${verdict.reply.lines[0]}`, want);
   });

@@ -1,0 +1,89 @@
+/** With a separator that names have, too, nobody sends as a colleague whose address looks like theirs with a detail. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { SessionLimits } from "../../../mailserver/contract.ts";
+import type { Directory, Person } from "../../../mailserver/directory/directory.ts";
+import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
+import { Conversation } from "../../support/conversation.ts";
+import { directory, outboundHandler } from "../../support/handlers.ts";
+
+interface Case {
+  readonly from: string;
+  readonly author?: string;
+  readonly mail: string;
+  readonly sent?: string;
+}
+
+for (const separator of ["-", ".", "_", "=", "+"]) {
+  const name = (text: string): string => `${text.replaceAll("-", separator)}@semail.test`;
+  const people: readonly Person[] = [
+    { uid: "mary", addresses: [name("mary"), name("mary-m")], version: "1" },
+    { uid: "ann", addresses: [name("mary-ann")], version: "1" },
+  ];
+  const asked: string[] = [];
+  const own: Directory = {
+    ...directory,
+    findRecipient: async (address) => {
+      asked.push(address);
+      // LDAP finds an address that is only written alike (RFC 4518).
+      if (address === name("mary-ｓhop")) return { kind: "box", uid: "mary", host: "box" };
+      if (address === name("mary-down")) throw new DirectoryUnavailable("down");
+      const found = people.find(({ addresses }) => addresses.includes(address));
+      return found ? { kind: "box", uid: found.uid, host: "box" } : { kind: "absent" };
+    },
+    authenticate: async (login) => people.find(({ uid }) => uid === login) ?? "refused",
+    findPerson: async (uid) => people.find((person) => person.uid === uid) ?? "absent",
+  };
+  const [MARY, ANN] = [name("mary"), name("mary-ann")];
+  const cases: Readonly<Record<string, Case>> = {
+    "her own address": { from: MARY, mail: "250", sent: "250" },
+    "her own with a detail": { from: name("mary-shop"), author: name("mary-shop"), mail: "250", sent: "250" },
+    "her own, in which the separator is": {
+      from: name("mary-m"),
+      author: name("mary-m"),
+      mail: "250",
+      sent: "250",
+    },
+    "her own with a detail for which the directory finds her": {
+      ...{ from: MARY, author: name("mary-ｓhop"), mail: "250", sent: "250" },
+    },
+    "a colleague's address": { from: ANN, mail: "553" },
+    "a colleague's with a detail": { from: name("mary-ann-shop"), mail: "553" },
+    "a colleague's in From alone": { from: MARY, author: ANN, mail: "250", sent: "550" },
+    "a colleague's with a detail in From alone": {
+      ...{ from: MARY, author: name("mary-ann-shop"), mail: "250", sent: "550" },
+    },
+    "what can't be looked up": { from: name("mary-down"), mail: "451" },
+    "what can't be looked up in From": { from: MARY, author: name("mary-down"), mail: "250", sent: "451" },
+  };
+  describe(`mary sends, with ${separator} between name and detail, as`, () => {
+    for (const [what, { from, author = MARY, mail, sent }] of Object.entries(cases)) {
+      test(what, async () => {
+        const stored: string[] = [];
+        const client = await Conversation.open({
+          session: sessionOptions("submissions", {
+            hostname: "mx.semail.test",
+            limits: SessionLimits.parse({}),
+          }),
+          handler: outboundHandler("submission", stored, {
+            directory: own,
+            rules: { domains: ["semail.test"], tagSeparator: separator },
+          }),
+          ...{ clientAddress: "192.0.2.7", tls: true },
+        });
+        await client.say("EHLO client.test");
+        await client.auth("mary", "secret");
+        assert.equal((await client.say(`MAIL FROM:<${from}>`)).slice(0, 3), mail);
+        if (sent !== undefined) {
+          await client.say("RCPT TO:<eve@evil.test>");
+          await client.say("DATA");
+          const answer = await client.say(`From: Mary <${author}>\r\nSubject: x\r\n\r\nhi\r\n.`);
+          assert.equal(answer.slice(0, 3), sent);
+        }
+        assert.equal(stored.length, sent === "250" ? 1 : 0);
+      });
+    }
+    test("her own address costs no question", () => assert.ok(!asked.includes(MARY)));
+  });
+}
