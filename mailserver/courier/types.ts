@@ -10,6 +10,8 @@ export interface Delivery {
   readonly dsn?: NonNullable<Envelope["dsn"]>;
   /** For each of `recipients`, in their order, what a peer with DSN (RFC 3461) is told of it. */
   readonly recipientDsn?: readonly (RcptParameters | undefined)[];
+  /** The mailboxes here from which the copy is sent on, the same for all recipients. */
+  readonly sentOnFor?: readonly string[];
   readonly body: Uint8Array;
   /** The body has bytes ≥ 0x80 (RFC 6152). */
   readonly eightBit: boolean;

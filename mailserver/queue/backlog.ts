@@ -1,9 +1,10 @@
 /** What the runner has claimed: which deliveries may start now, within the limits. No I/O. */
 import { atOnceOf, nextAtOnce, SLOW_MS } from "./at-once.ts";
 import type { DueItem, DueRecipient } from "./item.ts";
+import { sentOnFor } from "./route.ts";
 import { type Lack, UnderWay } from "./under-way.ts";
 
-/** Recipients of one item that go to one destination. */
+/** Recipients of one item that go to one destination, with the same copy. */
 export interface Group {
   readonly item: DueItem;
   readonly destination: string;
@@ -75,7 +76,10 @@ export class Backlog {
   }
 
   add(item: DueItem): void {
-    for (const [destination, all] of Map.groupBy(item.recipients, (recipient) => recipient.destination)) {
+    const alike = (recipient: DueRecipient): string =>
+      [recipient.destination, ...sentOnFor(recipient)].join("\n");
+    for (const all of Map.groupBy(item.recipients, alike).values()) {
+      const destination = all[0]?.destination ?? "";
       const groups = this.#waiting.get(destination) ?? [];
       for (let start = 0; start < all.length; start += MAX_RECIPIENTS) {
         groups.push({ item, destination, recipients: all.slice(start, start + MAX_RECIPIENTS) });

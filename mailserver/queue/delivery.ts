@@ -4,6 +4,7 @@ import { parseEnvelopeAddress } from "../smtp/address.ts";
 import { asOriginal } from "../smtp/dsn-parameters.ts";
 import type { Address, RcptParameters } from "../smtp/types.ts";
 import type { DueRecipient, StoredEnvelope } from "./item.ts";
+import { sentOnFor } from "./route.ts";
 
 /** Recipients whose address is one, and the others. */
 export function partByAddress<T extends Pick<DueRecipient, "address">>(recipients: readonly T[]): [T[], T[]] {
@@ -18,6 +19,8 @@ export function toDelivery(group: {
   readonly body: Uint8Array;
 }): Delivery {
   const { recipients, body } = group;
+  const [first] = recipients;
+  const before = first === undefined ? [] : sentOnFor(first);
   const { from, eightBit, smtputf8, ret, envid, unproven } = group.item.envelope;
   return {
     from: from === "" ? null : toAddress(from),
@@ -25,6 +28,7 @@ export function toDelivery(group: {
     dsn: { ...(ret && { ret }), ...(envid !== undefined && { envid }) },
     recipientDsn: recipients.map((recipient) => toRcptParameters(recipient, unproven === true)),
     ...{ body, eightBit, smtputf8 },
+    ...(before.length > 0 && { sentOnFor: before }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Where a recipient's mail goes: decided when it is queued, looked up when it is delivered. Pure. */
 import type { Address } from "../smtp/types.ts";
+import type { NewRecipient } from "./item.ts";
 
 /**
  * `local`: a person of ours, found in the directory. `mx`: the mail hosts of a foreign domain. `box`: the box with
@@ -32,6 +33,18 @@ export function boxDestination(host: string): string {
 
 export const FORWARD_DESTINATION = "relay:forward";
 export const NOTIFICATION_DESTINATION = "relay:notification";
+
+/**
+ * For whom a copy abroad is sent on (RFC 9228 calls it where the copy was delivered to before). It says so, and nobody is to
+ * learn from another's copy who else had the message: copies of different people go apart.
+ */
+export function sentOnFor({
+  address,
+  destination,
+  originals = [],
+}: Pick<NewRecipient, "address" | "destination" | "originals">): readonly string[] {
+  return destination.startsWith("mx:") ? originals.filter((original) => original !== address) : [];
+}
 
 /** The inverse; undefined for what is never made above. */
 export function parseDestination(destination: string): Route | undefined {

@@ -1,24 +1,49 @@
 /** Which people's copies are sent on to their forward addresses. Their own copy stays in any case. */
+import { wasDeliveredTo } from "../message/delivered-to.ts";
+import type { Message } from "../message/header.ts";
 import type { Log } from "../net/log.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
+import type { FindBox } from "./find-box.ts";
 import type { Parcel } from "./spool.ts";
 
 export interface ForwardFacts {
   /** Of the message, for the log. */
   readonly id: string;
+  readonly message: Pick<Message, "fields">;
   /** Its author may be taken for one of ours, and is not proven to be. */
   readonly inOurName: boolean;
 }
 
-/** The parcels without the forwards that are left out. */
-export function withoutForwards(
+/**
+ * Why a copy is not sent on: a stranger says to be one of us; whose address it is has the message in any case; or it was sent
+ * on from here before.
+ */
+type Reason = "author" | "recipient" | "returned";
+
+/** The parcels without the forwards that are left out. Throws DirectoryUnavailable. */
+export async function withoutForwards(
   parcels: readonly Parcel[],
-  { id, inOurName }: ForwardFacts,
-  log: Log,
-): Parcel[] {
-  return parcels.map((parcel) => {
-    if (parcel.box.forward === undefined || !inOurName) return parcel;
-    const { forward: _, ...box } = parcel.box;
-    log.info("forward.withheld", { message: id, box: box.uid, reason: "author" });
-    return { ...parcel, box };
-  });
+  { id, message, inOurName }: ForwardFacts,
+  { findBox, log }: { readonly findBox: FindBox; readonly log: Log },
+): Promise<Parcel[]> {
+  const recipients = new Set(parcels.map(({ box }) => box.uid));
+
+  async function whyNot(forward: string, { address }: Parcel): Promise<Reason | undefined> {
+    if (inOurName) return "author";
+    // RFC 9228 section 4, as Postfix does it; but no bounce, since the box has the message.
+    if (wasDeliveredTo(message.fields, address)) return "returned";
+    const place = parseEnvelopeAddress(forward);
+    const found = place && (await findBox(place));
+    return found?.kind === "box" && recipients.has(found.box.uid) ? "recipient" : undefined;
+  }
+
+  async function send({ box, ...parcel }: Parcel): Promise<Parcel> {
+    const { forward, ...own } = box;
+    const reason = forward === undefined ? undefined : await whyNot(forward, { box, ...parcel });
+    if (reason === undefined) return { box, ...parcel };
+    log.info("forward.withheld", { message: id, box: own.uid, reason });
+    return { box: own, ...parcel };
+  }
+
+  return Promise.all(parcels.map(send));
 }

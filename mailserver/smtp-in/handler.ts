@@ -21,7 +21,7 @@ import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } fr
 import type { CheckSender } from "./check-sender.ts";
 import type { Clients } from "./clients.ts";
 import type { FindBox, Found } from "./find-box.ts";
-import { withoutForwards } from "./forwards.ts";
+import { type ForwardFacts, withoutForwards } from "./forwards.ts";
 import type { Client, MailDrop } from "./mail-drop.ts";
 import { hopCount, receivedField } from "./received.ts";
 import type { Forward, Parcel } from "./spool.ts";
@@ -93,6 +93,11 @@ interface Draft {
 /** Makes the handler of each session. */
 export function createHandler(deps: HandlerDeps): (session: SessionInfo) => SessionHandler {
   return (session) => new Reception(session, deps);
+}
+
+/** Absent is not unavailable: the client shall try again. */
+function unavailable(error: unknown): never {
+  throw error instanceof DirectoryUnavailable ? new SmtpError(replies.directoryUnavailable, error) : error;
 }
 
 const refuse = (reply: Reply): Decision => ({ kind: "refuse", reply });
@@ -171,14 +176,12 @@ class Reception implements SessionHandler {
     return { kind: "return", forward: { address: found.address, original } };
   }
 
-  async #find(address: Recipient["address"]): Promise<Found> {
-    try {
-      return await this.#deps.findBox(address);
-    } catch (error) {
-      if (!(error instanceof DirectoryUnavailable)) throw error;
-      // Absent is not unavailable: the client shall try again.
-      throw new SmtpError(replies.directoryUnavailable, error);
-    }
+  #find(address: Recipient["address"]): Promise<Found> {
+    return this.#deps.findBox(address).catch(unavailable);
+  }
+
+  #withoutForwards(parcels: readonly Parcel[], facts: ForwardFacts): Promise<Parcel[]> {
+    return withoutForwards(parcels, facts, this.#deps).catch(unavailable);
   }
 
   async #deliver(transaction: Transaction, draft: Draft, client: Client): Promise<Decision> {
@@ -209,7 +212,11 @@ class Reception implements SessionHandler {
     return drop(
       {
         ...{ id, from, proven, smtputf8, told, body },
-        parcels: withoutForwards([...parcels.values()], { id, inOurName: checked.inOurName }, this.#deps.log),
+        parcels: await this.#withoutForwards([...parcels.values()], {
+          id,
+          message,
+          inOurName: checked.inOurName,
+        }),
         returns: [...returns.values()],
       },
       client,

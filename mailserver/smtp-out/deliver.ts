@@ -3,6 +3,7 @@ import type { BoxLine } from "../courier/box-line.ts";
 import type { SmtpCourier } from "../courier/smtp.ts";
 import { type Delivery, forAll, type Result } from "../courier/types.ts";
 import type { Directory } from "../directory/directory.ts";
+import { deliveredTo } from "../message/delivered-to.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../policy/recipient.ts";
 import type { Deliver } from "../queue/attempt.ts";
@@ -25,6 +26,12 @@ export interface DeliverDeps {
 const GONE = reply(550, "5.1.1", "No mailbox with this address here any more");
 const UNAVAILABLE = reply(451, "4.4.3", "The recipient can't be looked up at the moment");
 const UNKNOWN = reply(451, "4.3.5", "The destination is not understood by this version");
+
+/** What is sent on says from where, so that it can be known when it comes back. */
+function copyOf({ body, sentOnFor = [] }: Delivery): Uint8Array {
+  const fields = deliveredTo(sentOnFor);
+  return fields.length === 0 ? body : Buffer.concat([...fields.map(({ raw }) => raw), body]);
+}
 
 /** The courier of all destinations. */
 export function createDeliver({ directory, rules, smtp, reports, box, reversePath }: DeliverDeps): Deliver {
@@ -50,7 +57,7 @@ export function createDeliver({ directory, rules, smtp, reports, box, reversePat
     if (route?.kind === "mx") {
       // Only now, so that what we say of the message ourselves goes to its sender.
       const from = reversePath === undefined ? delivery.from : reversePath(delivery.from);
-      return smtp(route.domain, { ...delivery, from }, signal, giveWay);
+      return smtp(route.domain, { ...delivery, from, body: copyOf(delivery) }, signal, giveWay);
     }
     if (route?.kind === "report") return reports(route.domain, delivery, signal, giveWay);
     if (route?.kind === "local") return toBox(route.address, delivery, signal);

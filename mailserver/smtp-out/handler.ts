@@ -20,15 +20,16 @@ import {
 } from "../policy/relay.ts";
 import type { Clock } from "../queue/clock.ts";
 import { QueueFull } from "../queue/queue.ts";
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import { SmtpError } from "../smtp/error.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Decision, Recipient, Reply, SessionInfo, Transaction } from "../smtp/types.ts";
 import type { ArcSealer } from "./arc.ts";
 import type { DkimSigner } from "./dkim.ts";
-import { findLocal, forwardOf } from "./find-local.ts";
+import { findLocal, holderOf, wayOf } from "./find-local.ts";
 import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { othersAmong } from "./others.ts";
-import { mailboxOf, type Place, placesOf } from "./places.ts";
+import { mailboxOf, type Place, placeOfPerson, placesOf } from "./places.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
 import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
 import { type Named, Recipients } from "./recipients.ts";
@@ -51,6 +52,10 @@ const LOOP = reply(554, "5.4.6", "The message has passed too many servers: it ru
 const FULL = reply(452, "4.3.1", "There is no room for the message at the moment: try again later");
 const QUEUE_FAILED = reply(451, "4.3.0", "The message could not be stored: try again later");
 const LOOKUP_FAILED = reply(451, "4.4.3", "The recipient can't be looked up at the moment: try again later");
+
+function lookupFailed(error: unknown): never {
+  throw error instanceof DirectoryUnavailable ? new SmtpError(LOOKUP_FAILED, error) : error;
+}
 
 /** Makes the handlers of one listener's sessions. */
 export function createHandler(
@@ -119,10 +124,12 @@ class Submission implements SessionHandler {
     const verdict = decideRecipient({ ...facts, recipient });
     if (verdict.kind === "refuse") return verdict;
     const draft = this.#draft(transaction);
-    const places = this.#places({ address: mailbox, parameters }, answer);
+    const places = await this.#places({ address: mailbox, parameters }, answer);
     const limited = await this.#limitRecipients(draft, places);
     if (limited !== undefined) return { kind: "refuse", reply: limited };
-    for (const { place, ...named } of places) draft.recipients.add(place, named);
+    const served = this.#listener === "relay" ? await this.#holder(parameters.orcpt?.address) : undefined;
+    if (served !== undefined) draft.recipients.leaveOut(placeOfPerson(served));
+    for (const place of places) draft.recipients.add(place);
     return verdict;
   }
 
@@ -250,11 +257,13 @@ class Submission implements SessionHandler {
 
   async #find(address: Address): Promise<RecipientAnswer | "foreign"> {
     if (!this.#deps.domains.includes(address.domain)) return "foreign";
-    try {
-      return await findLocal(this.#deps.directory, address, this.#deps.rules);
-    } catch (error) {
-      throw error instanceof DirectoryUnavailable ? new SmtpError(LOOKUP_FAILED, error) : error;
-    }
+    return findLocal(this.#deps.directory, address, this.#deps.rules).catch(lookupFailed);
+  }
+
+  /** Whose box has the message already, since smtp-in sends it on from there. */
+  async #holder(original: string | undefined): Promise<string | undefined> {
+    const address = original === undefined ? undefined : parseEnvelopeAddress(original);
+    return address && holderOf(address, this.#deps).catch(lookupFailed);
   }
 
   /** RFC 5321 section 4.5.1: `<postmaster>` alone is ours. */
@@ -265,13 +274,13 @@ class Submission implements SessionHandler {
   }
 
   /** Where mail for a recipient goes: to them, and to where they forward it. */
-  #places({ address, parameters }: Recipient, answer: RecipientAnswer | "foreign"): Place[] {
+  async #places({ address, parameters }: Recipient, answer: RecipientAnswer | "foreign"): Promise<Place[]> {
     // smtp-in says by ORCPT for whom it forwards mail; a person's says what they call the recipient.
     const relayed = this.#listener === "relay";
     const { notify, orcpt } = parameters;
     const named = relayed ? { ...(orcpt && { original: orcpt.address }) } : { ...(orcpt && { orcpt }) };
-    const forward = answer === "foreign" ? undefined : forwardOf(answer, this.#deps.log);
-    return placesOf({ address, ...(notify && { notify }), ...named }, forward, this.#deps.domains);
+    const way = answer === "foreign" ? {} : await wayOf(answer, this.#deps).catch(lookupFailed);
+    return placesOf({ address, ...(notify && { notify }), ...named }, way, this.#deps.domains);
   }
 
   #draft(transaction: Transaction): Draft {

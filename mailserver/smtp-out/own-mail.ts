@@ -8,7 +8,7 @@ import type { Log } from "../net/log.ts";
 import type { LocalRules } from "../policy/local-recipient.ts";
 import type { NewItem, NewRecipient } from "../queue/item.ts";
 import { parseEnvelopeAddress } from "../smtp/address.ts";
-import { findLocal, forwardOf } from "./find-local.ts";
+import { findLocal, wayOf } from "./find-local.ts";
 import { type Place, placesOf } from "./places.ts";
 import { Recipients } from "./recipients.ts";
 
@@ -22,17 +22,18 @@ export interface OwnMailDeps {
 export async function toPlaces(item: NewItem, deps: OwnMailDeps): Promise<NewItem> {
   const recipients = new Recipients();
   for (const recipient of item.recipients) {
-    for (const { place, ...named } of await places(recipient, deps)) recipients.add(place, named);
+    for (const place of await places(recipient, deps)) recipients.add(place);
   }
   return { ...item, recipients: recipients.all() };
 }
 
-async function places(recipient: NewRecipient, { directory, rules, log }: OwnMailDeps): Promise<Place[]> {
+async function places(recipient: NewRecipient, deps: OwnMailDeps): Promise<Place[]> {
+  const { directory, rules } = deps;
   const address = parseEnvelopeAddress(recipient.address);
   if (address === undefined || !rules.domains.includes(address.domain)) {
     return [{ ...recipient, place: `${recipient.destination} ${recipient.address}` }];
   }
-  const forward = forwardOf(await findLocal(directory, address, rules), log);
+  const way = await wayOf(await findLocal(directory, address, rules), deps);
   const { notify, orcpt } = recipient;
-  return placesOf({ address, ...(notify && { notify }), ...(orcpt && { orcpt }) }, forward, rules.domains);
+  return placesOf({ address, ...(notify && { notify }), ...(orcpt && { orcpt }) }, way, rules.domains);
 }

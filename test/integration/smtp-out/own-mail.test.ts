@@ -22,12 +22,15 @@ const settings: StageOptions["settings"] = {
   ownNames: ["mx.semail.test"],
 };
 
-/** The message that is the same in the box of `name` and elsewhere, and to which nothing comes back from either. */
+const sentOn = (name: string, body: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`Delivered-To: ${name}@semail.test\r\n`), body]);
+
+/** The message that is the same in the box of `name` and elsewhere, where it says from whom it was sent on, and to which nothing comes back from either. */
 async function copies({ box, remote }: Stage, name: string): Promise<Buffer> {
   const [own, elsewhere] = [await box.next(), await remote.next()];
   assert.deepEqual([own.from, own.recipients], [null, [`${name}@semail.test`]]);
   assert.equal(elsewhere.from, null);
-  assert.deepEqual(own.body, elsewhere.body);
+  assert.deepEqual(elsewhere.body, sentOn(name, own.body));
   return own.body;
 }
 
@@ -90,7 +93,10 @@ describe("to a person with a forward address", () => {
       const { body } = await stage.box.next();
       waits = false;
       const later = await stage.remote.next();
-      assert.deepEqual([later.from, later.recipients, later.body], [null, ["bob@one.test"], body]);
+      assert.deepEqual(
+        [later.from, later.recipients, later.body],
+        [null, ["bob@one.test"], sentOn("bob", body)],
+      );
       await isOver(stage, { box: 1, remote: 1 });
     },
   );

@@ -18,7 +18,7 @@ const directory = {
     if (address === "down@semail.test") throw new DirectoryUnavailable("down");
     if (!Object.hasOwn(FORWARDS, address)) return { kind: "absent" };
     const forward = FORWARDS[address];
-    return { kind: "box", uid: "x", host: "box", ...(forward !== undefined && { forward }) };
+    return { kind: "box", uid: address, host: "box", ...(forward !== undefined && { forward }) };
   },
 };
 const deps = { directory, rules: { domains: ["semail.test"] }, log: silentLog };
