@@ -61,6 +61,15 @@ describe("peers that misbehave", () => {
       answer: ordinary({ ".": "250 2.0.0 taken\r\nnonsense" }),
       want: ["delivered 250 2.0.0"],
     },
+    "lines that end with CR CR LF": {
+      answer: ordinary({ ".": "250 2.0.0 taken\r" }, "250-mx\r\r\n250 PIPELINING\r"),
+      greeting: "220 hi\r",
+      want: ["delivered 250 2.0.0"],
+    },
+    "a CR within the last reply": {
+      answer: ordinary({ ".": "250 2.0.0 taken\ras 4711" }),
+      want: ["delivered 250 2.0.0"],
+    },
     "421 in place of the last reply": {
       answer: ordinary({ ".": "421 4.3.0 down" }),
       want: ["temporary 421 4.3.0"],

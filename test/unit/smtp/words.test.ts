@@ -150,7 +150,39 @@ describe("replies", () => {
     ]);
   });
 
+  const returns: Readonly<Record<string, { sent: string; read: Reply }>> = {
+    "several at the end of a line": {
+      sent: "250-mx\r\r\n250 X\r\r\r\n",
+      read: { code: 250, lines: ["mx", "X"] },
+    },
+    "several behind the bare code": { sent: "354\r\r\n", read: { code: 354, lines: [""] } },
+    "several behind the enhanced code": {
+      sent: "250 2.0.0\r\r\n",
+      read: { code: 250, enhanced: "2.0.0", lines: [""] },
+    },
+    "within the text": {
+      sent: "550 5.1.1 no\r250 yes\r\n",
+      read: { code: 550, enhanced: "5.1.1", lines: ["no 250 yes"] },
+    },
+    "none at the end": { sent: "250 X\n", read: { code: 250, lines: ["X"] } },
+  };
+  for (const [name, { sent, read }] of Object.entries(returns)) {
+    test(`are read with carriage returns: ${name}`, () => {
+      const parser = new ReplyParser();
+      const portions = [...Buffer.from(sent)].flatMap((byte) => parser.push(Uint8Array.of(byte)));
+      assert.deepEqual(portions, [read]);
+      assert.deepEqual(new ReplyParser().push(Buffer.from(sent)), [read]);
+    });
+  }
+
+  test("of nothing but carriage returns keep nobody waiting", () => {
+    const start = performance.now();
+    assert.equal(new ReplyParser().push(Buffer.from(`250 ${"\r".repeat(65_000)}x\r\n`)).length, 1);
+    assert.ok(performance.now() - start < 1_000);
+  });
+
   test("are refused when they are none, or endless", () => {
+    assert.throws(() => new ReplyParser().push(Buffer.from("250\r x\r\n")), BadReply);
     assert.throws(() => new ReplyParser().push(Buffer.from("hello\r\n")), BadReply);
     assert.throws(() => new ReplyParser().push(Buffer.from("999 x\r\n")), BadReply);
     const parser = new ReplyParser();
