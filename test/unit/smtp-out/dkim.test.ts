@@ -71,6 +71,42 @@ test("lines of the signature are short", async () => {
   );
 });
 
+const LIST = [
+  "From: alice@semail.test\r\nResent-From: alice@semail.test\r\nResent-To: bob@one.test\r\n",
+  "List-Id: <news.semail.test>\r\nList-Unsubscribe: <https://semail.test/1>\r\n",
+  "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nSubject: hello\r\n\r\nhi\r\n",
+].join("");
+const fieldsOfLists: Readonly<Record<string, { change: (message: string) => string; want: string }>> = {
+  "as they are": { change: (message) => message, want: "pass" },
+  "with another one resent on the way": {
+    change: (message) => `Resent-From: carol@two.test\r\nResent-To: dave@two.test\r\n${message}`,
+    want: "pass",
+  },
+  "with another way to unsubscribe": {
+    change: (message) => message.replace("semail.test/1", "evil.test/1"),
+    want: "fail",
+  },
+  "without one click": {
+    change: (message) => message.replace(/List-Unsubscribe-Post:.*\r\n/, ""),
+    want: "fail",
+  },
+  "of another list": { change: (message) => message.replace("<news.", "<spam."), want: "fail" },
+  "resent by another": {
+    change: (message) => message.replace("Resent-From: alice", "Resent-From: eve"),
+    want: "fail",
+  },
+};
+for (const [name, { change, want }] of Object.entries(fieldsOfLists)) {
+  test(`fields of mailing lists and of resending, ${name}: ${want}`, async () => {
+    assert.equal((await verdict(change(await signed(LIST)))) === "pass", want === "pass");
+  });
+}
+
+test("a mailing list may add its fields to a message that has none", async () => {
+  const list = "List-Id: <list.one.test>\r\nList-Unsubscribe: <https://one.test/1>\r\n";
+  assert.equal(await verdict(`${list}${await signed(plain)}`), "pass");
+});
+
 const tampered = {
   "a second From": (message: string) => `From: eve@evil.test\r\n${message}`,
   "a second Subject": (message: string) => `Subject: pay me\r\n${message}`,
