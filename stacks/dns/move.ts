@@ -6,6 +6,7 @@ import { canonical } from "@pulumi/gandi/rdata.ts";
 import { z } from "zod";
 import type { RecordSpec } from "../records.ts";
 import type { Finding } from "./findings.ts";
+import type { HeldRecord } from "./held.ts";
 
 /** Seconds: what changes should be forgotten as soon. */
 export const LONG_TTL = 3_600;
@@ -25,10 +26,15 @@ export const DnsState = z.object({
 });
 export type DnsState = z.infer<typeof DnsState>;
 
+type Whereabouts = Pick<HeldRecord, "type" | "ttl">;
+
 export interface MoveFacts {
   readonly records: readonly RecordSpec[];
   readonly ttl: number;
+  /** Of the last update that came to its end. */
   readonly prior: DnsState | undefined;
+  /** What the stack has in the zones, also by an update that didn't come to its end. */
+  readonly published: readonly Whereabouts[];
   /** Whether a change that others don't hear of in time is wanted all the same. */
   readonly changeNow: boolean;
   readonly now: Date;
@@ -50,8 +56,9 @@ export const mxHost = (value: string, zone: string): string =>
   (canonical(value, "MX", zone).split(" ")[1] ?? "").replace(/\.$/, "");
 
 /** What the update does to those who remember, and what the next one has to know. */
-export function planMove({ records, ttl, prior, changeNow, now }: MoveFacts): MovePlan {
+export function planMove({ records, ttl, changeNow, now, ...before }: MoveFacts): MovePlan {
   const hosts = hostsOf(records);
+  const prior = before.prior && remembered(before.prior, before.published);
   const until = rememberedUntil(ttl, prior, now);
   const state = { ttl, hosts, ...(until === undefined ? {} : { rememberedUntil: until }) };
   if (prior === undefined) return { findings: [], notes: [], state };
@@ -73,9 +80,17 @@ export function planMove({ records, ttl, prior, changeNow, now }: MoveFacts): Mo
   return { findings: [finding], notes: [], state };
 }
 
+const isWhereabouts = ({ type }: Pick<HeldRecord, "type">): boolean => ["A", "AAAA", "MX"].includes(type);
+
+/** An update that raised the TTL and was killed told the next one nothing, but others may have asked since. */
+function remembered(prior: DnsState, published: readonly Whereabouts[]): DnsState {
+  const ttls = published.filter(isWhereabouts).map(({ ttl }) => ttl);
+  return { ...prior, ttl: Math.max(prior.ttl, ...ttls) };
+}
+
 /** Sorted, so that another order is no move. */
 function hostsOf(records: readonly RecordSpec[]): Record<string, string[]> {
-  const whereabouts = records.filter(({ type }) => ["A", "AAAA", "MX"].includes(type));
+  const whereabouts = records.filter(isWhereabouts);
   return Object.fromEntries(whereabouts.map((record) => [labelOf(record), [...record.values].sort()]));
 }
 

@@ -63,10 +63,10 @@ function planChange(model: MailModel, { outputs, now, published, held }: ChangeA
   const { changeNow, ttl } = model.dns;
   const { domains, leaving, hostnames } = model;
   const plan = () => {
-    const facts = { prior: DnsState.safeParse(outputs.dns).data, changeNow, now: now() };
+    const facts = { prior: DnsState.safeParse(outputs.dns).data, published, changeNow, now: now() };
     return {
       move: planMove({ ...facts, ttl, records: model.records }),
-      left: planLeaving({ ...facts, domains, leaving, mx: hostnames.mx, published, held }),
+      left: planLeaving({ ...facts, domains, leaving, mx: hostnames.mx, held }),
     };
   };
   const { move, left } = plan();

@@ -109,9 +109,9 @@ describe("a domain is given up", () => {
     it(name, () => {
       let prior: DnsState | undefined;
       for (const { at: seconds, domains = [HOST, OTHER], leaving = [], ttl = 10_800, ...update } of updates) {
-        const facts = { prior, changeNow: update.changeNow ?? false, now: at(seconds) };
+        const facts = { prior, published: [], changeNow: update.changeNow ?? false, now: at(seconds) };
         const moved = planMove({ ...facts, ttl, records: recordsOf(domains, leaving, ttl) });
-        const known = { published: [], held: undefined, mx: "mx.a.test" };
+        const known = { held: undefined, mx: "mx.a.test" };
         const { findings: gone, notes, left } = planLeaving({ ...facts, ...known, domains, leaving });
         const findings = [...moved.findings, ...gone];
         const text = findings.map(

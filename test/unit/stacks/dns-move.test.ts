@@ -18,6 +18,8 @@ interface Update {
   readonly ttl: number;
   readonly address: string;
   readonly changeNow?: boolean;
+  /** It was killed when the zone had its records: the next one knows of them by the stack's state alone. */
+  readonly killed?: boolean;
   /** What is told: an error stops the update. */
   readonly told: RegExp;
 }
@@ -26,7 +28,7 @@ const NOTHING = /^$/;
 const OLD = "192.0.2.1";
 const NEW = "192.0.2.2";
 
-/** One update after the other, each with what the last one that succeeded left. */
+/** One update after the other, each with what the last one that succeeded left, and with what is in the zone. */
 const STORIES: Readonly<Record<string, readonly Update[]>> = {
   "in two updates, when the old TTL is over": [
     { at: 0, ttl: 10_800, address: OLD, told: NOTHING },
@@ -83,22 +85,44 @@ const STORIES: Readonly<Record<string, readonly Update[]>> = {
     { at: 60, ttl: 300, address: OLD, told: /from 2026-11-02T00:00:00\.000Z on/ },
     { at: 4_000, ttl: 300, address: NEW, told: /^error: .* until 2026-11-02T00:00:00\.000Z/ },
   ],
+  "not in one after an update that raised the TTL and was killed": [
+    { at: 0, ttl: 300, address: OLD, told: NOTHING },
+    { at: 100, ttl: 10_800, address: OLD, killed: true, told: NOTHING },
+    { at: 200, ttl: 300, address: NEW, told: /^error: mx\.a\.test A: others remember .* 10800 s after/ },
+    { at: 300, ttl: 300, address: OLD, told: /^the TTL goes from 10800 to 300 s: from 2026-11-01T03:05:00/ },
+    { at: 11_099, ttl: 300, address: NEW, told: /^error: .* until 2026-11-01T03:05:00\.000Z/ },
+    { at: 11_100, ttl: 300, address: NEW, told: /^mx\.a\.test A move: others follow within 300 s/ },
+  ],
 };
 
 describe("a host moves", () => {
   for (const [name, updates] of Object.entries(STORIES))
     it(name, () => {
       let prior: DnsState | undefined;
-      for (const { at: seconds, ttl, address, changeNow = false, told } of updates) {
-        const facts = { records: recordsOf(address, ttl), ttl, prior, changeNow, now: at(seconds) };
+      let published: RecordSpec[] = [];
+      for (const { at: seconds, ttl, address, changeNow = false, killed = false, told } of updates) {
+        const records = recordsOf(address, ttl);
+        const facts = { records, ttl, prior, published, changeNow, now: at(seconds) };
         const { findings, notes, state } = planMove(facts);
         const text = findings.map(
           ({ severity, record, message, remedy }) => `${severity}: ${record}: ${message}. ${remedy}`,
         );
         assert.match([...text, ...notes].join("\n"), told, iso(seconds));
-        if (!findings.some(({ severity }) => severity === "error")) prior = state;
+        if (findings.some(({ severity }) => severity === "error")) continue;
+        published = records;
+        if (!killed) prior = state;
       }
     });
+
+  it("only the TTL of records that say where hosts are counts", () => {
+    const ttl = 300;
+    const facts = { ttl, published: recordsOf(OLD, ttl), changeNow: false, now: at(0) };
+    const { state: prior } = planMove({ ...facts, records: recordsOf(OLD, ttl), prior: undefined });
+    const published = facts.published.map((record) =>
+      record.type === "TXT" ? { ...record, ttl: 10_800 } : record,
+    );
+    assert.deepEqual(planMove({ ...facts, records: recordsOf(NEW, ttl), prior, published }).findings, []);
+  });
 
   it("when its MX record changes, too; new records and another order are no move", () => {
     const before = recordsOf(OLD, 10_800);
@@ -106,10 +130,11 @@ describe("a host moves", () => {
       records: before,
       ttl: 10_800,
       prior: undefined,
+      published: [],
       changeNow: false,
       now: at(0),
     });
-    const facts = { ttl: 10_800, prior, changeNow: false, now: at(1) };
+    const facts = { ttl: 10_800, prior, published: before, changeNow: false, now: at(1) };
     const mx = before.map((record) =>
       record.type === "MX" ? { ...record, values: ["10 other.test."] } : record,
     );
