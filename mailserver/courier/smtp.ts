@@ -55,6 +55,11 @@ export type SmtpCourier = (
 const MAX_HOSTS = 10;
 const MAX_ADDRESSES = 4;
 /**
+ * Sessions in which a host refused all for now: a full box is one at every host, each session may carry the whole message, and
+ * many cost the sender its good name. Two, as Postfix has it (smtp_mx_session_limit).
+ */
+const MAX_REFUSED = 2;
+/**
  * RFC 5321 section 4.5.3.2 asks for minutes once a host has answered, but says nothing of TCP: a live host answers
  * within a second, and the dead ones before it shall not use up the time of the attempt.
  */
@@ -151,6 +156,7 @@ class Attempt {
   readonly #signals: Required<MessageSignals>;
   readonly #results = new Map<Address, Result>();
   #open: readonly Address[];
+  #refused = 0;
 
   constructor(domain: string, delivery: Delivery, deps: SmtpCourierDeps, signals: Required<MessageSignals>) {
     this.#domain = domain;
@@ -165,13 +171,16 @@ class Attempt {
     return unlessAborted(question, this.#signals.signal, () => undefined);
   }
 
+  /** Another host before another address of one that refused: both addresses may be the same machine. */
   async tryHosts(way: Way): Promise<void> {
+    const rest: Target[] = [];
     for (const host of way.hosts.slice(0, MAX_HOSTS)) {
       if (this.#over()) return;
       const found = await this.look(openHost(host, way, this.#deps));
       if (found?.kind === "none") this.#noteAll(found.outcome, host);
-      if (found?.kind === "host") await this.#tryHost(found);
+      if (found?.kind === "host") rest.push(...(await this.#tryHost(found)));
     }
+    await this.#untilRefused(rest);
   }
 
   results(): Result[] {
@@ -183,9 +192,9 @@ class Attempt {
     });
   }
 
-  /** Nobody is left who could profit from another host. */
+  /** Nobody is left who could profit from another host, or enough of them were asked. */
   #over(): boolean {
-    return this.#open.length === 0 || this.#signals.signal.aborted;
+    return this.#open.length === 0 || this.#refused >= MAX_REFUSED || this.#signals.signal.aborted;
   }
 
   /** A host could take nothing. */
@@ -195,17 +204,24 @@ class Attempt {
     }
   }
 
-  async #tryHost({ host, addresses, tls }: Host): Promise<void> {
+  /** Gives the addresses that were not asked, since another one refused. */
+  async #tryHost({ host, addresses, tls }: Host): Promise<Target[]> {
     if (tls.kind === "refuse") {
       this.#deps.log.warn("tls.policy.violated", { host, by: tls.by, reply: tls.outcome.reply });
       this.#noteAll(tls.outcome, host);
       this.#report({ host, tls }, refusedResult(tls.by));
-      return;
+      return [];
     }
-    for (const address of addresses) {
-      if (this.#over()) return;
-      await this.#tryAddress({ host, address, tls });
+    return this.#untilRefused(addresses.map((address) => ({ host, address, tls })));
+  }
+
+  async #untilRefused(targets: readonly Target[]): Promise<Target[]> {
+    const before = this.#refused;
+    for (const [index, target] of targets.entries()) {
+      if (this.#over() || this.#refused > before) return targets.slice(index);
+      await this.#tryAddress(target);
     }
+    return [];
   }
 
   async #tryAddress(target: Target): Promise<void> {
@@ -238,6 +254,8 @@ class Attempt {
       const outcome = outcomes[index];
       return outcome !== undefined && tryAnotherHost(outcome, report);
     });
+    // Who takes the message for some brings it further, as where a host takes few recipients at once.
+    if (outcomes.every(({ kind }) => kind !== "delivered")) this.#refused += 1;
   }
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {

@@ -13,6 +13,7 @@ import {
   reply,
   tlsFailed,
 } from "../../../mailserver/smtp/replies.ts";
+import type { Reply } from "../../../mailserver/smtp/types.ts";
 import { fakeDns, type Zone } from "../../support/fake-dns.ts";
 import { ordinary, scripted } from "../../support/sending.ts";
 import { type Case, courier, delivery, done, FIRST, failed, peers, SECOND, TWO, taken } from "./support.ts";
@@ -20,6 +21,7 @@ import { type Case, courier, delivery, done, FIRST, failed, peers, SECOND, TWO, 
 const strange = failed("helo", reply(550, "5.7.1", "who are you"));
 const closed = failed("greeting", reply(554, "5.7.1", "no"));
 const mute = failed("greeting", reply(521, "5.3.2", "no mail here"));
+const full = done(true, ["temporary", reply(452, "4.2.2", "full")]);
 const dropped = done(false, ["temporary", connectionLost]);
 const lost = done(true, ["temporary", connectionLost]);
 
@@ -118,6 +120,19 @@ test("a large message has more time, as long as a slow line carries it", async (
   }
 });
 
+const THIRD = "1.0.0.3";
+const THREE: Zone = {
+  ...TWO,
+  "one.test": {
+    mx: [
+      [10, "mx1.test"],
+      [20, "mx2.test"],
+      [30, "mx3.test"],
+    ],
+  },
+  "mx3.test": { a: [THIRD] },
+};
+
 const cases: Readonly<Record<string, Case>> = {
   "the best host takes it": {
     answers: { [FIRST]: taken },
@@ -179,6 +194,42 @@ const cases: Readonly<Record<string, Case>> = {
     asked: [FIRST, SECOND],
     result: "temporary 450 by mx1.test",
   },
+  "two refuse for now, and the third is left alone": {
+    zone: THREE,
+    answers: { [FIRST]: full, [SECOND]: full, [THIRD]: taken },
+    asked: [FIRST, SECOND],
+    result: "temporary 452 by mx2.test",
+  },
+  "one refuses for now, one hangs up before the body, and the third is left alone": {
+    zone: THREE,
+    answers: { [FIRST]: full, [SECOND]: dropped, [THIRD]: taken },
+    asked: [FIRST, SECOND],
+    result: "temporary 451 by mx2.test",
+  },
+  "hosts that can't be asked are no refusals": {
+    zone: THREE,
+    answers: { [FIRST]: full, [SECOND]: failed("greeting", reply(421, "4.3.2", "busy")), [THIRD]: taken },
+    asked: [FIRST, SECOND, THIRD],
+    result: "delivered 250 by mx3.test",
+  },
+  "nor is a hand-shake that fails before the refusal in clear text": {
+    zone: THREE,
+    answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: full, [SECOND]: taken },
+    asked: [FIRST, `${FIRST} clear`, SECOND],
+    result: "delivered 250 by mx2.test",
+  },
+  "another host is asked before another address of one that refused": {
+    zone: { ...TWO, "mx1.test": { a: [FIRST, "1.0.0.4"], aaaa: ["2600::1"] } },
+    answers: { [FIRST]: full, "1.0.0.4": full, [SECOND]: taken },
+    asked: [FIRST, SECOND],
+    result: "delivered 250 by mx2.test",
+  },
+  "where there is no other host, or a dead one, another address": {
+    zone: { ...TWO, "mx1.test": { a: [FIRST, "1.0.0.4", "1.0.0.5"] } },
+    answers: { [FIRST]: full, "1.0.0.4": full, "1.0.0.5": taken },
+    asked: [FIRST, SECOND, "1.0.0.4"],
+    result: "temporary 452 by mx1.test",
+  },
   "a failed hand-shake": {
     answers: { [FIRST]: failed("tls", tlsFailed), [`${FIRST} clear`]: taken },
     asked: [FIRST, `${FIRST} clear`],
@@ -226,6 +277,58 @@ describe("one recipient:", () => {
       const [of] = await carry("one.test", delivery("bob"), new AbortController().signal);
       assert.deepEqual(world.asked, asked);
       assert.equal(`${of?.kind} ${of?.reply.code} by ${of?.host}`, result);
+    });
+  }
+});
+
+describe("several recipients:", () => {
+  const some = (...kinds: ("delivered" | "temporary" | "permanent")[]) =>
+    done(true, ...kinds.map((kind) => [kind, REPLIES[kind]] satisfies [typeof kind, Reply]));
+  const REPLIES = {
+    delivered: reply(250, "2.0.0", "ok"),
+    temporary: reply(452, "4.5.3", "too many"),
+    permanent: reply(550, "5.1.1", "no such user"),
+  };
+  const table: Readonly<Record<string, Omit<Case, "zone">>> = {
+    "a host that takes the message for one of them refused nothing": {
+      answers: {
+        [FIRST]: some("delivered", "temporary", "temporary"),
+        [SECOND]: some("delivered", "temporary"),
+        [THIRD]: some("delivered"),
+      },
+      asked: [FIRST, SECOND, THIRD],
+      result: "delivered by mx1.test, delivered by mx2.test, delivered by mx3.test",
+    },
+    "what two refuse for now waits, and what they said for good stands": {
+      answers: {
+        [FIRST]: some("permanent", "temporary", "temporary"),
+        [SECOND]: some("permanent", "temporary"),
+        [THIRD]: some("delivered"),
+      },
+      asked: [FIRST, SECOND],
+      result: "permanent by mx1.test, permanent by mx2.test, temporary by mx2.test",
+    },
+    "one's full box is brought to two more hosts at most": {
+      answers: {
+        [FIRST]: some("delivered", "delivered", "temporary"),
+        [SECOND]: some("temporary"),
+        [THIRD]: some("temporary"),
+        "1.0.0.4": some("delivered"),
+      },
+      asked: [FIRST, SECOND, THIRD],
+      result: "delivered by mx1.test, delivered by mx1.test, temporary by mx3.test",
+    },
+  };
+  for (const [name, { answers, asked, result }] of Object.entries(table)) {
+    test(name, async () => {
+      const world = peers(answers);
+      const zone = { ...THREE, "mx3.test": { a: [THIRD, "1.0.0.4"] } };
+      const carry = courier(zone, world.connections);
+      const results = await carry(
+        ...(["one.test", delivery("a", "b", "c"), new AbortController().signal] as const),
+      );
+      assert.deepEqual(world.asked, asked);
+      assert.equal(results.map(({ kind, host }) => `${kind} by ${host}`).join(", "), result);
     });
   }
 });
