@@ -1,7 +1,7 @@
 /** Opens the queue's database: makes it, or brings it to this version's tables. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { orNothing } from "./fault.ts";
+import { isFullForSqlite, orNothing } from "./fault.ts";
 import { NoRoom } from "./room.ts";
 import { CLAIMED, KEEPING, PRAGMAS, STEPS } from "./schema.ts";
 import { makeFolder, syncFolder } from "./sync-folder.ts";
@@ -13,8 +13,8 @@ export const FILE = "queue.sqlite";
 export const LOG = `${FILE}-wal`;
 
 /**
- * The last connection to a database that is closed moves the log into it, and removes the log. A second one, which only
- * reads and so can't, leaves it to us whether that is done.
+ * The last connection to a database that is closed moves the log into it, and removes the log. A second one, which is closed
+ * last, only reads and so can't.
  */
 export class QueueDatabase extends DatabaseSync {
   readonly #reader: DatabaseSync;
@@ -51,8 +51,9 @@ export class QueueDatabase extends DatabaseSync {
     this.#secured = true;
   }
 
+  /** The log stays, for a start on a full disk, where there is no room to make one; what is in it goes into the database. */
   override close(): void {
-    if (this.#secured) this.#reader.close();
+    if (this.#secured) orNothing(() => this.exec("PRAGMA wal_checkpoint(PASSIVE)"));
     this.abandon();
   }
 
@@ -66,7 +67,7 @@ export class QueueDatabase extends DatabaseSync {
 /** Throws when the file is of a newer version than this program: what that wrote must not be read half. */
 export function openDatabase(dir: string): QueueDatabase {
   makeFolder(dir);
-  const db = new QueueDatabase(join(dir, FILE), join(dir, LOG));
+  const db = openFiles(dir);
   try {
     // As on any full disk: who asks is answered, and what would change anything waits for room.
     whereRoom(() => undone(db, () => db.secure()));
@@ -78,6 +79,19 @@ export function openDatabase(dir: string): QueueDatabase {
   } catch (error) {
     db.abandon();
     throw error;
+  }
+}
+
+/** A queue that is new here, or whose log is gone, needs room for one before anything can be read. */
+function openFiles(dir: string): QueueDatabase {
+  const path = join(dir, FILE);
+  try {
+    return new QueueDatabase(path, join(dir, LOG));
+  } catch (cause) {
+    if (!isFullForSqlite(cause)) throw cause;
+    throw new NoRoom(`${path} can't be opened on a full disk: make room, and the next start opens it`, {
+      cause,
+    });
   }
 }
 

@@ -18,6 +18,14 @@ export function sqliteCode(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
+/** SQLITE_FULL, and the I/O errors that a full disk ends in under WAL: of a write, and of memory that is shared by a file. */
+const FULL = [13, 778, 4874];
+
+export function isFullForSqlite(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code !== undefined && FULL.includes(code);
+}
+
 const SQLITE_CORRUPT = 11;
 /** The read of a page failed, or gave less than a page. */
 const READ_FAILED = [266, 522];

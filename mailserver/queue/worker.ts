@@ -4,7 +4,7 @@
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { LeftAlone } from "./aside.ts";
-import { faultText, isOfItem, sqliteCode } from "./fault.ts";
+import { faultText, isFullForSqlite, isOfItem } from "./fault.ts";
 import type { NewItem } from "./item.ts";
 import type { Answer, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
 import { NoRoom } from "./room.ts";
@@ -84,20 +84,7 @@ function perform(store: Store, request: Request): unknown {
   return method.call(store, request.argument);
 }
 
-/** https://sqlite.org/rescode.html: SQLITE_FULL, and the I/O errors that a full disk ends in under WAL. */
-const SQLITE_FULL = 13;
-const SQLITE_IOERR_WRITE = 778;
-const SQLITE_IOERR_SHMSIZE = 4874;
-
-function isFull(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return (
-    error instanceof NoRoom ||
-    code === SQLITE_FULL ||
-    code === SQLITE_IOERR_WRITE ||
-    code === SQLITE_IOERR_SHMSIZE
-  );
-}
+const isFull = (error: unknown): boolean => error instanceof NoRoom || isFullForSqlite(error);
 
 function toFailure(error: unknown, operation: Operation): Failure {
   const message = faultText(error);

@@ -118,10 +118,19 @@ describe("when the disk did not take the log nothing of it goes into the databas
   });
 });
 
-test("a queue that is closed has all in its database, and no log", async () => {
+test("a queue that is closed has all in its database, and keeps its log, which a full disk has no room to make", async () => {
   await using folder = await temporaryFolder();
   const store = new Store({ dir: folder.path });
   store.transaction(() => store.enqueue(message("a", 10)));
+  const [, before] = files(folder.path);
   store.close();
-  assert.deepEqual(fs.readdirSync(folder.path), [FILE]);
+  const [, log] = files(folder.path);
+  assert.ok(before !== undefined && log?.equals(before));
+  await using alone = await temporaryFolder();
+  fs.copyFileSync(join(folder.path, FILE), join(alone.path, FILE));
+  for (const dir of [folder.path, alone.path]) {
+    const next = new Store({ dir });
+    assert.equal(next.counts().items, 1);
+    next.close();
+  }
 });
