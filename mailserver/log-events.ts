@@ -106,6 +106,10 @@ export const LOG_EVENTS = {
   "queue.desk": "Somebody changed what waits in the queue",
   "queue.desk.failed": "Nobody can look into the queue; mail flows",
   "queue.error": "The queue could not do its work",
+  "file.damaged":
+    "A file beside the queue (limits, MTA-STS policies, TLS reports) could not be read: it was set aside as `aside`, and is begun anew",
+  "file.unusable":
+    "Such a file can't be written, as on a full disk: the daemon works with a copy in memory, and what comes into that is forgotten at its next start (by `copied: false`: the file could not be read either, and all counts begin anew)",
   "dsn.queued": "A delivery status notification was queued",
   "dsn.suppressed": "No notification: the reverse-path was null, as a notification's own is",
   "dsn.withheld":

@@ -1,8 +1,8 @@
 /** The MTA-STS policies that were fetched, in a database beside the queue: a restart must not make us forget one. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import type { Log } from "../net/log.ts";
+import { openSideFile } from "../side-file/side-file.ts";
 
 const Policy = z.strictObject({
   /** Of the `_mta-sts` record under which it was fetched. */
@@ -24,19 +24,19 @@ export interface StsStore {
   close(): void;
 }
 
-// FULL: mail that an enforced policy held back must not go out in clear text because a power cut made us forget the policy
-// while somebody keeps us from fetching it again. It is written once a day and domain, so nobody feels the wait.
 const SCHEMA = `
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS sts (domain TEXT PRIMARY KEY, policy TEXT NOT NULL, expires INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS sts_expires ON sts (expires);
 `;
 
 /** Synchronous, and the only one that writes to the file. */
-export function openStsStore(dir: string): StsStore {
-  mkdirSync(dir, { recursive: true });
-  const db = new DatabaseSync(join(dir, "mta-sts.sqlite"));
+export function openStsStore(dir: string, log: Log): StsStore {
+  // FULL: mail that an enforced policy held back must not go out in clear text because a power cut made us forget the policy
+  // while somebody keeps us from fetching it again. It is written once a day and domain, so nobody feels the wait.
+  return openSideFile({ dir, name: "mta-sts.sqlite", synchronous: "FULL", log }, storeIn);
+}
+
+function storeIn(db: DatabaseSync): StsStore {
   db.exec(SCHEMA);
   const find = db.prepare("SELECT policy FROM sts WHERE domain = ?");
   const write = db.prepare(

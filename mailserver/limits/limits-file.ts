@@ -1,17 +1,14 @@
 /** The database of a daemon in which people and clients are counted. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import type { Log } from "../net/log.ts";
+import { openSideFile } from "../side-file/side-file.ts";
 
-/** Synchronous, and the only one that opens the file. */
-export function openLimitsFile(dir: string): DatabaseSync {
-  mkdirSync(dir, { recursive: true });
-  const db = new DatabaseSync(join(dir, "limits.sqlite"));
+/** What `make` counts in it. Synchronous, and the only one that opens the file. */
+export function openLimitsFile<T>(dir: string, log: Log, make: (db: DatabaseSync) => T): T {
   // NORMAL: a power cut leaves the file whole, without what the system had not written yet: half a minute of messages
   // and wrong passwords that count no more, at most. Nobody outside can cause one, so nothing is won by guessing or
   // sending until it comes, and no message waits for the disk a second time. A killed daemon loses nothing.
-  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-  return db;
+  return openSideFile({ dir, name: "limits.sqlite", synchronous: "NORMAL", log }, make);
 }
 
 /** All that `work` writes, or nothing of it. */

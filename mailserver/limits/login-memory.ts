@@ -41,6 +41,10 @@ export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps):
   const written = new Map<string, number>();
   const leave = db.prepare("DELETE FROM login_homes WHERE key = ?");
   const abandon = db.prepare("DELETE FROM login_homes WHERE last <= ?");
+  const counted = db.prepare(
+    "SELECT key, failures, until FROM login_failures WHERE until > ? ORDER BY until",
+  );
+  const lived = db.prepare("SELECT key FROM login_homes WHERE last > ? ORDER BY last");
   /** A full disk keeps nobody from logging in: what is not written down holds until the next restart. */
   const write = (work: () => void): void => {
     try {
@@ -52,10 +56,13 @@ export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps):
   return {
     seal: (key) => createHmac("sha256", secret).update(`login ${key}`).digest("base64url").slice(0, 22),
     load() {
-      expire.run(now());
-      abandon.run(now() - HOME_MS);
-      const failures = db.prepare("SELECT key, failures, until FROM login_failures ORDER BY until").all();
-      const homes = db.prepare("SELECT key FROM login_homes ORDER BY last").all();
+      const at = now();
+      write(() => {
+        expire.run(at);
+        abandon.run(at - HOME_MS);
+      });
+      const failures = counted.all(at);
+      const homes = lived.all(at - HOME_MS);
       return {
         failures: failures.map(({ key, failures: count, until }) => ({
           ...{ key: String(key), failures: Number(count), until: Number(until) },

@@ -61,14 +61,16 @@ function shareConnections(server: Server): void {
 export async function startPortal(settings: PortalSettings, deps: PortalDaemonDeps): Promise<PortalDaemon> {
   const { log, clock, newToken } = deps;
   const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
-  const limitsFile = openLimitsFile(settings.stateDir);
-  const guard = createLoginGuard({
-    now: clock.now,
+  const { limitsFile, memory } = openLimitsFile(settings.stateDir, log, (db) => ({
+    limitsFile: db,
     memory: createLoginMemory({
       // The nearest secret that outlives a restart: it keeps names unreadable for who has the file alone.
-      ...{ db: limitsFile, secret: settings.relay.password, now: clock.now },
+      ...{ db, secret: settings.relay.password, now: clock.now },
       failed: (error) => log.error("portal.guard.unsaved", { error }),
     }),
+  }));
+  const guard = createLoginGuard({
+    ...{ now: clock.now, memory },
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
   const operator = deps.operator ?? operatorClient({ socket: settings.operatorSocket });

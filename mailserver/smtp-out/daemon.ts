@@ -85,17 +85,10 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   log.info("queue.started", await queue.counts());
   // It takes the largest ones.
   const room = new Room(roomFor(sessionOptions("relay", settings).limits.messageBytes));
-  const limitsFile = openLimitsFile(settings.queueDir);
-  const guard = createLoginGuard({
-    now: clock.now,
-    memory: createLoginMemory({
-      ...{ db: limitsFile, secret: settings.relay.password, now: clock.now },
-      failed: (error) => log.error("smtp.auth.unsaved", { error }),
-    }),
-    ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
-  });
-  const stsStore = openStsStore(settings.queueDir);
-  const limits = createSendingLimits({ db: limitsFile, limits: settings.sending, now: clock.now });
+  const { limitsFile, memory, limits } = openLimits(settings, deps);
+  const step = deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs };
+  const guard = createLoginGuard({ now: clock.now, memory, ...step });
+  const stsStore = openStsStore(settings.queueDir, log);
   const handlerDeps = {
     ...deps,
     ...{ hostname, domains, rules: settings, directory, guard, queue, signers, room },
@@ -141,6 +134,18 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
       await directory.close();
     },
   };
+}
+
+/** Who may log in, and how much they may send. */
+function openLimits({ queueDir, relay, sending }: SmtpOutSettings, { log, clock: { now } }: DaemonDeps) {
+  return openLimitsFile(queueDir, log, (db) => ({
+    limitsFile: db,
+    memory: createLoginMemory({
+      ...{ db, secret: relay.password, now },
+      failed: (error) => log.error("smtp.auth.unsaved", { error }),
+    }),
+    limits: createSendingLimits({ db, limits: sending, now }),
+  }));
 }
 
 type DeliveryDeps = DaemonDeps &
@@ -213,7 +218,7 @@ function startReports(
 ): { readonly store: TlsReportStore; readonly reporter: TlsReporter } | undefined {
   if (!settings.tlsReports) return undefined;
   const { queue, clock } = deps;
-  const store = openTlsReportStore(settings.queueDir);
+  const store = openTlsReportStore(settings.queueDir, deps.log);
   const sign = createOwnSigner(deps);
   const post = createPostReport({ dns: deps.dns, mayReach: createTargetRule(settings.allowTargets) });
   const enqueue = (item: NewItem): Promise<void> => queue.enqueue(item);

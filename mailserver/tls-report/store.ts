@@ -1,10 +1,10 @@
 /** Sessions with foreign hosts, counted by day in a database beside the queue until they are reported. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { domainToASCII } from "node:url";
 import { z } from "zod";
+import type { Log } from "../net/log.ts";
 import { type AppliedPolicy, NO_POLICY, type SessionNote } from "../policy/tls-report.ts";
+import { openSideFile } from "../side-file/side-file.ts";
 
 /** Sessions that are alike. */
 export interface Tally {
@@ -47,10 +47,7 @@ const Policy = z.strictObject({
   hosts: z.array(z.string()),
 });
 
-// NORMAL: what a power cut takes is half a minute of counts, and a report that went out may go out again.
 const SCHEMA = `
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS session (
   day INTEGER, domain TEXT, policy TEXT, result TEXT, host TEXT, address TEXT, reason TEXT, count INTEGER NOT NULL,
   PRIMARY KEY (day, domain, policy, result, host, address, reason)) STRICT, WITHOUT ROWID;
@@ -59,9 +56,12 @@ const SAME =
   "day = ? AND domain = ? AND policy = ? AND result = ? AND host = ? AND address = ? AND reason = ?";
 
 /** Synchronous, and the only one that writes to the file. */
-export function openTlsReportStore(dir: string): TlsReportStore {
-  mkdirSync(dir, { recursive: true });
-  const db = new DatabaseSync(join(dir, "tls-report.sqlite"));
+export function openTlsReportStore(dir: string, log: Log): TlsReportStore {
+  // NORMAL: what a power cut takes is half a minute of counts, and a report that went out may go out again.
+  return openSideFile({ dir, name: "tls-report.sqlite", synchronous: "NORMAL", log }, storeIn);
+}
+
+function storeIn(db: DatabaseSync): TlsReportStore {
   db.exec(SCHEMA);
   const more = db.prepare(`UPDATE session SET count = count + ? WHERE ${SAME}`);
   const first = db.prepare("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?)");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { openStsStore } from "../../../mailserver/courier/sts-store.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import type { Zone } from "../../support/fake-dns.ts";
 import { temporaryFolder } from "../../support/queue.ts";
@@ -128,7 +129,7 @@ describe("over time,", () => {
       const clock = new FakeClock(Date.UTC(2026, 0, 2, 12));
       let state: Step = { want: "" };
       const start = () => {
-        const store = openStsStore(folder.path);
+        const store = openStsStore(folder.path, silentLog);
         return { store, send: site.sender({ zone: () => zoneOf(state), store, clock }) };
       };
       let running = start();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { openStsStore } from "../../../mailserver/courier/sts-store.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 import { policyFile, type StsPlaces, type StsSite, startStsSite, stsZone } from "../../support/sts-site.ts";
@@ -97,7 +98,7 @@ describe("a domain with an MTA-STS policy:", () => {
       site.file = file;
       await using folder = await temporaryFolder();
       using stack = new DisposableStack();
-      const store = stack.adopt(openStsStore(folder.path), (opened) => opened.close());
+      const store = stack.adopt(openStsStore(folder.path, silentLog), (opened) => opened.close());
       const zone = stsZone({ id: "1", policyAt: site.places[policyAt], mailAt: site.places[mailAt] });
       const sent = await site.sender({ zone: () => zone, store, clock: systemClock })();
       assert.deepEqual([sent.came, sent.noted], [want, [noted]], sent.said);

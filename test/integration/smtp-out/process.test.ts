@@ -2,16 +2,19 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { EventEmitter, once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { createTransport } from "nodemailer";
+import { SendingSettings } from "../../../mailserver/contract.ts";
+import { type LogFields, silentLog } from "../../../mailserver/net/log.ts";
+import { openQueue } from "../../../mailserver/queue/queue.ts";
 import { bundleDaemon } from "../../../tools/bundle.ts";
 import { makeIdentity, writeIdentity } from "../../support/identity.ts";
 import { freePorts } from "../../support/ports.ts";
-import { temporaryFolder, testQueue } from "../../support/queue.ts";
+import { QUEUE_WORKER, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { mailer, RELAY, startStage } from "./setup.ts";
 
 /** The bundle as the image has it, running as a process of its own. */
@@ -142,13 +145,32 @@ test("wrong settings end it with one clear line and an exit code", async () => {
   assert.deepEqual(events, ["daemon.failed"]);
 });
 
-test("a full disk is answered 452 4.3.1, and mail flows when there is room again", async () => {
-  await using folder = await temporaryFolder();
-  const disk = join(folder.path, "disk");
+/** The files beside the queue, as they are opened. */
+const BESIDE = ["limits.sqlite", "mta-sts.sqlite", "tls-report.sqlite"];
+
+/** A file system of its own, of 2 MB. */
+async function smallDisk(folder: string): Promise<{ disk: string } & AsyncDisposable> {
+  const disk = join(folder, "disk");
   await mkdir(disk);
   const run = promisify(execFile);
   await run("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]);
-  await using _mounted = { [Symbol.asyncDispose]: async () => void (await run("umount", [disk])) };
+  return { disk, [Symbol.asyncDispose]: async () => void (await run("umount", [disk])) };
+}
+
+/** A file that takes all the room that there is. */
+async function fillDisk(disk: string): Promise<string> {
+  const ballast = join(disk, "ballast");
+  const full = async () => {
+    for (;;) await appendFile(ballast, Buffer.alloc(4_096));
+  };
+  await assert.rejects(full, { code: "ENOSPC" });
+  return ballast;
+}
+
+test("a full disk is answered 452 4.3.1, and mail flows when there is room again", async () => {
+  await using folder = await temporaryFolder();
+  await using small = await smallDisk(folder.path);
+  const { disk } = small;
   await using stage = await startStage({
     queueDir: join(disk, "queue"),
     zone: { "one.test": { mx: "ESERVFAIL" } },
@@ -169,4 +191,71 @@ test("a full disk is answered 452 4.3.1, and mail flows when there is room again
   );
   await writeFile(ballast, "");
   await mailer(stage).sendMail(mail);
+});
+
+test("a start on a full disk, after an end in order, goes on from the queue, answers 452, and takes mail when there is room", async () => {
+  await using folder = await temporaryFolder();
+  await using small = await smallDisk(folder.path);
+  const told: string[] = [];
+  const log = {
+    ...silentLog,
+    error: (event: string, { path }: LogFields = {}) => void told.push(`${event} ${path}`),
+  };
+  await using stage = await startStage({
+    ...{
+      log,
+      queueDir: join(small.disk, "queue"),
+      settings: { sending: SendingSettings.parse({ messagesPerDay: 2 }) },
+    },
+    zone: { "one.test": { mx: "ESERVFAIL" } },
+  });
+  const mail = { from: "alice@semail.test", to: "bob@one.test", subject: "hello", text: "hello" };
+  await mailer(stage).sendMail(mail);
+  await stage.out.close();
+  const ballast = await fillDisk(small.disk);
+  await stage.begin();
+  assert.deepEqual(
+    told,
+    BESIDE.map((name) => `file.unusable ${join(stage.queueDir, name)}`),
+  );
+  assert.equal((await stage.out.queue.counts()).items, 1);
+  const refused = (code: RegExp) => (error: Error & { response?: string }) => code.test(error.response ?? "");
+  await assert.rejects(mailer(stage).sendMail(mail), refused(/^452 4\.3\.1 /));
+  await writeFile(ballast, "");
+  await mailer(stage).sendMail(mail);
+  // What was sent before the disk was full counts.
+  await assert.rejects(mailer(stage).sendMail(mail), refused(/^45\d 4\.7\.1 /));
+});
+
+test("a queue without a log says on a full disk that it needs room", async () => {
+  await using folder = await temporaryFolder();
+  await using small = await smallDisk(folder.path);
+  const dir = join(small.disk, "queue");
+  const queue = await openQueue({ dir, worker: QUEUE_WORKER });
+  await queue.close();
+  for (const end of ["wal", "shm"]) await rm(join(dir, `queue.sqlite-${end}`));
+  const ballast = await fillDisk(small.disk);
+  await assert.rejects(
+    openQueue({ dir, worker: QUEUE_WORKER }),
+    ({ cause }: Error) =>
+      cause instanceof Error && /can't be opened on a full disk: make room/.test(cause.message),
+  );
+  await writeFile(ballast, "");
+  await (await openQueue({ dir, worker: QUEUE_WORKER })).close();
+});
+
+test("damaged files beside the queue are set aside, and smtp-out starts", async () => {
+  await using folder = await temporaryFolder();
+  for (const name of BESIDE) await writeFile(join(folder.path, name), Buffer.alloc(8_192, 7));
+  const told: string[] = [];
+  const log = {
+    ...silentLog,
+    error: (event: string, { path }: LogFields = {}) => void told.push(`${event} ${path}`),
+  };
+  await using stage = await startStage({ log, queueDir: folder.path });
+  await mailer(stage).sendMail({ from: "alice@semail.test", to: "bob@one.test", text: "hello" });
+  assert.deepEqual(
+    told.filter((line) => line.startsWith("file.")),
+    BESIDE.map((name) => `file.damaged ${join(folder.path, name)}`),
+  );
 });

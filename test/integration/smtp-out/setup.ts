@@ -28,6 +28,8 @@ export interface Stage extends AsyncDisposable {
   out: SmtpOut;
   /** Ends the daemon and starts it again on the same queue. */
   restart(remotePort?: number): Promise<void>;
+  /** Starts the daemon again, which has ended. */
+  begin(remotePort?: number): Promise<void>;
 }
 
 export interface StageOptions {
@@ -102,6 +104,9 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     out: await startSmtpOut(settingsFor(options.remotePort ?? remote.port), deps),
     restart: async (remotePort = remote.port) => {
       await stage.out.close();
+      await stage.begin(remotePort);
+    },
+    begin: async (remotePort = remote.port) => {
       stage.out = await startSmtpOut(settingsFor(remotePort), deps);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -40,7 +40,7 @@ beforeEach(async () => {
   const folder = await temporaryFolder();
   folders.push(folder);
   path = folder.path;
-  store = openStsStore(path);
+  store = openStsStore(path, silentLog);
 });
 afterEach(async () => {
   store.close();
@@ -72,7 +72,7 @@ function world(given: { zone?: Zone; file?: unknown } = {}) {
     clock,
     restart: () => {
       store.close();
-      store = openStsStore(path);
+      store = openStsStore(path, silentLog);
       policies = open();
     },
     ask: async (host = "mx.one.test") => (await policies.find("one.test")).rule?.facts(host),

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, test } from "node:test";
 import { openLimitsFile } from "../../../mailserver/limits/limits-file.ts";
 import { createLoginMemory } from "../../../mailserver/limits/login-memory.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { createLoginGuard, type LoginGuard } from "../../../mailserver/policy/login-guard.ts";
 import { temporaryFolder } from "../../support/queue.ts";
 
@@ -11,14 +13,14 @@ const HERE = "192.0.2.1";
 const DAY = 86_400_000;
 const cleanup: (() => PromiseLike<void>)[] = [];
 let dir: string;
-let db: ReturnType<typeof openLimitsFile>;
+let db: DatabaseSync;
 let now = 0;
 
 beforeEach(async () => {
   const folder = await temporaryFolder();
   cleanup.push(() => folder[Symbol.asyncDispose]());
   dir = folder.path;
-  db = openLimitsFile(dir);
+  db = openLimitsFile(dir, silentLog, (opened) => opened);
   now = 1_000_000;
 });
 afterEach(async () => {
@@ -35,7 +37,7 @@ function begin(failed: (error: unknown) => void = assert.ifError): LoginGuard {
 /** Another process on the same file. */
 function restart(): LoginGuard {
   db.close();
-  db = openLimitsFile(dir);
+  db = openLimitsFile(dir, silentLog, (opened) => opened);
   return begin();
 }
 
@@ -114,6 +116,23 @@ test("what has expired leaves the file, and homes that were left", async () => {
   now += 91 * DAY;
   restart();
   assert.deepEqual([rows("login_failures"), rows("login_homes")], [0, 0]);
+});
+
+test("what has expired and can't be taken out of a full file counts no more, and keeps nobody from starting", async () => {
+  const guard = begin();
+  for (let count = 0; count < 5; count++) await fail(guard, "alice");
+  (await guard.begin("bob", HERE))?.succeeded();
+  now += 91 * DAY;
+  let unsaved = 0;
+  db.exec("PRAGMA query_only = ON");
+  const again = begin(() => {
+    unsaved += 1;
+  });
+  assert.equal(unsaved, 1);
+  assert.deepEqual([rows("login_failures"), rows("login_homes")], [3, 1]);
+  assert.equal(await locked(again, "alice"), false);
+  for (let count = 0; count < 50; count++) await fail(again, "bob", `198.51.100.${count}`);
+  assert.equal(await locked(again, "bob"), true, "where bob lived 91 days ago");
 });
 
 test("the file grows no further than the memory, however many guess", async () => {

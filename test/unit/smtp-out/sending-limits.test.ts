@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { SendingSettings, SessionLimits } from "../../../mailserver/contract.ts";
 import { openLimitsFile } from "../../../mailserver/limits/limits-file.ts";
 import { makeField } from "../../../mailserver/message/header.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import type { NewItem } from "../../../mailserver/queue/item.ts";
 import { QueueFull } from "../../../mailserver/queue/queue.ts";
@@ -29,8 +30,9 @@ const settings = SendingSettings.parse({
 
 /** The limits as a daemon has them that begins with what is in the folder. */
 function open(dir: string, limits: SendingSettings, now: () => number): SendingLimits & Disposable {
-  const db = openLimitsFile(dir);
-  return Object.assign(createSendingLimits({ db, limits, now }), { [Symbol.dispose]: () => db.close() });
+  return openLimitsFile(dir, silentLog, (db) =>
+    Object.assign(createSendingLimits({ db, limits, now }), { [Symbol.dispose]: () => db.close() }),
+  );
 }
 
 function take(limits: SendingLimits, uid: string, recipients: readonly string[]): Limit | undefined {

@@ -59,7 +59,7 @@ afterEach(async () => {
 });
 
 function begin(): void {
-  store = openTlsReportStore(path);
+  store = openTlsReportStore(path, silentLog);
   const own = { hostname: "mx.semail.test", domains: ["semail.test"], signers, clock };
   reporter = startTlsReporter({
     ...{ ...own, store, log: silentLog, sign: createOwnSigner(own), newId: () => `item${items.length}` },
@@ -260,7 +260,7 @@ describe("the sessions of a day", () => {
 test("a session that can't be counted holds up no mail", async () => {
   store.close();
   reporter.note(good);
-  store = openTlsReportStore(path);
+  store = openTlsReportStore(path, silentLog);
 });
 
 test("what is looked for is spread over hours, at the same time for a domain each day", async () => {
