@@ -1,22 +1,23 @@
-/** Has the host of a stack looked at for what a restart would bring to light. Changes nothing there. */
+/** Has the host of a stack looked at for what a restart would bring to light, or nobody would see. Changes nothing there. */
 import { hostChecks, unseenHost } from "../doctor/host-checks.ts";
 import type { Check } from "../doctor/types.ts";
 import { checkBoot } from "../remote/boot.ts";
+import { checkBridges } from "../remote/bridges.ts";
 import { connect, lastHostKey } from "../remote/connection.ts";
-import { lookAtBoot } from "../remote/prepare.ts";
+import { lookAtHost } from "../remote/prepare.ts";
 import { readSurvey, SURVEY } from "../remote/survey.ts";
 import { type Context, stateFolder } from "./context.ts";
 import { Fault } from "./fault.ts";
 import { run } from "./run.ts";
 import { hostOf, type OfStack } from "./stack-engine.ts";
 
-/** The checks of the stack's host; none where only its own machine reaches it, or where there is no systemd. */
+/** The checks of the stack's host; of how it starts none where only its own machine reaches it, or where there is no systemd. */
 export async function examineHost(context: Context, stack: OfStack): Promise<Check[]> {
   const { plan } = hostOf(stack);
   if (!plan.remote) {
     const isPrivate = plan.binds.every((bind) => bind.startsWith("127.") || bind === "::1");
     // Another engine than this machine's is another machine's.
-    return isPrivate || context.env.DOCKER_HOST ? [] : examineOwn(context);
+    return context.env.DOCKER_HOST ? [] : examineOwn(context, isPrivate);
   }
   const { login, firewall } = plan.remote;
   const folder = stateFolder(context.root, "ssh", stack.name);
@@ -25,7 +26,7 @@ export async function examineHost(context: Context, stack: OfStack): Promise<Che
   try {
     const connection = await connect({ ...login, hostKey }, { folder, ports: [], signal: context.signal });
     try {
-      return hostChecks(await lookAtBoot(connection, firewall));
+      return hostChecks(await lookAtHost(connection, firewall));
     } finally {
       connection.close();
     }
@@ -35,8 +36,10 @@ export async function examineHost(context: Context, stack: OfStack): Promise<Che
   }
 }
 
-async function examineOwn(context: Context): Promise<Check[]> {
+async function examineOwn(context: Context, isPrivate: boolean): Promise<Check[]> {
   const { stdout } = await run(context, { file: "sh", args: ["-c", SURVEY] });
   const facts = readSurvey(stdout);
-  return facts ? hostChecks(checkBoot(facts, { firewall: false })) : [];
+  if (!facts) return [];
+  const boot = isPrivate ? [] : checkBoot(facts, { firewall: false });
+  return hostChecks([...boot, checkBridges(facts)]);
 }

@@ -1,15 +1,13 @@
 /** What a host's answers mean for its mail. Pure. */
-import type { BootCheck } from "../remote/boot.ts";
+import type { HostCheck } from "../remote/boot.ts";
 import type { Check } from "./types.ts";
 
-const RULE = "after a reboot, docs/operations.md";
-
 /** The checks of a host that was looked at. */
-export function hostChecks(found: readonly BootCheck[]): Check[] {
-  return found.map(({ about, unit, trouble, unknown }) => ({
+export function hostChecks(found: readonly HostCheck[]): Check[] {
+  return found.map(({ about, rule, record, trouble, unknown }) => ({
     ...{ area: "Host", about, unknown },
     findings: trouble
-      ? [{ severity: "error", rule: RULE, record: unit, message: trouble.cause, remedy: trouble.remedy }]
+      ? [{ severity: "error", rule, record, message: trouble.cause, remedy: trouble.remedy }]
       : [],
   }));
 }

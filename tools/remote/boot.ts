@@ -2,12 +2,14 @@
 import type { Trouble } from "./ssh-faults.ts";
 import type { HostFacts } from "./survey.ts";
 
-/** One thing that has to be true of a host that restarts. */
-export interface BootCheck {
+/** One thing that has to be true of a host. */
+export interface HostCheck {
   /** What is looked at. */
   readonly about: string;
-  /** The unit of systemd that it is about. */
-  readonly unit: string;
+  /** Where it is told why. */
+  readonly rule: string;
+  /** The unit of systemd, or the kernel's setting, that it is about. */
+  readonly record: string;
   readonly trouble?: Trouble;
   /** Why it can't be told. */
   readonly unknown?: string;
@@ -15,6 +17,7 @@ export interface BootCheck {
 
 type Facts = Pick<HostFacts, "systemd" | "boot" | "rules" | "firewall">;
 
+const RULE = "after a reboot, docs/operations.md";
 const ENGINE = "docker.service";
 const FIREWALL = "semail-firewall.service";
 
@@ -22,13 +25,13 @@ const FIREWALL = "semail-firewall.service";
 const OFF = new Set(["disabled", "masked", "masked-runtime", "enabled-runtime"]);
 
 /** Every check of a host that has systemd; none of another, whose way to start is its owner's. */
-export function checkBoot(facts: Facts, { firewall }: { readonly firewall: boolean }): BootCheck[] {
+export function checkBoot(facts: Facts, { firewall }: { readonly firewall: boolean }): HostCheck[] {
   if (!facts.systemd) return [];
   return [engine(facts), ...(firewall && facts.rules ? [rules(facts)] : [])];
 }
 
-function engine({ boot }: Facts): BootCheck {
-  const check = { about: "the Docker engine starts with the host", unit: ENGINE };
+function engine({ boot }: Facts): HostCheck {
+  const check = { about: "the Docker engine starts with the host", rule: RULE, record: ENGINE };
   if (boot === "enabled") return check;
   if (!OFF.has(boot))
     return {
@@ -46,8 +49,8 @@ function engine({ boot }: Facts): BootCheck {
   };
 }
 
-function rules({ firewall }: Facts): BootCheck {
-  const check = { about: "the firewall is set when the host starts", unit: FIREWALL };
+function rules({ firewall }: Facts): HostCheck {
+  const check = { about: "the firewall is set when the host starts", rule: RULE, record: FIREWALL };
   if (firewall === "enabled") return check;
   return {
     ...check,

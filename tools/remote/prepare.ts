@@ -4,7 +4,8 @@ import type { Say } from "../bootstrap/context.ts";
 import { refuseOldEngine, unreachable } from "../bootstrap/engine.ts";
 import { Fault } from "../bootstrap/fault.ts";
 import { nameOf } from "./access.ts";
-import { type BootCheck, checkBoot } from "./boot.ts";
+import { checkBoot, type HostCheck } from "./boot.ts";
+import { checkBridges } from "./bridges.ts";
 import type { Connection } from "./connection.ts";
 import { installPackages, SET_IP6TABLES, START_AT_BOOT, START_ENGINE } from "./install.ts";
 import { judgeMachine, type NeededPort, type Needs, type Publication, takenPorts } from "./judge.ts";
@@ -38,7 +39,7 @@ const IP6TABLES_SINCE = 27;
 /** One that was looked at. */
 export interface PreparedHost extends RemoteEngine {
   /** Whether it comes back by itself after a restart. */
-  readonly boot: readonly BootCheck[];
+  readonly boot: readonly HostCheck[];
 }
 
 /** Checks the host, installs what is missing where that is allowed; throws a Fault that lists everything else. */
@@ -75,8 +76,9 @@ export async function remoteEngine(connection: Connection): Promise<RemoteEngine
 }
 
 /** Looks at a host and nothing else. */
-export async function lookAtBoot(connection: Connection, firewall: boolean): Promise<BootCheck[]> {
-  return checkBoot(await look(connection), { firewall });
+export async function lookAtHost(connection: Connection, firewall: boolean): Promise<HostCheck[]> {
+  const facts = await look(connection);
+  return [...checkBoot(facts, { firewall }), checkBridges(facts)];
 }
 
 async function look(connection: Connection): Promise<HostFacts> {
@@ -149,7 +151,7 @@ async function keepAtBoot(
   connection: Connection,
   facts: HostFacts,
   { firewall, install, dryRun, say }: PrepareOptions,
-): Promise<readonly BootCheck[]> {
+): Promise<readonly HostCheck[]> {
   const found = checkBoot(facts, { firewall });
   const [engine] = found;
   if (!engine?.trouble || !install || facts.admin === "no" || dryRun) return found;
@@ -161,7 +163,7 @@ async function keepAtBoot(
     facts.admin,
     `The Docker engine of ${name} can't be set to start at boot.`,
   );
-  return lookAtBoot(connection, firewall);
+  return checkBoot(await look(connection), { firewall });
 }
 
 /** With its older default the engine's proxy is the client of whoever comes over IPv6. */

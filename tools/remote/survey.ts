@@ -21,6 +21,7 @@ test -d /run/systemd/system && say systemd yes || say systemd no
 say boot "$(systemctl is-enabled docker.service 2>/dev/null)"
 say firewall "$(systemctl is-enabled semail-firewall.service 2>/dev/null)"
 test -e /etc/semail/firewall.nft && say rules yes || say rules no
+say bridges "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)"
 grep -qs '"ip6tables": *true' /etc/docker/daemon.json && say ip6tables yes || say ip6tables no
 test -e /etc/docker/daemon.json && say configured yes || say configured no
 disk=/var/lib/docker; test -d "$disk" || disk=/var/lib; test -d "$disk" || disk=/
@@ -55,6 +56,8 @@ const Answers = z.object({
   ...{ boot: z.string(), firewall: z.string() },
   /** Whether there are rules of a firewall of ours. */
   rules: yes,
+  /** Whether bridges hand their frames to iptables: 0 or 1; empty where the kernel has nothing that could. */
+  bridges: z.enum(["0", "1", ""]),
   /** KiB that are free where Docker keeps its data. */
   disk: z.coerce.number(),
   /** KiB. */

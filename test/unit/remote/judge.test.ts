@@ -7,7 +7,7 @@ import { type HostFacts, readSurvey, SURVEY } from "../../../tools/remote/survey
 const NOW = 1_760_000_000;
 const good: HostFacts = {
   ...{ os: "Debian GNU/Linux 13 (trixie)", debian: true, admin: "root", arch: "x86_64" },
-  ...{ dockerd: true, nft: true, socket: true, usable: true, systemd: true, ip6tables: false },
+  ...{ dockerd: true, nft: true, socket: true, usable: true, systemd: true, ip6tables: false, bridges: "1" },
   ...{ boot: "enabled", firewall: "", rules: false },
   ...{ configured: false, disk: 20e6, memory: 4e6, time: NOW, synced: "yes", ssh: 22, end: "yes" },
   listeners: [],

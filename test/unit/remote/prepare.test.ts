@@ -30,7 +30,7 @@ function hostOf(admin: "root" | "sudo" | "no") {
   const said = () =>
     [
       ...["os=Debian GNU/Linux 13", "debian=yes", `admin=${admin}`, "dockerd=yes", "nft=yes", "socket=yes"],
-      ...["usable=yes", "systemd=yes", `boot=${boot}`, "firewall=", "rules=no", "ip6tables=no"],
+      ...["usable=yes", "systemd=yes", `boot=${boot}`, "firewall=", "rules=no", "ip6tables=no", "bridges="],
       ...["configured=no", "disk=20000000", "memory=4000000", `time=${Math.round(Date.now() / 1_000)}`],
       ...["synced=yes", "ssh=22", `arch=${process.arch === "arm64" ? "aarch64" : "x86_64"}`, "end=yes"],
     ].join("\n");
