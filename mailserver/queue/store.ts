@@ -71,9 +71,13 @@ export class Store {
     this.#room = new DiskRoom({ dir: options.dir, log: LOG, reusable });
   }
 
-  /** Before a transaction that adds messages of so many bytes in all: moves the log into the database if that helps. */
-  prepare(bytes: number): void {
-    if (!this.#room.grant(bytes)) this.checkpoint();
+  /**
+   * Before a transaction that adds messages of so many bytes in all, and asks whether so many may be added: moves the log
+   * into the database if that helps.
+   */
+  prepare({ added, asked }: { added: number; asked: number }): void {
+    const granted = this.#room.grant(added);
+    if (!granted || (asked > 0 && !this.#room.has(asked))) this.checkpoint();
   }
 
   /** Whether messages of so many bytes may be added now. */

@@ -5,8 +5,7 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { LeftAlone } from "./aside.ts";
 import { faultText, isFullForSqlite, isOfItem } from "./fault.ts";
-import type { NewItem } from "./item.ts";
-import type { Answer, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
+import type { Answer, Argument, Failure, Operation, QueueWorkerData, Request, Response } from "./protocol.ts";
 import { NoRoom } from "./room.ts";
 import { Store } from "./store.ts";
 import { NotDurable } from "./transactions.ts";
@@ -41,8 +40,9 @@ export function runQueueWorker(): void {
 
 function flush(store: Store, batch: readonly Request[]): Answer[] {
   try {
-    const bytes = batch.reduce((sum, request) => sum + bytesOf(request), 0);
-    if (bytes > 0) store.prepare(bytes);
+    const added = batch.reduce((sum, request) => sum + addedBy(request), 0);
+    const asked = Math.max(...batch.map(askedFor));
+    if (added > 0 || asked > 0) store.prepare({ added, asked });
     const values = commit(store, batch);
     return batch.map(({ number }, index) => ({ number, value: values[index] }));
   } catch (error) {
@@ -72,10 +72,22 @@ function commit(store: Store, batch: readonly Request[]): unknown[] {
 }
 
 /** Bytes of the messages that a request adds. */
-function bytesOf({ operation, argument }: Request): number {
-  if (operation === "enqueue") return (argument as NewItem).body.length;
-  if (operation !== "enqueueAll") return 0;
-  return (argument as readonly NewItem[]).reduce((sum, { body }) => sum + body.length, 0);
+function addedBy({ operation, argument }: Request): number {
+  switch (operation) {
+    case "enqueue":
+      return (argument as Argument<"enqueue">).body.length;
+    case "enqueueAll":
+      return (argument as Argument<"enqueueAll">).reduce((sum, { body }) => sum + body.length, 0);
+    case "report":
+      return (argument as Argument<"report">).dsn?.body.length ?? 0;
+    default:
+      return 0;
+  }
+}
+
+/** Bytes for which a request wants to know whether there is room. */
+function askedFor({ operation, argument }: Request): number {
+  return operation === "hasRoom" ? (argument as Argument<"hasRoom">) : 0;
 }
 
 function perform(store: Store, request: Request): unknown {
