@@ -81,6 +81,18 @@ describe("the answer to a whole message is waited for, so that nobody has it twi
   }
 });
 
+for (const when of ["ending", "giveWay"] as const) {
+  test(`an attempt that is over before it begins asks no host: ${when}`, async () => {
+    const world = peers({ [FIRST]: taken });
+    const signals = { ending: new AbortController(), giveWay: new AbortController() };
+    signals[when].abort();
+    const carry = courier(TWO, world.connections);
+    const [result] = await carry("one.test", delivery("bob"), signals.ending.signal, signals.giveWay.signal);
+    assert.equal(result?.kind, "temporary");
+    assert.deepEqual(world.asked, []);
+  });
+}
+
 test("an attempt that others wait for ends before the message is whole, and says so", async () => {
   const giveWay = new AbortController();
   const told: string[] = [];

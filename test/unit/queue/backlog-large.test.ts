@@ -115,3 +115,111 @@ describe("past a large message that waits for room", () => {
     assert.deepEqual(begins(site, "mx:late", 5 * MIB), []);
   });
 });
+
+describe("who waits for room and can't use it keeps no other from it:", () => {
+  /** A site of six places where 20 and 15 MiB are under way, and 20 MiB for x wait, whose turn it is. */
+  const waiting = () => {
+    const site = filled(6, []);
+    site.add(["mx:first"], 20 * MIB);
+    site.add(["mx:second"], 15 * MIB);
+    const underWay = site.takeAll();
+    site.add(["mx:x"], 20 * MIB);
+    assert.deepEqual(site.takeAll(), []);
+    const end = (name: string): void => {
+      const group = underWay.find(({ destination }) => destination === name);
+      assert.ok(group);
+      site.backlog.finished(group, true);
+    };
+    const begin = (...destinations: string[]): void => {
+      site.add(destinations);
+      underWay.push(...site.takeAll());
+    };
+    return { ...site, end, begin };
+  };
+  type Site = ReturnType<typeof waiting>;
+  const reasons: Readonly<Record<string, (site: Site) => void>> = {
+    "its destination has as many as it may": ({ begin, end }) => {
+      begin("mx:x", "mx:x");
+      end("mx:first");
+      end("mx:second");
+    },
+    "its destination is slow, and those have their share": ({ begin, end, pass }) => {
+      const slow = numbered("mx:slow", 3);
+      begin("mx:x", ...slow);
+      pass(11_000);
+      for (const name of ["mx:x", ...slow]) end(name);
+      begin(...slow);
+      end("mx:first");
+      end("mx:second");
+    },
+    "it was taken back": ({ backlog }) => assert.equal(backlog.drain("mx:x").length, 1),
+  };
+  for (const [why, happens] of Object.entries(reasons)) {
+    test(why, () => {
+      const site = waiting();
+      happens(site);
+      site.add(["mx:y"], 5 * MIB);
+      assert.deepEqual(names(site.takeAll()), ["mx:y"]);
+    });
+  }
+});
+
+test("no large message gives way to those that wait because their destinations are slow", () => {
+  const { backlog, add, takeAll, pass } = filled(4, []);
+  const slow = numbered("mx:slow", 4);
+  for (const name of slow) {
+    add([name]);
+    const [group] = takeAll();
+    assert.ok(group);
+    pass(11_000);
+    backlog.finished(group, false);
+  }
+  add(["mx:first", "mx:second"], 18 * MIB);
+  takeAll();
+  pass(3 * MINUTE);
+  add(slow);
+  assert.equal(takeAll().length, 2);
+  assert.equal(backlog.giveWay(), undefined);
+});
+
+describe("of large messages that are late", () => {
+  /** What was told to give way when these were under way for so long, and the last of them waits. */
+  const told = (ms: number, ...sizes: number[]) => {
+    const site = filled(100, []);
+    for (const [index, size] of sizes.entries()) site.add([`mx:large${index}`], size * MIB);
+    const underWay = site.takeAll();
+    assert.equal(underWay.length, sizes.length - 1);
+    site.pass(ms);
+    assert.deepEqual(site.takeAll(), []);
+    return { ...site, underWay, group: site.backlog.giveWay() };
+  };
+
+  test("the last one leaves its room to one that is larger than half of all there is", () => {
+    const { backlog, takeAll, group } = told(2 * MINUTE, 5, 10, 30);
+    assert.equal(group?.destination, "mx:large1");
+    backlog.finished(group, false);
+    assert.deepEqual(names(takeAll()), ["mx:large2"]);
+  });
+
+  test("the first that is left is no first one, when it began beside another that has ended", () => {
+    const { backlog, takeAll, pass, group, underWay } = told(MINUTE, 16, 24, 20);
+    assert.equal(group, undefined);
+    const [first] = underWay;
+    assert.ok(first);
+    backlog.finished(first, true);
+    assert.deepEqual(takeAll(), []);
+    assert.equal(backlog.giveWay(), undefined, "in its time");
+    pass(MINUTE);
+    assert.equal(backlog.giveWay()?.destination, "mx:large1");
+  });
+
+  test("the first one is looked at again when it has been late for long", () => {
+    const { backlog, takeAll, pass, now, group } = told(5 * MINUTE, 36, 36);
+    assert.equal(group, undefined);
+    const at = backlog.changesAt();
+    assert.equal(at, 5 * MINUTE + (36 * MIB) / 16);
+    pass(at - now());
+    assert.deepEqual(takeAll(), []);
+    assert.equal(backlog.giveWay()?.destination, "mx:large0");
+  });
+});

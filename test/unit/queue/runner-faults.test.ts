@@ -1,8 +1,12 @@
 /** The runner beside a database that fails, and a disk that is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RetrySettings } from "../../../mailserver/contract.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { attempt } from "../../../mailserver/queue/attempt.ts";
 import { type Queue, QueueError, QueueFull } from "../../../mailserver/queue/queue.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { item, temporaryFolder, testQueue } from "../../support/queue.ts";
 import { delivered, permanent, run, settledDown, temporary } from "./runner-support.ts";
 
@@ -124,3 +128,36 @@ test("a notification that was owed before the start, and finds no room, holds up
   await stopping;
   assert.equal((await queue.counts()).items, 1, "what is owed stays owed");
 });
+
+/** What keeps an attempt from opening anything, and what is stored then. */
+const unopened: Readonly<Record<string, readonly [begin: Queue["begin"], stored: readonly string[]]>> = {
+  "the database can't be read now": [() => Promise.reject(new QueueError("database is locked")), ["settle"]],
+  "nobody is left to deliver to": [async () => undefined, []],
+};
+
+for (const [why, [begin, stored]] of Object.entries(unopened)) {
+  test(`an attempt that opens nothing awaits no courier, so that it is never late: ${why}`, async () => {
+    await using folder = await temporaryFolder();
+    await using queue = await testQueue(folder.path);
+    await queue.enqueue(item("a", ["bob@one.test"]));
+    const { items } = await queue.claimDue({ now: 0, limit: 1, except: [] });
+    const [due] = items;
+    assert.ok(due);
+    const told: string[] = [];
+    const settle: Queue["settle"] = (change) => {
+      told.push("settle");
+      return queue.settle(change);
+    };
+    const { signal } = new AbortController();
+    await attempt(
+      { item: due, destination: "mx:one.test", recipients: due.recipients },
+      {
+        ...{ queue: { ...queue, begin, settle }, clock: new FakeClock(0), retry: RetrySettings.parse({}) },
+        ...{ random: () => 0.5, log: silentLog, persist: (work) => work(), signal },
+        deliver: () => assert.fail("nothing was opened"),
+      },
+      { giveWay: signal, answered: () => void told.push("answered") },
+    );
+    assert.deepEqual(told, ["answered", ...stored]);
+  });
+}

@@ -10,10 +10,12 @@ import { SmtpError } from "../../../mailserver/smtp/error.ts";
 import { accepted, reply } from "../../../mailserver/smtp/replies.ts";
 import type { Reply } from "../../../mailserver/smtp/types.ts";
 import { createMailDrop, type Message } from "../../../mailserver/smtp-in/mail-drop.ts";
+import { createSpool } from "../../../mailserver/smtp-in/spool.ts";
 import { createTandem } from "../../../mailserver/smtp-in/tandem.ts";
+import { item } from "../../support/queue.ts";
 import { address } from "../../support/sending.ts";
 
-type Mail = Pick<Message, "parcels" | "returns">;
+type Mail = Pick<Message, "parcels" | "returns"> & Partial<Pick<Message, "from" | "proven">>;
 
 interface Case {
   readonly message: Mail;
@@ -26,6 +28,7 @@ interface Case {
 }
 
 const ATTEMPTS = 4;
+const BODY = Buffer.from("x\r\n");
 const client = { since: systemClock.now(), hold: () => {} };
 
 /** What comes of a message that its sender brings until it is taken, and how many copies the boxes have then. */
@@ -51,24 +54,28 @@ async function drop(
     },
   });
   const queue = {
-    hasRoom: async () => room,
+    // For boxes that don't take it, those that it is on its way to, forwards and a notification: one copy each.
+    hasRoom: async (bytes: number) => room || bytes < 4 * BODY.length,
     enqueue: () => Promise.reject(new QueueFull("the disk is full")),
-  };
-  const parts = { boxes, queue, clock, log: silentLog };
-  const mailDrop = createMailDrop({
-    ...parts,
-    spool: async () => {
+    enqueueAll: async (items: readonly unknown[]) => {
+      if (items.length === 0) return;
       if (!room) throw new QueueFull("the disk is full");
       kept += 1;
     },
-    tandem:
-      tandem === "real"
-        ? createTandem({ ...parts, follow: () => {}, newId: () => "item" })
-        : async () => ({ kind: "wait" }),
+  };
+  const parts = { boxes, queue, clock, log: silentLog };
+  const tracked = { follow: () => {}, newId: () => "item" };
+  const mailDrop = createMailDrop({
+    ...parts,
+    spool: createSpool(
+      { hostname: "mx.semail.test", domains: ["semail.test"], ...tracked, ...parts },
+      async () => item("dsn", ["bob@foreign.test"]),
+    ),
+    tandem: tandem === "real" ? createTandem({ ...parts, ...tracked }) : async () => ({ kind: "wait" }),
   });
   const rest = { id: "m", from: address("bob@foreign.test"), proven: true, smtputf8: false, told: {} };
   const bring = (mail: Mail): Promise<string> =>
-    mailDrop({ ...rest, ...mail, body: Buffer.from("x\r\n") }, client).then(
+    mailDrop({ ...rest, ...mail, body: BODY }, client).then(
       ({ kind }) => kind,
       (error: unknown) => (error instanceof SmtpError ? String(error.reply.code) : String(error)),
     );
@@ -119,6 +126,16 @@ const CASES: Readonly<Record<string, readonly [Case, full: object, roomy: object
     NONE,
     { answer: "accept", taken: 1, kept: 1 },
   ],
+  ...Object.fromEntries(
+    [{ from: null }, { proven: false }].map((who) => [
+      `of which nobody is told, though they want to be: ${JSON.stringify(who)}`,
+      [
+        { message: { parcels: [told], ...who } },
+        { answer: "accept", taken: 1, kept: 0 },
+        { answer: "accept", taken: 1, kept: 0 },
+      ],
+    ]),
+  ),
   "for several boxes of which nothing is known": [
     { message: { parcels: two } },
     NONE,
