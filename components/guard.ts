@@ -7,7 +7,9 @@ import { TYPES } from "./types.ts";
 export interface GuardArgs {
   host: MailHost;
   image: ImageRef;
-  /** Addresses of the front services on the boxes' network. */
+  /** The boxes' network. */
+  network: string;
+  /** Addresses of the front services on it. */
   front: readonly string[];
   /** Ports of a box that they may open. */
   ports: readonly number[];
@@ -25,7 +27,7 @@ export class Guard extends pulumi.ComponentResource {
 
   constructor(
     name: string,
-    { host, image, front, ports }: GuardArgs,
+    { host, image, network, front, ports }: GuardArgs,
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super(TYPES.guard, name, {}, opts);
@@ -44,6 +46,7 @@ export class Guard extends pulumi.ComponentResource {
         hostNetwork: true,
         envs: [
           `GUARD_BRIDGE=${host.bridge}`,
+          `GUARD_NETWORK=${network}`,
           `GUARD_FRONT=${front.join(" ")}`,
           `GUARD_PORTS=${ports.join(" ")}`,
         ],

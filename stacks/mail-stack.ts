@@ -174,7 +174,10 @@ function declareHost({ model, engine, reach, plans, policy }: HostArgs) {
   const images = new MailImages("images", { host, plans });
   const front = Object.values(network.atBoxes);
   const ports = model.ports.pop3s === undefined ? BOX_PORTS : [...BOX_PORTS, POP3_PORT];
-  const guard = new Guard("guard", { host, image: images.image("guard"), front, ports });
+  const guard = new Guard("guard", {
+    ...{ host, image: images.image("guard"), network: network.boxes },
+    ...{ front, ports },
+  });
   return { host, images, guard };
 }
 

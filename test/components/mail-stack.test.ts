@@ -102,6 +102,7 @@ describe("the declared stack", () => {
       networks.map(({ name }) => name),
       ["semail-dev-cells"],
     );
+    assert.equal(guarding().GUARD_NETWORK, (ipamConfigs as { subnet: string }[])[0]?.subnet);
     // No box gets an address that the guard lets through.
     const [{ ipRange = "" } = {}] = ipamConfigs as { ipRange: string }[];
     const range = new BlockList();

@@ -51,6 +51,7 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
   ["box", "a secret that is no digest", { BOX_SECRET_SHA256: "secret" }, /BOX_SECRET_SHA256 must be/],
   ["box", "no authority of the front services", { BOX_FRONT_CA: "" }, /BOX_FRONT_CA must be/],
   ["guard", "a network that is not a stack's", { GUARD_BRIDGE: "eth0" }, /GUARD_BRIDGE must be/],
+  ["guard", "a network with a rule behind it", { GUARD_NETWORK: "10.0.0.0/8 drop" }, /GUARD_NETWORK must be/],
   ["guard", "an address with a rule behind it", { GUARD_FRONT: "10.0.0.1 -j ACCEPT" }, /GUARD_FRONT must be/],
   ["guard", "no port", { GUARD_PORTS: "" }, /GUARD_PORTS must be/],
   ["access", "no URI", { LDAP_URI: "directory" }, /LDAP_URI must be/],

@@ -69,6 +69,7 @@ export const RUN: Readonly<Record<ImageName, Options>> = {
     memoryMb: 32,
     env: {
       GUARD_BRIDGE: "sm-0a1b2c3d4e",
+      GUARD_NETWORK: "10.99.64.0/20",
       GUARD_FRONT: "10.99.64.25 10.99.64.87",
       GUARD_PORTS: "24 143 4190",
     },

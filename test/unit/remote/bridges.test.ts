@@ -11,7 +11,7 @@ describe("a host whose bridges", () => {
       "pass the firewall by does not, which is an error",
       "0",
       [
-        "error: Each box reaches every other and all ports of the front services: bridges pass the firewall by.",
+        "error: Bridges pass the firewall by: boxes reach each other where guard doesn't run, or the kernel has no rules for bridges.",
       ],
     ],
     [
