@@ -1,7 +1,6 @@
 /** Puts the portal together. `main.ts` runs it; tests run it in their own process. */
 import { constants } from "node:crypto";
-import { createServer, type Server } from "node:https";
-import type { Socket } from "node:net";
+import { createServer } from "node:https";
 import { getRequestListener } from "@hono/node-server";
 import type { PortalSettings } from "../contract.ts";
 import { type Accounts, createDirectory } from "../directory/directory.ts";
@@ -14,11 +13,10 @@ import type { Log } from "../net/log.ts";
 import type { Connections } from "../net/pool.ts";
 import { MIN_VERSION } from "../net/tls.ts";
 import { type OperatorClient, operatorClient } from "../operator/client.ts";
-import { plainAddress } from "../policy/client-network.ts";
-import { ConnectionShare } from "../policy/connection-share.ts";
 import { createLoginGuard } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createPortal } from "./app.ts";
+import { fewAtOnce, readInPortions, shareConnections } from "./connections.ts";
 import { createPresence } from "./presence.ts";
 import { Sessions } from "./sessions.ts";
 import { createTestMails } from "./test-mail.ts";
@@ -43,19 +41,9 @@ export interface PortalDaemon {
 }
 
 const DRAIN_MS = 2_000;
-/** Nobody takes all of them: a browser has six at most. */
-const CONNECTIONS = { connections: 500, connectionsPerClient: 100 };
 const HANDSHAKE_MS = 10_000;
-
-/** Turns away who has their share. Heard before the server does, so that no hand-shake begins. */
-function shareConnections(server: Server): void {
-  const share = new ConnectionShare(CONNECTIONS);
-  server.prependListener("connection", (socket: Socket) => {
-    const client = plainAddress(socket.remoteAddress);
-    if (share.enter(client)) socket.once("close", () => share.leave(client));
-    else socket.destroy();
-  });
-}
+/** How often it is looked who is late. */
+const CHECK_MS = 2_000;
 
 /** Listens when it resolves; rejects when the port or the certificate can't be had. */
 export async function startPortal(settings: PortalSettings, deps: PortalDaemonDeps): Promise<PortalDaemon> {
@@ -89,11 +77,12 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
   const server = createServer(
     {
       ...{ headersTimeout: 10_000, requestTimeout: 20_000, maxHeaderSize: 16_384 },
-      handshakeTimeout: HANDSHAKE_MS,
+      ...{ handshakeTimeout: HANDSHAKE_MS, connectionsCheckingInterval: CHECK_MS },
     },
-    getRequestListener(app.fetch),
+    fewAtOnce(getRequestListener(app.fetch)),
   );
   shareConnections(server);
+  readInPortions(server);
   const identity = await ServerIdentity.load(settings.tls, {
     timing: clock,
     log,
