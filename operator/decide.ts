@@ -214,6 +214,12 @@ export function viewPerson(
   };
 }
 
+/** Addresses that a request asks for. */
+export function addressesIn(request: PersonRequest): string[] {
+  if (request.kind === "create") return [request.address];
+  return request.kind === "update" ? (request.aliases ?? []) : [];
+}
+
 /** Refuses a config that would change anything for others, such as who is postmaster. */
 export function requireOnlyTheirs(uid: string, before: StackConfig, after: StackConfig): void {
   const others = (config: StackConfig) => {

@@ -9,8 +9,9 @@ import {
   type UsageView,
 } from "../mailserver/operator/protocol.ts";
 import type { StackConfig } from "../stacks/schema.ts";
-import { type Facts, viewAddress, viewPerson } from "./decide.ts";
+import { addressesIn, type Facts, viewAddress, viewPerson } from "./decide.ts";
 import { type Entry, type Journal, newEntry } from "./journal.ts";
+import { Pace } from "./pace.ts";
 import { rehearse, type StackText } from "./plan.ts";
 import { markFailure } from "./progress.ts";
 import { faultOf, Refusal } from "./refusal.ts";
@@ -39,6 +40,7 @@ export class Operator {
   /** Those that the journal has: a person can ask for as many as they like. */
   private readonly entries = new Map<string, Entry>();
   private readonly queue: Entry[] = [];
+  private readonly pace = new Pace();
   private readonly changes = new EventEmitter().setMaxListeners(0);
   private working: Promise<void> | undefined;
   /** What the stack file said when it was read last. */
@@ -57,6 +59,7 @@ export class Operator {
     for (const file of damaged) log.error("operator.journal.damaged", { file });
     for (const entry of entries) {
       this.entries.set(entry.view.id, entry);
+      this.pace.count(entry.view, entry.acceptedAt);
       if (entry.phase === "over") continue;
       if (entry.phase === "applying" && entry.attempts >= MOST_ATTEMPTS) {
         entry.phase = "undoing";
@@ -83,6 +86,7 @@ export class Operator {
     const pending = this.pending();
     if (pending.some(({ view }) => view.uid === request.uid))
       throw new Refusal("busy-with-own-request", "Another request of this person isn't over yet.");
+    this.pace.require(request.uid, this.deps.now());
     rehearse(facts, request, facts.file);
     const promised = new Set(pending.flatMap((entry) => addressesIn(entry.request)));
     const taken = addressesIn(request).find((address) => promised.has(address));
@@ -97,6 +101,7 @@ export class Operator {
       );
     const entry = newEntry(this.deps.newId(), request, this.deps.now());
     this.deps.journal.save(entry);
+    this.pace.count(entry.view, entry.acceptedAt);
     this.deps.log.info("operator.accepted", { request: entry.view.id, uid: request.uid, kind: request.kind });
     this.entries.set(entry.view.id, entry);
     this.queue.push(entry);
@@ -291,8 +296,3 @@ export class Operator {
 }
 
 const longer = (pause: number): number => Math.min(2 * pause, LONGEST_RETRY_MS);
-
-function addressesIn(request: PersonRequest): string[] {
-  if (request.kind === "create") return [request.address];
-  return request.kind === "update" ? (request.aliases ?? []) : [];
-}

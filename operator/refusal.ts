@@ -10,6 +10,7 @@ const STATUS: Partial<Record<FaultCode, 400 | 404 | 409 | 503>> = {
   "alias-limit": 409,
   "alias-forwarded-to": 409,
   "approval-limit": 409,
+  "request-limit": 409,
   "forward-malformed": 400,
   "forward-own": 409,
   "forward-nobody": 409,

@@ -93,6 +93,7 @@ export const FaultCode = z.enum([
   "alias-limit",
   "alias-forwarded-to",
   "approval-limit",
+  "request-limit",
   "forward-malformed",
   "forward-own",
   "forward-nobody",

@@ -34,6 +34,7 @@ const OPERATOR: Readonly<Partial<Record<FaultCode, Fault>>> = {
   "alias-limit": { status: 409, key: "fault.alias-limit" },
   "alias-forwarded-to": { status: 409, key: "fault.alias-forwarded-to" },
   "approval-limit": { status: 409, key: "fault.approval-limit" },
+  "request-limit": { status: 409, key: "fault.request-limit" },
   "forward-malformed": { status: 400, key: "fault.forward-malformed" },
   "forward-own": { status: 409, key: "fault.forward-own" },
   "forward-nobody": { status: 409, key: "fault.forward-nobody" },

@@ -157,6 +157,8 @@ export const en = {
     "Somebody has their mail forwarded to this alias. Your administrator can remove it: tell them which.",
   "fault.approval-limit":
     "Several requests of yours wait for an administrator. Nothing was added. Ask again when they are decided.",
+  "fault.request-limit":
+    "You asked for twenty changes within an hour. Nothing was changed. Wait a while, then try again.",
   "fault.forward-malformed":
     "Mail can't be forwarded to this: it needs a plain address such as name@example.com.",
   "fault.forward-own": "This address is your own: mail would go round in circles. Choose another one.",

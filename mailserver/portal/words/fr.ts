@@ -167,6 +167,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
     "Quelqu’un fait renvoyer son courriel vers cet alias. Votre administrateur peut le retirer : dites-lui lequel.",
   "fault.approval-limit":
     "Plusieurs de vos demandes attendent un administrateur. Rien n’a été ajouté. Redemandez quand elles seront décidées.",
+  "fault.request-limit":
+    "Vous avez demandé vingt modifications en une heure. Rien n’a été changé. Attendez un peu, puis réessayez.",
   "fault.forward-malformed":
     "Le courriel ne peut pas être renvoyé là : il faut une adresse simple comme nom@example.com.",
   "fault.forward-own":

@@ -189,6 +189,34 @@ describe("the operator", () => {
     assert.equal(operator.person("bob").pending, null);
   });
 
+  it("takes twenty requests of a person an hour, also over a restart, and keeps nobody else from theirs", async (t) => {
+    const { operator, start, ending, played } = await setUp(t);
+    const restart = { kind: "restart", uid: "alice" } as const;
+    const ask = async (of: typeof operator) => (await outcome(of, of.submit(restart))).state;
+    for (let n = 0; n < 20; n += 1) {
+      assert.equal(await ask(operator), "done");
+      played.now += 1_000;
+    }
+    assert.throws(() => operator.submit(restart), isRefusal("request-limit"));
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+    ending.abort();
+    const next = start().operator;
+    next.recover();
+    await next.idle();
+    played.now += 3_600_000 - 20_001;
+    assert.throws(() => next.submit(restart), isRefusal("request-limit"));
+    played.now += 1;
+    assert.equal(await ask(next), "done");
+    assert.throws(() => next.submit(restart), isRefusal("request-limit"));
+  });
+
+  it("counts no request that it didn't take", async (t) => {
+    const { operator } = await setUp(t);
+    const wrong = { ...create, address: "postmaster@example.org" };
+    for (let n = 0; n < 30; n += 1) assert.throws(() => operator.submit(wrong), isRefusal("address-taken"));
+    assert.equal((await outcome(operator, operator.submit(create))).state, "done");
+  });
+
   it("lets nobody be kept from giving their mailbox up by who forwards mail there", async (t) => {
     const text = `${FILE}    dora: {name: Dora, aliases: [d@example.org]}
     eve: {name: Eve, forward: dora@example.org}

@@ -54,6 +54,8 @@ interface Played {
   /** Errors in the log. */
   errors: { event: string; error: string }[];
   unprotected: string[];
+  /** Milliseconds since 1970. */
+  now: number;
   /** In milliseconds. */
   waits: number[];
   onWait(): void;
@@ -78,6 +80,7 @@ export async function setUp(t: TestContext, text = FILE, remembered?: number) {
     head: FILE,
     errors: [],
     unprotected: [],
+    now: Date.parse("2026-11-28T10:00:00Z"),
     waits: [],
     onWait: () => undefined,
     onSave: () => undefined,
@@ -142,7 +145,7 @@ export async function setUp(t: TestContext, text = FILE, remembered?: number) {
           return journal.prune();
         },
       },
-      now: () => Date.parse("2026-11-28T10:00:00Z"),
+      now: () => played.now,
       newId: () => String(++ids).padStart(32, "0"),
       wait: async (ms) => {
         played.waits.push(ms);

@@ -223,6 +223,7 @@ describe("what the operator refuses is said in the person's language", () => {
     ["alias-limit", 409, "fault.alias-limit"],
     ["alias-forwarded-to", 409, "fault.alias-forwarded-to"],
     ["approval-limit", 409, "fault.approval-limit"],
+    ["request-limit", 409, "fault.request-limit"],
     ["forward-malformed", 400, "fault.forward-malformed"],
     ["forward-own", 409, "fault.forward-own"],
     ["forward-nobody", 409, "fault.forward-nobody"],
