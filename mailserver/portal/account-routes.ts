@@ -1,8 +1,18 @@
 /** What concerns the person rather than their mailbox: sessions and the password. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { clientOf, dropSession, giveSession, type PortalDeps, type PortalEnv, readForm } from "./context.ts";
+import {
+  clientOf,
+  dropSession,
+  giveSession,
+  type PortalDeps,
+  type PortalEnv,
+  readForm,
+  show,
+  viewOf,
+} from "./context.ts";
 import { showMailbox } from "./mailbox-routes.ts";
+import { toldPage } from "./pages/told.ts";
 import { passwordFault } from "./password-policy.ts";
 import { checkPassword } from "./sign-in.ts";
 import type { WordKey } from "./words.ts";
@@ -24,7 +34,7 @@ export function accountRoutes(deps: PortalDeps): Hono<PortalEnv> {
   app.post("/sessions/end-others", async (c) => {
     const session = c.get("session");
     log.info("portal.signed-out", { uid: session.uid, others: sessions.endOthers(session) });
-    return showMailbox(c, deps, { kind: "good", key: "sessions.ended" });
+    return show(c, toldPage(viewOf(c), "sessions.title", { kind: "good", key: "sessions.ended" }));
   });
   app.post("/password", async (c) => {
     const { current, next, again } = await readForm(c, PasswordForm);
@@ -35,9 +45,17 @@ export function accountRoutes(deps: PortalDeps): Hono<PortalEnv> {
     if (fault) return refuse(`password.${fault}`);
     const checked = await checkPassword({ login: uid, password: current, client: clientOf(c) }, deps);
     if (checked.kind === "locked") return refuse("signIn.locked");
-    const outcome =
-      checked.kind === "person" ? await directory.changePassword(uid, current, next) : "refused";
+    if (checked.kind === "wrong") return refuse("password.wrong");
+    // What failed on its way may have been done all the same.
+    const outcome = await directory.changePassword(uid, current, next).catch((error: unknown) => {
+      log.error("portal.failed", { path: c.req.path, error });
+      return "unsure" as const;
+    });
     if (outcome === "refused") return refuse("password.wrong");
+    if (outcome === "unsure") {
+      const told = { kind: "bad", key: "password.unsure" } as const;
+      return show(c, toldPage(viewOf(c), "password.title", told), 503);
+    }
     sessions.endOthers(session);
     // A cookie that was copied ends as well.
     sessions.end(session);
@@ -45,7 +63,7 @@ export function accountRoutes(deps: PortalDeps): Hono<PortalEnv> {
     giveSession(c, fresh.token);
     c.set("session", fresh.session);
     log.info("portal.password", { uid });
-    return showMailbox(c, deps, { kind: "good", key: "password.changed" });
+    return show(c, toldPage(viewOf(c), "password.title", { kind: "good", key: "password.changed" }));
   });
   return app;
 }

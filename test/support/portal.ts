@@ -131,12 +131,12 @@ export const testDns: MxRecords = {
   }),
 };
 
-/** Their passwords are `<uid>-password`; `down` makes the directory silent. */
+/** Their passwords are `<uid>-password`; `down` makes the directory silent, `breaksOff` when it has done it. */
 export function memoryPeople(uids: readonly string[]) {
   const passwords = new Map(uids.map((uid) => [uid, `${uid}-password`]));
   /** Who is in the directory, and their entry; a test takes people out or gives their uid to others. */
   const entries = new Map(uids.map((uid) => [uid, `entry of ${uid}`]));
-  const state = { down: false };
+  const state = { down: false, breaksOff: false };
   const up = () => {
     if (state.down) throw new DirectoryUnavailable("down");
   };
@@ -157,6 +157,7 @@ export function memoryPeople(uids: readonly string[]) {
       up();
       if (passwords.get(uid) !== current) return "refused";
       passwords.set(uid, wanted);
+      if (state.breaksOff) throw new DirectoryUnavailable("no answer");
       return "changed";
     },
   };

@@ -102,6 +102,8 @@ export const en = {
   "password.save": "Change the password",
   "password.changed":
     "Your password is changed, and your other sessions are ended. Enter the new one in your mail programs.",
+  "password.unsure":
+    "The directory of people broke off. Your password may be the new one, or still the old one: sign out, and in again with one of them.",
   "password.wrong": "The current password is wrong.",
   "password.short": "The new password is too short: it needs at least 12 characters.",
   "password.long": "The new password is too long: it may have 128 characters.",

@@ -107,6 +107,8 @@ export const fr: Readonly<Record<WordKey, string>> = {
   "password.save": "Changer le mot de passe",
   "password.changed":
     "Votre mot de passe est changé et vos autres sessions sont terminées. Mettez le nouveau dans vos logiciels de courriel.",
+  "password.unsure":
+    "L’annuaire s’est interrompu. Votre mot de passe est peut-être le nouveau, peut-être encore l’ancien : déconnectez-vous, puis reconnectez-vous avec l’un des deux.",
   "password.wrong": "Le mot de passe actuel est incorrect.",
   "password.short": "Le nouveau mot de passe est trop court : il lui faut au moins 12 caractères.",
   "password.long": "Le nouveau mot de passe est trop long : il peut avoir 128 caractères.",

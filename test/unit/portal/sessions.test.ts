@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sessions } from "../../../mailserver/portal/sessions.ts";
+import { WORDS } from "../../../mailserver/portal/words.ts";
 import { LIMITS, testPortal } from "../../support/portal.ts";
 
 const ALICE = { uid: "alice", entry: "1" };
@@ -26,6 +27,35 @@ test("a cookie that is replayed after the sign-out is worth nothing", async () =
   await browser.post("/sign-out", {});
   browser.cookies.set("__Host-session", stolen);
   assert.equal((await browser.get("/mailbox")).status, 303);
+});
+
+const LONGER = "correct horse battery";
+for (const [path, fields, key] of [
+  ["/password", { current: "alice-password", next: LONGER, again: LONGER }, "password.changed"],
+  ["/sessions/end-others", {}, "sessions.ended"],
+] as const)
+  test(`that ${path} did its work is told also while the operator can say nothing`, async () => {
+    const portal = testPortal();
+    const browser = await portal.browser().signIn("alice");
+    portal.operator.state.down = true;
+    const answer = await browser.post(path, fields);
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(answer.text.includes(WORDS.en[key]), answer.text);
+    portal.operator.state.down = false;
+    assert.equal((await browser.get("/mailbox")).status, 200);
+  });
+
+test("that a password may have been changed is told when the directory broke off", async () => {
+  const portal = testPortal();
+  const browser = await portal.browser().signIn("alice");
+  portal.directory.breaksOff = true;
+  const answer = await browser.post("/password", {
+    current: "alice-password",
+    next: LONGER,
+    again: LONGER,
+  });
+  assert.equal(answer.status, 503);
+  assert.ok(answer.text.includes(WORDS.en["password.unsure"]), answer.text);
 });
 
 test("a changed password ends the other sessions and the cookie it was changed with", async () => {
