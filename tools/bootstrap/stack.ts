@@ -40,10 +40,14 @@ export function writePrivate(path: string, text: string): void {
   renameSync(part, path);
 }
 
-/** Writes in one step, with the rights that the file has. */
-export function writeShared(path: string, text: string): void {
+/** Changes a file in one step, with the rights that it has. What the operator or an editor wrote until then stays. */
+export function changeShared(path: string, change: (text: string) => string): void {
   const part = `${path}.${process.pid}`;
-  writeFileSync(part, text, { mode: statSync(path).mode & 0o777 });
+  let text: string;
+  do {
+    text = readFileSync(path, "utf8");
+    writeFileSync(part, change(text), { mode: statSync(path).mode & 0o777 });
+  } while (readFileSync(path, "utf8") !== text);
   renameSync(part, path);
 }
 

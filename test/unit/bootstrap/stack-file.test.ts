@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { changeShared } from "../../../tools/bootstrap/stack.ts";
 import {
   checkStackName,
   hasSecretsKeys,
@@ -8,6 +11,7 @@ import {
   putSecret,
   secretOf,
 } from "../../../tools/bootstrap/stack-file.ts";
+import { temporaryFolder } from "../../support/queue.ts";
 
 const committed = (text: string) => ({ name: "Pulumi.dev.yaml", text });
 const salt = "encryptionsalt: v1:abc=:v1:def:ghi==\n";
@@ -88,6 +92,23 @@ config:
   const twice = putSecret({ ...committed, text: once }, "semail:gandiToken", "v1:def");
   assert.equal(twice, once.replace("v1:abc", "v1:def"));
   assert.equal(secretOf(twice, "semail:gandiToken"), "v1:def");
+});
+
+test("a secret takes nothing back that somebody else writes into the stack file meanwhile", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "Pulumi.prod.yaml");
+  const before = `${plain}  semail:users:\n    dora: { name: Dora, state: none }\n`;
+  writeFileSync(path, before, { mode: 0o640 });
+  const made = before.replace(", state: none", "");
+  let looked = 0;
+  changeShared(path, (text) => {
+    // The operator makes a mailbox between the look at the file and the write.
+    if (++looked === 1) writeFileSync(path, made);
+    return putSecret({ name: "Pulumi.prod.yaml", text }, "semail:gandiToken", "v1:abc");
+  });
+  assert.equal(readFileSync(path, "utf8"), `${made}  semail:gandiToken:\n    secure: v1:abc\n`);
+  assert.equal(statSync(path).mode & 0o777, 0o640);
+  assert.deepEqual(readdirSync(folder.path), ["Pulumi.prod.yaml"]);
 });
 
 test("a stack file without a config is not written to", () => {

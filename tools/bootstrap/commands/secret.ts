@@ -8,7 +8,7 @@ import { NAMESPACE, SECRET_KEYS } from "../../../stacks/check-config.ts";
 import type { Context } from "../context.ts";
 import { Fault } from "../fault.ts";
 import { openPulumi } from "../session.ts";
-import { writeShared } from "../stack.ts";
+import { changeShared } from "../stack.ts";
 import { putSecret, secretOf } from "../stack-file.ts";
 
 export interface SecretOptions {
@@ -36,10 +36,10 @@ export async function secret(
   const target = ["--stack", stack.name, "--config-file", stack.configFile];
   // On its standard input: everybody on the machine sees arguments.
   await pulumi.query(["config", "set", "--secret", key, ...target], given);
-  const path = join(context.root, stack.committed.name);
+  const { name: file } = stack.committed;
   const secure = secretOf(readFileSync(stack.configFile, "utf8"), key);
-  writeShared(path, putSecret(stack.committed, key, secure));
-  context.say.done(`${key} in ${stack.committed.name}`, "encrypted; it counts from the next update on");
+  changeShared(join(context.root, file), (text) => putSecret({ name: file, text }, key, secure));
+  context.say.done(`${key} in ${file}`, "encrypted; it counts from the next update on");
 }
 
 async function ask({ signal }: Context, name: string): Promise<string> {
