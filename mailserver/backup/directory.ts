@@ -37,6 +37,6 @@ export async function exportDirectory({ before }: Limits, { restic, emit, out }:
       "The repository has no snapshot of the directory.",
       "`npm run backup -- save --all` takes one, while the directory is there.",
     );
-  await restic.run({ args: ["dump", found.id, `/${FILE}`], into: out });
+  await restic.run({ args: ["dump", "--no-lock", found.id, `/${FILE}`], into: out });
   emit({ kind: "exported", id: found.short_id, time: found.time });
 }

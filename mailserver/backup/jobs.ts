@@ -57,7 +57,10 @@ export interface Tools {
   readonly out: Writable;
 }
 
-/** Long enough for a repository at the other end of the world, short enough for who waits before the screen. */
+/**
+ * Long enough for a repository at the other end of the world, short enough for who waits before the screen. Of what takes
+ * no lock: others may have it for longer.
+ */
 const ANSWER_MS = 30_000;
 
 /** Takes a snapshot of what is held, and lets go of those that nobody asks to keep. */
@@ -125,8 +128,9 @@ export async function fetch(job: Job, { restic, home, emit }: Tools): Promise<vo
 /** Writes a snapshot as a tar archive, `Maildir/` and `sieve/` at its top; or its messages as an mbox. */
 export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise<void> {
   const { found, path } = await chosen(job, restic);
+  // As with `fetch`: a lock that a lost host left must not keep anybody from their mail.
   const dump = (into: Writable) =>
-    restic.run({ args: ["dump", "--archive", "tar", `${found.id}:${path}`, "/"], into });
+    restic.run({ args: ["dump", "--no-lock", "--archive", "tar", `${found.id}:${path}`, "/"], into });
   if (job.mbox) {
     const archive = new PassThrough();
     const reading = writeMbox(archive.pipe(extract()), out, job.folder);
@@ -136,9 +140,13 @@ export async function exportBox(job: Job, { restic, emit, out }: Tools): Promise
 }
 
 /** Removes all snapshots of a mailbox, and what only they had. */
-export async function forget({ uid }: Job, { restic, emit }: Tools): Promise<void> {
+export async function forget({ uid }: Job, tools: Tools): Promise<void> {
+  const { restic, emit } = tools;
   const ids = (await snapshotsOf(uid, restic)).map(({ id }) => id);
-  if (ids.length > 0) await restic.run({ args: ["forget", "--quiet", "--prune", ...ids] });
+  if (ids.length > 0) {
+    await removeStaleLocks(tools);
+    await restic.run({ args: ["forget", "--quiet", "--prune", ...ids] });
+  }
   emit({ kind: "forgotten", snapshots: ids.length });
 }
 
@@ -181,17 +189,20 @@ export async function snapshotsOf(host: string, restic: Restic): Promise<Snapsho
 }
 
 /** Makes the repository where there is none, and never where there is one that doesn't open. */
-export async function openRepository({ restic, settings }: Tools): Promise<void> {
-  const code = await restic.run({
-    args: ["cat", "config"],
-    timeoutMs: ANSWER_MS,
-    accept: [EXIT.absent],
-  });
-  if (code === EXIT.absent) await restic.run({ args: ["init"], timeoutMs: ANSWER_MS });
+export async function openRepository(tools: Tools): Promise<void> {
+  const { restic, settings } = tools;
+  if ((await removeStaleLocks(tools)) === EXIT.absent)
+    await restic.run({ args: ["init"], timeoutMs: ANSWER_MS });
   await shareRepository(settings.repository);
-  // Of processes that are no more, alone.
-  await restic.run({ args: ["unlock"], timeoutMs: ANSWER_MS });
 }
+
+/**
+ * Nothing else does it: whoever takes a lock asks of no other how old it is. A lock is stale when nobody has renewed it for
+ * half an hour (each job has a host name of its own, so that its process is looked for nowhere else); one of a job that
+ * works is renewed every five minutes, and stays. This takes none itself.
+ */
+const removeStaleLocks = ({ restic }: Tools): Promise<number> =>
+  restic.run({ args: ["unlock"], timeoutMs: ANSWER_MS, accept: [EXIT.absent] });
 
 /** What of a snapshot belongs to one folder, without the folders below it. */
 function folderPatterns(folder: string): string[] {
