@@ -6,6 +6,7 @@ import { latest } from "./snapshots.ts";
 
 /** As the host of its snapshots: no person's uid begins so. */
 const HOST = "@directory";
+const TAG = "directory";
 const FILE = "directory.ldif";
 
 /** Takes a snapshot of what comes in. Nothing but the whole of it: what broke off before its end is none. */
@@ -20,13 +21,13 @@ export async function saveDirectory(from: Readable, { keepAll }: Limits, tools: 
   await openRepository(tools);
   const told = watch(() => {});
   await restic.run({
-    args: ["backup", "--json", "--stdin", "--stdin-filename", FILE, "--host", HOST, "--tag", "directory"],
+    args: ["backup", "--json", "--stdin", "--stdin-filename", FILE, "--host", HOST, "--tag", TAG],
     from: ldif,
     onLine: told.line,
   });
   const { snapshot_id: id, total_bytes_processed: bytes, data_added: addedBytes } = told.summary();
   emit({ kind: "saved", id: id.slice(0, 8), messages: 0, entries, bytes, addedBytes });
-  if (!keepAll) await letGo(HOST, tools);
+  if (!keepAll) await letGo({ host: HOST, tag: TAG }, tools);
 }
 
 /** Writes the latest snapshot, from before the time that is asked for where there is one. */

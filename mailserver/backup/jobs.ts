@@ -12,16 +12,31 @@ import type { Merged } from "./merge.ts";
 import { EXIT, fromJson, type Restic } from "./restic.ts";
 import { holdOf, restoredOf } from "./scratch.ts";
 import { shareRepository } from "./share.ts";
-import { chooseSnapshot, folderOfSnapshot, type Snapshot, Snapshots, tagOf } from "./snapshots.ts";
+import {
+  chooseSnapshot,
+  folderOfSnapshot,
+  isPart,
+  type Snapshot,
+  Snapshots,
+  tagOf,
+  tagsOf,
+} from "./snapshots.ts";
 
 /** What a job says, one JSON line each. */
 export type Event =
   | { kind: "progress"; share: number }
-  | { kind: "held"; messages: number }
+  | { kind: "held"; messages: number; files: number }
   | { kind: "ready"; restored: boolean }
   | { kind: "fetched"; id: string; time: string; folder?: string | undefined; before?: string | undefined }
   | { kind: "saved"; id: string; messages: number; entries?: number; bytes: number; addedBytes: number }
-  | { kind: "snapshot"; id: string; time: string; folder?: string | undefined; bytes?: number | undefined }
+  | {
+      kind: "snapshot";
+      id: string;
+      time: string;
+      folder: string | undefined;
+      part: boolean;
+      bytes: number | undefined;
+    }
   | ({ kind: "restored"; id: string; time: string } & Merged)
   | { kind: "exported"; id: string; time: string }
   | { kind: "forgotten"; snapshots: number }
@@ -38,6 +53,8 @@ export interface Job {
   readonly mbox?: boolean;
   /** How many are held. */
   readonly messages?: number | undefined;
+  /** The same of all files. */
+  readonly files?: number | undefined;
   /** Asks for the latest snapshot from before that time, where there is one. */
   readonly before?: string | undefined;
   /** Let no snapshot go. */
@@ -67,17 +84,26 @@ const ANSWER_MS = 30_000;
 export async function save(job: Job, tools: Tools): Promise<void> {
   const { restic, home, emit } = tools;
   await openRepository(tools);
+  const tag = tagOf(job.folder);
+  const taken = (await snapshotsOf(job.uid, restic)).filter(({ tags }) => tags.includes(tag));
+  const parent = taken.at(-1);
   const told = watch(emit);
-  await restic.run({
+  const code = await restic.run({
     // Links have a new ctime, the file behind them has not changed. What is on another file system is not the box's: a
     // folder may become a link while it is read.
     args: [
       ...["backup", "--json", "--ignore-ctime", "--one-file-system", "--host", job.uid],
-      ...["--tag", tagOf(job.folder), "--group-by", "host,tags", holdOf(home)],
+      ...["--tag", tagsOf(job.folder, job.files), ...(parent ? ["--parent", parent.id] : []), holdOf(home)],
     ],
     onLine: told.line,
+    accept: [EXIT.incomplete],
   });
   const done = told.summary();
+  if (code === EXIT.incomplete || done.total_files_processed < (job.files ?? 0))
+    throw new BackupFault(
+      `Not all of the mail could be read: the snapshot ${done.snapshot_id.slice(0, 8)} lacks some of it.`,
+      "Run it again. If it stays so, check the disk of the host.",
+    );
   emit({
     kind: "saved",
     id: done.snapshot_id.slice(0, 8),
@@ -85,16 +111,25 @@ export async function save(job: Job, tools: Tools): Promise<void> {
     bytes: done.total_bytes_processed,
     addedBytes: done.data_added,
   });
-  if (!job.keepAll) await letGo(job.uid, tools);
+  if (!job.keepAll) await letGo({ host: job.uid, tag, parts: taken.filter(isPart) }, tools);
 }
 
-/** Lets go of the snapshots that nobody asks to keep. */
-export async function letGo(host: string, { restic, settings }: Tools): Promise<void> {
+/** Snapshots of one kind. */
+interface Kind {
+  readonly host: string;
+  readonly tag: string;
+  /** Those that are no whole ones: there is a later one that is. */
+  readonly parts?: readonly Snapshot[];
+}
+
+/** Lets go of the snapshots that nobody asks to keep. A part takes no whole one's place among those that are kept. */
+export async function letGo({ host, tag, parts = [] }: Kind, { restic, settings }: Tools): Promise<void> {
   const keep = Object.entries(settings.keep).filter(([, count]) => count > 0);
   if (keep.length === 0) return;
   const kept = keep.flatMap(([unit, count]) => [`--keep-${unit}`, String(count)]);
+  if (parts.length > 0) await restic.run({ args: ["forget", "--quiet", ...parts.map(({ id }) => id)] });
   await restic.run({
-    args: ["forget", "--quiet", "--prune", "--host", host, "--group-by", "host,tags", ...kept],
+    args: ["forget", "--quiet", "--prune", "--host", host, "--tag", tag, "--group-by", "host", ...kept],
   });
 }
 
@@ -102,8 +137,8 @@ export async function letGo(host: string, { restic, settings }: Tools): Promise<
 export async function list(job: Job, { restic, emit }: Tools): Promise<void> {
   for (const each of await snapshotsOf(job.uid, restic)) {
     emit({
-      ...{ kind: "snapshot", id: each.short_id, time: each.time },
-      ...{ folder: folderOfSnapshot(each), bytes: each.summary?.total_bytes_processed },
+      ...{ kind: "snapshot", id: each.short_id, time: each.time, folder: folderOfSnapshot(each) },
+      ...{ part: isPart(each), bytes: each.summary?.total_bytes_processed },
     });
   }
 }
@@ -216,6 +251,7 @@ const Status = z.object({ message_type: z.literal("status"), percent_done: z.num
 const Summary = z.object({
   message_type: z.literal("summary"),
   snapshot_id: z.string(),
+  total_files_processed: z.int(),
   total_bytes_processed: z.int(),
   data_added: z.int(),
 });

@@ -1,5 +1,5 @@
 /** The jobs that have a box's volume to write to: one holds its mail still, one puts mail back into it. */
-import { chmod, cp, lstat, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BackupFault } from "./fault.ts";
@@ -48,7 +48,7 @@ export async function hold(job: Job, tools: MailTools): Promise<void> {
     // The job that saves it is another user, of this one's group; in which nobody else is.
     await share(scratchOf(home));
     await chmod(home, 0o710);
-    emit({ kind: "held", messages });
+    emit({ kind: "held", messages, files: await filesBelow(holdOf(home)) });
     await word();
   } finally {
     await rm(scratchOf(home), { recursive: true, force: true });
@@ -98,6 +98,12 @@ async function presentFolder(home: string, folder: string): Promise<string> {
     `The mailbox has no folder ${folder}.`,
     "Write it as a mail program shows it, levels with `/`.",
   );
+}
+
+/** As restic counts them. */
+async function filesBelow(path: string): Promise<number> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).length;
 }
 
 async function holdScripts(home: string, hold: string): Promise<void> {

@@ -60,6 +60,7 @@ const Arguments = z.strictObject({
   from: id.optional(),
   mbox: z.boolean().default(false),
   messages: z.coerce.number().int().min(0).optional(),
+  files: z.coerce.number().int().min(0).optional(),
 });
 const WholeArguments = Arguments.pick({ before: true, "keep-all": true });
 
@@ -82,7 +83,7 @@ function readArguments(): Asked {
     allowPositionals: true,
     options: {
       ...{ folder: { type: "string" }, snapshot: { type: "string" }, from: { type: "string" } },
-      ...{ mbox: { type: "boolean" }, messages: { type: "string" } },
+      ...{ mbox: { type: "boolean" }, messages: { type: "string" }, files: { type: "string" } },
       ...{ before: { type: "string" }, "keep-all": { type: "boolean" } },
     },
   });
@@ -102,8 +103,8 @@ function readArguments(): Asked {
 function asked(values: z.infer<typeof Arguments> | z.infer<typeof WholeArguments>): Omit<Asked, "name"> {
   const limits = { before: values.before, keepAll: values["keep-all"] };
   if (!("uid" in values)) return { job: undefined, limits };
-  const { uid, folder, snapshot, from, mbox, messages } = values;
-  return { job: { uid, folder, snapshot, from, mbox, messages, ...limits }, limits };
+  const { uid, folder, snapshot, from, mbox, messages, files } = values;
+  return { job: { uid, folder, snapshot, from, mbox, messages, files, ...limits }, limits };
 }
 
 async function main(signal: AbortSignal): Promise<void> {

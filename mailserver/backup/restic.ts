@@ -26,7 +26,7 @@ export interface Restic {
 }
 
 /** Exit codes, from restic 0.17 on. */
-export const EXIT = { absent: 10, locked: 11, password: 12 } as const;
+export const EXIT = { incomplete: 3, absent: 10, locked: 11, password: 12 } as const;
 
 /** What a failed restic means to who runs the backup. Pure. */
 export function faultOf(code: number | null, said: string, repository: string): BackupFault {

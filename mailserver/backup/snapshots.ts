@@ -23,11 +23,25 @@ export const Snapshots = z
 
 const WHOLE = "mailbox";
 const FOLDER = "folder=";
+const FILES = "files=";
 
 /** The tag of a snapshot of the whole box, or of one folder. */
 export function tagOf(folder: string | undefined): string {
   // Restic parts tags at commas.
   return folder === undefined ? WHOLE : `${FOLDER}${encodeURIComponent(folder)}`;
+}
+
+/** The same, with the number of files that were held for it. */
+export const tagsOf = (folder: string | undefined, files: number | undefined): string =>
+  [tagOf(folder), ...(files === undefined ? [] : [`${FILES}${files}`])].join(",");
+
+/**
+ * Whether it lacks some of what was held for it, as when that was let go while restic read: it takes its snapshot all the
+ * same. Told by what the snapshot itself says, it holds whoever is killed, and needs nobody's lock on the repository.
+ */
+export function isPart({ tags, summary }: Pick<Snapshot, "tags" | "summary">): boolean {
+  const held = tags.find((each) => each.startsWith(FILES))?.slice(FILES.length);
+  return held !== undefined && (summary?.total_files_processed ?? 0) < Number(held);
 }
 
 /** The folder that a snapshot is limited to. */
@@ -50,7 +64,7 @@ export function latest<S extends Pick<Snapshot, "time">>(
   return earlier.at(-1) ?? sorted.at(-1);
 }
 
-/** The snapshot with that id, or else the latest one that has what is wanted, from `before` where there is one. */
+/** The snapshot with that id, or else the latest one that has all that is wanted, from `before` where there is one. */
 export function chooseSnapshot(
   list: readonly Snapshot[],
   wanted: { uid: string; id: string | undefined; folder: string | undefined; before?: string | undefined },
@@ -62,7 +76,8 @@ export function chooseSnapshot(
     return limit === undefined || limit === folder;
   });
   if (id === undefined) {
-    const found = latest(fits, before);
+    const whole = fits.filter((each) => !isPart(each));
+    const found = latest(whole, before);
     if (found) return found;
     throw new BackupFault(
       `There is no snapshot of ${uid} that has ${folder ?? "the whole mailbox"}.`,

@@ -323,6 +323,18 @@ describe("the backup of a running box", () => {
     ]);
   });
 
+  it("waits for a job whose driver was killed, and leaves it what it reads", async () => {
+    const { Image } = await lab.docker.getContainer(`${site.prefix}-backup`).inspect();
+    const left = await lab.run({ image: Image, entrypoint: ["/bin/sleep", "120"] });
+    await lab.docker.getContainer(left.id).rename({ name: `${site.prefix}-backup-store-alice` });
+    await box.exec(["mkdir", "-p", "/srv/mail/.backup/hold"]);
+    for (const action of ["save", "restore"] as const)
+      assert.match(await faultOf(site.run(action)), /Another backup or restore of this box is going on/);
+    await box.exec(["rmdir", "/srv/mail/.backup/hold"]);
+    await left.stop(0);
+    await site.run("save");
+  });
+
   it("keeps snapshots in a store of others' that looks at signatures, and puts mail back byte by byte", async () => {
     const network = await lab.network({ internal: true });
     const image = await lab.ensureImage("s3", S3);

@@ -15,6 +15,12 @@ const ages = (host?: string, volume?: string): Ages => ({
   volume: volume === undefined ? undefined : new Date(`${volume}T12:00:00Z`),
 });
 
+/** Each taken while some of the mail was gone. */
+const PARTS = [
+  { id: "bc000000", time: "2026-02-28T04:00:00Z", part: true },
+  { id: "ff000000", time: "2026-11-29T03:00:00Z", part: true },
+];
+
 interface Row {
   readonly what: string;
   readonly ages: Ages;
@@ -89,12 +95,19 @@ const ROWS: readonly Row[] = [
     snapshot: "dd00",
     expected: [none, none, none, none],
   },
+  {
+    what: "a named one from before that lacks some of it does not",
+    ages: ages("2026-03-01", "2026-03-01"),
+    snapshot: "bc00",
+    expected: [none, none, none, none],
+  },
 ];
 
 describe("snapshots that are put back", () => {
   for (const { what, ages, folder, snapshot, expected } of ROWS)
     it(what, () => {
-      const { earlier, latest, before, passedOver } = choose(LIST, { folder, snapshot, ages });
+      const list = [...LIST, ...PARTS].toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
+      const { earlier, latest, before, passedOver } = choose(list, { folder, snapshot, ages });
       const short = (each: { id: string } | undefined) => each?.id.slice(0, 2);
       assert.deepEqual(
         [short(earlier), short(latest), before?.toISOString().slice(0, 10), short(passedOver)],

@@ -4,7 +4,7 @@ import { directoryOf, folderOf, isFolderName } from "../../../mailserver/backup/
 import { identityOf, parseKeywords, translateName } from "../../../mailserver/backup/maildir.ts";
 import { missingOf } from "../../../mailserver/backup/merge.ts";
 import { faultOf } from "../../../mailserver/backup/restic.ts";
-import { chooseSnapshot, type Snapshot, tagOf } from "../../../mailserver/backup/snapshots.ts";
+import { chooseSnapshot, type Snapshot, tagsOf } from "../../../mailserver/backup/snapshots.ts";
 
 describe("names of folders", () => {
   const cases = [
@@ -51,21 +51,26 @@ describe("messages of a Maildir", () => {
   });
 });
 
+const SUMMARY = { total_files_processed: 4_500, total_bytes_processed: 90_000_000 };
+
 describe("the snapshot that is meant", () => {
-  const at = (id: string, time: string, folder?: string): Snapshot => ({
+  const at = (id: string, time: string, folder?: string, files?: number): Snapshot => ({
     ...{ id: id.padEnd(64, "0"), short_id: id, time, hostname: "alice" },
-    ...{ tags: [tagOf(folder)], paths: ["/srv/mail/.backup/hold"], summary: undefined },
+    ...{ tags: tagsOf(folder, files).split(","), paths: ["/srv/mail/.backup/hold"], summary: SUMMARY },
   });
   const list = [
     at("aaaa", "2026-01-01T00:00:00Z"),
     at("bbbb", "2026-01-03T00:00:00Z", "A,b/ü"),
-    at("aacc", "2026-01-02T00:00:00Z"),
+    at("aacc", "2026-01-02T00:00:00Z", undefined, SUMMARY.total_files_processed),
+    at("eeee", "2026-01-04T00:00:00Z", undefined, SUMMARY.total_files_processed + 1),
+    at("ffff", "2026-01-05T00:00:00Z", "A,b/ü", SUMMARY.total_files_processed + 1),
   ];
   const cases = [
     ["the latest of the whole mailbox", undefined, undefined, "aacc"],
     ["the latest that has the folder", undefined, "A,b/ü", "bbbb"],
     ["a whole one for another folder", undefined, "Sent", "aacc"],
     ["the one with that id", "aaaa", undefined, "aaaa"],
+    ["one that lacks some of it, when it is named", "eeee", undefined, "eeee"],
     ["refused: the id of two", "aa", undefined, /More than one snapshot of alice is aa/],
     ["refused: the id of none", "dddd", undefined, /No snapshot of alice is dddd/],
     ["refused: one that lacks the folder", "bbbb", "Sent", /has the folder A,b\/ü alone/],

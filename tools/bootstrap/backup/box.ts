@@ -38,10 +38,15 @@ export async function saveBox(place: Place, { id, limits = [], made, onEvent }: 
     second: (event, mail) => {
       // A volume may be lost alone, and made anew on a host that lives.
       const keep = keeping(later(made, mail?.made), now);
-      const messages = String(event.kind === "held" ? event.messages : 0);
-      return { mail: "read", args: ["save", id, ...limits, ...keep, "--messages", messages] };
+      return { mail: "read", args: ["save", id, ...limits, ...keep, ...heldArguments(event)] };
     },
   });
+}
+
+/** What the job that reads has to find. */
+export function heldArguments(event: JobEvent): string[] {
+  const { messages, files } = event.kind === "held" ? event : { messages: 0 };
+  return ["--messages", String(messages), ...(files === undefined ? [] : ["--files", String(files)])];
 }
 
 /** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */

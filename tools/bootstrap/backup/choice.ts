@@ -9,6 +9,8 @@ export interface Saved {
   readonly time: string;
   /** Where it has this folder alone. */
   readonly folder?: string | undefined;
+  /** It lacks some of what it was taken of: nobody gets it who doesn't name it. */
+  readonly part?: boolean | undefined;
 }
 
 /** When what there is was made; undefined where that is not known. */
@@ -47,9 +49,10 @@ export function choose(list: readonly Saved[], { folder, snapshot, ages: { host,
   const since = host !== undefined && beganWith(host, volume) ? (volume ?? host) : undefined;
   if (snapshot !== undefined) {
     const named = list.find(({ id }) => id.startsWith(snapshot) || snapshot.startsWith(id));
-    return { before: named && isBefore(named, since) ? since : undefined };
+    return { before: named && !named.part && isBefore(named, since) ? since : undefined };
   }
-  const fits = list.filter((each) => each.folder === undefined || each.folder === folder);
+  const whole = list.filter(({ part }) => !part);
+  const fits = whole.filter((each) => each.folder === undefined || each.folder === folder);
   const latest = fits.at(-1);
   const earlier = fits.findLast((each) => isBefore(each, since));
   if (earlier) return { earlier, latest, before: since };

@@ -6,8 +6,8 @@ const count = z.int().min(0);
 
 export const JobEvent = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("progress"), share: z.number().min(0).max(1) }),
-  z.object({ kind: z.literal("held"), messages: count }),
-  // Jobs of an older image don't tell.
+  // Jobs of an older image don't tell what is optional here.
+  z.object({ kind: z.literal("held"), messages: count, files: count.optional() }),
   z.object({ kind: z.literal("ready"), restored: z.boolean().optional() }),
   z.object({
     ...{ kind: z.literal("fetched"), id: text, time: text },
@@ -19,7 +19,7 @@ export const JobEvent = z.discriminatedUnion("kind", [
   }),
   z.object({
     ...{ kind: z.literal("snapshot"), id: text, time: text },
-    ...{ folder: text.optional(), bytes: count.optional() },
+    ...{ folder: text.optional(), part: z.boolean().optional(), bytes: count.optional() },
   }),
   z.object({
     ...{ kind: z.literal("restored"), id: text, time: text, added: count, kept: count },
@@ -100,6 +100,6 @@ export function snapshotLine(uid: string, event: Extract<JobEvent, { kind: "snap
     event.id,
     readableTime(event.time),
     size.padStart(7),
-    event.folder ?? "all folders",
+    `${event.folder ?? "all folders"}${event.part ? ", not all of it" : ""}`,
   ].join("  ");
 }

@@ -77,7 +77,9 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { id, mail } = request;
   const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
   // No uid begins with a sign.
-  const name = `${prefix}-backup-${partOf(request)}-${id ?? "-directory"}`;
+  const nameOf = (part: string) => `${prefix}-backup-${part}-${id ?? "-directory"}`;
+  const name = nameOf(partOf(request));
+  if (mail === "alone") await requireIdle(docker, nameOf("store"));
   const found =
     id === undefined || mail === undefined ? undefined : await mailOf(place, pattern, { id, name });
   if (found) request.onMail?.(found);
@@ -222,6 +224,18 @@ const ownedBy = (tmpfs: Record<string, string>, user: number): Record<string, st
     Object.entries(tmpfs).map(([path, options]) => [path, options.replace(/\buid=\d+/, `uid=${user}`)]),
   );
 
+/** One whose driver was killed may go on: this box's job would clear away what it reads, or fills. */
+async function requireIdle(docker: Docker, name: string): Promise<void> {
+  const other = await unlessMissing(docker.getContainer(name).inspect());
+  if (other?.State.Running) throw busy(name);
+}
+
+const busy = (name: string): Fault =>
+  new Fault(
+    "Another backup or restore of this box is going on.",
+    `Wait for its end (\`docker wait ${name}\`), or stop it (\`docker stop ${name}\`).`,
+  );
+
 /** The name keeps a second job from the same box; what a killed run left is cleared away. */
 async function create(
   { docker }: Place,
@@ -234,10 +248,7 @@ async function create(
     return await docker.createContainer({ ...options, name });
   } catch (error) {
     if (statusOf(error) !== 409) throw error;
-    throw new Fault(
-      "Another backup or restore of this box is going on.",
-      `Wait for its end (\`docker wait ${name}\`), or stop it (\`docker stop ${name}\`).`,
-    );
+    throw busy(name);
   }
 }
 
