@@ -6,7 +6,7 @@ import { directoryMade, saveDirectory } from "../../tools/bootstrap/backup/direc
 import type { JobEvent } from "../../tools/bootstrap/backup/events.ts";
 import { mailVolumes, type Place } from "../../tools/bootstrap/backup/job.ts";
 import { Fault, messageOf } from "../../tools/bootstrap/fault.ts";
-import { nextRun, type Run } from "./schedule.ts";
+import { EVERYTHING, nextRun, type Run, toSave } from "./schedule.ts";
 
 export interface TimerArgs {
   /** Times of day, UTC: `02:30`. */
@@ -26,7 +26,6 @@ export interface BackupTimer {
 
 /** A name that no mailbox has. */
 const DIRECTORY = "the directory";
-const EVERYTHING = "everything";
 /** One mailbox, in which somebody may do what they can to hold up all others. */
 const LONGEST_MS = 6 * 60 * 60_000;
 /** The clock of a host may be put forward; and no timer runs for long. */
@@ -37,17 +36,19 @@ export function startTimer({ times, place, memory, clock, log }: TimerArgs): Bac
   let running = Promise.resolve();
   const wait = (): void => {
     const now = clock.now();
-    const left = nextRun(times, memory.read(), now) - now;
-    if (left <= 0) running = run().catch(goOn);
+    const { at, retryOf } = nextRun(times, memory.read(), now);
+    const left = at - now;
+    if (left <= 0) running = run(retryOf).catch(goOn);
     else cancel = clock.after(Math.min(left, LOOK_MS), wait);
   };
-  const run = async (): Promise<void> => {
-    const startedAt = clock.now();
-    const failed = await saveAll(place, log);
+  const run = async (retryOf: Run | undefined): Promise<void> => {
+    const startedAt = retryOf?.startedAt ?? clock.now();
+    const retries = retryOf ? retryOf.retries + 1 : 0;
+    const failed = await saveAll(place, log, retryOf);
     if (place.signal.aborted) return;
     const endedAt = clock.now();
     const savedAt = failed.length === 0 ? endedAt : memory.read()?.savedAt;
-    memory.write({ startedAt, endedAt, failed, ...(savedAt === undefined ? {} : { savedAt }) });
+    memory.write({ startedAt, endedAt, failed, retries, ...(savedAt === undefined ? {} : { savedAt }) });
     tell();
     wait();
   };
@@ -60,7 +61,7 @@ export function startTimer({ times, place, memory, clock, log }: TimerArgs): Bac
   const tell = (): void => {
     const last = memory.read();
     log.info("backup.waiting", {
-      next: iso(nextRun(times, last, clock.now())),
+      next: iso(nextRun(times, last, clock.now()).at),
       savedAt: last?.savedAt === undefined ? undefined : iso(last.savedAt),
       failed: last?.failed ?? [],
     });
@@ -78,7 +79,7 @@ export function startTimer({ times, place, memory, clock, log }: TimerArgs): Bac
 const iso = (time: number): string => new Date(time).toISOString();
 
 /** Answers what could not be saved. */
-async function saveAll(place: Place, log: Log): Promise<string[]> {
+async function saveAll(place: Place, log: Log, retryOf: Run | undefined): Promise<string[]> {
   const failed: string[] = [];
   const save = async (what: string, work: (onEvent: (event: JobEvent) => void) => Promise<void>) => {
     if (place.signal.aborted) return;
@@ -101,13 +102,12 @@ async function saveAll(place: Place, log: Log): Promise<string[]> {
   });
   // A directory that can't be asked is told of below, when it is saved.
   const made = await directoryMade(place).catch(() => undefined);
-  for (const id of boxes)
-    await save(id, (onEvent) =>
-      saveBox(
-        { ...place, signal: AbortSignal.any([place.signal, AbortSignal.timeout(LONGEST_MS)]) },
-        { id, made, onEvent },
-      ),
-    );
-  await save(DIRECTORY, (onEvent) => saveDirectory(place, { made, onEvent }));
+  const saveOne = (name: string, onEvent: (event: JobEvent) => void): Promise<void> => {
+    if (name === DIRECTORY) return saveDirectory(place, { made, onEvent });
+    const signal = AbortSignal.any([place.signal, AbortSignal.timeout(LONGEST_MS)]);
+    return saveBox({ ...place, signal }, { id: name, made, onEvent });
+  };
+  for (const name of toSave([...boxes, DIRECTORY], retryOf))
+    await save(name, (onEvent) => saveOne(name, onEvent));
   return failed;
 }
