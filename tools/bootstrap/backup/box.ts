@@ -1,11 +1,11 @@
 /** Saves and restores one mailbox: one job on its volume and one on the repository, each of which tells the other when. */
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
-import { unlessMissing } from "../../docker-plugin/errors.ts";
-import { type InForce, type Limit, limitDisk } from "../../docker-plugin/limit-disk.ts";
+import { requireIdle } from "./busy.ts";
+import { diskOf, withoutLimit } from "./disk-limit.ts";
 import type { JobEvent } from "./events.ts";
 import { keeping, later } from "./host-age.ts";
-import { lookAtMail, type Mail, mailVolume, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
+import { type Mail, type Place, requirePattern, runJob, SETTINGS } from "./job.ts";
 
 const SETTINGS_FILE = `${SETTINGS}/settings.json`;
 
@@ -51,7 +51,9 @@ export function heldArguments(event: JobEvent): string[] {
 
 /** Puts a snapshot back: the one job fetches it, the other puts it into the mailbox. */
 export async function restoreBox(place: Place, { id, limits, onEvent }: PutBackRequest): Promise<void> {
-  await withoutLimit(await limitOf(place, id), () =>
+  // Whose limit is away by now.
+  await requireIdle(place, id);
+  await withoutLimit(await diskOf(place, id), () =>
     together(place, {
       ...{ id, onEvent, first: ["merge", id], begins: "ready" },
       second: (event) => ({
@@ -60,31 +62,6 @@ export async function restoreBox(place: Place, { id, limits, onEvent }: PutBackR
       }),
     }),
   );
-}
-
-/** Looks at the limit of a box's disk, or sets it; undefined where the guard is gone, and with it who could. */
-type BoxLimit = (limit?: Limit) => Promise<InForce | undefined>;
-
-async function limitOf(place: Place, id: string): Promise<BoxLimit> {
-  const { docker, prefix } = place;
-  const { owner: user } = await lookAtMail(place, id);
-  const box = { guard: `${prefix}-guard`, volume: mailVolume(prefix, id), user };
-  return (limit) => unlessMissing(limitDisk(docker, box, limit));
-}
-
-/**
- * Has the host's file system let the box have what it will meanwhile: for a while all of a snapshot lies beside the mail,
- * and some of it may stay there, however small the quota is by now.
- */
-export async function withoutLimit(boxLimit: BoxLimit, work: () => Promise<void>): Promise<void> {
-  const before = await boxLimit();
-  if (!before?.limited || before.kib === 0) return work();
-  await boxLimit({ kib: 0, files: 0 });
-  try {
-    await work();
-  } finally {
-    await boxLimit({ kib: before.kib, files: before.files });
-  }
 }
 
 interface Pair {

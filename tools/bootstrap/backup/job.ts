@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
 import { statusOf, unlessMissing } from "../../docker-plugin/errors.ts";
 import { Fault } from "../fault.ts";
+import { busy, jobName, requireIdle } from "./busy.ts";
 import { type JobEvent, parseEvent, remedyOf } from "./events.ts";
 
 export interface Place {
@@ -77,9 +78,8 @@ export async function runJob(place: Place, request: JobRequest): Promise<void> {
   const { id, mail } = request;
   const volume = id === undefined || mail === undefined ? undefined : mailVolume(prefix, id);
   // No uid begins with a sign.
-  const nameOf = (part: string) => `${prefix}-backup-${part}-${id ?? "-directory"}`;
-  const name = nameOf(partOf(request));
-  if (mail === "alone") await requireIdle(docker, nameOf("store"));
+  const name = jobName(prefix, partOf(request), id ?? "-directory");
+  if (mail === "alone" && id !== undefined) await requireIdle(place, id);
   const found =
     id === undefined || mail === undefined ? undefined : await mailOf(place, pattern, { id, name });
   if (found) request.onMail?.(found);
@@ -129,7 +129,7 @@ const LOOK = `stat -c "%u %W" /srv/mail
 
 /** What is known of a mailbox's mail. A fault where there is none of it. */
 export async function lookAtMail(place: Place, id: string): Promise<Mail> {
-  return mailOf(place, await requirePattern(place), { id, name: `${place.prefix}-backup-job-${id}` });
+  return mailOf(place, await requirePattern(place), { id, name: jobName(place.prefix, "job", id) });
 }
 
 /** Asks a container like the job's, of its name. */
@@ -222,18 +222,6 @@ function mountsOf(
 const ownedBy = (tmpfs: Record<string, string>, user: number): Record<string, string> =>
   Object.fromEntries(
     Object.entries(tmpfs).map(([path, options]) => [path, options.replace(/\buid=\d+/, `uid=${user}`)]),
-  );
-
-/** One whose driver was killed may go on: this box's job would clear away what it reads, or fills. */
-async function requireIdle(docker: Docker, name: string): Promise<void> {
-  const other = await unlessMissing(docker.getContainer(name).inspect());
-  if (other?.State.Running) throw busy(name);
-}
-
-const busy = (name: string): Fault =>
-  new Fault(
-    "Another backup or restore of this box is going on.",
-    `Wait for its end (\`docker wait ${name}\`), or stop it (\`docker stop ${name}\`).`,
   );
 
 /** The name keeps a second job from the same box; what a killed run left is cleared away. */

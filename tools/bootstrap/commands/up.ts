@@ -5,6 +5,7 @@ import { dnsNotes } from "../../dns-notes.ts";
 import { renderShort } from "../../doctor/render.ts";
 import { tidyZones } from "../../snapshots.ts";
 import { type Absent, describeAbsent, findAbsent } from "../absent.ts";
+import { limitAllAgain } from "../backup/disk-limit.ts";
 import { checkStackConfig } from "../check-config.ts";
 import { readCheckpoint } from "../checkpoint.ts";
 import type { Context } from "../context.ts";
@@ -66,6 +67,9 @@ async function update(context: Context, session: Session, refresh: boolean): Pro
   const deploy = (compare: boolean) =>
     pulumi.deploy([...UPDATE, ...(compare ? ["--refresh"] : [])], runAgain("up", stack));
   const { engine = await bringMachine(context, session, { deploy, refresh }) } = session;
+  // First: the update may change a limit, or take it away.
+  const limited = await limitAllAgain(engine.docker, stack.prefix);
+  if (limited.length > 0) context.say.done("disks limited again after a restore", limited.join(", "));
   const absent = await forgetAbsent(context, engine, session);
   if (!session.engine && absent.length === 0 && !refresh) return;
   context.say.doing(
