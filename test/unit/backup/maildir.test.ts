@@ -23,6 +23,10 @@ describe("names of folders", () => {
       assert.equal(folderOf(directory), folder);
     });
 
+  for (const directory of [".R&Dx-", ".R&D-", ".A&!-B", ".&", ".&AMk"])
+    it(`is what it is called on disk where that is ${directory}, which no mail program wrote`, () =>
+      assert.equal(folderOf(directory), directory.slice(1)));
+
   it("is INBOX in any case", () => assert.equal(directoryOf("Inbox"), ""));
   for (const bad of ["", "..", "a/../b", "a//b", "/a", "a.b", "a\nb"])
     it(`is not ${JSON.stringify(bad)}`, () => assert.equal(isFolderName(bad), false));
