@@ -1,7 +1,6 @@
 /** What can be asked of the backup of one box: save it, list its snapshots, put one back, hand one out, let all go. */
 import { once } from "node:events";
 import { PassThrough, type Writable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { z } from "zod";
 import type { BackupSettings } from "../contract.ts";
@@ -196,9 +195,13 @@ async function writeMbox(
     if (at === undefined || (folder !== undefined && at.directory !== directoryOf(folder))) entry.resume();
     else {
       const received = entry.header.mtime ?? new Date(0);
-      if (!out.write(toMbox({ ...at, received, text: await buffer(entry) }))) await once(out, "drain");
+      await writeAll(toMbox({ ...at, received, text: entry as AsyncIterable<Buffer> }), out);
     }
   }
+}
+
+async function writeAll(pieces: AsyncIterable<Buffer>, out: Writable): Promise<void> {
+  for await (const piece of pieces) if (!out.write(piece)) await once(out, "drain");
 }
 
 async function chosen(

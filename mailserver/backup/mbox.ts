@@ -1,7 +1,8 @@
 /**
  * Messages as one mbox, the form that every mail program reads (RFC 4155). Lines that begin with From, or with that behind
  * any number of >, get one more > (mboxrd), so that a reader can take it away again and has each message byte by byte.
- * Flags are in Status and X-Status, where mail programs look for them; the folder is in X-Folder. Pure.
+ * Flags are in Status and X-Status, where mail programs look for them; the folder is in X-Folder. A message is written as
+ * it is read: the largest are a good part of a job's memory. Pure.
  */
 import { isAscii } from "node:buffer";
 import { folderOf } from "./folder-name.ts";
@@ -13,7 +14,7 @@ export interface MailFile {
   readonly name: string;
   /** When it was received. */
   readonly received: Date;
-  readonly text: Buffer;
+  readonly text: AsyncIterable<Uint8Array>;
 }
 
 /** The folder's directory and the name of a message by its path in an archive of a box; undefined for what is none. */
@@ -22,24 +23,76 @@ export function messageAt(path: string): { directory: string; name: string } | u
   return name === undefined ? undefined : { directory, name };
 }
 
-/** One message as it stands in an mbox. */
-export function toMbox({ directory, name, received, text }: MailFile): Buffer {
-  const body = text.toString("latin1").replaceAll("\r\n", "\n");
-  const sender =
-    /^Return-Path: <([^>\s]+)>$/im.exec(body.slice(0, endOfHeader(body)))?.[1] ?? "MAILER-DAEMON";
+/** Far more than a header has. Of what has no end by then, the fields that are added are the first. */
+const LONGEST_HEADER = 2 ** 20;
+
+/** One message as it stands in an mbox, in pieces. */
+export async function* toMbox({ directory, name, received, text }: MailFile): AsyncGenerator<Buffer> {
   const flags = /:2,(.*)$/.exec(name)?.[1] ?? "";
   const added = [
     `Status: ${flags.includes("S") ? "RO" : "O"}`,
     `X-Status: ${LETTERS.map(([maildir, mbox]) => (flags.includes(maildir) ? mbox : "")).join("")}`,
     `X-Folder: ${encoded(folderOf(directory))}`,
   ];
-  const end = endOfHeader(body);
-  const whole = `${body.slice(0, end)}${added.join("\n")}\n${body.slice(end)}`;
-  const quoted = whole.replaceAll(/^>*From /gm, ">$&");
-  return Buffer.from(
-    `From ${sender} ${asctime(received)}\n${quoted}${quoted.endsWith("\n") ? "" : "\n"}\n`,
-    "latin1",
-  );
+  const quote = quoter();
+  const begin = (head: string, end: number): Buffer => {
+    const sender = /^Return-Path: <([^>\s]+)>$/im.exec(head.slice(0, end))?.[1] ?? "MAILER-DAEMON";
+    const fields = quote(`${head.slice(0, end)}${added.join("\n")}\n${head.slice(end)}`);
+    return latin1(`From ${sender} ${asctime(received)}\n${fields}`);
+  };
+  /** What was read of the header; undefined once it was written. */
+  let head: string | undefined = "";
+  let last = "";
+  for await (const piece of unixLines(text)) {
+    last = piece;
+    if (head === undefined) {
+      yield latin1(quote(piece));
+      continue;
+    }
+    head += piece;
+    const end = endOfHeader(head);
+    if (end === undefined && head.length < LONGEST_HEADER) continue;
+    yield begin(head, end ?? 0);
+    head = undefined;
+  }
+  if (head !== undefined) {
+    const whole = head === "" || head.endsWith("\n") ? head : `${head}\n`;
+    yield begin(whole, whole.length);
+    last = "\n";
+  }
+  yield latin1(`${quote("", true)}${last.endsWith("\n") ? "" : "\n"}\n`);
+}
+
+const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
+
+/** The bytes as characters, with each CR LF as LF; no piece is empty. */
+async function* unixLines(text: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  let kept = "";
+  for await (const chunk of text) {
+    const all = kept + Buffer.from(chunk).toString("latin1");
+    kept = all.endsWith("\r") ? "\r" : "";
+    const piece = all.slice(0, all.length - kept.length).replaceAll("\r\n", "\n");
+    if (piece !== "") yield piece;
+  }
+  if (kept !== "") yield kept;
+}
+
+/** Quotes lines that come in pieces. It keeps what may become the word back until the next, or the `last`. */
+function quoter(): (piece: string, last?: boolean) => string {
+  let kept = "";
+  /** Whether there are only > since the line began. */
+  let open = true;
+  return (piece, last = false) => {
+    const all = kept + piece;
+    kept = last ? "" : (/(?:F|Fr|Fro|From)$/.exec(all)?.[0] ?? "");
+    const text = all.slice(0, all.length - kept.length);
+    const quoted = text.replaceAll(/(^|\n)(>*)From /g, (found, start: string, marks: string) =>
+      start === "" && !open ? found : `${start}>${marks}From `,
+    );
+    const line = text.lastIndexOf("\n") + 1;
+    open = (line > 0 || open) && /^>*$/.test(text.slice(line));
+    return quoted;
+  };
 }
 
 /** Letters of Maildir and of X-Status. */
@@ -57,11 +110,11 @@ function encoded(text: string): string {
   return pieces.map((piece) => `=?utf-8?B?${Buffer.from(piece).toString("base64")}?=`).join("\n ");
 }
 
-/** Where the empty line is; the end where there is none. */
-function endOfHeader(text: string): number {
+/** Where the empty line is; undefined where there is none. */
+function endOfHeader(text: string): number | undefined {
   if (text.startsWith("\n")) return 0;
   const at = text.indexOf("\n\n");
-  return at < 0 ? text.length : at + 1;
+  return at < 0 ? undefined : at + 1;
 }
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
