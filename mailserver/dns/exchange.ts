@@ -29,8 +29,8 @@ const Message = z.object({
   answers: z.array(Entry),
   authorities: z.array(Entry),
 });
-/** An answer. */
-export type DnsMessage = z.infer<typeof Message>;
+/** An answer; `bytes`: its length as it came. */
+export type DnsMessage = z.infer<typeof Message> & { readonly bytes: number };
 
 /** With codes like those of node:dns. */
 export class DnsError extends Error {
@@ -47,13 +47,21 @@ export const NO_IPV6: ReadonlySet<string> = new Set(["ENETUNREACH", "EADDRNOTAVA
 
 /** RFC 9715 section 3.1: what passes every network in one piece. */
 const UDP_BYTES = 1_232;
+/**
+ * Decoded, an answer takes ten to twenty times its length, and whoever has a zone chooses that. All that mail asks for is far
+ * shorter: 200 MX records with the longest names of today, 1,000 addresses or 300 digests of certificates fit.
+ */
+const LONGEST_BYTES = 16_384;
 
 interface Question {
   readonly name: string;
   readonly type: RecordType;
 }
 
-/** Asks once. Rejects with DnsError: ETIMEOUT, ECONNREFUSED for a server that can't be reached, EBADRESP for nonsense. */
+/**
+ * Asks once. Rejects with DnsError: ETIMEOUT, ECONNREFUSED for a server that can't be reached, EBADRESP for nonsense,
+ * EMSGSIZE for more than anybody publishes in earnest: cut, an answer would say what its zone does not.
+ */
 export async function exchange(
   server: DnsServer,
   question: Question,
@@ -87,7 +95,8 @@ function answers({ id, questions }: DnsMessage, asked: number, { name, type }: Q
 /** Undefined when it makes no sense. */
 function read(bytes: Buffer): DnsMessage | undefined {
   try {
-    return Message.safeParse(decode(bytes)).data;
+    const message = Message.safeParse(decode(bytes)).data;
+    return message && { ...message, bytes: bytes.length };
   } catch {
     return undefined;
   }
@@ -124,8 +133,11 @@ async function overTcp(server: DnsServer, query: Buffer, isOurs: IsOurs, ms: num
   socket.on("data", (chunk) => {
     chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    if (bytes.length < 2 || bytes.length < 2 + bytes.readUInt16BE(0)) return;
-    const message = read(bytes.subarray(2, 2 + bytes.readUInt16BE(0)));
+    if (bytes.length < 2) return;
+    const length = bytes.readUInt16BE(0);
+    if (length > LONGEST_BYTES) reject(coded("EMSGSIZE"));
+    if (bytes.length < 2 + length) return;
+    const message = read(bytes.subarray(2, 2 + length));
     if (message !== undefined && isOurs(message)) resolve(message);
     else reject(coded("EBADRESP"));
   });

@@ -118,6 +118,8 @@ async function ask(servers: readonly DnsServer[], question: Question, ms: number
         failure = new DnsError(RCODES.get(message.rcode) ?? "EBADRESP", `${question.type} ${question.name}`);
       } catch (error) {
         failure = error;
+        // Nor do they have a shorter answer.
+        answered ||= error instanceof DnsError && error.code === "EMSGSIZE";
       }
     }
     // SERVFAIL is what a resolver says of a bogus answer: it has tried for us already.

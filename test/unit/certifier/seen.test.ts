@@ -10,7 +10,7 @@ const RECORD = { zone: "example.org", name: "_acme-challenge.mx", value: "proof"
 const message = (rcode: string, answers: { type: string; data: unknown }[]): DnsMessage => ({
   ...{ id: 1, type: "response", rcode, flag_aa: true, flag_tc: false, flag_ad: false, questions: [] },
   answers: answers.map((answer) => ({ name: "x", ttl: 60, ...answer })),
-  authorities: [],
+  ...{ authorities: [], bytes: 100 },
 });
 
 /** Two name servers, the second with IPv6 alone; `texts` is what each says in each round. */

@@ -37,6 +37,7 @@ const dns = fakeDns({
   "nothing.test": {},
   "servfail.test": { mx: "ESERVFAIL" },
   "timeout.test": { mx: "ETIMEOUT" },
+  "endless.test": { mx: "EMSGSIZE" },
   "unmapped.test": { mx: "EBADNAME" },
   "refused.test": { mx: "EREFUSED" },
   "halfdead.test": { a: "ESERVFAIL" },
@@ -80,6 +81,7 @@ const routes = [
   { domain: "servfail.test", kind: "temporary", status: "4.4.3" },
   { domain: "timeout.test", kind: "temporary", status: "4.4.3" },
   { domain: "refused.test", kind: "temporary", status: "4.4.3" },
+  { domain: "endless.test", kind: "temporary", status: "4.4.3" },
   { domain: "unmapped.test", kind: "permanent", status: "5.1.2" },
   { domain: "halfdead.test", kind: "temporary", status: "4.4.3" },
 ] as const;

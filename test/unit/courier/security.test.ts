@@ -30,6 +30,7 @@ const cases: Readonly<Record<string, Case>> = {
   "a bogus answer": { zone: { "_25._tcp.mx.test": { tlsa: "ESERVFAIL" } }, want: "refuse" },
   "no answer": { zone: { "_25._tcp.mx.test": { tlsa: "ETIMEOUT" } }, want: "refuse" },
   "an answer that makes no sense": { zone: { "_25._tcp.mx.test": { tlsa: "EBADRESP" } }, want: "refuse" },
+  "more records than are read": { zone: { "_25._tcp.mx.test": { tlsa: "EMSGSIZE" } }, want: "refuse" },
   "an MX record that nothing vouches for": {
     zone: { "_25._tcp.mx.test": secured },
     named: false,

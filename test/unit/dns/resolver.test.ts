@@ -34,6 +34,17 @@ const tlsa: Answer = {
   data: { usage: 3, selector: 1, matchingType: 1, certificate: hash },
 };
 
+/** One text that makes the whole answer so long. */
+function text(name: string, bytes: number): Answer {
+  // Of the header; of the question and the record; each with its name (RFC 1035 sections 4.1.1 to 4.1.3).
+  const left = bytes - 12 - 4 - 10 - 2 * (name.length + 2);
+  const data = Buffer.alloc(left - Math.ceil(left / 256), "x");
+  const strings = Array.from({ length: Math.ceil(data.length / 255) }, (_, index) =>
+    data.subarray(index * 255, (index + 1) * 255),
+  );
+  return { type: "TXT", name, ttl: 60, data: strings };
+}
+
 const ZONE: Readonly<Record<string, Reply>> = {
   "plain.test": { answers: [a("plain.test", "192.0.2.1")] },
   "secure.test": { answers: [a("SECURE.test", "192.0.2.1"), a("secure.test", "192.0.2.2")], secure: true },
@@ -53,6 +64,8 @@ const ZONE: Readonly<Record<string, Reply>> = {
   "bogus.test": { rcode: "SERVFAIL" },
   "closed.test": { rcode: "REFUSED" },
   "long.test": { answers: [a("long.test", "192.0.2.4")], truncated: true, secure: true },
+  "large.test": { answers: [text("large.test", 16_384)], truncated: true },
+  "endless.test": { answers: [text("endless.test", 16_385)], truncated: true, secure: true },
   "slow.test": { answers: [a("slow.test", "192.0.2.5")], silent: 2 },
   "dead.test": { silent: 100 },
   "odd.test": { answers: [a("odd.test", "192.0.2.6")], nonsense: 1 },
@@ -190,6 +203,24 @@ test("asks whether the answer was validated (RFC 6840 section 5.7), and over TCP
       ["tcp", true],
     ],
   );
+});
+
+describe("an answer longer than anybody's in earnest is neither read nor cut, whatever is asked, and one question is enough:", () => {
+  for (const type of ["resolveMx", "resolve4", "resolve6", "resolveTlsa", "resolveTxt"] as const) {
+    test(type, async () => {
+      const before = asked.length;
+      await assert.rejects(dns()[type]("endless.test"), { code: "EMSGSIZE" });
+      assert.deepEqual(
+        asked.slice(before).map(({ over }) => over),
+        ["udp", "tcp"],
+      );
+    });
+  }
+
+  test("one just as long as that is read", async () => {
+    const [found = ""] = (await dns().resolveTxt("large.test")).records;
+    assert.ok(found.length > 16_000);
+  });
 });
 
 test("who remembers nothing asks each time", async () => {
