@@ -28,7 +28,10 @@ export interface AuthorityOptions {
   readonly transport: Transport;
   /** Publishes the records, and settles when the authority may look. */
   readonly prove: (records: readonly ChallengeRecord[]) => Promise<void>;
+  /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds; only differences mean something. */
+  readonly elapsed: () => number;
   readonly sleep: (ms: number) => Promise<unknown>;
 }
 
@@ -123,7 +126,7 @@ const challengeOf = ({ challenges }: Authorization): Challenge | undefined =>
 export async function authorize(
   client: Client,
   order: Order,
-  options: Pick<AuthorityOptions, "zones" | "prove" | "now" | "sleep">,
+  options: Pick<AuthorityOptions, "zones" | "prove" | "elapsed" | "sleep">,
 ): Promise<void> {
   const pending = (await client.getAuthorizations(order)).filter(({ status }) => status === "pending");
   if (pending.length === 0) return;
@@ -191,11 +194,15 @@ async function fetchCertificate(
 
 /** Asks again and again until there is something. `undecided`: what there is to say when there was nothing for too long. */
 async function poll<T>(
-  { now, sleep, undecided }: Pick<AuthorityOptions, "now" | "sleep"> & { readonly undecided: () => Error },
+  {
+    elapsed,
+    sleep,
+    undecided,
+  }: Pick<AuthorityOptions, "elapsed" | "sleep"> & { readonly undecided: () => Error },
   look: () => Promise<T | undefined>,
 ): Promise<T> {
-  const deadline = now() + PATIENCE_MS;
-  for (let pause = FIRST_PAUSE_MS; now() < deadline; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
+  const deadline = elapsed() + PATIENCE_MS;
+  for (let pause = FIRST_PAUSE_MS; elapsed() < deadline; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     const found = await look();
     if (found !== undefined) return found;
     await sleep(pause);

@@ -113,7 +113,7 @@ class Run {
       const changed = putBack(this.#state, clock.now());
       if (changed) await this.#remember(changed);
       await this.#serveOwn(await this.#look());
-      if (clock.now() >= this.#withdrawAt) await this.#withdrawLeft();
+      if (clock.elapsed() >= this.#withdrawAt) await this.#withdrawLeft();
       await this.#askRenewal();
       const situation = await this.#look();
       const { order: reason, wakeAt } = decide(situation);
@@ -198,7 +198,7 @@ class Run {
       await this.#deps.challenges.withdraw(left);
       await this.#remember({ left: [] });
     } catch (error) {
-      this.#withdrawAt = this.#deps.clock.now() + this.#deps.retry.firstMs;
+      this.#withdrawAt = this.#deps.clock.elapsed() + this.#deps.retry.firstMs;
       this.#deps.log.warn("certificate.record.left", { records: left.length, ...reasonOf(error) });
     }
   }
@@ -206,10 +206,10 @@ class Run {
   /** Not being told is no failure: two thirds of its life is the rule then. */
   async #askRenewal(): Promise<void> {
     const { clock, log, random } = this.#deps;
-    const { pair, served, now, foreign } = await this.#look();
+    const { pair, served, foreign } = await this.#look();
     if (pair === undefined || served === undefined || served.own || foreign) return;
     const known = this.#renewal?.certificate === pair.certificate ? this.#renewal : undefined;
-    if (known !== undefined && now < known.askAt) return;
+    if (known !== undefined && clock.elapsed() < known.askAt) return;
     const [leaf = ""] = splitChain(pair.certificate);
     const info = await this.#authority.renewalInfo(leaf).catch((error: unknown) => {
       log.debug("certificate.renewal.unknown", reasonOf(error));
@@ -218,7 +218,7 @@ class Run {
     const window = info?.window;
     const text = window === undefined ? "" : `${window.start}-${window.end}`;
     const at = known?.window === text ? known.at : window && pick(window, random());
-    const askAt = clock.now() + (info?.pollMs ?? 21_600_000);
+    const askAt = clock.elapsed() + (info?.pollMs ?? 21_600_000);
     this.#renewal = { certificate: pair.certificate, window: text, at, askAt };
   }
 

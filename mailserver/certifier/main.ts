@@ -17,7 +17,7 @@ import { createTransport, installTransport } from "./transport.ts";
 
 const TIMEOUT_MS = 30_000;
 const LOOK_MS = 15_000;
-const { now } = systemClock;
+const { now, elapsed } = systemClock;
 
 const secret = async (file: string): Promise<string> => (await readFile(file, "utf8")).trim();
 
@@ -54,9 +54,12 @@ async function certifierOf(settings: CertifierSettings): Promise<Certifier> {
       apiUrl: records.apiUrl,
       token: await secret(records.tokenFile),
     })),
-    untilSeen: (list) => untilSeen(list, { ...records, now, sleep }),
+    untilSeen: (list) => untilSeen(list, { ...records, elapsed, sleep }),
     authority: (prove) =>
-      createAuthority({ directory, accountKey, contact, zones, transport, prove, now, sleep, eab: account }),
+      createAuthority({
+        ...{ directory, accountKey, contact, zones, transport, prove, now, elapsed, sleep },
+        eab: account,
+      }),
   });
 }
 

@@ -11,7 +11,8 @@ export interface SeenDeps {
   /** Who is asked for those, `address` or `address:port`. */
   readonly resolvers: readonly string[];
   readonly patienceMs: number;
-  readonly now: () => number;
+  /** Milliseconds; only differences mean something. */
+  readonly elapsed: () => number;
   readonly sleep: (ms: number) => Promise<unknown>;
   readonly ask?: typeof exchange;
 }
@@ -22,7 +23,7 @@ const TIMEOUT_MS = 3_000;
 
 /** Rejects with CertifierFault when the patience is over; its message has what each server said last. */
 export async function untilSeen(records: readonly ChallengeRecord[], deps: SeenDeps): Promise<void> {
-  const deadline = deps.now() + deps.patienceMs;
+  const deadline = deps.elapsed() + deps.patienceMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)) {
     // Looked for anew in each round: that the zone is delegated may be what is waited for.
     const servers = new Map(
@@ -32,7 +33,7 @@ export async function untilSeen(records: readonly ChallengeRecord[], deps: SeenD
       await Promise.all(records.map((record) => look(record, servers.get(record.zone), deps)))
     ).flat();
     if (missing.length === 0) return;
-    if (deps.now() + pause > deadline) throw unseen(missing, deps.patienceMs);
+    if (deps.elapsed() + pause > deadline) throw unseen(missing, deps.patienceMs);
     await deps.sleep(pause);
   }
 }

@@ -26,11 +26,11 @@ interface Taken {
 }
 
 export class BoxHealth {
-  readonly #clock: Pick<Clock, "now">;
+  readonly #clock: Pick<Clock, "elapsed">;
   readonly #taken = new Map<string, Taken>();
   readonly #refused = new Map<string, number>();
 
-  constructor(clock: Pick<Clock, "now">) {
+  constructor(clock: Pick<Clock, "elapsed">) {
     this.#clock = clock;
   }
 
@@ -38,12 +38,12 @@ export class BoxHealth {
   took(host: string, ms: number): void {
     const before = this.#taken.get(host)?.pace ?? 0;
     const pace = before + (Math.min(ms, MOST_MS) - before) * SHARE;
-    this.#taken.set(host, { at: this.#clock.now(), pace });
+    this.#taken.set(host, { at: this.#clock.elapsed(), pace });
   }
 
   /** The box answered, and did not take a message. */
   refused(host: string): void {
-    this.#refused.set(host, this.#clock.now());
+    this.#refused.set(host, this.#clock.elapsed());
   }
 
   /** The box did not answer. */
@@ -64,6 +64,6 @@ export class BoxHealth {
   }
 
   #ago(when: number | undefined): number {
-    return this.#clock.now() - (when ?? Number.NEGATIVE_INFINITY);
+    return this.#clock.elapsed() - (when ?? Number.NEGATIVE_INFINITY);
   }
 }

@@ -18,7 +18,7 @@ export interface BoxTurns {
 }
 
 export interface BoxLineDeps extends BoxCourierDeps {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "elapsed" | "after">;
   readonly log: Log;
   /** The other processes that deliver to these boxes; absent: there are none. */
   readonly turns?: BoxTurns;
@@ -42,7 +42,7 @@ export interface CarryOptions {
 export interface BoxLine {
   /** Delivers to the box named `host`; one result per recipient. */
   (host: string, delivery: Delivery, options?: CarryOptions): Promise<Result[]>;
-  /** Until when a box that did not answer is left alone, in milliseconds since 1970; 0 for one that answers. */
+  /** Until when a box that did not answer is left alone, by `clock.elapsed`; 0 for one that answers. */
   restsUntil(host: string): number;
   /** What a box has to do that will take the next message, too; undefined: perhaps it won't. */
   healthy(host: string): Health | undefined;
@@ -75,19 +75,20 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   function turnsAway(host: string, mayTry: boolean): boolean {
     const known = down.get(host);
     if (known === undefined) return false;
-    if (!mayTry || known.tried || clock.now() < known.until) return true;
+    if (!mayTry || known.tried || clock.elapsed() < known.until) return true;
     down.set(host, { ...known, tried: true });
     return false;
   }
 
-  const rest = (host: string): void => void down.set(host, { until: clock.now() + REST_MS, tried: false });
+  const rest = (host: string): void =>
+    void down.set(host, { until: clock.elapsed() + REST_MS, tried: false });
 
   async function carry(host: string, delivery: Delivery, signal?: AbortSignal): Promise<Result[]> {
-    const began = clock.now();
+    const began = clock.elapsed();
     const results = await inTurn(host, delivery, signal);
     const aborted = signal?.aborted === true;
     if (!aborted && !results.some(unanswered)) {
-      if (results.every(({ kind }) => kind === "delivered")) health.took(host, clock.now() - began);
+      if (results.every(({ kind }) => kind === "delivered")) health.took(host, clock.elapsed() - began);
       else health.refused(host);
       if (down.delete(host)) deps.onBack(host);
     } else {
@@ -140,7 +141,7 @@ export function createBoxLine(deps: BoxLineDeps): BoxLine {
   };
   const restsUntil = (host: string): number => {
     const known = down.get(host);
-    return known === undefined ? 0 : known.tried ? clock.now() + REST_MS : known.until;
+    return known === undefined ? 0 : known.tried ? clock.elapsed() + REST_MS : known.until;
   };
   const healthy = (host: string): Health | undefined => health.of(host, lines.get(host)?.waiting ?? 0);
   return Object.assign(line, { restsUntil, healthy });

@@ -110,7 +110,7 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
       // Nothing listens where there is nothing to fetch: the usual case.
       if (!isRefused(error)) log.warn("reply.unreachable", { box: host, error });
     } finally {
-      forget(box, clock.now());
+      forget(box, clock.elapsed());
       if (box.writers.size === 0 && box.cancel === undefined) boxes.delete(host);
     }
   }
@@ -136,7 +136,7 @@ export function createBoxReplies(deps: BoxRepliesDeps): BoxReplies | undefined {
       boxes.set(host, box);
       const key = senderKey(from);
       box.writers.delete(key);
-      box.writers.set(key, { address: from, at: clock.now() });
+      box.writers.set(key, { address: from, at: clock.elapsed() });
       schedule(host, box);
     },
     async close() {

@@ -14,7 +14,7 @@ export interface StsDeps {
   /** Asked for each address of a policy host: whoever publishes one must not point us at a service of ours. */
   readonly mayReach: TargetRule;
   readonly store: StsStore;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "now" | "elapsed">;
   readonly log: Log;
   /** Reads the file of a domain; over HTTPS unless told. */
   readonly fetch?: (domain: string) => Promise<unknown>;
@@ -64,7 +64,8 @@ export function stsStep(cached: StsPolicy | undefined, id: string | undefined, n
   if (cached === undefined || now >= cached.expires || cached.id !== id) return "fetch";
   // Fetched anew long before it expires, so that nobody can turn it off by being in the way at that moment.
   const refresh = cached.fetched + Math.min(DAY, (cached.expires - cached.fetched) / 2);
-  return now >= refresh ? "fetch" : "cached";
+  // Nor for as long as a clock that was ahead then has been set back by.
+  return now >= refresh || now < cached.fetched ? "fetch" : "cached";
 }
 
 export function createStsPolicies(deps: StsDeps): StsPolicies {
@@ -104,7 +105,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
     } catch (error) {
       const failure = fetchFailure(error);
       if (failed.size >= MAX_FAILED) failed.clear();
-      failed.set(domain, { again: clock.now() + AGAIN_MS, failure });
+      failed.set(domain, { again: clock.elapsed() + AGAIN_MS, failure });
       log.warn("tls.policy.unavailable", { domain, error });
       return { failure };
     }
@@ -129,7 +130,7 @@ export function createStsPolicies(deps: StsDeps): StsPolicies {
     const cached = known !== undefined && now < known.expires ? { policy: known } : undefined;
     if (stsStep(cached?.policy, id, now) === "cached" || id === undefined) return cached ?? {};
     const last = failed.get(domain);
-    const found = last !== undefined && now < last.again ? last : await renew(domain, id);
+    const found = last !== undefined && clock.elapsed() < last.again ? last : await renew(domain, id);
     return "policy" in found ? found : (cached ?? found);
   }
 

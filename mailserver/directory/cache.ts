@@ -5,6 +5,7 @@
 import type { RecipientAnswer, ResolveRecipient } from "../policy/recipient.ts";
 
 export interface CacheOptions {
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
   readonly presentMs?: number;
   readonly absentMs?: number;

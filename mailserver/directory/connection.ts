@@ -7,6 +7,7 @@ import { ownPasswordTo, PASSWORD_MODIFY } from "./password-modify.ts";
 
 /** What the directory client needs from outside. */
 export interface LdapDeps {
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
   readonly log: Log;
 }
@@ -96,7 +97,7 @@ export class LdapConnection {
     const { now, log } = this.#deps;
     const start = now();
     const tell = (outcome: "answered" | "failed"): void =>
-      log.debug("directory.asked", { operation, outcome, ms: Math.max(now() - start, 0) });
+      log.debug("directory.asked", { operation, outcome, ms: Math.round(now() - start) });
     try {
       const answer = await ask();
       tell("answered");

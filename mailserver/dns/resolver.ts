@@ -39,7 +39,7 @@ export interface MxRecords {
 }
 
 export interface DnsOptions {
-  /** Milliseconds. */
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
   /** Of one question to one server. */
   readonly timeoutMs?: number;

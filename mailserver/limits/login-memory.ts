@@ -20,6 +20,7 @@ export interface LoginMemoryDeps {
   readonly db: DatabaseSync;
   /** Makes the keys unreadable for who has the file alone: somebody types their password where their name belongs. */
   readonly secret: string;
+  /** Milliseconds since 1970: what is written down outlives the process. */
   readonly now: () => number;
   /** Told of what could not be written down. */
   readonly failed: (error: unknown) => void;
@@ -65,15 +66,15 @@ export function createLoginMemory({ db, secret, now, failed }: LoginMemoryDeps):
       const homes = lived.all(at - HOME_MS);
       return {
         failures: failures.map(({ key, failures: count, until }) => ({
-          ...{ key: String(key), failures: Number(count), until: Number(until) },
+          ...{ key: String(key), failures: Number(count), ms: Number(until) - now() },
         })),
         homes: homes.map(({ key }) => String(key)),
       };
     },
-    keepFailures: ({ key, failures, until }) =>
+    keepFailures: ({ key, failures, ms }) =>
       write(() => {
         expire.run(now());
-        keep.run(key, failures, until);
+        keep.run(key, failures, now() + ms);
       }),
     forgetFailures: (key) => write(() => forget.run(key)),
     keepHome: (key) => {

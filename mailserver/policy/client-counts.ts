@@ -23,6 +23,7 @@ export interface CountOptions {
   readonly network: ClientQuota;
   /** Networks that no quota concerns, in CIDR notation. */
   readonly exempt: readonly string[];
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
 }
 

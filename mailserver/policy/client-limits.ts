@@ -13,6 +13,7 @@ export interface ClientQuota {
 export interface ClientLimitOptions {
   readonly address: ClientQuota;
   readonly network: ClientQuota;
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
 }
 

@@ -8,7 +8,7 @@
 import { clientNetwork } from "./client-network.ts";
 
 export interface LoginGuardOptions {
-  /** Milliseconds since 1970. */
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
   /** Each failure so far holds the answer back by this much. */
   readonly stepMs?: number;
@@ -16,11 +16,11 @@ export interface LoginGuardOptions {
   readonly memory?: LoginMemory;
 }
 
-/** Failures that are counted under a key, until a time in milliseconds since 1970. */
+/** Failures that are counted under a key, for so many milliseconds more. */
 export interface FailureCount {
   readonly key: string;
   readonly failures: number;
-  readonly until: number;
+  readonly ms: number;
 }
 
 /** Keeps what a guard knows. Its methods must not throw: who may log in never hangs on it. */
@@ -87,9 +87,8 @@ class Failures {
     this.#now = now;
     this.#memory = memory;
     // A clock that was set back meanwhile locks nobody out for longer.
-    const latest = now() + LOCK_MS;
     this.#counters = new Map(
-      known.map(({ key, failures, until }) => [key, { failures, until: Math.min(until, latest) }]),
+      known.map(({ key, failures, ms }) => [key, { failures, until: now() + Math.min(ms, LOCK_MS) }]),
     );
   }
 
@@ -102,7 +101,7 @@ class Failures {
     const counter = { failures: this.read(key) + 1, until: this.#now() + LOCK_MS };
     this.#counters.delete(key);
     this.#counters.set(key, counter);
-    this.#memory.keepFailures({ key, ...counter });
+    this.#memory.keepFailures({ key, failures: counter.failures, ms: LOCK_MS });
     const oldest = this.#counters.keys().next();
     if (this.#counters.size > MAX_COUNTERS && oldest.done === false) this.forget(oldest.value);
     return counter.failures;

@@ -48,7 +48,7 @@ const CHECK_MS = 2_000;
 /** Listens when it resolves; rejects when the port or the certificate can't be had. */
 export async function startPortal(settings: PortalSettings, deps: PortalDaemonDeps): Promise<PortalDaemon> {
   const { log, clock, newToken } = deps;
-  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
+  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.elapsed, log });
   const { limitsFile, memory } = openLimitsFile(settings.stateDir, log, (db) => ({
     limitsFile: db,
     memory: createLoginMemory({
@@ -58,21 +58,21 @@ export async function startPortal(settings: PortalSettings, deps: PortalDaemonDe
     }),
   }));
   const guard = createLoginGuard({
-    ...{ now: clock.now, memory },
+    ...{ now: clock.elapsed, memory },
     ...(deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs }),
   });
   const operator = deps.operator ?? operatorClient({ socket: settings.operatorSocket });
   const app = createPortal({
     ...{ settings, directory, guard, clock, log },
     operator,
-    isThere: createPresence({ directory, now: clock.now }),
+    isThere: createPresence({ directory, now: clock.elapsed }),
     usage: createUsage(operator, clock),
     sendTestMail: createTestMails({
       ...{ relay: settings.relay, newToken, clock, log },
       connections: deps.connections ?? { deliver },
     }),
-    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.now, remember: false }),
-    sessions: new Sessions({ now: clock.now, newToken, limits: settings.session }),
+    dns: deps.dns ?? createDns(settings.resolvers, { now: clock.elapsed, remember: false }),
+    sessions: new Sessions({ now: clock.elapsed, newToken, limits: settings.session }),
   });
   const server = createServer(
     {

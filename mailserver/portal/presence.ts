@@ -3,6 +3,7 @@ import type { Accounts, Holder } from "../directory/directory.ts";
 
 export interface PresenceDeps {
   readonly directory: Pick<Accounts, "whoIs">;
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
 }
 

@@ -9,6 +9,7 @@ export interface SessionLimits {
 }
 
 export interface SessionDeps {
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
   /** An unguessable text; another one at each call. */
   readonly newToken: () => string;

@@ -27,7 +27,7 @@ export async function checkPassword(
     log.warn("portal.locked", { client });
     return { kind: "locked" };
   }
-  const start = clock.now();
+  const start = clock.elapsed();
   const person = await directory.verify(login, password).catch((error: unknown) => {
     attempt.abandoned();
     throw error;
@@ -38,7 +38,7 @@ export async function checkPassword(
   }
   log.warn("portal.refused", { client });
   // Counted from the start, so that the answer's time doesn't tell whether there is such a person.
-  const delay = attempt.failed() - (clock.now() - start);
+  const delay = attempt.failed() - (clock.elapsed() - start);
   await new Promise<void>((resolve) => {
     clock.after(Math.max(delay, 0), resolve);
   });

@@ -23,12 +23,12 @@ export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clo
   const ask = (uid: string): Promise<UsageView | undefined> => {
     if (known.size >= MOST) known.clear();
     const shown = usage(uid).catch(() => undefined);
-    known.set(uid, { shown, asked: clock.now() });
+    known.set(uid, { shown, asked: clock.elapsed() });
     return shown;
   };
   /** Until there is an answer, what was known is shown. */
   const askAgain = async (uid: string, { shown }: Known): Promise<void> => {
-    const meanwhile = { shown, asked: clock.now() };
+    const meanwhile = { shown, asked: clock.elapsed() };
     known.set(uid, meanwhile);
     const answer = await usage(uid).catch(() => undefined);
     if (answer === undefined || known.get(uid) !== meanwhile) return;
@@ -47,7 +47,7 @@ export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clo
     const last = known.get(uid);
     if (last === undefined) return within(ask(uid));
     const found = await within(last.shown);
-    if (clock.now() - last.asked >= FRESH_MS && known.get(uid) === last) void askAgain(uid, last);
+    if (clock.elapsed() - last.asked >= FRESH_MS && known.get(uid) === last) void askAgain(uid, last);
     return found;
   };
 }

@@ -30,7 +30,7 @@ const recipientsOf = (groups: readonly Group[]): number =>
 export interface BacklogOptions {
   /** Deliveries at the same time that are not late yet; slow destinations have half of them at most. */
   readonly atOnce: number;
-  /** Milliseconds. */
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
 }
 

@@ -22,7 +22,7 @@ export interface RunnerOptions {
   /** Makes the notification for the sender of `item`. */
   readonly composeDsn: (item: Unreported, original: Uint8Array) => Promise<NewItem>;
   readonly retry: RetrySettings;
-  /** Until when a destination that did not answer is left alone, in milliseconds since 1970; by default none is. */
+  /** Until when a destination that did not answer is left alone, by `clock.elapsed`; by default none is. */
   readonly restsUntil?: (destination: string) => number;
   /** Deliveries at the same time that are not late; 20 unless told. */
   readonly atOnce?: number;
@@ -83,7 +83,7 @@ class QueueRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.now() });
+    this.#backlog = new Backlog({ atOnce: options.atOnce ?? AT_ONCE, now: () => options.clock.elapsed() });
     const { signal } = this.#abort;
     const persist = createPersist({ ...options, signal });
     const deliver: Deliver = (destination, delivery, ending, giveWay) => {
@@ -187,23 +187,25 @@ class QueueRunner implements Runner {
   #rest(): number {
     const { clock, restsUntil = () => 0 } = this.#options;
     const ends = [...this.#resting].map((destination) => ({ destination, until: restsUntil(destination) }));
-    for (const { destination, until } of ends) if (until <= clock.now()) this.#resting.delete(destination);
-    return Math.min(...ends.map(({ until }) => until).filter((until) => until > clock.now()));
+    for (const { destination, until } of ends)
+      if (until <= clock.elapsed()) this.#resting.delete(destination);
+    return Math.min(...ends.map(({ until }) => until).filter((until) => until > clock.elapsed()));
   }
 
   /** After a delivery: what else waits for a destination that did not answer goes back, rather than fail in turn. */
   async #leaveAlone(destination: string): Promise<void> {
     const { clock, restsUntil = () => 0 } = this.#options;
-    if (restsUntil(destination) <= clock.now()) return;
+    if (restsUntil(destination) <= clock.elapsed()) return;
     this.#resting.add(destination);
     for (const group of this.#backlog.drain(destination)) await this.#release(group);
   }
 
   async #armTimer(except: readonly string[], rest: number): Promise<void> {
     const { queue, clock } = this.#options;
-    const next = Math.min((await queue.nextDue(except)) ?? Number.POSITIVE_INFINITY, rest);
-    if (next === Number.POSITIVE_INFINITY || this.#stopped) return;
-    this.#cancelTimer = clock.after(Math.max(next - clock.now(), 0), () => this.wake());
+    const due = (await queue.nextDue(except)) ?? Number.POSITIVE_INFINITY;
+    const ms = Math.min(due - clock.now(), rest - clock.elapsed());
+    if (ms === Number.POSITIVE_INFINITY || this.#stopped) return;
+    this.#cancelTimer = clock.after(Math.max(ms, 0), () => this.wake());
   }
 
   #pump(): void {
@@ -225,7 +227,7 @@ class QueueRunner implements Runner {
     this.#cancelLook();
     const at = this.#backlog.changesAt();
     if (at === undefined) return;
-    this.#cancelLook = clock.after(at - clock.now(), () => {
+    this.#cancelLook = clock.after(at - clock.elapsed(), () => {
       this.#pump();
       this.wake();
     });

@@ -28,7 +28,7 @@ export type Lack = "place" | "room" | "slow";
 export interface UnderWayOptions {
   /** Deliveries at the same time that are not late. */
   readonly places: number;
-  /** Milliseconds. */
+  /** Milliseconds; only differences mean something. */
   readonly now: () => number;
 }
 

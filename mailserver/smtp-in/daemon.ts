@@ -100,12 +100,12 @@ export async function startSmtpIn(settings: SmtpInSettings, deps: DaemonDeps): P
   const { hostname, lmtpPort: port, boxDoor } = settings;
   const door = boxDoor && doorContext(boxDoor);
   const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
-  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
+  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.elapsed, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
   const adopted = await adoptQueues(deps);
   const queues = [queue, ...adopted];
-  const resolve = cacheRecipients((address) => directory.findRecipient(address), { now: clock.now });
+  const resolve = cacheRecipients((address) => directory.findRecipient(address), { now: clock.elapsed });
   const boxBack = (host: string): void => hasten(queues, host, deps);
   const onBack = (host: string): void => {
     boxBack(host);
@@ -203,7 +203,7 @@ function listen(settings: SmtpInSettings, parts: Parts): Promise<MailListener> {
   const drop = createMailDrop({ ...parts, spool, tandem: createTandem(parts) });
   const query = parts.query ?? (settings.resolvers.length > 0 ? createQuery(settings.resolvers) : undefined);
   const asking = query === undefined ? {} : { query };
-  const counts = parts.counts ?? countClients(settings, parts.clock.now);
+  const counts = parts.counts ?? countClients(settings, parts.clock.elapsed);
   const clients = createClients(settings.clients, { counts, log, ...asking });
   const senders = senderCheck(settings, { ...parts, ...asking });
   return serve({

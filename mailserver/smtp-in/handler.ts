@@ -151,7 +151,7 @@ class Reception implements SessionHandler {
       held = until;
     };
     try {
-      return await this.#deliver(transaction, draft, { since: this.#deps.clock.now(), hold });
+      return await this.#deliver(transaction, draft, { since: this.#deps.clock.elapsed(), hold });
     } finally {
       void held.then(() => this.dropped(transaction));
     }

@@ -27,7 +27,7 @@ export interface Message extends Sender {
 
 /** The client that waits for the answer. */
 export interface Client {
-  /** When its final dot came. */
+  /** When its final dot came, by `clock.elapsed`. */
   readonly since: number;
   /** The message is held until then, although the answer is given. */
   readonly hold: (until: Promise<unknown>) => void;
@@ -38,7 +38,7 @@ export interface MailDropDeps {
   readonly spool: Spool;
   readonly tandem: Tandem;
   readonly queue: Pick<Queue, "hasRoom">;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "elapsed" | "after">;
   readonly log: Log;
 }
 
@@ -91,9 +91,7 @@ async function inTime(
   const leave = async (): Promise<void> => {
     if (await queue.hasRoom(MOST_ITEMS * message.body.length).catch(() => false)) resolve();
   };
-  const left = client.since + ANSWER_MS - clock.now();
-  // No longer, should the clock have been set back.
-  const cancel = clock.after(Math.min(left, ANSWER_MS), () => void leave());
+  const cancel = clock.after(client.since + ANSWER_MS - clock.elapsed(), () => void leave());
   await Promise.race([work, longEnough]).finally(cancel);
 }
 
@@ -189,12 +187,12 @@ async function deliverOne(
     // A header in UTF-8 is the mailbox's to show.
     smtputf8: false,
   };
-  const began = clock.now();
+  const began = clock.elapsed();
   const [result = unfinished] = await boxes(box.host, delivery, {
     patience: PATIENCE,
     patienceMs: PATIENCE_MS,
   });
-  const ms = clock.now() - began;
+  const ms = Math.round(clock.elapsed() - began);
   const facts = { message: message.id, box: box.uid, recipient: address.text, from: from?.text ?? "", ms };
   if (result.kind === "delivered") log.info("lmtp.delivered", facts);
   else log.warn("lmtp.refused", { ...facts, ...describeReply(result.reply) });

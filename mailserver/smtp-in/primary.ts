@@ -27,7 +27,7 @@ export async function runPrimary({ settingsFile, exit }: ProcessDeps): Promise<v
     const supervisor = new Supervisor({
       workers: settings.workers,
       fork: forkWorker,
-      counts: countClients(settings, Date.now),
+      counts: countClients(settings, systemTiming.now),
       timing: systemTiming,
       log,
       graceMs: GRACE_MS,

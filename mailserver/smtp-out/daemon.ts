@@ -80,14 +80,14 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const { hostname, domains } = settings;
   const identity = await ServerIdentity.load(settings.tls, { timing: clock, log });
   const signers = createDkimSigners(settings.dkim);
-  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.now, log });
+  const directory = deps.directory ?? createDirectory(settings.directory, { now: clock.elapsed, log });
   const queue = await openQueue({ dir: settings.queueDir, worker: deps.queueWorker });
   log.info("queue.started", await queue.counts());
   // It takes the largest ones.
   const room = new Room(roomFor(sessionOptions("relay", settings).limits.messageBytes));
   const { limitsFile, memory, limits } = openLimits(settings, deps);
   const step = deps.loginStepMs === undefined ? {} : { stepMs: deps.loginStepMs };
-  const guard = createLoginGuard({ now: clock.now, memory, ...step });
+  const guard = createLoginGuard({ now: clock.elapsed, memory, ...step });
   const stsStore = openStsStore(settings.queueDir, log);
   const handlerDeps = {
     ...deps,
@@ -107,7 +107,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   });
   const connections = new ConnectionPool(KEPT);
   const abroad = new ConnectionPool(KEPT_ABROAD);
-  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.now });
+  const dns = deps.dns ?? createDns(settings.resolvers, { now: clock.elapsed });
   const reporting = startReports(settings, { ...handlerDeps, dns });
   const tlsReporter = reporting?.reporter;
   const replies = collectReplies(settings, handlerDeps);

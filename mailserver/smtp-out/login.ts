@@ -70,7 +70,7 @@ export async function logIn(
     deps.log.warn("smtp.auth.locked", { client });
     throw new SmtpError(LOCKED);
   }
-  const start = deps.clock.now();
+  const start = deps.clock.elapsed();
   let identity: Known | undefined;
   try {
     identity = isService ? checkService(credentials, deps) : await checkPerson(credentials, deps);
@@ -83,7 +83,7 @@ export async function logIn(
     return identity;
   }
   // Counted from the start, so that the answer's time doesn't tell whether there is such a person.
-  const delay = attempt.failed() - (deps.clock.now() - start);
+  const delay = attempt.failed() - (deps.clock.elapsed() - start);
   await new Promise<void>((resolve) => {
     deps.clock.after(Math.max(delay, 0), resolve);
   });

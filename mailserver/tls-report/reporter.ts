@@ -46,7 +46,7 @@ const STALE_MS = 2 * DAY;
 
 export function startTlsReporter(deps: TlsReporterDeps): TlsReporter {
   const { store, clock, log } = deps;
-  const counts = new SessionCounts(store, clock.now);
+  const counts = new SessionCounts(store, clock.elapsed);
   const sent = new SentReports();
   let cancel = (): void => {};
   const stopping = new AbortController();

@@ -8,6 +8,8 @@ interface Timer {
 
 export class FakeClock implements Clock {
   #now: number;
+  /** What the time of day was set forward by. */
+  #set = 0;
   readonly #timers = new Set<Timer>();
   #armed = Promise.withResolvers<void>();
 
@@ -16,7 +18,8 @@ export class FakeClock implements Clock {
   }
 
   // Passed on by itself, as the system's is.
-  readonly now = (): number => this.#now;
+  readonly now = (): number => this.#now + this.#set;
+  readonly elapsed = (): number => this.#now;
 
   after(ms: number, wake: () => void): () => void {
     const timer = { at: this.#now + ms, wake };
@@ -34,6 +37,11 @@ export class FakeClock implements Clock {
   /** Moves time forward without firing anything. */
   pass(ms: number): void {
     this.#now += ms;
+  }
+
+  /** Sets the time of day, back when negative: no time passes. */
+  set(ms: number): void {
+    this.#set += ms;
   }
 
   /** Whether a timer is set. */

@@ -29,6 +29,7 @@ const hostname = "mx.semail.test";
 /** Waits for nothing. */
 const clock = {
   now: () => 0,
+  elapsed: () => 0,
   after: (_ms: number, wake: () => void) => {
     wake();
     return () => {};

@@ -192,6 +192,7 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
   let tokens = 0;
   const clock = {
     now: () => time.now,
+    elapsed: () => time.now,
     after: (_ms: number, wake: () => void) => {
       queueMicrotask(wake);
       return () => {};
@@ -201,7 +202,7 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
     settings: SETTINGS,
     directory: accounts,
     operator: operator.client,
-    isThere: createPresence({ directory: accounts, now: clock.now }),
+    isThere: createPresence({ directory: accounts, now: clock.elapsed }),
     usage: createUsage(operator.client, clock),
     sendTestMail: createTestMails({
       ...{ clock, newToken: () => `mail-${mails.length}`, log: silentLog },
@@ -209,8 +210,8 @@ export function testPortal(people: PersonView[] = [person("alice"), person("bob"
       connections: relayTo(mails, relay),
     }),
     dns: testDns,
-    sessions: new Sessions({ now: clock.now, newToken: () => `token-${++tokens}`, limits: LIMITS }),
-    guard: createLoginGuard({ now: clock.now }),
+    sessions: new Sessions({ now: clock.elapsed, newToken: () => `token-${++tokens}`, limits: LIMITS }),
+    guard: createLoginGuard({ now: clock.elapsed }),
     clock,
     log: silentLog,
   });

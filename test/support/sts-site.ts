@@ -37,7 +37,7 @@ export interface StsSite extends AsyncDisposable {
   sender(options: {
     readonly zone: () => Zone;
     readonly store: StsStore;
-    readonly clock: Pick<Clock, "now">;
+    readonly clock: Pick<Clock, "now" | "elapsed">;
   }): () => Promise<Sent>;
 }
 

@@ -87,7 +87,7 @@ it("an authority that decides nothing about a name is given up after three minut
   const waiting = authorize(client as never, {} as never, {
     zones: ["example.org", "old.example"],
     prove: async () => {},
-    now: () => now,
+    elapsed: () => now,
     sleep: async (ms) => {
       now += ms;
     },

@@ -18,7 +18,7 @@ async function wait(texts: (server: string, round: number) => DnsMessage | Error
   const rounds = new Map<string, number>();
   let time = 0;
   await untilSeen([RECORD], {
-    ...{ nameServers: [], resolvers: ["192.0.2.53"], patienceMs: 10_000, now: () => time },
+    ...{ nameServers: [], resolvers: ["192.0.2.53"], patienceMs: 10_000, elapsed: () => time },
     sleep: async (ms) => {
       time += ms;
     },

@@ -146,6 +146,25 @@ describe("in front of a box", () => {
     assert.deepEqual(back, []);
   });
 
+  for (const hours of [-2, 2]) {
+    test(`a box rests as long, and is healthy as long, when the clock is set by ${hours} hours`, async () => {
+      const first = send();
+      await answer(SILENT);
+      await first;
+      clock.set(hours * 3_600_000);
+      assert.equal(await send("box-alice", { tries: true }), "temporary 4.4.1");
+      clock.pass(1_000);
+      const tries = send("box-alice", { tries: true });
+      await answer(TAKEN);
+      assert.equal(await tries, "delivered 2.0.0");
+      assert.equal(healthy("box-alice"), "free");
+      clock.set(hours * 3_600_000);
+      assert.equal(healthy("box-alice"), "free");
+      clock.pass(5_000);
+      assert.equal(healthy("box-alice"), undefined);
+    });
+  }
+
   test("a box whose trial fails by a fault of our own is tried again", async () => {
     const first = send();
     await answer(SILENT);

@@ -145,6 +145,25 @@ describe("the policy of a domain", () => {
     assert.deepEqual(await ask(), ENFORCED);
   });
 
+  test("that could not be had is asked for again after five minutes, also when the clock is set back", async () => {
+    const { ask, clock, state } = world({ file: BROKEN });
+    assert.equal(await ask(), undefined);
+    state.file = FILE;
+    clock.set(-500_000);
+    assert.equal(await ask(), undefined);
+    clock.pass(300_000);
+    assert.deepEqual(await ask(), ENFORCED);
+  });
+
+  test("that was fetched while the clock was ahead is fetched again when it is right", async () => {
+    const { ask, clock, state } = world();
+    await ask();
+    clock.set(-500_000);
+    state.file = BROKEN;
+    assert.deepEqual(await ask(), ENFORCED);
+    assert.equal(state.fetched, 2);
+  });
+
   test("stays in force when its record goes, DNS fails, or another can't be fetched; until it expires", async () => {
     const { ask, clock, state } = world();
     await ask();

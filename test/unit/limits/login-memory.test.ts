@@ -15,6 +15,8 @@ const cleanup: (() => PromiseLike<void>)[] = [];
 let dir: string;
 let db: DatabaseSync;
 let now = 0;
+/** What the time of day was set by. */
+let set = 0;
 
 beforeEach(async () => {
   const folder = await temporaryFolder();
@@ -22,6 +24,7 @@ beforeEach(async () => {
   dir = folder.path;
   db = openLimitsFile(dir, silentLog, (opened) => opened);
   now = 1_000_000;
+  set = 0;
 });
 afterEach(async () => {
   if (db.isOpen) db.close();
@@ -29,9 +32,11 @@ afterEach(async () => {
 });
 
 function begin(failed: (error: unknown) => void = assert.ifError): LoginGuard {
-  const clock = () => now;
-  const memory = createLoginMemory({ db, secret: "relay-secret-0123456789", now: clock, failed });
-  return createLoginGuard({ now: clock, memory });
+  const memory = createLoginMemory({
+    ...{ db, secret: "relay-secret-0123456789", failed },
+    now: () => now + set,
+  });
+  return createLoginGuard({ now: () => now, memory });
 }
 
 /** Another process on the same file. */
@@ -103,6 +108,23 @@ test("a clock that was set back locks nobody out for longer than five minutes", 
   assert.equal(await locked(again, "alice"), true);
   now += 300_000;
   assert.equal(await locked(again, "alice"), false);
+});
+
+test("a clock that is set while the process runs neither unlocks nor locks anybody out for longer", async () => {
+  for (const by of [-DAY, 2 * DAY]) {
+    const guard = begin();
+    for (let count = 0; count < 5; count++) await fail(guard, "alice");
+    set += by;
+    now += 299_999;
+    assert.equal(await locked(guard, "alice"), true);
+    now += 1;
+    assert.equal(await locked(guard, "alice"), false);
+    for (let count = 0; count < 5; count++) await fail(guard, "alice");
+    const again = restart();
+    assert.equal(await locked(again, "alice"), true, "by the file, too");
+    now += 300_000;
+    assert.equal(await locked(again, "alice"), false);
+  }
 });
 
 test("what has expired leaves the file, and homes that were left", async () => {

@@ -47,6 +47,30 @@ test("a restart unlocks nobody who guessed, and locks nobody else", async () => 
   assert.deepEqual(await answers(1, "bob", "bob-password"), [303]);
 });
 
+test("a lock lasts as long when the clock is set", async (t) => {
+  await using folder = await temporaryFolder();
+  const settings = await portalSettings(folder.path, await makeIdentity("localhost"));
+  let [set, passed] = [0, 0];
+  const portal = await startPortal(settings, {
+    ...{ log: silentLog, dns: testDns, newToken: () => "token", loginStepMs: 0 },
+    clock: {
+      ...systemClock,
+      now: () => systemClock.now() + set,
+      elapsed: () => systemClock.elapsed() + passed,
+    },
+    operator: memoryOperator([]).client,
+    directory: { ...memoryPeople(["alice"]).accounts, close: async () => {} },
+  });
+  t.after(() => portal.close());
+  const right = () => signIn(portal.port, "alice", "alice-password");
+  for (let n = 0; n < 5; n += 1) await signIn(portal.port, "alice", "wrong");
+  set = 3_600_000;
+  assert.equal(await right(), 429);
+  set = -3_600_000;
+  passed = 300_000;
+  assert.equal(await right(), 303);
+});
+
 test("one client takes a part of the connections, and gets others for those that it closes", async () => {
   await using folder = await temporaryFolder();
   const settings = await portalSettings(folder.path, await makeIdentity("localhost"));

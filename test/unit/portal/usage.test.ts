@@ -14,6 +14,7 @@ function setUp(answers: readonly (UsageView | Error | "silence")[]) {
   let asked = 0;
   const clock = {
     now: () => time.now,
+    elapsed: () => time.now,
     after: (_ms: number, wake: () => void) => {
       time.wake = wake;
       return () => {};

@@ -22,6 +22,7 @@ function handClock() {
   const left: number[] = [];
   const clock = {
     now: (): number => systemClock.now() + passed,
+    elapsed: (): number => systemClock.elapsed() + passed,
     after: (ms: number, wake: () => void): (() => void) => {
       if (ms < 80_000 || ms > 120_000) return systemClock.after(ms, wake);
       left.push(ms);

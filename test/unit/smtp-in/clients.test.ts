@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { ClientSettings } from "../../../mailserver/contract.ts";
+import type { RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
+import { systemClock } from "../../../mailserver/queue/clock.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { box, ownIdentity, send, session, start } from "./support.ts";
 
@@ -51,6 +53,38 @@ describe("a client", () => {
     await client.say("NONSENSE");
     await client.say("NONSENSE");
     assert.equal(await (await RawClient.open(made.port)).reply(), "421 4.7.0");
+  });
+
+  test("that comes too often waits for a minute, and who was absent is looked up after a second, also when the clock is set back", async () => {
+    let [set, passed, there] = [0, 0, false];
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now() + set,
+      elapsed: () => systemClock.elapsed() + passed,
+    };
+    const directory = {
+      findRecipient: async (): Promise<RecipientAnswer> =>
+        there ? { kind: "box", uid: "alice", host: "127.0.0.1" } : { kind: "absent" },
+      close: async () => {},
+    };
+    const { port } = await start({
+      lmtpPort: 1,
+      settings: { clients: ClientSettings.parse({ address: { connectionsPerMinute: 1 } }) },
+      deps: { clock, directory },
+    });
+    /** The greeting, or the answer to RCPT. */
+    const come = async (): Promise<string> => {
+      const client = await RawClient.open(port);
+      const greeting = await client.reply();
+      if (greeting !== "220") return greeting;
+      for (const line of ["EHLO client.example", "MAIL FROM:<bob@foreign.example>"]) await client.say(line);
+      return client.say("RCPT TO:<new@semail.test>");
+    };
+    assert.deepEqual([await come(), await come()], ["550 5.1.1", "421 4.7.0"]);
+    there = true;
+    set = -3_600_000;
+    passed = 60_000;
+    assert.equal(await come(), "250 2.1.5");
   });
 
   test("with too many recipients is answered 450, absent ones not counted", async () => {

@@ -61,7 +61,7 @@ describe("a message for one box", () => {
     await before.listener.close();
     const retry = { firstMs: 3_600_000, maxMs: 3_600_000, giveUpMs: 432_000_000, delayMs: 0 };
     let now = 1_000_000;
-    const clock = { now: () => now, after: () => () => {} };
+    const clock = { now: () => now, elapsed: () => now, after: () => () => {} };
     const daemon = await start({ lmtpPort: port, settings: { retry }, deps: { clock } });
     const client = await session(daemon);
     await send(client, ["alice@semail.test"], "Subject: first\r\n\r\n");

@@ -164,7 +164,7 @@ describe("the box's own answer is the sender's", () => {
         return decision;
       });
       let now = 1_000_000;
-      const clock = { now: () => now, after: () => () => {} };
+      const clock = { now: () => now, elapsed: () => now, after: () => () => {} };
       const daemon = await start({ lmtpPort: slow.port, deps: { clock } });
       const client = await session(daemon);
       for (const text of before) await reply1(client, ["alice@semail.test"], text);

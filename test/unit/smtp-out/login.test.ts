@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { SessionLimits } from "../../../mailserver/contract.ts";
 import type { Person } from "../../../mailserver/directory/directory.ts";
 import type { LogEvent } from "../../../mailserver/log-events.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
-import type { LoginGuard } from "../../../mailserver/policy/login-guard.ts";
+import { createLoginGuard, type LoginGuard } from "../../../mailserver/policy/login-guard.ts";
 import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { directory, outboundHandler } from "../../support/handlers.ts";
 
 const session = sessionOptions("submissions", {
@@ -70,6 +71,32 @@ test("logins without a look at the password are logged as such", async () => {
   assert.deepEqual(events, []);
   assert.match(await client.auth("alice", "alice-secret"), /^454 4\.7\.0 Too many wrong passwords/);
   assert.deepEqual(events, ["smtp.auth.locked"]);
+});
+
+test("the answer to a wrong password waits no longer when the clock is set back meanwhile", async () => {
+  const clock = new FakeClock(0);
+  const waits = mock.method(clock, "after", (_ms: number, wake: () => void) => {
+    wake();
+    return () => {};
+  });
+  const authenticate: typeof directory.authenticate = async () => {
+    clock.set(-3_600_000);
+    clock.pass(20);
+    return "refused";
+  };
+  const guard = createLoginGuard({ now: clock.elapsed, stepMs: 500 });
+  const deps = { clock, guard, directory: { ...directory, authenticate } };
+  const client = await Conversation.open({
+    session,
+    handler: outboundHandler("submission", [], deps),
+    tls: true,
+  });
+  await client.say("EHLO client.test");
+  assert.match(await client.auth("alice", "wrong"), /^535 /);
+  assert.deepEqual(
+    waits.mock.calls.map(({ arguments: [ms] }) => ms),
+    [480],
+  );
 });
 
 test("guesses of a person's password count for the person, whichever of their addresses is tried", async () => {
