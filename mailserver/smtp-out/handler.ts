@@ -31,8 +31,8 @@ import { type Known, type LoginDeps, logIn, revoked } from "./login.ts";
 import { othersAmong } from "./others.ts";
 import { mailboxOf, type Place, placeOfPerson, placesOf } from "./places.ts";
 import { envelopeOf, isLooping, prepare } from "./prepare.ts";
-import { checkMessage, checkRecipients, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
-import { type Named, Recipients } from "./recipients.ts";
+import { checkMessage, checkRecipient, countMessage, PORTAL, type QuotaDeps, type Sender } from "./quota.ts";
+import { Recipients } from "./recipients.ts";
 
 export interface HandlerDeps extends LoginDeps, QuotaDeps {
   readonly directory: Directory;
@@ -69,6 +69,8 @@ export function createHandler(
 interface Draft {
   readonly message: Gathering;
   readonly recipients: Recipients;
+  /** Whom the client named: to where those forward their mail is theirs to know, and counted for nobody. */
+  readonly named: Set<string>;
   /** Those to whom the person has not written before. */
   readonly fresh: Set<string>;
 }
@@ -124,12 +126,14 @@ class Submission implements SessionHandler {
     const verdict = decideRecipient({ ...facts, recipient });
     if (verdict.kind === "refuse") return verdict;
     const draft = this.#draft(transaction);
-    const places = await this.#places({ address: mailbox, parameters }, answer);
-    const limited = await this.#limitRecipients(draft, places);
+    const limited = await this.#limitRecipients(draft, mailbox.text);
     if (limited !== undefined) return { kind: "refuse", reply: limited };
+    draft.named.add(mailbox.text);
     const served = this.#listener === "relay" ? await this.#holder(parameters.orcpt?.address) : undefined;
     if (served !== undefined) draft.recipients.leaveOut(placeOfPerson(served));
-    for (const place of places) draft.recipients.add(place);
+    for (const place of await this.#places({ address: mailbox, parameters }, answer)) {
+      draft.recipients.add(place);
+    }
     return verdict;
   }
 
@@ -160,10 +164,10 @@ class Submission implements SessionHandler {
     const recipients = draft.recipients.all();
     const id = newId();
     const body = await this.#finish(message, authors, { queueId: id, transaction });
-    const to = recipients.map(addressOf);
+    const to = recipients.map(({ address }) => address);
     const header = body.subarray(0, body.length - message.body.length);
     const envelope = envelopeOf(transaction, { header, body: message.body });
-    const counted = await this.#count(recipients);
+    const counted = await this.#count(draft);
     if (counted?.kind === "refused") return { kind: "refuse", reply: counted.reply };
     try {
       await queue.enqueue({ id, created: clock.now(), envelope, recipients, body });
@@ -183,14 +187,14 @@ class Submission implements SessionHandler {
     return { kind: "accept", reply: reply(250, "2.0.0", `Queued as ${id}`) };
   }
 
-  async #limitRecipients({ fresh }: Draft, places: readonly Place[]): Promise<Reply | undefined> {
+  async #limitRecipients({ fresh }: Draft, address: string): Promise<Reply | undefined> {
     const sender = this.#sender();
-    return sender && checkRecipients({ addresses: places.map(addressOf), fresh }, sender, this.#deps);
+    return sender && checkRecipient({ address, fresh }, sender, this.#deps);
   }
 
-  async #count(recipients: readonly Pick<Named, "address">[]): Promise<Counted | undefined> {
+  async #count({ named }: Draft): Promise<Counted | undefined> {
     const sender = this.#sender();
-    return sender && countMessage(recipients.map(addressOf), sender, this.#deps);
+    return sender && countMessage([...named], sender, this.#deps);
   }
 
   /** Who is held to limits; undefined for smtp-in: what it forwards is counted nowhere. */
@@ -287,11 +291,10 @@ class Submission implements SessionHandler {
     const known = this.#drafts.get(transaction) ?? {
       message: new Gathering(this.#deps.room, clientNetwork(this.#session.clientAddress)),
       recipients: new Recipients(),
+      named: new Set<string>(),
       fresh: new Set<string>(),
     };
     this.#drafts.set(transaction, known);
     return known;
   }
 }
-
-const addressOf = ({ address }: Pick<Named, "address">): string => address;

@@ -32,21 +32,18 @@ export async function checkMessage(sender: Sender, deps: QuotaDeps): Promise<Rep
   return limit && refuse({ limit, stage: "mail" }, sender, deps);
 }
 
-/** At RCPT: undefined, or that these are too many new ones beside `fresh`, those of the transaction so far. */
-export async function checkRecipients(
-  { addresses, fresh }: { readonly addresses: readonly string[]; readonly fresh: Set<string> },
+/** At RCPT: undefined, or that this is one new one too many beside `fresh`, those of the transaction so far. */
+export async function checkRecipient(
+  { address, fresh }: { readonly address: string; readonly fresh: Set<string> },
   sender: Sender,
   deps: QuotaDeps,
 ): Promise<Reply | undefined> {
   const { limits } = deps.sending;
-  const more = addresses
-    .map((address) => address.toLowerCase())
-    .filter((name) => limits.isNew(sender.uid, name));
-  const all = new Set([...fresh, ...more]);
-  if (all.size === fresh.size) return undefined;
-  const limit = limits.would(sender.uid, all.size);
+  const name = address.toLowerCase();
+  if (fresh.has(name) || !limits.isNew(sender.uid, name)) return undefined;
+  const limit = limits.would(sender.uid, fresh.size + 1);
   if (limit !== undefined) return refuse({ limit, stage: "rcpt" }, sender, deps);
-  for (const name of more) fresh.add(name);
+  fresh.add(name);
   return undefined;
 }
 

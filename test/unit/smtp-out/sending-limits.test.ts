@@ -156,6 +156,17 @@ const dialogues: Record<string, readonly Line[]> = {
     [rcpt("e"), /^452 4\.5\.3 /],
     [rcpt("b"), /^250 /],
   ],
+  "whom they named, not where those have it forwarded": [
+    [MAIL, /^250 /],
+    ["RCPT TO:<carol@semail.test>", /^250 /],
+    ...["a", "b", "c"].map((name): Line => [rcpt(name), /^250 /]),
+    [rcpt("d"), /^452 4\.5\.3 /],
+    ["DATA", /^354 /],
+    [TEXT, /^250 /],
+    [MAIL, /^250 /],
+    ["RCPT TO:<Carol@semail.test>", /^250 /],
+    ["RCPT TO:<carol@elsewhere.test>", /^452 4\.5\.3 /],
+  ],
   "nothing of a transaction that is given up": [
     ...[1, 2, 3].flatMap((): Line[] => [
       [MAIL, /^250 /],
