@@ -53,6 +53,8 @@ export class Keys extends pulumi.ComponentResource {
   readonly relay: pulumi.Output<string>;
   /** What the portal hands its test mails to smtp-out with. */
   readonly portalRelay: pulumi.Output<string> | undefined;
+  /** What access shows smtp-out's login guard. */
+  readonly loginGuard: pulumi.Output<string>;
   /** What the reverse-paths of forwarded mail are made of. */
   readonly srs: pulumi.Output<string>;
   /** What snapshots are encrypted with: also those of a backup that is switched off. */
@@ -96,6 +98,7 @@ export class Keys extends pulumi.ComponentResource {
     this.dkim = new Map(args.dkim.map((each) => [each.key, this.dkimPair(name, each, args.protect)]));
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
+    this.loginGuard = this.relay.apply(loginGuardSecret);
     this.portalRelay = args.portal ? secret("portal-relay", ofPortal) : undefined;
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
@@ -152,6 +155,11 @@ export function initialPassword(seed: string, person: string): string {
     .digest();
   const chars = [...digest.subarray(0, 20)].map((byte) => ALPHABET[byte % ALPHABET.length]);
   return [0, 5, 10, 15].map((start) => chars.slice(start, start + 5).join("")).join("-");
+}
+
+/** Derived from what smtp-in and smtp-out share, which nobody finds in it. */
+function loginGuardSecret(relay: string): string {
+  return createHmac("sha256", relay).update("login guard").digest("hex");
 }
 
 /** SHA-256, in hexadecimal, of the password by which the access front logs in to the box of `uid`. */

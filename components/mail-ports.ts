@@ -7,6 +7,8 @@ export const REPLY_PORT = 26;
 export const BOX_PORTS = [LMTP_PORT, REPLY_PORT, 143, 4190] as const;
 /** And where people may fetch their mail so. */
 export const POP3_PORT = 110;
+/** Where smtp-out's login guard answers `access`. */
+export const LOGIN_GUARD_PORT = 10_026;
 /** smtp-out's internal listener, and who logs in there. */
 export const RELAY = {
   host: "smtp-out",

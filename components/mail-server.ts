@@ -14,7 +14,7 @@ import type { Directory, ServiceLogin } from "./directory.ts";
 import type { Keys } from "./keys.ts";
 import type { MailHost } from "./mail-host.ts";
 import type { MailImages } from "./mail-images.ts";
-import { LMTP_PORT, RELAY, REPLY_PORT } from "./mail-ports.ts";
+import { LMTP_PORT, LOGIN_GUARD_PORT, RELAY, REPLY_PORT } from "./mail-ports.ts";
 import type { KeyPair } from "./providers/key-pair/resource.ts";
 import { TYPES } from "./types.ts";
 import { type DataPolicy, dataVolume } from "./volume.ts";
@@ -147,15 +147,17 @@ export class MailServer extends pulumi.ComponentResource {
           known.map(({ selector, privateKey }) => ({ domain, selector, privateKey })),
         ),
       );
+    const secrets = pulumi.all([keys.relay, keys.portalRelay, keys.loginGuard]);
     const settings = pulumi
-      .all([this.common(hostnames.smtp, login, "smtp-out"), keys.relay, keys.portalRelay, dkim])
-      .apply(([common, password, portalPassword, dkim]) =>
+      .all([this.common(hostnames.smtp, login, "smtp-out"), secrets, dkim])
+      .apply(([common, [password, portalPassword, secret], dkim]) =>
         settingsJson(SmtpOutSettings, {
           ...common,
           metricsAddress: addresses.smtpOut,
           relayPort: RELAY.port,
           relay: { user: RELAY.users.smtpIn, password },
           ...(portalPassword && { portal: { user: RELAY.users.portal, password: portalPassword } }),
+          access: { port: LOGIN_GUARD_PORT, address: addresses.smtpOut, secret },
           resolvers: [addresses.resolver],
           ownNames: [hostnames.mx],
           allowTargets: [...outbound.allowTargets],
@@ -251,8 +253,12 @@ export class MailServer extends pulumi.ComponentResource {
           ...[`LDAP_URI=${login.url}`, `LDAP_BIND_DN=${login.bindDn}`, `LDAP_PEOPLE_DN=${login.peopleDn}`],
           `TLS_FOLDER=${tls.folder}`,
           `POP3=${ports.pop3s === undefined ? "no" : "yes"}`,
+          `LOGIN_GUARD_URL=http://${addresses.smtpOut}:${LOGIN_GUARD_PORT}/`,
         ],
-        files: { "ldap-password": login.password, "box-seed": keys.boxSeed },
+        files: {
+          ...{ "ldap-password": login.password, "box-seed": keys.boxSeed },
+          "login-guard-secret": keys.loginGuard,
+        },
         ...tls.given,
         ports: [
           ...host.published(143, ports.imap),

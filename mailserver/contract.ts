@@ -171,6 +171,14 @@ export const SendingSettings = z.strictObject({
 });
 export type SendingSettings = z.infer<typeof SendingSettings>;
 
+/** Where smtp-out's login guard answers `access`, and what that shows. `secret` is one. */
+const AccessSettings = z.strictObject({
+  port: port.default(10026),
+  address: z.union([z.ipv4(), z.ipv6()]),
+  secret: z.string().min(16),
+});
+export type AccessSettings = z.infer<typeof AccessSettings>;
+
 /** Settings of smtp-out, the submission and relay daemon. */
 export const SmtpOutSettings = z.strictObject({
   ...common,
@@ -183,6 +191,8 @@ export const SmtpOutSettings = z.strictObject({
   relay: RelayAccount,
   /** By which the portal logs in there: it may write to our own people, from postmaster alone. */
   portal: RelayAccount.optional(),
+  /** Wrong passwords at `access` count as those here do; without it they are not known here. */
+  access: AccessSettings.optional(),
   /** IP addresses of the stack's resolver, `address` or `address:port`. */
   resolvers: z.array(z.string().min(1)).min(1),
   /**

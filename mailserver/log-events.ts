@@ -73,6 +73,11 @@ export const LOG_EVENTS = {
   "smtp.auth.unsaved":
     "A failed or a good login could not be written down; it counts until the next restart of the daemon",
   "smtp.auth.revoked": "The person was removed or changed since they logged in; their session was ended",
+  "access.auth.failed": "A password was refused at `access` (IMAP, POP3, ManageSieve)",
+  "access.auth.locked": "No password was looked at there: too many wrong ones by this client",
+  "access.auth.busy":
+    "No password was looked at there: so many logins of that name or network were under way for two seconds",
+  "access.question.refused": "What `access` asks the login guard was not of it, or not understood",
   "smtp.sending.limited":
     "A person has reached a sending limit; the sender, a recipient or the message was answered 450 or 452",
   "smtp.message.accepted": "A message was answered 2xx",

@@ -35,6 +35,7 @@ import { createHandler, type HandlerDeps } from "./handler.ts";
 import { createNotifier, createOwnSigner } from "./notify.ts";
 import { collectReplies } from "./replies.ts";
 import { createSendingLimits } from "./sending-limits.ts";
+import { serveAccess } from "./serve-access.ts";
 import { sessionOptions } from "./session-options.ts";
 
 /** Deliveries to others are mostly waiting: for DNS, for a handshake, for a host that may never answer. */
@@ -114,7 +115,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
   const runner = startDelivery(settings, {
     ...{ ...deps, ...handlerDeps, dns, connections, abroad, stsStore, tlsReporter, replies },
   });
-  const [submission, submissions, relay] = listeners;
+  const [submission, submissions, relay] = listeners.mail;
   const unwatch = identity.watch();
   return {
     ports: { submission: submission.port, submissions: submissions.port, relay: relay.port },
@@ -124,7 +125,7 @@ export async function startSmtpOut(settings: SmtpOutSettings, deps: DaemonDeps):
     close: async () => {
       unwatch();
       // The queue closes last: a message that is being taken in may still become durable.
-      const stopping = listeners.map((listener) => listener.close());
+      const stopping = [...listeners.mail, listeners.access].map((listener) => listener?.close());
       await Promise.all([...stopping, runner.stop(), replies?.close()]);
       await Promise.all([connections.close(), abroad.close(), reporting?.reporter.stop()]);
       await queue.close();
@@ -241,24 +242,25 @@ function sealing({ dkim, domains, ownNames }: SmtpOutSettings, log: Log): Pick<H
 }
 
 type Listeners = [MailListener, MailListener, MailListener];
+type Closable = Pick<MailListener, "close">;
 
-/** All three, or none. */
+/** All of them, or none. */
 async function listenAll(
   settings: SmtpOutSettings,
   identity: ServerIdentity,
   deps: HandlerDeps,
-): Promise<Listeners> {
+): Promise<{ readonly mail: Listeners; readonly access: Closable | undefined }> {
   const { limits } = settings;
   const submission = createHandler("submission", deps);
   const common = { limits, log: deps.log };
-  const opened: MailListener[] = [];
+  const opened: Closable[] = [];
   const open = async (options: Parameters<typeof serve>[0]): Promise<MailListener> => {
     const listener = await serve(options);
     opened.push(listener);
     return listener;
   };
   try {
-    return [
+    const mail: Listeners = [
       await open({
         ...common,
         listen: { port: settings.submissionPort },
@@ -282,6 +284,7 @@ async function listenAll(
         handler: createHandler("relay", deps),
       }),
     ];
+    return { mail, access: settings.access && (await serveAccess(settings.access, deps)) };
   } catch (error) {
     await Promise.all(opened.map((listener) => listener.close()));
     throw error;

@@ -9,6 +9,7 @@ import {
   declare,
   frontAddresses,
   guarding,
+  isSecret,
   named,
   plain,
   registered,
@@ -221,6 +222,18 @@ describe("the declared stack", () => {
       assert.equal(settingsOf(name).tagSeparator, "-");
       assert.deepEqual(settingsOf(name).catchAll, { "example.test": "bob@example.test" });
     }
+  });
+
+  it("has access ask smtp-out's login guard with a secret that only the two have, in files alone", () => {
+    const { address, port, secret } = settingsOf("mail-smtp-out").access as Record<string, string>;
+    const { envs } = named("mail-access").inputs;
+    assert.ok(plain<string[]>(envs).includes(`LOGIN_GUARD_URL=http://${address}:${port}/`));
+    const { uploads } = named("mail-access-settings-files").inputs;
+    assert.ok(isSecret(uploads), "the files travel as a secret");
+    const files = plain<{ file: string; content: unknown }[]>(uploads);
+    const shown = files.find(({ file }) => file === "/settings/login-guard-secret")?.content;
+    assert.equal(plain<string>(shown), secret);
+    assert.notEqual(secret, (settingsOf("mail-smtp-out").relay as { password: string }).password);
   });
 
   it("tells smtp-out how much a person may send", () => {

@@ -55,6 +55,12 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
   ["guard", "an address with a rule behind it", { GUARD_FRONT: "10.0.0.1 -j ACCEPT" }, /GUARD_FRONT must be/],
   ["guard", "no port", { GUARD_PORTS: "" }, /GUARD_PORTS must be/],
   ["access", "no URI", { LDAP_URI: "directory" }, /LDAP_URI must be/],
+  [
+    "access",
+    "a login guard that is no URL",
+    { LOGIN_GUARD_URL: "smtp-out:10026" },
+    /LOGIN_GUARD_URL must be/,
+  ],
   ["access", "a DN with a line end", { LDAP_BIND_DN: "cn=a\nssl = no" }, /LDAP_BIND_DN must be/],
   ["resolver", "nobody may ask", { RESOLVER_ALLOW: "" }, /RESOLVER_ALLOW must/],
   ["resolver", "a network that is none", { RESOLVER_ALLOW: "everyone" }, /'everyone', which is not/],

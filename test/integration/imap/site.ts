@@ -25,6 +25,7 @@ export const PASSWORD = "password of alice";
 
 export interface ReadingSite {
   readonly access: Handle;
+  readonly directory: Handle;
   readonly box: Handle;
   /** The certificate of `access`, which is its own authority. */
   readonly ca: string;
@@ -36,10 +37,17 @@ export interface ReadingSite {
   reader(): Promise<Handle>;
 }
 
-/** Starts all of it for alice. `access` and `box` are laid over how those containers are usually run. */
+/**
+ * Starts all of it for alice. `access` and `box` are laid over how those containers are usually run, `settings` are further
+ * files of access.
+ */
 export async function openReading(
   lab: Lab,
-  more: { access?: Partial<RunOptions>; box?: Partial<RunOptions> } = {},
+  more: {
+    access?: Partial<RunOptions>;
+    box?: Partial<RunOptions>;
+    settings?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<ReadingSite> {
   const front = await lab.network();
   const boxes = await lab.network({ internal: true });
@@ -64,6 +72,7 @@ export async function openReading(
       "box-seed": `${BOX_SEED}\n`,
       "tls.crt": ca,
       "tls.key": key,
+      ...more.settings,
     },
   });
   const image = await lab.ensureImage(
@@ -71,7 +80,7 @@ export async function openReading(
     join(import.meta.dirname, "../../fixtures/images/mail-clients"),
   );
   return {
-    ...{ access, box, ca },
+    ...{ access, directory, box, ca },
     async send(message) {
       const { data } = await deliver(await lmtpPort(box), { to: ["alice@semail.test"], message });
       if (!data[0]?.startsWith("250 ")) throw new Error(`not taken: ${data[0]}`);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { freePorts } from "../../support/ports.ts";
 import { mailer, RELAY, type Stage, startStage } from "./setup.ts";
 
 const mail = { from: "alice@semail.test", to: "bob@one.test", subject: "hello", text: "hi" };
@@ -145,4 +146,24 @@ test("a colleague gets nothing that speaks in our name (RFC 8601 section 5)", as
   assert.deepEqual(text.match(/^(authentication-results: \S+|x-semail-junk)/gim), [
     "Authentication-Results: mx.one.test;",
   ]);
+});
+
+test("wrong passwords that access tells of lock here as well", async () => {
+  const [port = 0] = await freePorts(1);
+  const secret = "access-secret-0123456789";
+  await using stage = await startStage({ settings: { access: { port, address: "127.0.0.1", secret } } });
+  const tell = async (n: number): Promise<void> => {
+    const login = { login: "alice", remote: "127.0.0.1", session_id: String(n), protocol: "imap" };
+    const report = { ...login, success: false, policy_reject: false, fail_type: "account" };
+    const headers = { authorization: `Bearer ${secret}` };
+    for (const [command, body] of [
+      ["allow", login],
+      ["report", report],
+    ] as const) {
+      const url = `http://127.0.0.1:${port}/?command=${command}`;
+      assert.equal((await fetch(url, { method: "POST", headers, body: JSON.stringify(body) })).status, 200);
+    }
+  };
+  for (let n = 0; n < 5; n += 1) await tell(n);
+  assert.match(await refusal(mailer(stage).sendMail(mail)), /^454 4\.7\.0 Too many wrong passwords/);
 });

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LogEvent } from "../../../mailserver/log-events.ts";
+import { silentLog } from "../../../mailserver/net/log.ts";
+import { createLoginGuard } from "../../../mailserver/policy/login-guard.ts";
+import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { type AccessLoginsDeps, createAccessLogins } from "../../../mailserver/smtp-out/access-logins.ts";
+import { serveAccess } from "../../../mailserver/smtp-out/serve-access.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { directory } from "../../support/handlers.ts";
+
+const RIGHT = { success: true, policy_reject: false, fail_type: "" };
+const WRONG = { success: false, policy_reject: false, fail_type: "account" };
+const UNCHECKED = { ...WRONG, fail_type: "internal" };
+const BY_US = { ...WRONG, policy_reject: true, fail_type: "policy" };
+
+function setup(more: Partial<AccessLoginsDeps> = {}) {
+  const events: LogEvent[] = [];
+  const clock = new FakeClock(0);
+  const guard = createLoginGuard({ now: clock.now });
+  const log = { ...silentLog, warn: (event: LogEvent) => void events.push(event) };
+  const deps = { guard, directory, clock, log, ...more };
+  const logins = createAccessLogins(deps);
+  let sessions = 0;
+  const question = (login: string, remote: string) => {
+    sessions += 1;
+    return { login, remote, session_id: `s${sessions}`, protocol: "imap" };
+  };
+  /** Whether a password was looked at; what came of it is `outcome`. */
+  const login = async (outcome: typeof RIGHT, name = "alice", client = "192.0.2.1") => {
+    const asked = question(name, client);
+    const { status } = await logins.allow(asked);
+    // As Dovecot, which tells of every login, and by the name that it found.
+    await logins.report({ ...asked, login: "alice", ...(status === 0 ? outcome : BY_US) });
+    return status === 0;
+  };
+  return { logins, guard, clock, events, question, login, deps };
+}
+
+const times = async (count: number, work: () => Promise<unknown>): Promise<void> => {
+  for (let n = 0; n < count; n += 1) await work();
+};
+
+const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<void>; looked: boolean }> = {
+  "after four wrong ones": { before: ({ login }) => times(4, () => login(WRONG)), looked: true },
+  "not after five wrong ones": { before: ({ login }) => times(5, () => login(WRONG)), looked: false },
+  "after five that could not be checked": {
+    before: ({ login }) => times(5, () => login(UNCHECKED)),
+    looked: true,
+  },
+  "after a right one among the wrong ones": {
+    before: async ({ login }) => {
+      await times(4, () => login(WRONG));
+      await login(RIGHT);
+      await times(4, () => login(WRONG));
+    },
+    looked: true,
+  },
+  "not after five at smtp-out": {
+    before: ({ guard }) => times(5, async () => (await guard.begin("alice", "192.0.2.1", "alice"))?.failed()),
+    looked: false,
+  },
+  "not after fifty of the person's from elsewhere, by whichever address": {
+    before: async ({ login }) => {
+      for (let n = 0; n < 50; n += 1)
+        await login(WRONG, n % 2 ? "sales@semail.test" : "alice", `198.51.100.${n}`);
+    },
+    looked: false,
+  },
+  "after those, where the person logged in before": {
+    before: async ({ login }) => {
+      await login(RIGHT);
+      for (let n = 0; n < 50; n += 1) await login(WRONG, "alice", `198.51.100.${n}`);
+    },
+    looked: true,
+  },
+  "not after five that were looked at without asking": {
+    before: ({ logins, question }) =>
+      times(5, () => logins.report({ ...question("alice", "192.0.2.1"), ...WRONG })),
+    looked: false,
+  },
+  "not after five whose reports were lost, on one connection": {
+    before: async ({ logins, question }) => {
+      const asked = question("alice", "192.0.2.1");
+      await times(6, () => logins.allow(asked));
+    },
+    looked: false,
+  },
+  "after five whose answers came too late, and that were right": {
+    before: ({ logins, question }) =>
+      times(5, async () => {
+        const asked = question("alice", "192.0.2.1");
+        await logins.report({ ...asked, ...RIGHT });
+        await logins.allow(asked);
+        logins.forget(asked.session_id);
+      }),
+    looked: true,
+  },
+  "after five of which nobody ever heard again": {
+    before: async ({ logins, question, clock }) => {
+      await times(5, () => logins.allow(question("alice", "192.0.2.1")));
+      await times(5, () => clock.jump());
+    },
+    looked: true,
+  },
+};
+for (const [name, { before, looked }] of Object.entries(cases)) {
+  test(`a password at access is looked at ${name}`, async () => {
+    const site = setup();
+    await before(site);
+    assert.equal(await site.login(RIGHT), looked);
+  });
+}
+
+test("wrong passwords at access, and those that are not looked at, are logged as such", async () => {
+  const { login, events } = setup();
+  await login(WRONG);
+  assert.deepEqual(events.splice(0), ["access.auth.failed"]);
+  await times(4, () => login(WRONG));
+  events.length = 0;
+  await login(RIGHT);
+  assert.deepEqual(events, ["access.auth.locked"]);
+});
+
+test("who guesses side by side waits for two seconds at most, and no guess is looked at meanwhile", async () => {
+  const { logins, question, clock, events } = setup();
+  const begun = await Promise.all(
+    Array.from({ length: 5 }, () => logins.allow(question("alice", "192.0.2.1"))),
+  );
+  assert.deepEqual(new Set(begun.map(({ status }) => status)), new Set([0]));
+  const waits = clock.nextTimer();
+  const next = logins.allow(question("alice", "192.0.2.1"));
+  await waits;
+  assert.equal(await clock.jump(), 2_000);
+  assert.deepEqual(await next, { status: -1, msg: "Too many logins at once: try again in a moment" });
+  assert.deepEqual(events, ["access.auth.busy"]);
+});
+
+test("while the directory can't be asked, passwords count by the name that was typed", async () => {
+  const whoIs = async (): Promise<never> => {
+    throw new DirectoryUnavailable("down");
+  };
+  const { login } = setup({ directory: { whoIs } });
+  await times(5, () => login(WRONG));
+  assert.equal(await login(RIGHT), false);
+});
+
+const SECRET = "access-secret-0123456789";
+const asked = { login: "alice", remote: "192.0.2.1", session_id: "x", protocol: "imap" };
+const questions: Record<string, { path?: string; secret?: string; body: unknown; want: number }> = {
+  "as Dovecot asks": { body: { ...asked, tls: true, pwhash: "" }, want: 200 },
+  "by a client of IPv6": { body: { ...asked, remote: "2001:db8::1" }, want: 200 },
+  "with a name without end": { body: { ...asked, login: "x".repeat(9_000) }, want: 200 },
+  "with a report": { path: "/?command=report", body: { ...asked, ...WRONG }, want: 200 },
+  "without the secret": { secret: "", body: asked, want: 401 },
+  "with another secret": { secret: `${SECRET}0`, body: asked, want: 401 },
+  "of something else": { path: "/metrics", body: asked, want: 404 },
+  "without a client": { body: { ...asked, remote: "" }, want: 400 },
+  "without a connection": { body: { ...asked, session_id: "" }, want: 400 },
+  "with a report of nothing": { path: "/?command=report", body: asked, want: 400 },
+  "with more than any login has": { body: { ...asked, login: "x".repeat(70_000) }, want: 400 },
+};
+for (const [name, { path = "/?command=allow", secret = SECRET, body, want }] of Object.entries(questions)) {
+  test(`a question ${name} is answered ${want}`, async (t) => {
+    const server = await serveAccess({ port: 0, address: "127.0.0.1", secret: SECRET }, setup().deps);
+    t.after(() => server.close());
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
+      ...{ method: "POST", headers: { authorization: `Bearer ${secret}` }, body: JSON.stringify(body) },
+    });
+    assert.equal(response.status, want);
+    if (want === 200 && !path.endsWith("report")) assert.deepEqual(await response.json(), { status: 0 });
+  });
+}
