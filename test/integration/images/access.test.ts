@@ -100,6 +100,8 @@ describe("directory, box and access together", () => {
     ["alice", "143/tcp", "for alice"],
     ["alice.b@semail.test", "993/tcp", "for alice"],
     ["Bob@Semail.Test", "993/tcp", "for bob"],
+    ["o'bob!#$%&*/=?^_`{|}~-@semail.test", "993/tcp", "for bob"],
+    ["bob ", "993/tcp", "for bob"],
   ] as const) {
     it(`leads ${user} through ${port} to the right box`, async () => {
       const imap = await login({ user, pass: `password of ${wanted.slice(4)}` }, port);

@@ -8,7 +8,11 @@ export function person(uid: string): Record<string, string | string[]> {
     cn: uid,
     sn: uid,
     mail: `${uid}@semail.test`,
-    mailLocalAddress: [`${uid}@semail.test`, `${uid}.b@semail.test`],
+    mailLocalAddress: [
+      `${uid}@semail.test`,
+      `${uid}.b@semail.test`,
+      `o'${uid}!#$%&*/=?^_\`{|}~-@semail.test`,
+    ],
     mailHost: `box-${uid}`,
     userPassword: `password of ${uid}`,
   };
