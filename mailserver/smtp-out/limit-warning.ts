@@ -52,7 +52,8 @@ export function limitWarning({ uid, limit, limits, id, now, hostname, domain }: 
     "",
     `${uid} was refused a message (${limit}: ${limits[limit]}).`,
     "",
-    "If this is not what they meant to send, somebody may have their password: change it, which ends their sessions.",
+    "If this is not what they meant to send, somebody may have their password: change it, which lets nobody send who knows",
+    "the old one, and restart their box, which ends the sessions in which their mail is read.",
     "If it is, raise semail:smtpOut.limits, or name them in its exempt. No further warning today.",
     "",
   ];

@@ -228,6 +228,8 @@ test("the postmaster hears once a day of who reached a limit", async () => {
     { address: "postmaster@semail.test", destination: "local:postmaster@semail.test" },
   ]);
   assert.match(String(warnings()[0]?.body), /^Subject: alice has reached a sending limit\r$/m);
+  // A new password alone ends no session in which mail is read.
+  assert.match(String(warnings()[0]?.body), /restart their box, which ends the sessions/);
   now += DAY;
   for (let n = 0; n < 3; n += 1) await send();
   assert.equal(warnings().length, 2);
