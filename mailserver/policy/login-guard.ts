@@ -1,8 +1,9 @@
 /**
  * Slows down guessing of passwords: every failure costs the client more time, and many lock it out for a while.
  * Counted per client, per name at that client, and per person wherever and by whichever of their names they are tried.
- * The last locks strangers out alone: who logged in from a network before still can from there, so that nobody locks a
- * person out of their own account. At one client each name counts by itself, so that a few guesses tell nobody which
+ * The last, and the one per client, lock strangers out alone: who logged in from a network before still can from there, so
+ * that nobody locks a person out of their own account, nor a colleague's telephone with an old password all of an office.
+ * At one client each name counts by itself, so that a few guesses tell nobody which
  * addresses are one person's.
  */
 import { clientNetwork } from "./client-network.ts";
@@ -206,10 +207,13 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
       const [name, holder] = [plain(account), plain(person)];
       const sealed = seals.of(origin, name, holder);
       const { network, ofAccount, home, anywhere } = sealed;
+      const strangerLimits: [string, number][] = [
+        [network, CLIENT_FAILURES],
+        [anywhere, ANYWHERE_FAILURES],
+      ];
       const limits: [string, number][] = [
         [ofAccount, ACCOUNT_FAILURES],
-        [network, CLIENT_FAILURES],
-        ...(homes.has(home) ? [] : [[anywhere, ANYWHERE_FAILURES] satisfies [string, number]]),
+        ...(homes.has(home) ? [] : strangerLimits),
       ];
       const keys = limits.map(([key]) => key);
       const reached = (more: (key: string) => number) =>

@@ -43,6 +43,16 @@ test("an address that tries many accounts is locked for all of them", async () =
   assert.equal(await locked(guard, "alice"), true);
 });
 
+test("telephones with old passwords lock nobody else of their office out who logged in there before", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  (await guard.begin("alice", HERE))?.succeeded();
+  for (let count = 0; count < 20; count++) await fail(guard, `user${count >> 2}`);
+  assert.equal(await locked(guard, "alice"), false, "where she logged in before");
+  assert.equal(await locked(guard, "bob"), true, "who never did");
+  for (let count = 0; count < 5; count++) await fail(guard, "alice");
+  assert.equal(await locked(guard, "alice"), true, "her own wrong ones");
+});
+
 test("an IPv6 client that changes its address is locked all the same", async () => {
   const guard = createLoginGuard({ now: () => 0 });
   for (let count = 0; count < 5; count++) await fail(guard, "alice", `2001:db8:1:2::${count}`);
