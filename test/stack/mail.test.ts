@@ -291,7 +291,7 @@ describe("a stack from nothing to nothing", () => {
       [],
     );
     const areas = new Set(checks.map(({ area }) => area));
-    assert.deepEqual([...areas].toSorted(), ["Name servers", "Records", "Services"]);
+    assert.deepEqual([...areas].toSorted(), ["Host", "Name servers", "Records", "Services"]);
   });
 
   it("has nothing to do the second time, and `npm run up` ends with the doctor's table", async () => {
@@ -299,7 +299,7 @@ describe("a stack from nothing to nothing", () => {
     assert.equal(exitCode, 0, stdout);
     // Green it is to the doctor above, who has more patience with a busy machine.
     const table = stdout.slice(stdout.indexOf("Looked at from outside"));
-    for (const area of ["Name servers", "Records", "Services"])
+    for (const area of ["Host", "Name servers", "Records", "Services"])
       assert.match(table, new RegExp(`^  [✓✗!?] ${area} +\\d+ of \\d+$`, "m"));
     assert.match(table, /^[✓✗!] \d+ checks good/m);
     const { result, resourceChanges } = (await project.stack.info(false)) ?? {};

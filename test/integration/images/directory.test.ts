@@ -96,7 +96,7 @@ describe("directory", () => {
         objectClass: ["inetOrgPerson", "inetLocalMailRecipient"],
         uid: "bob",
         mail: "bob@semail.test",
-        mailLocalAddress: ["bob@semail.test", "bob.b@semail.test"],
+        mailLocalAddress: person("bob").mailLocalAddress,
         mailHost: "box-bob",
       },
     ]);
