@@ -19,3 +19,9 @@ export function vouchedByOurs(author: string, vouched: readonly string[], ours: 
     (own) => isWithin(author, own) && vouched.some((domain) => isWithin(domain.toLowerCase(), own)),
   );
 }
+
+/** Whether an author may be of one organization with us, as far as names say: they end in the same two labels. */
+export function mayShare(author: string, ours: readonly string[]): boolean {
+  const end = (domain: string): string => domain.split(".").slice(-2).join(".");
+  return ours.some((own) => end(own) === end(author));
+}

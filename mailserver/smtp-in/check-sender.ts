@@ -5,7 +5,7 @@ import { authorOf } from "../message/author.ts";
 import { foldField, type Message } from "../message/header.ts";
 import { legible, streamOf } from "../message/legible.ts";
 import type { Log } from "../net/log.ts";
-import { namesOurs, vouchedByOurs } from "../policy/in-our-name.ts";
+import { mayShare, namesOurs, vouchedByOurs } from "../policy/in-our-name.ts";
 import type { AuthorFacts, Policy, SenderFacts } from "../policy/sender.ts";
 import type { Clock } from "../queue/clock.ts";
 import { createQuestions, type Questions } from "./questions.ts";
@@ -94,13 +94,14 @@ async function checkSender(check: Check): Promise<Checked> {
   const { message, log, origin, hostname } = check;
   const { clear, domains } = authorOf(message.fields);
   const [authors, more] = [domains.slice(0, MAX_AUTHORS), domains.slice(MAX_AUTHORS)];
-  // The policy is asked for at once and has questions of its own: who sends can't use up its time.
+  // Both are asked at once and have questions of their own: who sends can't use up their time.
   const policies = authors.map((domain) => policyOf(domain, check));
+  const asOurs = authors.map((domain) => isAsOurs(domain, check));
   const [spf, { signatures, arc }] = await Promise.all([checkSpf(check), checkSignatures(check)]);
   const findings = { spf, signatures, arc };
   const judged = await Promise.all(
     authors.map(async (domain, index) =>
-      judgeAuthor({ domain, policy: await policies[index] }, findings, check),
+      judgeAuthor({ domain, policy: await policies[index], asOurs: await asOurs[index] }, findings, check),
     ),
   );
   const failed = signatures.some(({ status }) => status.result === "temperror");
@@ -245,30 +246,38 @@ const strongest = (named: readonly (string | undefined)[]): Policy =>
 
 /**
  * Whether what we send on would be taken for this author's own: once its reverse-path or our HELO name is of one of our
- * domains, SPF vouches for every domain that is aligned with that, be it one above ours (RFC 9989 section 4.10.2).
+ * domains, SPF vouches for every domain that is aligned with that, be it one above ours (RFC 9989 section 4.10.2). Where
+ * DNS does not say how far the organization goes, it may be.
  */
-async function isUnprovenOurs(
-  domain: string,
-  { who, dmarc }: { readonly who: Identifiers; readonly dmarc: string },
-  check: Check,
-): Promise<boolean> {
+async function isAsOurs(domain: string, check: Check): Promise<boolean> {
   const { domains } = check;
+  const found = await evaluate(domain, { spfDomains: [...domains], dkimDomains: [] }, check);
+  return found?.status.result === "temperror" ? mayShare(domain, domains) : found?.status.result === "pass";
+}
+
+function isUnprovenOurs(
+  { domain, asOurs = false }: Pick<Asked, "domain" | "asOurs">,
+  { who, dmarc }: { readonly who: Identifiers; readonly dmarc: string },
+  { domains }: Check,
+): boolean {
   const vouched = [...who.spfDomains, ...who.dkimDomains.map(({ domain: signer }) => signer)];
-  if (namesOurs([domain], domains)) return dmarc === "fail" || !vouchedByOurs(domain, vouched, domains);
-  const asOurs = await evaluate(domain, { spfDomains: [...domains], dkimDomains: [] }, check);
-  return asOurs?.status.result === "pass";
+  if (!namesOurs([domain], domains)) return asOurs;
+  return dmarc === "fail" || !vouchedByOurs(domain, vouched, domains);
 }
 
 interface Asked {
   readonly domain: string;
   readonly policy: Policy | undefined;
+  /** Of the organization of one of our domains, or it can't be told. */
+  readonly asOurs: boolean | undefined;
 }
 
 async function judgeAuthor(
-  { domain, policy }: Asked,
+  asked: Asked,
   findings: Findings,
   check: Check,
 ): Promise<{ facts: AuthorFacts; unprovenOurs: boolean; info: string }> {
+  const { domain, policy } = asked;
   const who = identifiers(findings, false);
   const found = await evaluate(domain, who, check);
   const dmarc = found?.status.result ?? "temperror";
@@ -285,7 +294,7 @@ async function judgeAuthor(
         passes && found?.alignment.spf.result === undefined && (found?.alignment.dkim.underSized ?? 0) > 0,
       unsure: !passes && (dmarc === "temperror" || maybe?.status.result !== dmarc),
     },
-    unprovenOurs: !passes && (await isUnprovenOurs(domain, { who, dmarc }, check)),
+    unprovenOurs: !passes && isUnprovenOurs(asked, { who, dmarc }, check),
     info: found?.info ?? "dmarc=temperror",
   };
 }

@@ -50,6 +50,8 @@ type Judged =
       readonly marks: readonly Field[];
       readonly proven: boolean;
       readonly inOurName: boolean;
+      /** DNS did not say all; what is refused for what it did not say is so for now. */
+      readonly unsure: boolean;
     };
 
 /** RFC 5321 section 6.3; ours included. */
@@ -73,6 +75,11 @@ const inOurName = replies.reply(
   550,
   "5.7.1",
   "A bounce is not passed on whose author is of our domain by its From field alone",
+);
+const unproven = replies.reply(
+  451,
+  "4.4.3",
+  "Whether the bounce is from its author can't be looked up now, try again later",
 );
 const noRoom = replies.reply(452, "4.3.1", "No room for the message now, try again later");
 
@@ -207,7 +214,7 @@ class Reception implements SessionHandler {
     const { proven } = checked;
     const { parcels, returns } = draft;
     // A bounce has no box of ours that could keep it.
-    if (checked.inOurName && returns.size > 0) return refuse(inOurName);
+    if (checked.inOurName && returns.size > 0) return refuse(checked.unsure ? unproven : inOurName);
     const id = this.#id(transaction);
     return drop(
       {
@@ -227,14 +234,15 @@ class Reception implements SessionHandler {
     const { senders, domains } = this.#deps;
     if (senders === undefined) {
       const named = namesOurs(authorOf(message.fields).domains, domains);
-      return { kind: "pass", fields: "", marks: [], proven: false, inOurName: named };
+      return { kind: "pass", fields: "", marks: [], proven: false, inOurName: named, unsure: false };
     }
     const { clientAddress, helo = "" } = this.#session;
     const origin = { id: this.#id({ number }), ip: clientAddress, helo, from: from?.text ?? "" };
     const { facts, ...checked } = await senders.check(message, origin);
     const verdict = judgeSender(facts, senders.rules);
     if (verdict.kind === "refuse") return verdict;
-    return { kind: "pass", ...checked, marks: verdict.kind === "junk" ? [junkField()] : [] };
+    const marks = verdict.kind === "junk" ? [junkField()] : [];
+    return { kind: "pass", ...checked, marks, unsure: facts.dnsFailed };
   }
 
   #id({ number }: Pick<Transaction, "number">): string {

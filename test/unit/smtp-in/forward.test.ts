@@ -268,6 +268,16 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
       zone: signed("org.example"),
       goes: false,
     },
+    "above it, while the stranger's own DNS says nothing": {
+      author: "ceo@org.example",
+      zone: { ...signed("org.example"), "evil.example": "silent" },
+      goes: false,
+    },
+    "beside it, while DNS does not say how far the organization goes": {
+      author: "ceo@shop.org.example",
+      zone: { "_dmarc.org.example": "ESERVFAIL", "org.example": "v=spf1 -all" },
+      goes: false,
+    },
     "of it, with the null reverse-path": {
       author: "ceo@mail.org.example",
       zone: signed(OURS),
@@ -311,6 +321,16 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
       zone: { "_dmarc.soft.example": "v=DMARC1; p=quarantine" },
       goes: true,
     },
+    "but of a stranger whose DNS is silent": {
+      author: "eve@evil.example",
+      zone: { "_dmarc.evil.example": "silent", "evil.example": "silent" },
+      goes: true,
+    },
+    "but of a neighbour below one registry, however long the stranger's DNS takes": {
+      author: "eve@other.org.example",
+      zone: { "_dmarc.org.example": "v=DMARC1; p=none; psd=y", "evil.example": "silent" },
+      goes: true,
+    },
     "but of an organization that only ends alike": {
       author: "eve@xmail.org.example",
       zone: signed(OURS),
@@ -335,7 +355,7 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
         };
         const daemon = await start({
           lmtpPort: to.listener.port,
-          settings: { domains: [OURS] },
+          settings: { domains: [OURS], senders: { timeoutMs: 200 } },
           deps: { directory, log: { ...silentLog, info }, ...(checked && { query: zoneQuery(zone) }) },
         });
         const text = `From: ${author}\r\nSubject: x\r\n\r\nhi\r\n`;
@@ -356,6 +376,7 @@ describe("a forward is left out, and the box has the message once,", () => {
     "carol@semail.test": ["carol", "postmaster@semail.test"],
     "postmaster@semail.test": ["carol", "postmaster@semail.test"],
     "dave@semail.test": ["dave", "dave@foreign.example"],
+    "d.smith@semail.test": ["dave", "dave@foreign.example"],
     "down@semail.test": ["down", "silent@semail.test"],
   };
   const directory = {
@@ -378,6 +399,25 @@ describe("a forward is left out, and the box has the message once,", () => {
     "when it comes back in other letters, by a long way": [
       ["dave"],
       been("Delivered-To: x@y.example", "delivered-to:\r\n DAVE@Semail.test", "Delivered-To: <"),
+      0,
+    ],
+    "when it comes back to another of the person's addresses": [
+      ["dave"],
+      been("Delivered-To: d.smith@semail.test"),
+      0,
+    ],
+    "when it comes back to a sub-address, and was sent on from another": [
+      ["d.smith+a"],
+      been("Delivered-To: dave+b@semail.test"),
+      0,
+    ],
+    "when it comes back by way of many strangers and of people who are gone": [
+      ["dave"],
+      been(
+        ...Array.from({ length: 50 }, (_, n) => `Delivered-To: ${n}@foreign.example`),
+        "Delivered-To: gone@semail.test",
+        "Delivered-To: dave@semail.test",
+      ),
       0,
     ],
     "not when it was elsewhere": [
@@ -405,6 +445,23 @@ describe("a forward is left out, and the box has the message once,", () => {
       assert.equal(out.messages.flatMap((message) => message.to).length, forwards);
     });
   }
+
+  test("at the cost of few questions, whatever a stranger writes", async () => {
+    const asked = new Set<string>();
+    const counting = {
+      ...directory,
+      findRecipient: (address: string): Promise<RecipientAnswer> => {
+        asked.add(address);
+        return directory.findRecipient(address);
+      },
+    };
+    const inbox = await box();
+    const daemon = await start({ lmtpPort: inbox.listener.port, deps: { directory: counting } });
+    const before = Array.from({ length: 1_000 }, (_, n) => `Delivered-To: ${n}@semail.test`);
+    const client = await session(daemon);
+    assert.deepEqual(await send(client, ["dave@semail.test"], been(...before)), TAKEN);
+    assert.ok(asked.size < 30, `${asked.size} addresses`);
+  });
 
   test("never by guessing: what can't be looked up is asked for again", async () => {
     const inbox = await box();
@@ -463,6 +520,58 @@ describe("a bounce of forwarded mail", () => {
     const found = await send(client, [path, "alice@semail.test"], text, "");
     assert.deepEqual(found, ["250 2.1.5", "250 2.1.5", "550 5.7.1"]);
     assert.deepEqual([to.messages.length, out.messages.length], [0, 0]);
+  });
+
+  describe("whose author may be taken for one of ours", () => {
+    const OURS = "mail.org.example";
+    const back =
+      rewrite(makeAddress("bob", "foreign.example"), { domains: [OURS], secret: srsSecret }, Date.now())
+        ?.text ?? "";
+    const policies = {
+      "_dmarc.org.example": "v=DMARC1; p=quarantine",
+      "_dmarc.mail.org.example": "v=DMARC1; p=none",
+    };
+    type Row = readonly [helo: string, author: string, spf: string, answers: readonly string[]];
+    const cases: Readonly<Record<string, Row>> = {
+      "goes where its HELO name proves it": [
+        "mx.mail.org.example",
+        "x@mail.org.example",
+        "v=spf1 ip4:127.0.0.1 -all",
+        TAKEN,
+      ],
+      "waits where DNS does not say whether it does": [
+        "mx.mail.org.example",
+        "x@mail.org.example",
+        "ESERVFAIL",
+        ["250 2.1.5", "451 4.4.3"],
+      ],
+      "is refused where it is a stranger's": [
+        "evil.example",
+        "ceo@org.example",
+        "v=spf1 -all",
+        ["250 2.1.5", "550 5.7.1"],
+      ],
+      "does not go where the stranger's DNS says nothing": [
+        "evil.example",
+        "ceo@org.example",
+        "silent",
+        ["250 2.1.5", "451 4.4.3"],
+      ],
+    };
+    for (const [name, [helo, author, spf, answers]] of Object.entries(cases)) {
+      test(name, async () => {
+        const [to, out] = [await box(), await relay()];
+        const daemon = await start({
+          ...{ lmtpPort: to.listener.port, relayPort: out.listener.port },
+          settings: { srsSecret, domains: [OURS], senders: { timeoutMs: 200 } },
+          deps: { query: zoneQuery({ ...policies, [helo]: spf }) },
+        });
+        const client = await session(daemon);
+        await client.say(`EHLO ${helo}`);
+        const text = `From: ${author}\r\nSubject: failed\r\n\r\nhi\r\n`;
+        assert.deepEqual(await send(client, [back], text, ""), answers);
+      });
+    }
   });
 
   test("is to nobody here when reverse-paths are not rewritten", async () => {
