@@ -13,11 +13,10 @@ export function deliveredTo(mailboxes: readonly string[]): Field[] {
     .map((mailbox) => makeField("Delivered-To", mailbox));
 }
 
-/** Whether a message says that it was delivered to this mailbox before. Anybody may have written that. */
-export function wasDeliveredTo(fields: readonly Field[], mailbox: Address): boolean {
-  return fields.some((field) => {
-    if (field.name !== "delivered-to") return false;
-    const before = parseEnvelopeAddress(fieldValue(field));
-    return before !== undefined && nameOf(before) === nameOf(mailbox);
-  });
+/** The mailboxes to which a message says that it was delivered before, each once. Anybody may have written that. */
+export function deliveredBefore(fields: readonly Field[]): Address[] {
+  const before = fields
+    .filter(({ name }) => name === "delivered-to")
+    .flatMap((field) => parseEnvelopeAddress(fieldValue(field)) ?? []);
+  return [...new Map(before.map((mailbox) => [nameOf(mailbox), mailbox])).values()];
 }
