@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { SessionLimits } from "../../../mailserver/contract.ts";
+import { SenderSettings, SessionLimits } from "../../../mailserver/contract.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import { rewrite } from "../../../mailserver/policy/srs.ts";
@@ -13,6 +13,8 @@ import { box, relay, send, session, start, vouching } from "./support.ts";
 
 const refused = (reply: Reply): Decision => ({ kind: "refuse", reply });
 const TAKEN = ["250 2.1.5", "250 2.0.0"];
+/** Does not wait long for a DNS that says nothing. */
+const IMPATIENT = SenderSettings.parse({ timeoutMs: 200 });
 
 describe("a person with a forward address", () => {
   test("gets the message in both places", async () => {
@@ -355,7 +357,7 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
         };
         const daemon = await start({
           lmtpPort: to.listener.port,
-          settings: { domains: [OURS], senders: { timeoutMs: 200 } },
+          settings: { domains: [OURS], senders: IMPATIENT },
           deps: { directory, log: { ...silentLog, info }, ...(checked && { query: zoneQuery(zone) }) },
         });
         const text = `From: ${author}\r\nSubject: x\r\n\r\nhi\r\n`;
@@ -563,7 +565,7 @@ describe("a bounce of forwarded mail", () => {
         const [to, out] = [await box(), await relay()];
         const daemon = await start({
           ...{ lmtpPort: to.listener.port, relayPort: out.listener.port },
-          settings: { srsSecret, domains: [OURS], senders: { timeoutMs: 200 } },
+          settings: { srsSecret, domains: [OURS], senders: IMPATIENT },
           deps: { query: zoneQuery({ ...policies, [helo]: spf }) },
         });
         const client = await session(daemon);
