@@ -22,6 +22,7 @@ export class Pace {
   }
 
   #recent(uid: string, now: number): number[] {
-    return (this.#taken.get(uid) ?? []).filter((time) => now - time < HOUR_MS);
+    // None of those that a clock set back has made later than now: they would count for as long as it was set back by.
+    return (this.#taken.get(uid) ?? []).filter((time) => time <= now && now - time < HOUR_MS);
   }
 }

@@ -210,6 +210,16 @@ describe("the operator", () => {
     assert.throws(() => next.submit(restart), isRefusal("request-limit"));
   });
 
+  it("takes requests of who had enough of them before the clock was set back", async (t) => {
+    const { operator, played } = await setUp(t);
+    const restart = { kind: "restart", uid: "alice" } as const;
+    const ask = async () => (await outcome(operator, operator.submit(restart))).state;
+    for (let n = 0; n < 20; n += 1) assert.equal(await ask(), "done");
+    assert.throws(() => operator.submit(restart), isRefusal("request-limit"));
+    played.now -= 86_400_000;
+    assert.equal(await ask(), "done");
+  });
+
   it("counts no request that it didn't take", async (t) => {
     const { operator } = await setUp(t);
     const wrong = { ...create, address: "postmaster@example.org" };
