@@ -76,7 +76,7 @@ export const LOG_EVENTS = {
   "access.auth.failed": "A password was refused at `access` (IMAP, POP3, ManageSieve)",
   "access.auth.locked": "No password was looked at there: too many wrong ones by this client",
   "access.auth.busy":
-    "No password was looked at there: so many logins of that name or network were under way for two seconds",
+    "No password was looked at there: so many logins of that name or network were under way for two seconds, or so many waited for them",
   "access.question.refused": "What `access` asks the login guard was not of it, or not understood",
   "smtp.sending.limited":
     "A person has reached a sending limit; the sender, a recipient or the message was answered 450 or 452",

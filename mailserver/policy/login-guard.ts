@@ -40,10 +40,16 @@ export interface LoginGuard {
   /**
    * Begins a login; undefined when the client is locked out and no password is looked at. Waits while so many are
    * under way that, should they all fail, this one would be too many: guesses side by side are counted as well.
-   * `account`: as it was typed; `person`: whose it is, where it is somebody's.
+   * `account`: as it was typed; `person`: whose it is, where it is somebody's. `wait`: absent, it waits for as long as that
+   * takes; undefined, too, when it says that this is too long.
    */
-  begin(account: string, client: string, person?: string): Promise<LoginAttempt | undefined>;
+  begin(account: string, client: string, person?: string, wait?: Wait): Promise<LoginAttempt | undefined>;
+  /** Counts a failure of which it was not asked before. */
+  failed(account: string, client: string, person?: string): void;
 }
+
+/** Settles when a login has `ended`, with whether to go on. */
+export type Wait = (ended: Promise<void>) => Promise<boolean>;
 
 /** One look at a password. Exactly one of its methods must be called. */
 export interface LoginAttempt {
@@ -176,6 +182,11 @@ class Seals {
   }
 }
 
+const forever: Wait = async (ended) => {
+  await ended;
+  return true;
+};
+
 const plain = (name: string): string => name.trim().toLowerCase().slice(0, MAX_ACCOUNT);
 
 export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
@@ -195,6 +206,18 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
     }
   }
 
+  /** How often it failed at that client by that name. */
+  function fail({ network, anywhere, ofAccount }: Keys): number {
+    failures.count(network);
+    failures.count(anywhere);
+    return failures.count(ofAccount);
+  }
+
+  const sealedOf = (account: string, client: string, person: string) => {
+    const [origin, name, holder] = [clientNetwork(client), plain(account), plain(person)] as const;
+    return { origin, name, holder, sealed: seals.of(origin, name, holder) };
+  };
+
   function end(keys: readonly string[]): void {
     move(keys, -1);
     ended.resolve();
@@ -202,10 +225,9 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
   }
 
   return {
-    async begin(account, client, person = account) {
-      const origin = clientNetwork(client);
-      const [name, holder] = [plain(account), plain(person)];
-      const sealed = seals.of(origin, name, holder);
+    failed: (account, client, person = account) => void fail(sealedOf(account, client, person).sealed),
+    async begin(account, client, person = account, wait = forever) {
+      const { origin, name, holder, sealed } = sealedOf(account, client, person);
       const { network, ofAccount, home, anywhere } = sealed;
       const strangerLimits: [string, number][] = [
         [network, CLIENT_FAILURES],
@@ -220,14 +242,12 @@ export function createLoginGuard(options: LoginGuardOptions): LoginGuard {
         limits.some(([key, limit]) => failures.read(key) + more(key) >= limit);
       const locked = () => reached(() => 0);
       const busy = () => reached((key) => underWay.get(key) ?? 0);
-      while (!locked() && busy()) await ended.promise;
+      while (!locked() && busy()) if (!(await wait(ended.promise))) return undefined;
       if (locked()) return undefined;
       move(keys, 1);
       return {
         failed() {
-          failures.count(network);
-          failures.count(anywhere);
-          const count = failures.count(ofAccount);
+          const count = fail(sealed);
           end(keys);
           return Math.min(count * stepMs, LONGEST_DELAY_MS);
         },

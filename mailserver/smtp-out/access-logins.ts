@@ -5,7 +5,8 @@
 import { z } from "zod";
 import type { Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
-import type { LoginAttempt, LoginGuard } from "../policy/login-guard.ts";
+import { clientNetwork } from "../policy/client-network.ts";
+import type { LoginAttempt, LoginGuard, Wait } from "../policy/login-guard.ts";
 import type { Clock } from "../queue/clock.ts";
 
 /** Of a login in Dovecot's words. What else it says is not looked at. */
@@ -53,13 +54,24 @@ export interface AccessLogins {
 
 const LOCKED = "Too many wrong passwords: wait five minutes, then try again";
 const BUSY = "Too many logins at once: try again in a moment";
-/** Others of the same name or network end before that, or it is refused. Dovecot waits for a second more. */
-const WAIT_MS = 2_000;
+/** From the question on. Dovecot waits for a second more, and then looks at the password without an answer. */
+const ANSWER_MS = 2_000;
+/** Of these for the directory. */
+const LOOK_UP_MS = 1_000;
+/**
+ * Who waits until others of the same name or network end holds one of the 100 connections by which Dovecot asks and
+ * reports: who guesses by hundreds side by side must leave it some, or nothing is heard of the guesses.
+ */
+const WAITING = 60;
+const WAITING_OF_ONE = 40;
 /** Dovecot reports sooner, even of a directory that says nothing. */
 const REPORT_MS = 90_000;
 
 export function createAccessLogins({ guard, directory, clock, log }: AccessLoginsDeps): AccessLogins {
   const pending = new Map<string, { readonly attempt: LoginAttempt; cancel(): void }>();
+  /** Sessions whose question has no answer yet. */
+  const asking = new Set<string>();
+  const waitOf = createWaiting(clock);
 
   function take(session: string): LoginAttempt | undefined {
     const found = pending.get(session);
@@ -70,16 +82,30 @@ export function createAccessLogins({ guard, directory, clock, log }: AccessLogin
 
   const forget = (session: string): void => take(session)?.abandoned();
 
+  /** Who can't be looked up now is counted by the name that was typed; Dovecot finds out for itself. */
+  async function holderOf(login: string): Promise<string | undefined> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const cancel = clock.after(LOOK_UP_MS, () => resolve(undefined));
+    const asked = directory.whoIs(login).catch(() => undefined);
+    const person = await Promise.race([asked, late]).finally(cancel);
+    return person?.uid;
+  }
+
   async function begin({ login, remote }: AccessQuestion): Promise<LoginAttempt | "locked" | "busy"> {
-    // Who can't be looked up now is counted by the name that was typed; Dovecot finds out for itself.
-    const person = await directory.whoIs(login).catch(() => undefined);
-    const { promise: late, resolve } = Promise.withResolvers<"busy">();
-    const cancel = clock.after(WAIT_MS, () => resolve("busy"));
-    const begun = guard.begin(login, remote, person?.uid);
-    const first = await Promise.race([begun, late]);
-    cancel();
-    if (first === "busy") void begun.then((attempt) => attempt?.abandoned());
-    return first ?? "locked";
+    const wait = waitOf(remote, clock.elapsed());
+    let busy = false;
+    const attempt = await guard.begin(login, remote, await holderOf(login), async (ended) => {
+      busy = !(await wait(ended));
+      return !busy;
+    });
+    return attempt ?? (busy ? "busy" : "locked");
+  }
+
+  /** Of one that Dovecot looked at without an answer of ours. */
+  async function hear({ login, remote, success }: AccessReport): Promise<void> {
+    const holder = await holderOf(login);
+    if (!success) return guard.failed(login, remote, holder);
+    (await guard.begin(login, remote, holder, async () => false))?.succeeded();
   }
 
   return {
@@ -87,27 +113,53 @@ export function createAccessLogins({ guard, directory, clock, log }: AccessLogin
       const { remote: client, session_id: session, protocol } = question;
       // No connection tries again after the right password.
       take(session)?.failed();
+      asking.add(session);
       const attempt = await begin(question);
+      const late = !asking.delete(session);
       if (typeof attempt === "string") {
         // Not whose account: what a client says it is may be a mistyped password.
         log.warn(attempt === "locked" ? "access.auth.locked" : "access.auth.busy", { client, protocol });
         return { status: -1, msg: attempt === "locked" ? LOCKED : BUSY };
       }
-      pending.set(session, { attempt, cancel: clock.after(REPORT_MS, () => forget(session)) });
+      if (late) attempt.abandoned();
+      else pending.set(session, { attempt, cancel: clock.after(REPORT_MS, () => forget(session)) });
       return { status: 0 };
     },
     async report(report) {
       const { remote: client, session_id: session, protocol } = report;
       if (report.policy_reject) return;
-      // One that Dovecot looked at without an answer of ours counts as well.
-      const attempt = take(session) ?? (await begin(report));
-      const wrong = !report.success && report.fail_type !== "internal";
-      if (wrong) log.warn("access.auth.failed", { client, protocol });
-      if (typeof attempt === "string") return;
-      if (report.success) attempt.succeeded();
-      else if (wrong) attempt.failed();
-      else attempt.abandoned();
+      // What is reported before it is answered stands for itself.
+      asking.delete(session);
+      const attempt = take(session);
+      const unchecked = !report.success && report.fail_type === "internal";
+      if (!report.success && !unchecked) log.warn("access.auth.failed", { client, protocol });
+      if (unchecked) attempt?.abandoned();
+      else if (attempt === undefined) await hear(report);
+      else if (report.success) attempt.succeeded();
+      else attempt.failed();
     },
     forget,
+  };
+}
+
+/** Who may wait, and until when: for a client whose question came at `since`, by `clock.elapsed`. */
+function createWaiting(clock: Clock): (client: string, since: number) => Wait {
+  /** Networks of those who wait, each as often as it has such. */
+  const waiting: string[] = [];
+
+  return (client, since) => {
+    const network = clientNetwork(client);
+    return async (ended) => {
+      const left = since + ANSWER_MS - clock.elapsed();
+      const others = waiting.filter((other) => other === network).length;
+      if (waiting.length >= WAITING || others >= WAITING_OF_ONE) return false;
+      const { promise: late, resolve } = Promise.withResolvers<boolean>();
+      const cancel = clock.after(left, () => resolve(false));
+      waiting.push(network);
+      return Promise.race([ended.then(() => true), late]).finally(() => {
+        cancel();
+        waiting.splice(waiting.indexOf(network), 1);
+      });
+    };
   };
 }

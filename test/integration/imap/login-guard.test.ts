@@ -1,7 +1,7 @@
 /** Wrong passwords at `access` count with smtp-out's login guard, whatever they are tried by, and it keeps nobody out by its absence. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { createDirectory } from "../../../mailserver/directory/directory.ts";
+import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import type { LogEvent } from "../../../mailserver/log-events.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { createLoginGuard } from "../../../mailserver/policy/login-guard.ts";
@@ -58,11 +58,38 @@ else:
     print(until("a "))
 `;
 
+/** Logs in side by side, and writes how many were answered that the password is wrong, and how many otherwise. */
+const FLOOD = `
+import socket, ssl, sys, threading
+_, user, count = sys.argv
+context = ssl.create_default_context(cafile="/home/reader/ca.pem")
+def connect():
+    plain = socket.create_connection(("${HOST}", 993))
+    lines = context.wrap_socket(plain, server_hostname="${HOST}").makefile("rwb")
+    lines.readline()
+    return lines
+connections = [connect() for _ in range(int(count))]
+answers = []
+def guess(number, lines):
+    lines.write(f'a LOGIN "{user}" "guess {number}"\\r\\n'.encode())
+    lines.flush()
+    line = b"?"
+    while line != b"" and not line.startswith(b"a "):
+        line = lines.readline()
+    answers.append(line)
+threads = [threading.Thread(target=guess, args=guessed) for guessed in enumerate(connections)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+looked = sum(b"AUTHENTICATIONFAILED" in answer for answer in answers)
+print(looked, len(answers) - looked)
+`;
+
 describe("the login guard at access", () => {
   const guard = createLoginGuard({ now: Date.now });
   const events: LogEvent[] = [];
   const log = { ...silentLog, warn: (event: LogEvent) => void events.push(event) };
   let site: ReadingSite;
+  let directory: Directory | undefined;
   let serving: Awaited<ReturnType<typeof serveAccess>>;
 
   const login = async (reader: Handle, protocol: string, password: string, user = "alice") => {
@@ -90,18 +117,20 @@ describe("the login guard at access", () => {
     });
     const url = `ldap://127.0.0.1:${await site.directory.port("389/tcp")}`;
     const access = { bindDn: `cn=access,${SERVICES}`, password: SERVICE_PASSWORD };
-    const directory = createDirectory(
+    directory = createDirectory(
       { url, ...access, peopleDn: PEOPLE, timeoutMs: 5_000 },
       { now: Date.now, log: silentLog },
     );
-    after(() => directory.close());
     // Where containers reach the machine is the engine's matter.
     serving = await serveAccess(
       { port, address: "0.0.0.0", secret: SECRET },
       { guard, directory, clock: systemClock, log },
     );
   });
-  after(() => serving?.close());
+  after(async () => {
+    await serving?.close();
+    await directory?.close();
+  });
 
   for (const [protocol, welcome, refusal] of [
     ["imap", /^a OK/, /^a NO/],
@@ -124,6 +153,14 @@ describe("the login guard at access", () => {
       assert.deepEqual(events, ["access.auth.locked"]);
     });
   }
+
+  it("is asked about hundreds of guesses side by side, and hears what came of those that were looked at", async () => {
+    const reader = await site.reader();
+    const { stdout, stderr } = await reader.exec(["python3", "-c", FLOOD, "alice", "300"]);
+    assert.equal(stderr, "");
+    assert.equal(stdout.trim(), "5 295");
+    assert.equal(await lockedAtSmtp(await reader.ip()), true);
+  });
 
   it("counts nothing while the directory is down", async () => {
     const reader = await site.reader();

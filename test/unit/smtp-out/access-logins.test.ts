@@ -41,6 +41,9 @@ const times = async (count: number, work: () => Promise<unknown>): Promise<void>
   for (let n = 0; n < count; n += 1) await work();
 };
 
+/** All that needs neither time nor another's word has happened. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<void>; looked: boolean }> = {
   "after four wrong ones": { before: ({ login }) => times(4, () => login(WRONG)), looked: true },
   "not after five wrong ones": { before: ({ login }) => times(5, () => login(WRONG)), looked: false },
@@ -74,6 +77,13 @@ const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<v
     },
     looked: true,
   },
+  "after those, where the person logged in before without our answer": {
+    before: async ({ login, logins, question }) => {
+      await logins.report({ ...question("alice", "192.0.2.1"), ...RIGHT });
+      for (let n = 0; n < 50; n += 1) await login(WRONG, "alice", `198.51.100.${n}`);
+    },
+    looked: true,
+  },
   "not after five that were looked at without asking": {
     before: ({ logins, question }) =>
       times(5, () => logins.report({ ...question("alice", "192.0.2.1"), ...WRONG })),
@@ -95,6 +105,25 @@ const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<v
         logins.forget(asked.session_id);
       }),
     looked: true,
+  },
+  "after five that were right, and reported before their answers": {
+    before: async ({ logins, question, clock }) => {
+      const asked = Array.from({ length: 5 }, () => question("alice", "192.0.2.1"));
+      const answers = asked.map((one) => logins.allow(one));
+      for (const one of asked) await logins.report({ ...one, ...RIGHT });
+      await Promise.all(answers);
+      assert.equal(clock.armed, false);
+    },
+    looked: true,
+  },
+  "not after five that were wrong, and reported while others of the name are under way": {
+    before: async ({ logins, question }) => {
+      const under = Array.from({ length: 5 }, () => question("alice", "192.0.2.1"));
+      for (const one of under) await logins.allow(one);
+      await times(5, () => logins.report({ ...question("alice", "192.0.2.1"), ...WRONG }));
+      for (const one of under) await logins.report({ ...one, ...UNCHECKED });
+    },
+    looked: false,
   },
   "after five of which nobody ever heard again": {
     before: async ({ logins, question, clock }) => {
@@ -128,12 +157,63 @@ test("who guesses side by side waits for two seconds at most, and no guess is lo
     Array.from({ length: 5 }, () => logins.allow(question("alice", "192.0.2.1"))),
   );
   assert.deepEqual(new Set(begun.map(({ status }) => status)), new Set([0]));
-  const waits = clock.nextTimer();
   const next = logins.allow(question("alice", "192.0.2.1"));
-  await waits;
+  await settled();
   assert.equal(await clock.jump(), 2_000);
   assert.deepEqual(await next, { status: -1, msg: "Too many logins at once: try again in a moment" });
   assert.deepEqual(events, ["access.auth.busy"]);
+});
+
+test("hundreds that guess side by side leave Dovecot connections by which to report", async () => {
+  const { logins, question, clock } = setup();
+  const networks = 5;
+  let answered = 0;
+  const burst = Array.from({ length: 300 }, (_, n) => question("alice", `192.0.2.${n % networks}`));
+  const answers = burst.map(async (one) => {
+    const { status } = await logins.allow(one);
+    answered += 1;
+    return status;
+  });
+  await settled();
+  assert.ok(burst.length - answered <= 60, `${burst.length - answered} wait`);
+  while (answered < burst.length) {
+    await clock.jump();
+    await settled();
+  }
+  const looked = (await Promise.all(answers)).filter((status) => status === 0);
+  assert.equal(looked.length, 5 * networks);
+  // Who waited is no longer counted.
+  const next = logins.allow(question("alice", "192.0.2.0"));
+  await settled();
+  assert.equal(clock.armed, true);
+  await logins.report({ ...(burst[0] as (typeof burst)[0]), ...RIGHT });
+  assert.deepEqual(await next, { status: 0 });
+});
+
+test("hundreds at one network leave others room to wait", async () => {
+  const { logins, question } = setup();
+  for (let n = 0; n < 300; n += 1) void logins.allow(question("alice", "192.0.2.1"));
+  const mine = Array.from({ length: 6 }, () => question("alice", "198.51.100.1"));
+  const answers = mine.map((one) => logins.allow(one));
+  const [first] = mine;
+  await settled();
+  assert.ok(first);
+  await logins.report({ ...first, ...RIGHT });
+  assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([0]));
+});
+
+test("a directory that says nothing costs a login one second, and the password counts by the name that was typed", async () => {
+  const { logins, question, clock } = setup({ directory: { whoIs: () => new Promise(() => {}) } });
+  for (let n = 0; n < 5; n += 1) {
+    const asked = question("alice", "192.0.2.1");
+    const answer = logins.allow(asked);
+    assert.equal(await clock.jump(), (n + 1) * 1_000);
+    assert.deepEqual(await answer, { status: 0 });
+    await logins.report({ ...asked, ...WRONG });
+  }
+  const answer = logins.allow(question("alice", "192.0.2.1"));
+  await clock.jump();
+  assert.equal((await answer).status, -1);
 });
 
 test("while the directory can't be asked, passwords count by the name that was typed", async () => {

@@ -106,6 +106,7 @@ test("guesses of a person's password count for the person, whichever of their ad
       asked.push(person);
       return undefined;
     },
+    failed: () => {},
   };
   const handler = outboundHandler("submission", [], { guard });
   const client = await Conversation.open({ session, handler, tls: true });
