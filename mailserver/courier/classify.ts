@@ -71,3 +71,15 @@ const UNKNOWN = new Set<Reply>([connectionLost, peerTimeout, badPeerReply]);
 export function tryAnotherHost({ kind, reply }: Outcome, { bodyBegan }: { bodyBegan: boolean }): boolean {
   return kind === "temporary" && !(bodyBegan && UNKNOWN.has(reply));
 }
+
+/**
+ * Whether a host has refused a whole message, so that others may be like it, as those of one full box are. Not when it
+ * hung up or fell silent before the body: that is its own trouble, and cost little.
+ */
+export function refusedAll(
+  outcomes: readonly Outcome[],
+  { bodyBegan }: { readonly bodyBegan: boolean },
+): boolean {
+  if (outcomes.some(({ kind }) => kind === "delivered")) return false;
+  return bodyBegan || outcomes.some(({ reply }) => !UNKNOWN.has(reply));
+}

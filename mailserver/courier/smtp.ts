@@ -8,7 +8,13 @@ import { type PolicyFailure, refusedResult, type SessionNote } from "../policy/t
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
 import { attemptSignals } from "./attempt-limits.ts";
-import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
+import {
+  afterAnotherHost,
+  afterConnectFailure,
+  connectOutcome,
+  refusedAll,
+  tryAnotherHost,
+} from "./classify.ts";
 import {
   findAddresses,
   findHosts,
@@ -255,7 +261,7 @@ class Attempt {
       return outcome !== undefined && tryAnotherHost(outcome, report);
     });
     // Who takes the message for some brings it further, as where a host takes few recipients at once.
-    if (outcomes.every(({ kind }) => kind !== "delivered")) this.#refused += 1;
+    if (refusedAll(outcomes, report)) this.#refused += 1;
   }
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {

@@ -10,6 +10,7 @@ import {
   badPeerReply,
   connectionLost,
   noAnswer,
+  peerTimeout,
   reply,
   tlsFailed,
 } from "../../../mailserver/smtp/replies.ts";
@@ -212,11 +213,17 @@ const cases: Readonly<Record<string, Case>> = {
     asked: [FIRST, SECOND],
     result: "temporary 452 by mx2.test",
   },
-  "one refuses for now, one hangs up before the body, and the third is left alone": {
+  "nor are those that hang up before the body": {
     zone: THREE,
-    answers: { [FIRST]: full, [SECOND]: dropped, [THIRD]: taken },
-    asked: [FIRST, SECOND],
-    result: "temporary 451 by mx2.test",
+    answers: { [FIRST]: dropped, [SECOND]: dropped, [THIRD]: taken },
+    asked: [FIRST, SECOND, THIRD],
+    result: "delivered 250 by mx3.test",
+  },
+  "nor those that fall silent before it": {
+    zone: THREE,
+    answers: { [FIRST]: full, [SECOND]: done(false, ["temporary", peerTimeout]), [THIRD]: taken },
+    asked: [FIRST, SECOND, THIRD],
+    result: "delivered 250 by mx3.test",
   },
   "hosts that can't be asked are no refusals": {
     zone: THREE,
@@ -301,6 +308,12 @@ describe("several recipients:", () => {
     temporary: reply(452, "4.5.3", "too many"),
     permanent: reply(550, "5.1.1", "no such user"),
   };
+  const half = done(
+    false,
+    ["temporary", REPLIES.temporary],
+    ["temporary", connectionLost],
+    ["temporary", connectionLost],
+  );
   const table: Readonly<Record<string, Omit<Case, "zone">>> = {
     "a host that takes the message for one of them refused nothing": {
       answers: {
@@ -310,6 +323,11 @@ describe("several recipients:", () => {
       },
       asked: [FIRST, SECOND, THIRD],
       result: "delivered by mx1.test, delivered by mx2.test, delivered by mx3.test",
+    },
+    "two that hang up when they have refused one of them have refused": {
+      answers: { [FIRST]: half, [SECOND]: half, [THIRD]: some("delivered", "delivered", "delivered") },
+      asked: [FIRST, SECOND],
+      result: "temporary by mx2.test, temporary by mx2.test, temporary by mx2.test",
     },
     "what two refuse for now waits, and what they said for good stands": {
       answers: {
