@@ -11,9 +11,16 @@ export interface OthersDeps {
   readonly tagSeparator?: string | undefined;
 }
 
+/** Addresses that one message may name with a detail; each costs a question, and none of it counts for a sending limit. */
+const MOST = 20;
+const TOO_MANY = reply(
+  550,
+  "5.7.1",
+  `The message names more than ${MOST} sub-addresses of yours in From, Sender and Resent fields`,
+);
 const LOOKUP_FAILED = reply(451, "4.4.3", "Your sender address can't be looked up now: try again later");
 
-/** `used`: as the message names them, lower case. Throws SmtpError when that can't be known now. */
+/** `used`: as the message names them, lower case. Throws SmtpError when that can't be known now, or there are too many. */
 export async function othersAmong(
   used: readonly string[],
   identity: Identity,
@@ -22,8 +29,9 @@ export async function othersAmong(
   const others = new Set<string>();
   if (identity.kind === "nobody" || identity.kind === "service") return others;
   const uid = identity.kind === "person" ? identity.uid : undefined;
-  const asked = used.flatMap((address) => inQuestion(address, identity.addresses, tagSeparator));
-  for (const address of new Set(asked)) {
+  const asked = new Set(used.flatMap((address) => inQuestion(address, identity.addresses, tagSeparator)));
+  if (asked.size > MOST) throw new SmtpError(TOO_MANY);
+  for (const address of asked) {
     const found = await directory.findRecipient(address).catch(failed);
     if (found.kind === "box" && found.uid !== uid) others.add(address);
   }

@@ -57,23 +57,27 @@ for (const separator of ["-", ".", "_", "=", "+"]) {
     "what can't be looked up": { from: name("mary-down"), mail: "451" },
     "what can't be looked up in From": { from: MARY, author: name("mary-down"), mail: "250", sent: "451" },
   };
+  const mary = async (stored: string[]): Promise<Conversation> => {
+    const client = await Conversation.open({
+      session: sessionOptions("submissions", {
+        hostname: "mx.semail.test",
+        limits: SessionLimits.parse({}),
+      }),
+      handler: outboundHandler("submission", stored, {
+        directory: own,
+        rules: { domains: ["semail.test"], tagSeparator: separator },
+      }),
+      ...{ clientAddress: "192.0.2.7", tls: true },
+    });
+    await client.say("EHLO client.test");
+    await client.auth("mary", "secret");
+    return client;
+  };
   describe(`mary sends, with ${separator} between name and detail, as`, () => {
     for (const [what, { from, author = MARY, mail, sent }] of Object.entries(cases)) {
       test(what, async () => {
         const stored: string[] = [];
-        const client = await Conversation.open({
-          session: sessionOptions("submissions", {
-            hostname: "mx.semail.test",
-            limits: SessionLimits.parse({}),
-          }),
-          handler: outboundHandler("submission", stored, {
-            directory: own,
-            rules: { domains: ["semail.test"], tagSeparator: separator },
-          }),
-          ...{ clientAddress: "192.0.2.7", tls: true },
-        });
-        await client.say("EHLO client.test");
-        await client.auth("mary", "secret");
+        const client = await mary(stored);
         assert.equal((await client.say(`MAIL FROM:<${from}>`)).slice(0, 3), mail);
         if (sent !== undefined) {
           await client.say("RCPT TO:<eve@evil.test>");
@@ -82,6 +86,25 @@ for (const separator of ["-", ".", "_", "=", "+"]) {
           assert.equal(answer.slice(0, 3), sent);
         }
         assert.equal(stored.length, sent === "250" ? 1 : 0);
+      });
+    }
+    for (const [field, count, want] of [
+      ["From", 10, "250"],
+      ["Resent-From", 1_000, "550"],
+    ] as const) {
+      test(`${count} sub-addresses of hers in ${field} cost few questions`, async () => {
+        const stored: string[] = [];
+        const client = await mary(stored);
+        await client.say(`MAIL FROM:<${MARY}>`);
+        await client.say("RCPT TO:<eve@evil.test>");
+        await client.say("DATA");
+        asked.length = 0;
+        const fields = Array.from({ length: count }, (_, n) => `${field}: ${name(`mary-${n}`)}`);
+        const header =
+          field === "From" ? `From: ${fields.map((each) => each.slice(6)).join(", ")}` : fields.join("\r\n");
+        const own = field === "From" ? "" : `From: ${MARY}\r\n`;
+        assert.equal((await client.say(`${own}${header}\r\n\r\nhi\r\n.`)).slice(0, 3), want);
+        assert.ok(asked.length <= 20, `${asked.length} questions`);
       });
     }
     test("her own address costs no question", () => assert.ok(!asked.includes(MARY)));
