@@ -74,12 +74,10 @@ export function tryAnotherHost({ kind, reply }: Outcome, { bodyBegan }: { bodyBe
 
 /**
  * Whether a host has refused a whole message, so that others may be like it, as those of one full box are. Not when it
- * hung up or fell silent before the body: that is its own trouble, and cost little.
+ * hung up or fell silent: before the body that is its own trouble, and cost little, and after it no other host is asked.
  */
-export function refusedAll(
-  outcomes: readonly Outcome[],
-  { bodyBegan }: { readonly bodyBegan: boolean },
-): boolean {
-  if (outcomes.some(({ kind }) => kind === "delivered")) return false;
-  return bodyBegan || outcomes.some(({ reply }) => !UNKNOWN.has(reply));
+export function refusedAll(outcomes: readonly Outcome[]): boolean {
+  return (
+    outcomes.every(({ kind }) => kind !== "delivered") && outcomes.some(({ reply }) => !UNKNOWN.has(reply))
+  );
 }

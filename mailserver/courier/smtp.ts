@@ -261,7 +261,7 @@ class Attempt {
       return outcome !== undefined && tryAnotherHost(outcome, report);
     });
     // Who takes the message for some brings it further, as where a host takes few recipients at once.
-    if (refusedAll(outcomes, report)) this.#refused += 1;
+    if (refusedAll(outcomes)) this.#refused += 1;
   }
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {
