@@ -4,6 +4,7 @@
  */
 import { SLOW_MS } from "./at-once.ts";
 import type { Group } from "./backlog.ts";
+import { sentOnFor } from "./route.ts";
 
 /** Bytes in a millisecond that a large message is given besides, until it is late: 2 Mbit/s. */
 const LEAST_RATE = 256;
@@ -32,10 +33,14 @@ export interface UnderWayOptions {
   readonly now: () => number;
 }
 
-const isLarge = ({ item }: Group): boolean => item.size > SMALL;
+/** Bytes in memory: what is sent on is there twice, with a Delivered-To field and without. */
+const bytesOf = ({ item, recipients }: Group): number =>
+  recipients.some((recipient) => sentOnFor(recipient).length > 0) ? 2 * item.size : item.size;
+const isLarge = (group: Group): boolean => bytesOf(group) > SMALL;
 const lateAfter = ({ item }: Group): number => SLOW_MS + item.size / LEAST_RATE;
 const longAfter = (group: Group): number => LONG_MS + (isLarge(group) ? group.item.size / SLOW_LINE : 0);
-const bytesOf = (groups: readonly Group[]): number => groups.reduce((sum, { item }) => sum + item.size, 0);
+const bytesOfAll = (groups: readonly Group[]): number =>
+  groups.reduce((sum, group) => sum + bytesOf(group), 0);
 
 /** Who has the room that is freed next, and the first of the large ones when it came to that. */
 interface Turn {
@@ -60,7 +65,7 @@ export class UnderWay {
 
   begin(group: Group): void {
     this.#begun.set(group, this.#options.now());
-    if (isLarge(group)) this.#largeBytes += group.item.size;
+    if (isLarge(group)) this.#largeBytes += bytesOf(group);
     if (this.#turn?.group === group) this.#turn = undefined;
   }
 
@@ -75,7 +80,7 @@ export class UnderWay {
     this.#begun.delete(group);
     this.#answered.delete(group);
     this.#told.delete(group);
-    if (isLarge(group)) this.#largeBytes -= group.item.size;
+    if (isLarge(group)) this.#largeBytes -= bytesOf(group);
     return ms;
   }
 
@@ -89,7 +94,7 @@ export class UnderWay {
   hasRoom(group: Group): boolean {
     if (!isLarge(group)) return true;
     if (this.#turn !== undefined && this.#turn.group !== group && !this.#mayPass(this.#turn)) return false;
-    return this.#largeBytes === 0 || this.#largeBytes + group.item.size <= LARGE_BYTES;
+    return this.#largeBytes === 0 || this.#largeBytes + bytesOf(group) <= LARGE_BYTES;
   }
 
   /** A large one lacks room: until it has begun no other large one does, unless another waits so already. */
@@ -105,7 +110,7 @@ export class UnderWay {
   /** Both don't fit together, and the first stays for now: others need not wait for that. */
   #mayPass({ group, before }: Turn): boolean {
     if (before === undefined || !this.#begun.has(before)) return false;
-    return before.item.size + group.item.size > LARGE_BYTES && this.#age(before) < longAfter(before);
+    return bytesOf(before) + bytesOf(group) > LARGE_BYTES && this.#age(before) < longAfter(before);
   }
 
   /** Those that are not late. */
@@ -133,8 +138,8 @@ export class UnderWay {
   #lastOf(late: readonly Group[], lack: Lack): Group | undefined {
     if (lack === "place") return late.at(-1);
     const turn = this.#turn;
-    const needed = turn === undefined || this.#mayPass(turn) ? 0 : turn.group.item.size;
-    if (bytesOf(late) <= Math.min(LATE_BYTES, LARGE_BYTES - needed)) return undefined;
+    const needed = turn === undefined || this.#mayPass(turn) ? 0 : bytesOf(turn.group);
+    if (bytesOfAll(late) <= Math.min(LATE_BYTES, LARGE_BYTES - needed)) return undefined;
     const first = turn === undefined ? late[0] : turn.before;
     return late.findLast((each) => each !== first);
   }

@@ -92,6 +92,23 @@ describe("a large message begins, however many smaller large ones wait", () => {
   }
 });
 
+describe("what is sent on is in memory twice, and counts so", () => {
+  const cases: Readonly<Record<string, readonly [size: number, originals: string[], begin: number]>> = {
+    "10 MiB": [10 * MIB, [], 4],
+    "10 MiB, sent on": [10 * MIB, ["alice@semail.test"], 2],
+    "25 MiB, sent on, alone": [25 * MIB, ["alice@semail.test"], 1],
+    "60 KiB": [60 * 1_024, [], 900],
+    "60 KiB, sent on": [60 * 1_024, ["alice@semail.test"], 341],
+  };
+  for (const [name, [size, originals, begin]] of Object.entries(cases)) {
+    test(name, () => {
+      const { add, takeAll } = filled(1_000, []);
+      add(numbered("mx:host", 900), size, originals);
+      assert.equal(takeAll().length, begin);
+    });
+  }
+});
+
 describe("past a large message that waits for room", () => {
   const begins = ({ add, takeAll }: ReturnType<typeof filled>, name: string, size: number): string[] => {
     add([name], size);

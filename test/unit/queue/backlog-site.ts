@@ -2,17 +2,22 @@
 import { Backlog, type Group } from "../../../mailserver/queue/backlog.ts";
 import type { DueItem } from "../../../mailserver/queue/item.ts";
 
-/** An item of one recipient for each destination. */
-export function due(id: string, destinations: readonly string[], size = 1_000): DueItem {
-  const recipients = destinations.map((destination, seq) => ({ seq, destination }));
+/** An item of one recipient for each destination; `originals`: from which addresses it is sent on there. */
+export function due(
+  id: string,
+  destinations: readonly string[],
+  size = 1_000,
+  originals: readonly string[] = [],
+): DueItem {
+  const recipients = destinations.map((destination, seq) => ({ seq, destination, originals }));
   return { id, size, recipients } as unknown as DueItem;
 }
 
 export function filled(atOnce: number, destinations: readonly string[]) {
   let now = 0;
   const backlog = new Backlog({ atOnce, now: () => now });
-  const add = (names: readonly string[], size?: number) => {
-    for (const name of names) backlog.add(due(`${name}-${now}`, [name], size));
+  const add = (names: readonly string[], size?: number, originals?: readonly string[]) => {
+    for (const name of names) backlog.add(due(`${name}-${now}`, [name], size, originals));
   };
   add(destinations);
   const takeAll = (): Group[] => {
