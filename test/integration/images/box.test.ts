@@ -331,6 +331,24 @@ describe("box", () => {
     await large.remove();
   });
 
+  it("starts on a disk that is full, so that its person can delete what fills it", async () => {
+    const fill =
+      "cd /srv/mail && mkdir -p Maildir/{tmp,cur,new} Maildir/.Junk/{tmp,cur,new} && " +
+      "n=0 && while : 2>/dev/null >Maildir/cur/$((n++)):2,S; do :; done; exec entrypoint";
+    const own = "rw,noexec,nosuid,nodev";
+    const full = await healthy(lab, "box", {
+      ...{ entrypoint: ["/bin/bash", "-c", fill], volumes: {} },
+      tmpfs: {
+        "/run": `${own},size=8m,uid=5000,gid=5000,mode=0750`,
+        "/tmp": `${own},size=16m,mode=1777`,
+        "/srv/mail": `${own},size=1m,nr_inodes=50,uid=5000,gid=5000,mode=0750`,
+      },
+    });
+    const { exitCode } = await full.exec(["doveadm", "expunge", "-u", "alice", "mailbox", "INBOX", "all"]);
+    assert.equal(exitCode, 0);
+    await full.remove();
+  });
+
   it("costs at most 9 MiB and three processes of Dovecot's when nobody uses it", async () => {
     const container = lab.docker.getContainer(box.id);
     // Without the health check, which comes and goes.
