@@ -1,5 +1,7 @@
-/** What ends one attempt at the hosts of a domain: its own time, others that wait for its place, the end of the daemon. */
+/** What ends one attempt at the hosts of a domain: its own time, others that wait for its place, refusals, the end of the daemon. */
 import type { MessageSignals } from "../net/types.ts";
+import type { Outcome } from "../smtp/types.ts";
+import { UNKNOWN } from "./classify.ts";
 
 export interface AttemptLimits {
   /** Milliseconds until the end of the message must be on its way. */
@@ -42,4 +44,14 @@ export function attemptSignals(limits: AttemptLimits): Disposable & Required<Mes
 function whenAborted(signal: AbortSignal | undefined, then: () => void): void {
   if (signal?.aborted === true) then();
   else signal?.addEventListener("abort", then, { once: true });
+}
+
+/**
+ * Whether a host has refused a whole message, so that others may be like it, as those of one full box are. Not when it
+ * hung up or fell silent: before the body that is its own trouble, and cost little, and after it no other host is asked.
+ */
+export function refused(outcomes: readonly Outcome[]): boolean {
+  return (
+    outcomes.every(({ kind }) => kind !== "delivered") && outcomes.some(({ reply }) => !UNKNOWN.has(reply))
+  );
 }

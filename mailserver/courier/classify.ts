@@ -62,7 +62,7 @@ export function afterAnotherHost<T extends Outcome>(before: T | undefined, now: 
 }
 
 /** Our own words for "no answer came", or none that can be understood: what the host did is not known. */
-const UNKNOWN = new Set<Reply>([connectionLost, peerTimeout, badPeerReply]);
+export const UNKNOWN = new Set<Reply>([connectionLost, peerTimeout, badPeerReply]);
 
 /**
  * Whether another host may be asked at once for a recipient with this outcome of a transaction. Not when the body was
@@ -70,14 +70,4 @@ const UNKNOWN = new Set<Reply>([connectionLost, peerTimeout, badPeerReply]);
  */
 export function tryAnotherHost({ kind, reply }: Outcome, { bodyBegan }: { bodyBegan: boolean }): boolean {
   return kind === "temporary" && !(bodyBegan && UNKNOWN.has(reply));
-}
-
-/**
- * Whether a host has refused a whole message, so that others may be like it, as those of one full box are. Not when it
- * hung up or fell silent: before the body that is its own trouble, and cost little, and after it no other host is asked.
- */
-export function refusedAll(outcomes: readonly Outcome[]): boolean {
-  return (
-    outcomes.every(({ kind }) => kind !== "delivered") && outcomes.some(({ reply }) => !UNKNOWN.has(reply))
-  );
 }

@@ -7,14 +7,8 @@ import type { TlsDemand } from "../policy/tls.ts";
 import { type PolicyFailure, refusedResult, type SessionNote } from "../policy/tls-report.ts";
 import { reply } from "../smtp/replies.ts";
 import type { Address, Outcome } from "../smtp/types.ts";
-import { attemptSignals } from "./attempt-limits.ts";
-import {
-  afterAnotherHost,
-  afterConnectFailure,
-  connectOutcome,
-  refusedAll,
-  tryAnotherHost,
-} from "./classify.ts";
+import { attemptSignals, refused } from "./attempt-limits.ts";
+import { afterAnotherHost, afterConnectFailure, connectOutcome, tryAnotherHost } from "./classify.ts";
 import {
   findAddresses,
   findHosts,
@@ -261,7 +255,7 @@ class Attempt {
       return outcome !== undefined && tryAnotherHost(outcome, report);
     });
     // Who takes the message for some brings it further, as where a host takes few recipients at once.
-    if (refusedAll(outcomes)) this.#refused += 1;
+    if (refused(outcomes)) this.#refused += 1;
   }
 
   #failed(target: Target, { stage, reply: answer, cause }: ConnectFailed): Outcome {

@@ -1,4 +1,5 @@
 /** Where a recipient's mail goes: decided when it is queued, looked up when it is delivered. Pure. */
+import { parseEnvelopeAddress } from "../smtp/address.ts";
 import type { Address } from "../smtp/types.ts";
 import type { NewRecipient } from "./item.ts";
 
@@ -43,7 +44,14 @@ export function sentOnFor({
   destination,
   originals = [],
 }: Pick<NewRecipient, "address" | "destination" | "originals">): readonly string[] {
-  return destination.startsWith("mx:") ? originals.filter((original) => original !== address) : [];
+  return destination.startsWith("mx:") ? originals.filter((original) => !isSame(original, address)) : [];
+}
+
+/** However their domains and local parts are written. A copy that names its own recipient there would be taken for a loop. */
+function isSame(one: string, other: string): boolean {
+  if (one === other) return true;
+  const [a, b] = [parseEnvelopeAddress(one), parseEnvelopeAddress(other)];
+  return a !== undefined && a.local === b?.local && a.domain === b.domain;
 }
 
 /** The inverse; undefined for what is never made above. */

@@ -9,7 +9,12 @@ export function due(
   size = 1_000,
   originals: readonly string[] = [],
 ): DueItem {
-  const recipients = destinations.map((destination, seq) => ({ seq, destination, originals }));
+  const recipients = destinations.map((destination, seq) => ({
+    seq,
+    destination,
+    originals,
+    address: "x@y.example",
+  }));
   return { id, size, recipients } as unknown as DueItem;
 }
 
