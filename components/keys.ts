@@ -98,7 +98,6 @@ export class Keys extends pulumi.ComponentResource {
     this.dkim = new Map(args.dkim.map((each) => [each.key, this.dkimPair(name, each, args.protect)]));
     this.directoryAdmin = secret("directory-admin");
     this.relay = secret("relay");
-    this.loginGuard = this.relay.apply(loginGuardSecret);
     this.portalRelay = args.portal ? secret("portal-relay", ofPortal) : undefined;
     this.srs = secret("srs");
     this.dnsToken = secret("dns-token");
@@ -107,10 +106,12 @@ export class Keys extends pulumi.ComponentResource {
     this.frontCa = pulumi.unsecret(this.boxSeed.apply(frontAuthority));
     this.personSeed = secret("people");
     this.formerHolders = args.formerHolders;
+    const access = secret("access");
+    this.loginGuard = access.apply(loginGuardSecret);
     this.servicePasswords = {
       "smtp-in": secret("smtp-in"),
       "smtp-out": secret("smtp-out"),
-      access: secret("access"),
+      access,
       ...(args.portal ? { portal: secret("portal", ofPortal) } : {}),
     };
     this.registerOutputs({ caPem: this.caPem });
@@ -157,9 +158,9 @@ export function initialPassword(seed: string, person: string): string {
   return [0, 5, 10, 15].map((start) => chars.slice(start, start + 5).join("")).join("-");
 }
 
-/** Derived from what smtp-in and smtp-out share, which nobody finds in it. */
-function loginGuardSecret(relay: string): string {
-  return createHmac("sha256", relay).update("login guard").digest("hex");
+/** Derived from what only access has, which smtp-out does not find in it. */
+function loginGuardSecret(access: string): string {
+  return createHmac("sha256", access).update("login guard").digest("hex");
 }
 
 /** SHA-256, in hexadecimal, of the password by which the access front logs in to the box of `uid`. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createHmac, X509Certificate } from "node:crypto";
 import { BlockList } from "node:net";
 import { before, describe, it } from "node:test";
 import { DIRECTORY_TYPE, directoryDomain } from "../../stacks/first-domain.ts";
@@ -233,7 +233,12 @@ describe("the declared stack", () => {
     const files = plain<{ file: string; content: unknown }[]>(uploads);
     const shown = files.find(({ file }) => file === "/settings/login-guard-secret")?.content;
     assert.equal(plain<string>(shown), secret);
-    assert.notEqual(secret, (settingsOf("mail-smtp-out").relay as { password: string }).password);
+    const { password: relay } = settingsOf("mail-smtp-out").relay as { password: string };
+    const known = (settingsOf("mail-smtp-in").relay as { password: string }).password;
+    assert.equal(known, relay);
+    // Nor can smtp-in, which has the password of the relay, make it of that.
+    for (const made of [relay, createHmac("sha256", relay).update("login guard").digest("hex")])
+      assert.notEqual(secret, made);
   });
 
   it("tells smtp-out how much a person may send", () => {
