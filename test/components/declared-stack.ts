@@ -130,8 +130,11 @@ export async function declare(
     {
       newResource: ({ type, name, inputs }) => {
         registered.push({ type, name, inputs });
-        const made = random !== undefined && type.includes("RandomSecret") ? { value: random } : {};
-        return { id: `${name}-id`, state: { ...outputs(type, inputs, serial), ...made } };
+        const state = outputs(type, inputs, serial);
+        // One like no other, as it is in a stack.
+        if (type.includes("RandomSecret"))
+          state.value = random ?? `${state.value}${Buffer.from(name).toString("hex")}`;
+        return { id: `${name}-id`, state };
       },
       call: () => ({}),
     },
