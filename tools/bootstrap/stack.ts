@@ -14,6 +14,7 @@ import { parse } from "yaml";
 import { type Context, type Env, stateFolder } from "./context.ts";
 import { Fault } from "./fault.ts";
 import { checkStackName, hasSecretsKeys, mergeStackFile } from "./stack-file.ts";
+import { removeHalfAttributes } from "./state-attributes.ts";
 
 /** A stack of this checkout and where its files are. */
 export interface Stack {
@@ -101,6 +102,7 @@ export function openStack(context: Context, wanted: string): Stack {
     mergeStackFile({ name: committed, text }, keptKeys(join(shadow, committed), configFile)),
   );
   const backend = env.PULUMI_BACKEND_URL ? undefined : stateFolder(root, "state");
+  if (backend) removeHalfAttributes(backend);
   return {
     name,
     project,
