@@ -23,6 +23,14 @@ let folder: string;
 const OPEN = 2525;
 const CLOSED = 2526;
 
+/** One more on the host; it is in the background before it listens. */
+async function startSshd(port: number, ...args: string[]): Promise<void> {
+  const listens = `(: </dev/tcp/127.0.0.1/${port}) 2>/dev/null`;
+  const script = `/usr/sbin/sshd ${args.join(" ")} && timeout 10 bash -c 'until ${listens}; do sleep 0.05; done'`;
+  const { exitCode, stderr } = await remote.handle.exec(["bash", "-c", script]);
+  assert.equal(exitCode, 0, stderr);
+}
+
 /** Whether somebody answers at a port of the host. A packet filter that drops says nothing at all. */
 async function answers(port: number): Promise<boolean> {
   const socket = dial({ host: remote.access.address, port });
@@ -95,7 +103,7 @@ describe("a host", () => {
   it("is reached by one connection, which two share and which leads to its loopback", async () => {
     const port = await freePort();
     const where = { folder: join(folder, "shared"), ports: [port] };
-    await remote.handle.exec(["/usr/sbin/sshd", "-o", `ListenAddress=127.0.0.1:${port}`]);
+    await startSshd(port, "-o", `ListenAddress=127.0.0.1:${port}`);
     const [one, two] = await Promise.all([connect(remote.access, where), connect(remote.access, where)]);
     one.close();
     const socket = dial({ host: "127.0.0.1", port });
@@ -116,7 +124,7 @@ describe("a host's firewall", () => {
     folder: relative(process.cwd(), join(folder, "firewall")),
   });
   before(async () => {
-    for (const port of [OPEN, CLOSED]) await remote.handle.exec(["/usr/sbin/sshd", "-p", String(port)]);
+    for (const port of [OPEN, CLOSED]) await startSshd(port, "-p", String(port));
   });
 
   it("lets in ssh and the stack's ports and nothing else, and is seen to be as it was made", async () => {
