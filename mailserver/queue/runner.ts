@@ -187,9 +187,10 @@ class QueueRunner implements Runner {
   #rest(): number {
     const { clock, restsUntil = () => 0 } = this.#options;
     const ends = [...this.#resting].map((destination) => ({ destination, until: restsUntil(destination) }));
-    for (const { destination, until } of ends)
-      if (until <= clock.elapsed()) this.#resting.delete(destination);
-    return Math.min(...ends.map(({ until }) => until).filter((until) => until > clock.elapsed()));
+    // Once: nobody would wake for a rest that ends between two looks.
+    const now = clock.elapsed();
+    for (const { destination, until } of ends) if (until <= now) this.#resting.delete(destination);
+    return Math.min(...ends.map(({ until }) => until).filter((until) => until > now));
   }
 
   /** After a delivery: what else waits for a destination that did not answer goes back, rather than fail in turn. */
