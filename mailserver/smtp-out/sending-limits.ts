@@ -59,7 +59,9 @@ export function createSendingLimits(options: {
       return "messagesPerMinute";
     if (over(tables.sent(uid, DAY, day) + 1, messagesPerDay)) return "messagesPerDay";
     if (fresh === 0) return undefined;
-    return over(tables.news(uid, day) + fresh, newRecipientsPerDay) ? "newRecipientsPerDay" : undefined;
+    return over(tables.news(uid, day, day + DAY) + fresh, newRecipientsPerDay)
+      ? "newRecipientsPerDay"
+      : undefined;
   }
 
   function count(uid: string, addresses: readonly Buffer[], at: number): void {
@@ -101,7 +103,7 @@ function openTables(db: DatabaseSync) {
   );
   const subtract = db.prepare("UPDATE sent SET count = count - 1 WHERE uid = ? AND span = ? AND start = ?");
   const isKnown = db.prepare("SELECT 1 FROM known WHERE uid = ? AND address = ? AND last >= ?");
-  const news = db.prepare("SELECT count(*) AS count FROM known WHERE uid = ? AND since >= ?");
+  const news = db.prepare("SELECT count(*) AS count FROM known WHERE uid = ? AND since >= ? AND since < ?");
   const remember = db.prepare(
     `INSERT INTO known (uid, address, since, last) VALUES (?, ?, ?, ?) ON CONFLICT (uid, address)
      DO UPDATE SET last = excluded.last`,
@@ -109,7 +111,7 @@ function openTables(db: DatabaseSync) {
   const unlearn = db.prepare("DELETE FROM known WHERE uid = ? AND address = ? AND since = ? AND last = ?");
   const forget = db.prepare("DELETE FROM known WHERE last < ?");
   const warn = db.prepare(
-    "INSERT INTO warned (uid, day) VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET day = excluded.day WHERE day < excluded.day",
+    "INSERT INTO warned (uid, day) VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET day = excluded.day WHERE day <> excluded.day",
   );
   const unwarn = db.prepare("DELETE FROM warned WHERE uid = ?");
   return {
@@ -117,7 +119,7 @@ function openTables(db: DatabaseSync) {
     add: (uid: string, span: number, start: number) => void add.run(uid, span, start),
     subtract: (uid: string, span: number, start: number) => void subtract.run(uid, span, start),
     isKnown: (uid: string, address: Buffer, since: number) => isKnown.get(uid, address, since) !== undefined,
-    news: (uid: string, since: number) => Number(news.get(uid, since)?.count ?? 0),
+    news: (uid: string, since: number, until: number) => Number(news.get(uid, since, until)?.count ?? 0),
     remember: (uid: string, address: Buffer, at: number) => void remember.run(uid, address, at, at),
     unlearn: (uid: string, address: Buffer, at: number) => void unlearn.run(uid, address, at, at),
     forget: (before: number) => void forget.run(before),

@@ -56,6 +56,13 @@ const cases: Record<string, readonly Step[]> = {
     [3 * MINUTE, "alice", "a", "messagesPerDay"],
     [DAY, "alice", "a", undefined],
   ],
+  "new recipients on a day, whatever was counted while the clock was ahead": [
+    [20 * DAY, "alice", "a b c d", undefined],
+    [20 * DAY, "alice", "e", "newRecipientsPerDay"],
+    [0, "alice", "e f", undefined],
+    [MINUTE, "alice", "g h i", "newRecipientsPerDay"],
+    [DAY, "alice", "g h i j", undefined],
+  ],
   "new recipients on a day, all or none": [
     [0, "alice", "a b c", undefined],
     [MINUTE, "alice", "d e", "newRecipientsPerDay"],
@@ -278,6 +285,15 @@ describe("a postmaster who reads their mail elsewhere", () => {
       [["postmaster@semail.test", forward]],
     );
   });
+});
+
+test("the postmaster hears of it once a day, also while the clock was ahead before", async () => {
+  await using folder = await temporaryFolder();
+  let now = NOON + 20 * DAY;
+  using limits = open(folder.path, settings, () => now);
+  assert.deepEqual([limits.firstToday("alice"), limits.firstToday("alice")], [true, false]);
+  now = NOON;
+  assert.deepEqual([limits.firstToday("alice"), limits.firstToday("alice")], [true, false]);
 });
 
 test("the postmaster hears of it after all when the disk was full at first", async () => {
