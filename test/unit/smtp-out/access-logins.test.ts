@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { test } from "node:test";
 import type { LogEvent } from "../../../mailserver/log-events.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
@@ -18,7 +22,13 @@ function setup(more: Partial<AccessLoginsDeps> = {}) {
   const events: LogEvent[] = [];
   const clock = new FakeClock(0);
   const guard = createLoginGuard({ now: clock.now });
-  const log = { ...silentLog, warn: (event: LogEvent) => void events.push(event) };
+  /** What the log says beside them. */
+  const told: unknown[] = [];
+  const note = (event: LogEvent, facts: unknown): void => {
+    events.push(event);
+    told.push(facts);
+  };
+  const log = { ...silentLog, warn: note, error: note };
   const deps = { guard, directory, clock, log, ...more };
   const logins = createAccessLogins(deps);
   let sessions = 0;
@@ -34,7 +44,7 @@ function setup(more: Partial<AccessLoginsDeps> = {}) {
     await logins.report({ ...asked, login: "alice", ...(status === 0 ? outcome : BY_US) });
     return status === 0;
   };
-  return { logins, guard, clock, events, question, login, deps };
+  return { logins, guard, clock, events, told, question, login, deps };
 }
 
 const times = async (count: number, work: () => Promise<unknown>): Promise<void> => {
@@ -89,6 +99,39 @@ const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<v
       times(5, () => logins.report({ ...question("alice", "192.0.2.1"), ...WRONG })),
     looked: false,
   },
+  "not after fifty that were looked at without asking, from elsewhere, by whichever address": {
+    before: async ({ logins, question }) => {
+      for (let n = 0; n < 50; n += 1) {
+        const name = n % 2 ? "sales@semail.test" : "alice";
+        await logins.report({ ...question(name, `198.51.100.${n}`), ...WRONG });
+      }
+    },
+    looked: false,
+  },
+  "after five that were looked at without asking, and could not be checked": {
+    before: ({ logins, question }) =>
+      times(5, () => logins.report({ ...question("alice", "192.0.2.1"), ...UNCHECKED })),
+    looked: true,
+  },
+  "after four wrong ones on one connection": {
+    before: async ({ logins, question }) => {
+      const asked = question("alice", "192.0.2.1");
+      await times(4, async () => {
+        await logins.allow(asked);
+        await logins.report({ ...asked, ...WRONG });
+      });
+    },
+    looked: true,
+  },
+  "after a right one that was looked at without asking, while others of the name are under way": {
+    before: async ({ logins, question }) => {
+      const under = Array.from({ length: 5 }, () => question("alice", "192.0.2.1"));
+      for (const one of under) await logins.allow(one);
+      await logins.report({ ...question("alice", "192.0.2.1"), ...RIGHT });
+      for (const one of under) await logins.report({ ...one, ...UNCHECKED });
+    },
+    looked: true,
+  },
   "not after five whose reports were lost, on one connection": {
     before: async ({ logins, question }) => {
       const asked = question("alice", "192.0.2.1");
@@ -110,7 +153,8 @@ const cases: Record<string, { before: (s: ReturnType<typeof setup>) => Promise<v
     before: async ({ logins, question, clock }) => {
       const asked = Array.from({ length: 5 }, () => question("alice", "192.0.2.1"));
       const answers = asked.map((one) => logins.allow(one));
-      for (const one of asked) await logins.report({ ...one, ...RIGHT });
+      // None of them is answered before the last is reported.
+      await Promise.all(asked.map((one) => logins.report({ ...one, ...RIGHT })));
       await Promise.all(answers);
       assert.equal(clock.armed, false);
     },
@@ -142,13 +186,17 @@ for (const [name, { before, looked }] of Object.entries(cases)) {
 }
 
 test("wrong passwords at access, and those that are not looked at, are logged as such", async () => {
-  const { login, events } = setup();
+  const { login, events, told } = setup();
+  await login(UNCHECKED);
+  assert.deepEqual(events, []);
   await login(WRONG);
   assert.deepEqual(events.splice(0), ["access.auth.failed"]);
   await times(4, () => login(WRONG));
   events.length = 0;
   await login(RIGHT);
   assert.deepEqual(events, ["access.auth.locked"]);
+  // By whom, but not by which name: that may be a password which was typed in its place.
+  for (const facts of told) assert.deepEqual(facts, { client: "192.0.2.1", protocol: "imap" });
 });
 
 test("who guesses side by side waits for two seconds at most, and no guess is looked at meanwhile", async () => {
@@ -190,16 +238,30 @@ test("hundreds that guess side by side leave Dovecot connections by which to rep
   assert.deepEqual(await next, { status: 0 });
 });
 
-test("hundreds at one network leave others room to wait", async () => {
-  const { logins, question } = setup();
-  for (let n = 0; n < 300; n += 1) void logins.allow(question("alice", "192.0.2.1"));
-  const mine = Array.from({ length: 6 }, () => question("alice", "198.51.100.1"));
-  const answers = mine.map((one) => logins.allow(one));
-  const [first] = mine;
+for (const [kind, client] of [
+  ["address", () => "192.0.2.1"],
+  ["network of IPv6", (n: number) => `2001:db8:1:2::${n.toString(16)}`],
+] as const) {
+  test(`hundreds at one ${kind} leave others room to wait`, async () => {
+    const { logins, question } = setup();
+    for (let n = 0; n < 300; n += 1) void logins.allow(question("alice", client(n)));
+    const mine = Array.from({ length: 6 }, () => question("alice", "198.51.100.1"));
+    const answers = mine.map((one) => logins.allow(one));
+    const [first] = mine;
+    await settled();
+    assert.ok(first);
+    await logins.report({ ...first, ...RIGHT });
+    assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([0]));
+  });
+}
+
+test("the second that a directory costs is one of the two for which a login waits", async () => {
+  const { logins, question, clock } = setup({ directory: { whoIs: () => new Promise(() => {}) } });
+  const answers = Array.from({ length: 6 }, () => logins.allow(question("alice", "192.0.2.1")));
+  for (const _ of answers) assert.equal(await clock.jump(), 1_000);
   await settled();
-  assert.ok(first);
-  await logins.report({ ...first, ...RIGHT });
-  assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([0]));
+  assert.equal(await clock.jump(), 2_000);
+  assert.equal((await answers.at(-1))?.status, -1);
 });
 
 test("a directory that says nothing costs a login one second, and the password counts by the name that was typed", async () => {
@@ -242,12 +304,67 @@ const questions: Record<string, { path?: string; secret?: string; body: unknown;
 };
 for (const [name, { path = "/?command=allow", secret = SECRET, body, want }] of Object.entries(questions)) {
   test(`a question ${name} is answered ${want}`, async (t) => {
-    const server = await serveAccess({ port: 0, address: "127.0.0.1", secret: SECRET }, setup().deps);
+    const { deps, events } = setup();
+    const server = await serveAccess({ port: 0, address: "127.0.0.1", secret: SECRET }, deps);
     t.after(() => server.close());
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
       ...{ method: "POST", headers: { authorization: `Bearer ${secret}` }, body: JSON.stringify(body) },
     });
     assert.equal(response.status, want);
+    // What access would not do, somebody ought to see.
+    if (want === 400 || want === 401) assert.deepEqual(events, ["access.question.refused"]);
     if (want === 200 && !path.endsWith("report")) assert.deepEqual(await response.json(), { status: 0 });
   });
 }
+
+test("whose connection ended before the answer leaves no login under way", async (t) => {
+  const found = Promise.withResolvers<undefined>();
+  const { deps, clock } = setup({ directory: { whoIs: () => found.promise } });
+  const server = await serveAccess({ port: 0, address: "127.0.0.1", secret: SECRET }, deps);
+  t.after(() => server.close());
+  const begun = Promise.withResolvers<ServerResponse>();
+  const note = (message: unknown): void => begun.resolve((message as { response: ServerResponse }).response);
+  subscribe("http.server.request.start", note);
+  t.after(() => unsubscribe("http.server.request.start", note));
+  const given = new AbortController();
+  const headers = { authorization: `Bearer ${SECRET}` };
+  const sent = fetch(`http://127.0.0.1:${server.port}/?command=allow`, {
+    ...{ method: "POST", headers, body: JSON.stringify(asked), signal: given.signal },
+  });
+  const response = await begun.promise;
+  // The directory is asked, which has a second.
+  while (!clock.armed) await clock.nextTimer();
+  given.abort();
+  await assert.rejects(sent);
+  if (!response.destroyed) await once(response, "close");
+  found.resolve(undefined);
+  await settled();
+  assert.equal(clock.armed, false);
+});
+
+test("questions are taken at the one address alone", async (t) => {
+  const server = await serveAccess({ port: 0, address: "127.0.0.2", secret: SECRET }, setup().deps);
+  t.after(() => server.close());
+  await assert.rejects(fetch(`http://127.0.0.1:${server.port}/`));
+  assert.equal((await fetch(`http://127.0.0.2:${server.port}/`)).status, 401);
+});
+
+test("who opens connections without end is taken no more than two hundred", async (t) => {
+  const server = await serveAccess({ port: 0, address: "127.0.0.1", secret: SECRET }, setup().deps);
+  t.after(() => server.close());
+  const open = async () => {
+    const socket = connect(server.port, "127.0.0.1").on("error", () => {});
+    t.after(() => socket.destroy());
+    await once(socket, "connect");
+    return socket;
+  };
+  for (let n = 0; n < 200; n += 1) await open();
+  const one = await open();
+  let answer = "";
+  one.on("data", (bytes) => {
+    answer += bytes;
+  });
+  one.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(one, "close");
+  assert.equal(answer, "");
+});
