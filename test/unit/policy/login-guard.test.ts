@@ -135,3 +135,41 @@ test("each of a person's names counts by itself at one client, and for the perso
   for (const name of names) assert.equal(await fails(name, "203.0.113.1"), "locked", name);
   assert.notEqual(await fails("alice", "192.0.2.9"), "locked", "where they logged in by another name");
 });
+
+test("only a right password makes a network somebody's, however many others log in as long as they come back", async () => {
+  for (const outcome of ["failed", "abandoned"] as const) {
+    const guard = createLoginGuard({ now: () => 0 });
+    (await guard.begin("alice", HERE))?.[outcome]();
+    const elsewhere = outcome === "failed" ? 49 : 50;
+    for (let count = 0; count < elsewhere; count++) await fail(guard, "alice", `198.51.100.${count}`);
+    assert.equal(await locked(guard, "alice"), true, outcome);
+  }
+  const guard = createLoginGuard({ now: () => 0 });
+  const logIn = async (account: string) => (await guard.begin(account, HERE))?.succeeded();
+  await logIn("alice");
+  for (let count = 1; count < 10_000; count++) await logIn(`user${count}`);
+  await logIn("alice");
+  await logIn("one more");
+  for (let count = 0; count < 50; count++) await fail(guard, "alice", `198.51.100.${count}`);
+  assert.equal(await locked(guard, "alice"), false);
+});
+
+test("a right password forgets the wrong ones of nobody else at its network", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  for (let count = 0; count < 19; count++) await fail(guard, `user${count}`);
+  (await guard.begin("mallory", HERE))?.succeeded();
+  await fail(guard, "user19");
+  assert.equal(await locked(guard, "bob"), true);
+});
+
+test("who logged in from a network before waits for no strangers there, and fails at its cost", async () => {
+  const guard = createLoginGuard({ now: () => 0 });
+  for (let count = 0; count < 5; count++) (await guard.begin(`user${count}`, HERE))?.succeeded();
+  const strangers = await Promise.all(
+    Array.from({ length: 20 }, (_, count) => guard.begin(`stranger${count}`, HERE)),
+  );
+  const mine = await guard.begin("user0", HERE, "user0", async () => assert.fail("waits"));
+  for (const attempt of [mine, ...strangers]) attempt?.abandoned();
+  for (let count = 0; count < 20; count++) await fail(guard, `user${count % 5}`);
+  assert.equal(await locked(guard, "bob"), true);
+});
