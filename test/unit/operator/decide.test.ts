@@ -47,6 +47,21 @@ const granted: { name: string; request: PersonRequest; edit: unknown; facts?: ty
     facts: pair,
   },
   {
+    name: "an address as which another's only begins",
+    request: { kind: "update", uid: "zoe", aliases: ["marya@example.org"] },
+    edit: { aliases: ["marya@example.org"] },
+    facts: pair,
+  },
+  {
+    name: "what would be a tagged form, where there are none",
+    request: { kind: "update", uid: "zoe", aliases: ["mary-shop@example.org", "mary2@example.org"] },
+    edit: { aliases: ["mary-shop@example.org", "mary2@example.org"] },
+    facts: on("2026-01-15", {
+      smtpIn: { tagSeparator: "" },
+      users: { mary: { name: "Mary" }, zoe: { name: "Zoe" } },
+    }),
+  },
+  {
     name: "a tagged form of their own address",
     request: { kind: "update", uid: "zoe", aliases: ["zoe-shop@example.org"] },
     edit: { aliases: ["zoe-shop@example.org"] },
