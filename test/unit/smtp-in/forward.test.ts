@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { describe, test } from "node:test";
 import { SenderSettings, SessionLimits } from "../../../mailserver/contract.ts";
+import { formatMessage, parseMessage } from "../../../mailserver/message/header.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import { rewrite } from "../../../mailserver/policy/srs.ts";
 import { makeAddress, parseEnvelopeAddress } from "../../../mailserver/smtp/address.ts";
 import * as replies from "../../../mailserver/smtp/replies.ts";
 import type { Decision, Reply } from "../../../mailserver/smtp/types.ts";
+import { createDkimSigners } from "../../../mailserver/smtp-out/dkim.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { type Records, zoneQuery } from "../../support/zone.ts";
 import { box, relay, send, session, start, vouching } from "./support.ts";
@@ -244,10 +247,23 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
     [`_dmarc.${domain}`]: "v=DMARC1; p=none",
   });
   const none = { "org.example": "v=spf1 -all" };
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+  const published = publicKey.export({ type: "spki", format: "der" }).toString("base64");
+  const KEY = { "x._domainkey.mail.org.example": `v=DKIM1; k=rsa; p=${published}` };
+  const sign = async (text: string): Promise<string> => {
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const [signer] = createDkimSigners([{ domain: OURS, selector: "x", privateKey: pem }]);
+    const message = parseMessage(Buffer.from(text));
+    const signature = (await signer?.sign(message, new Date())) ?? [];
+    return formatMessage({ ...message, fields: [...signature, ...message.fields] }).toString();
+  };
   interface Case {
     readonly author: string;
     readonly zone?: Records;
     readonly from?: string;
+    /** Ours, where there are more. */
+    readonly domains?: readonly string[];
+    readonly signs?: true;
     readonly goes: boolean;
   }
   const cases: Readonly<Record<string, Case>> = {
@@ -296,6 +312,23 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
       from: "ceo@x.mail.org.example",
       goes: false,
     },
+    "of it, behind a stranger who is proven": {
+      author: "eve@evil.example, ceo@mail.org.example",
+      zone: { ...signed(OURS), "evil.example": MTA },
+      goes: false,
+    },
+    "above it, of the same organization, where it is not the only one of ours": {
+      author: "ceo@org.example",
+      zone: signed("org.example"),
+      domains: ["first.example", OURS],
+      goes: false,
+    },
+    "of it, with a broken signature and no DMARC record": {
+      author: "ceo@mail.org.example",
+      zone: { "org.example": "v=spf1 -all", "x._domainkey.mail.org.example": "v=DKIM1; k=rsa; p=" },
+      signs: true,
+      goes: false,
+    },
     "of it as one of many": {
       author: `${Array.from({ length: 12 }, (_, n) => `a@${n}.other.example`).join(", ")}, ceo@mail.org.example`,
       goes: false,
@@ -310,6 +343,18 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
       author: "ceo@mail.org.example",
       zone: { [OURS]: MTA },
       from: "ceo@mail.org.example",
+      goes: true,
+    },
+    "but proven by DKIM": {
+      author: "ceo@mail.org.example",
+      zone: { ...signed(OURS), ...KEY },
+      signs: true,
+      goes: true,
+    },
+    "but proven by DKIM, with no DMARC record": {
+      author: "ceo@mail.org.example",
+      zone: KEY,
+      signs: true,
       goes: true,
     },
     "but proven to be of the same organization": {
@@ -345,7 +390,10 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
     }),
     close: async () => {},
   };
-  for (const [name, { author, zone = {}, from = "eve@evil.example", goes }] of Object.entries(cases)) {
+  for (const [
+    name,
+    { author, zone = {}, from = "eve@evil.example", domains = [OURS], signs, goes },
+  ] of Object.entries(cases)) {
     for (const checked of [true, false]) {
       // What is not looked up is not proven, and of what is above our domain or beside it nothing is known.
       if (!checked && (goes || !/[@.]mail\.org\.example$/.test(author))) continue;
@@ -357,10 +405,11 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
         };
         const daemon = await start({
           lmtpPort: to.listener.port,
-          settings: { domains: [OURS], senders: IMPATIENT },
+          settings: { domains: [...domains], senders: IMPATIENT },
           deps: { directory, log: { ...silentLog, info }, ...(checked && { query: zoneQuery(zone) }) },
         });
-        const text = `From: ${author}\r\nSubject: x\r\n\r\nhi\r\n`;
+        const plain = `From: ${author}\r\nSubject: x\r\n\r\nhi\r\n`;
+        const text = signs ? await sign(plain) : plain;
         assert.deepEqual(await send(await session(daemon), [`frank@${OURS}`], text, from), TAKEN);
         assert.equal(to.messages.length, 1);
         assert.equal((await daemon.queue.counts()).items, goes ? 1 : 0);
@@ -380,6 +429,7 @@ describe("a forward is left out, and the box has the message once,", () => {
     "dave@semail.test": ["dave", "dave@foreign.example"],
     "d.smith@semail.test": ["dave", "dave@foreign.example"],
     "down@semail.test": ["down", "silent@semail.test"],
+    "zoe@semail.test": ["zoe"],
   };
   const directory = {
     findRecipient: async (address: string): Promise<RecipientAnswer> => {
@@ -420,6 +470,19 @@ describe("a forward is left out, and the box has the message once,", () => {
         "Delivered-To: gone@semail.test",
         "Delivered-To: dave@semail.test",
       ),
+      0,
+    ],
+    "when it comes back by way of nineteen others of ours": [
+      ["dave"],
+      been(
+        ...Array.from({ length: 19 }, (_, n) => `Delivered-To: ${n}@semail.test`),
+        "Delivered-To: dave@semail.test",
+      ),
+      0,
+    ],
+    "when it comes back, beside somebody who forwards nothing": [
+      ["zoe", "dave"],
+      been("Delivered-To: dave@semail.test"),
       0,
     ],
     "not when it was elsewhere": [
