@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { SessionLimits } from "../../../mailserver/contract.ts";
 import type { SmtpCourier } from "../../../mailserver/courier/smtp.ts";
 import { forAll } from "../../../mailserver/courier/types.ts";
-import type { RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import type { Group } from "../../../mailserver/queue/backlog.ts";
 import { Backlog } from "../../../mailserver/queue/backlog.ts";
 import { toDelivery } from "../../../mailserver/queue/delivery.ts";
@@ -20,21 +20,22 @@ const FORWARDS: Readonly<Record<string, string>> = {
   bob: "alice@semail.test",
   carol: "dave@semail.test",
   dave: "dave@elsewhere.test",
+  gina: "down@semail.test",
 };
-const NAMES: Readonly<Record<string, string>> = { "b.ob": "bob" };
+const NAMES: Readonly<Record<string, string>> = { "b.ob": "bob", "z.oe": "zoe" };
 const own = {
   ...directory,
   findRecipient: async (address: string): Promise<RecipientAnswer> => {
     const local = address.slice(0, address.indexOf("@"));
     if (local.includes("+")) return { kind: "absent" };
+    if (local === "down") throw new DirectoryUnavailable("down");
     const uid = NAMES[local] ?? local;
     const forward = FORWARDS[uid];
     return { kind: "box", uid, host: `box-${uid}`, ...(forward !== undefined && { forward }) };
   },
 };
 
-async function sent(listener: "relay" | "submissions", to: readonly string[]): Promise<string[]> {
-  const stored: string[] = [];
+async function open(listener: "relay" | "submissions", stored: string[]): Promise<Conversation> {
   const client = await Conversation.open({
     session: sessionOptions(listener, { hostname: "mx.semail.test", limits: SessionLimits.parse({}) }),
     handler: outboundHandler(listener === "relay" ? "relay" : "submission", stored, { directory: own }),
@@ -44,6 +45,12 @@ async function sent(listener: "relay" | "submissions", to: readonly string[]): P
   if (listener === "relay") await client.auth(RELAY.user, RELAY.password);
   else await client.auth("alice", "alice-secret");
   await client.say("MAIL FROM:<alice@semail.test>");
+  return client;
+}
+
+async function sent(listener: "relay" | "submissions", to: readonly string[]): Promise<string[]> {
+  const stored: string[] = [];
+  const client = await open(listener, stored);
   for (const one of to) assert.match(await client.say(`RCPT TO:${one}`), /^250/);
   await client.say("DATA");
   assert.match(await client.say("From: alice@semail.test\r\n\r\nhi\r\n."), /^250/);
@@ -64,6 +71,14 @@ describe("mail goes to each mailbox once:", () => {
     "on to somebody, for whomever the sender says that it was": [
       ["<bob@semail.test> ORCPT=rfc822;alice@semail.test"],
       [box("bob"), box("alice")],
+    ],
+    "where one who forwards nothing is named twice": [
+      ["<zoe@semail.test>", "<z.oe@semail.test>"],
+      [box("zoe")],
+    ],
+    "of strangers, whose letters mean what their hosts say (RFC 5321 section 2.4)": [
+      ["<eve@evil.test>", "<Eve@evil.test>"],
+      ["mx:evil.test", "mx:evil.test"],
     ],
     "where one person is named twice": [
       ["<bob@semail.test>", "<b.ob@semail.test>"],
@@ -98,6 +113,16 @@ describe("mail goes to each mailbox once:", () => {
     test(`what smtp-in sends on goes ${name}`, async () => assert.deepEqual(await sent("relay", to), goes));
 });
 
+for (const [what, listener, to] of [
+  ["to whom it is forwarded", "submissions", "<gina@semail.test>"],
+  ["for whom it is forwarded", "relay", "<bob@semail.test> ORCPT=rfc822;down@semail.test"],
+] as const) {
+  test(`who it is, ${what}, is never guessed: what can't be looked up is asked for again`, async () => {
+    const client = await open(listener, []);
+    assert.match(await client.say(`RCPT TO:${to}`), /^451 4\.4\.3/);
+  });
+}
+
 describe("what is sent on abroad says from where, and to nobody who else had it:", () => {
   const to = (address: string, ...originals: string[]): NewRecipient => ({
     ...{ address, destination: `mx:${address.slice(address.indexOf("@") + 1)}` },
@@ -108,6 +133,7 @@ describe("what is sent on abroad says from where, and to nobody who else had it:
   const cases: Readonly<Record<string, readonly [NewRecipient[], Readonly<Record<string, string>>]>> = {
     "what is not": [[to(X), to(Y)], { [`${X} ${Y}`]: "" }],
     "a copy": [[to(X, A)], { [X]: says(A) }],
+    "a copy for somebody of that domain": [[to(X, Y)], { [X]: says(Y) }],
     "copies for two": [[to(X, A), to(Y, C)], { [X]: says(A), [Y]: says(C) }],
     "two copies for one": [[to(X, A), to(Y, A)], { [`${X} ${Y}`]: says(A) }],
     "one copy for two": [[to(X, A, C)], { [X]: says(A, C) }],

@@ -42,6 +42,10 @@ describe("what we write ourselves goes to", () => {
       local("Carol+list@semail.test"),
       [copy("carol@elsewhere.test", "Carol+list@semail.test")],
     ],
+    "the forward without word of success, which is told of the box (RFC 3461 section 5.2.7.2)": [
+      { ...local("carol@semail.test"), notify: ["SUCCESS", "FAILURE"] },
+      [{ ...copy("carol@elsewhere.test", "carol@semail.test"), notify: ["FAILURE"] }],
+    ],
     "a forward as its host calls it": [
       local("odd@semail.test"),
       [copy("a..b.@docomo.test", "odd@semail.test")],
