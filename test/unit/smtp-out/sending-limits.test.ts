@@ -235,6 +235,10 @@ test("the postmaster hears once a day of who reached a limit", async () => {
     { address: "postmaster@semail.test", destination: "local:postmaster@semail.test" },
   ]);
   assert.match(String(warnings()[0]?.body), /^Subject: alice has reached a sending limit\r$/m);
+  // What it is about, and what to do, whichever it is.
+  assert.match(String(warnings()[0]?.body), /^alice was refused a message \(\w+: \d+\)\.\r$/m);
+  assert.match(String(warnings()[0]?.body), /may have their password: change it, which lets nobody send/);
+  assert.match(String(warnings()[0]?.body), /raise semail:smtpOut\.limits, or name them in its exempt/);
   // A new password alone ends no session in which mail is read.
   assert.match(String(warnings()[0]?.body), /restart their box, which ends the sessions/);
   now += DAY;
