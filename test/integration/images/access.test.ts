@@ -215,6 +215,8 @@ describe("directory, box and access together", () => {
       ["mallory", "password of alice"],
       ["al*", "password of alice"],
       ["alice)(uid=*", "password of alice"],
+      // LDAP takes it for alice (RFC 4518 section 2.2), the login guard for another name.
+      ["alice\t", "password of alice"],
       ["access", SERVICE_PASSWORD],
     ] as const;
     // At once: each failure makes the next one from the same address wait longer.

@@ -61,6 +61,18 @@ const cases: [ImageName, string, Record<string, string>, RegExp][] = [
     { LOGIN_GUARD_URL: "smtp-out:10026" },
     /LOGIN_GUARD_URL must be/,
   ],
+  [
+    "access",
+    "a login guard with a line end",
+    { LOGIN_GUARD_URL: "http://smtp-out:10026/\nssl = no" },
+    /LOGIN_GUARD_URL must be/,
+  ],
+  [
+    "access",
+    "a login guard for which there is no secret",
+    { LOGIN_GUARD_URL: "http://smtp-out:10026/" },
+    /\/settings\/login-guard-secret is missing or unreadable/,
+  ],
   ["access", "a DN with a line end", { LDAP_BIND_DN: "cn=a\nssl = no" }, /LDAP_BIND_DN must be/],
   ["resolver", "nobody may ask", { RESOLVER_ALLOW: "" }, /RESOLVER_ALLOW must/],
   ["resolver", "a network that is none", { RESOLVER_ALLOW: "everyone" }, /'everyone', which is not/],

@@ -1,5 +1,8 @@
 /** Wrong passwords at `access` count with smtp-out's login guard, whatever they are tried by, and it keeps nobody out by its absence. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { createDirectory, type Directory } from "../../../mailserver/directory/directory.ts";
 import type { LogEvent } from "../../../mailserver/log-events.ts";
@@ -89,6 +92,7 @@ describe("the login guard at access", () => {
   const events: LogEvent[] = [];
   const log = { ...silentLog, warn: (event: LogEvent) => void events.push(event) };
   let site: ReadingSite;
+  let port = 0;
   let directory: Directory | undefined;
   let serving: Awaited<ReturnType<typeof serveAccess>>;
 
@@ -107,7 +111,7 @@ describe("the login guard at access", () => {
   };
 
   before(async () => {
-    const [port = 0] = await freePorts(1);
+    [port = 0] = await freePorts(1);
     site = await openReading(lab, {
       access: {
         env: { LOGIN_GUARD_URL: `http://guard.test:${port}/` },
@@ -188,5 +192,31 @@ describe("the login guard at access", () => {
     const logs = await site.access.logs();
     assert.match(logs, /policy: Policy server HTTP error/);
     assert.ok(!logs.includes(SECRET));
+  });
+
+  it("is told nothing of the password, and once of each login", async (t) => {
+    const told: [path: string | undefined, body: Record<string, unknown>][] = [];
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        told.push([request.url, JSON.parse(body)]);
+        response.writeHead(200, { "content-type": "application/json" }).end('{"status":0}');
+      });
+    });
+    t.after(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    await once(server.listen(port, "0.0.0.0"), "listening");
+    const reader = await site.reader();
+    assert.match(await login(reader, "imap", "a guess"), /^a NO \[AUTHENTICATIONFAILED\]/);
+    assert.match(await login(reader, "imap", PASSWORD), /^a OK/);
+    const [question, report] = ["/?command=allow", "/?command=report"];
+    assert.deepEqual(told.map(([path]) => path).sort(), [question, question, report, report]);
+    for (const [path, { success: _, policy_reject: __, fail_type: ___, ...facts }] of told) {
+      // Dovecot names the two that the configuration leaves empty all the same.
+      const { device_id, pwhash, ...body } = facts;
+      assert.deepEqual([device_id, pwhash], ["", ""], path);
+      assert.deepEqual(Object.keys(body).sort(), ["login", "protocol", "remote", "session_id", "tls"], path);
+    }
   });
 });

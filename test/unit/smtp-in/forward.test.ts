@@ -306,6 +306,11 @@ describe("mail whose author says to be of ours, and is not proven to be, stays i
       ...{ author: "ceo@mail.org.example", zone: signed(OURS), from: "ceo@mail.org.example" },
       goes: false,
     },
+    "of it, with such a one while DNS does not say who may use it": {
+      ...{ author: "ceo@mail.org.example", from: "ceo@mail.org.example" },
+      zone: { "_dmarc.mail.org.example": "v=DMARC1; p=none", [OURS]: "ESERVFAIL" },
+      goes: false,
+    },
     "of it, with a subdomain of ours that may not be so strictly": {
       author: "ceo@mail.org.example",
       zone: { "_dmarc.mail.org.example": "v=DMARC1; p=none; aspf=s", "x.mail.org.example": MTA },
