@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SessionLimits } from "../../../mailserver/contract.ts";
 import type { Directory, Person } from "../../../mailserver/directory/directory.ts";
-import { DirectoryUnavailable } from "../../../mailserver/policy/recipient.ts";
+import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
+import type { Identity } from "../../../mailserver/policy/relay.ts";
+import { othersAmong } from "../../../mailserver/smtp-out/others.ts";
 import { sessionOptions } from "../../../mailserver/smtp-out/session-options.ts";
 import { Conversation } from "../../support/conversation.ts";
 import { directory, outboundHandler } from "../../support/handlers.ts";
@@ -129,3 +131,26 @@ for (const separator of ["-", ".", "_", "=", "+"]) {
     });
   });
 }
+
+describe("somebody's address that looks like postmaster's with a detail is theirs", () => {
+  const address = "postmaster+bob@semail.test";
+  const addresses = ["postmaster@semail.test"];
+  const identities: Readonly<Record<string, readonly [Identity, questions: number]>> = {
+    "to the portal": [{ kind: "portal", addresses }, 1],
+    "to who is postmaster": [{ kind: "person", uid: "alice", addresses }, 1],
+    "without a question for smtp-in, which may name anybody": [{ kind: "service" }, 0],
+    "without a question for who has not logged in": [{ kind: "nobody" }, 0],
+  };
+  for (const [name, [identity, questions]] of Object.entries(identities)) {
+    test(name, async () => {
+      const asked: string[] = [];
+      const findRecipient = async (of: string): Promise<RecipientAnswer> => {
+        asked.push(of);
+        return { kind: "box", uid: "bob", host: "box" };
+      };
+      const others = await othersAmong([address], identity, { directory: { findRecipient } });
+      assert.equal(asked.length, questions);
+      assert.deepEqual([...others], questions === 0 ? [] : [address]);
+    });
+  }
+});
