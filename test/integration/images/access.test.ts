@@ -216,7 +216,7 @@ describe("directory, box and access together", () => {
       ["al*", "password of alice"],
       ["alice)(uid=*", "password of alice"],
       // LDAP takes it for alice (RFC 4518 section 2.2), the login guard for another name.
-      ["alice\t", "password of alice"],
+      ["ａlice", "password of alice"],
       ["access", SERVICE_PASSWORD],
     ] as const;
     // At once: each failure makes the next one from the same address wait longer.
