@@ -4,7 +4,7 @@
  */
 import type { OperatorClient } from "../operator/client.ts";
 import type { UsageView } from "../operator/protocol.ts";
-import type { Clock } from "../queue/clock.ts";
+import { type Clock, within } from "../queue/clock.ts";
 
 /** Undefined when it can't be told now. */
 export type Usage = (uid: string) => Promise<UsageView | undefined>;
@@ -34,19 +34,10 @@ export function createUsage({ usage }: Pick<OperatorClient, "usage">, clock: Clo
     if (answer === undefined || known.get(uid) !== meanwhile) return;
     known.set(uid, { ...meanwhile, shown: Promise.resolve(answer) });
   };
-  const within = async (answer: Promise<UsageView | undefined>): Promise<UsageView | undefined> => {
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const cancel = clock.after(PATIENCE_MS, () => resolve(undefined));
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      cancel();
-    }
-  };
   return async (uid) => {
     const last = known.get(uid);
-    if (last === undefined) return within(ask(uid));
-    const found = await within(last.shown);
+    if (last === undefined) return within(clock, PATIENCE_MS, ask(uid), undefined);
+    const found = await within(clock, PATIENCE_MS, last.shown, undefined);
     if (clock.elapsed() - last.asked >= FRESH_MS && known.get(uid) === last) void askAgain(uid, last);
     return found;
   };

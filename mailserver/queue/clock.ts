@@ -21,3 +21,15 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** What comes of `work`, or `otherwise` when that takes longer than `ms`: nobody waits for it any more. */
+export function within<T, O>(
+  clock: Pick<Clock, "after">,
+  ms: number,
+  work: Promise<T>,
+  otherwise: O,
+): Promise<T | O> {
+  const { promise, resolve } = Promise.withResolvers<O>();
+  const cancel = clock.after(ms, () => resolve(otherwise));
+  return Promise.race([work, promise]).finally(cancel);
+}

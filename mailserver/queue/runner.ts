@@ -10,7 +10,7 @@ import { unlessAborted } from "../net/unless-aborted.ts";
 import { localError } from "../smtp/replies.ts";
 import { type Attempted, type AttemptOptions, attempt, conclude, type Deliver } from "./attempt.ts";
 import { Backlog, type Group } from "./backlog.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, within } from "./clock.ts";
 import type { NewItem, Unreported } from "./item.ts";
 import { type Queue, QueueError } from "./queue.ts";
 import { logSetAside, Reporter } from "./reporter.ts";
@@ -89,7 +89,7 @@ class QueueRunner implements Runner {
     const deliver: Deliver = (destination, delivery, ending, giveWay) => {
       const carried = options.deliver(destination, delivery, ending, giveWay);
       const cut = delivery.recipients.map(() => CUT);
-      return unlessAborted(carried, ending, () => this.#within(LAST_MS, carried, cut));
+      return unlessAborted(carried, ending, () => within(this.#options.clock, LAST_MS, carried, cut));
     };
     this.#attempts = { ...options, deliver, persist, signal };
     const track = (work: Promise<void>): void => this.#track(work);
@@ -111,7 +111,7 @@ class QueueRunner implements Runner {
     const cut = group.recipients.map(() => CUT);
     // When the runner ends, it does not wait for a delivery that it can't stop; of one that begins later it hears in a moment.
     const results = signal.aborted
-      ? this.#within(LAST_MS, delivery, cut)
+      ? within(this.#options.clock, LAST_MS, delivery, cut)
       : unlessAborted(delivery, signal, () => cut);
     let ended = false;
     const work = conclude(group, results, this.#attempts).then((attempted) => {
@@ -265,12 +265,6 @@ class QueueRunner implements Runner {
   async #release({ item, recipients }: Group): Promise<void> {
     const seqs = recipients.map(({ seq }) => seq);
     await this.#giveBack(item.id, seqs);
-  }
-
-  #within<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const cancel = this.#options.clock.after(ms, () => resolve(otherwise));
-    return Promise.race([work, promise]).finally(cancel);
   }
 
   /** What is claimed and not given back is tried by nobody. */

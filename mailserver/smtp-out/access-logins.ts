@@ -7,7 +7,7 @@ import type { Directory } from "../directory/directory.ts";
 import type { Log } from "../net/log.ts";
 import { clientNetwork } from "../policy/client-network.ts";
 import type { LoginAttempt, LoginGuard, Wait } from "../policy/login-guard.ts";
-import type { Clock } from "../queue/clock.ts";
+import { type Clock, within } from "../queue/clock.ts";
 
 /** Of a login in Dovecot's words. What else it says is not looked at. */
 const login = {
@@ -84,11 +84,8 @@ export function createAccessLogins({ guard, directory, clock, log }: AccessLogin
 
   /** Who can't be looked up now is counted by the name that was typed; Dovecot finds out for itself. */
   async function holderOf(login: string): Promise<string | undefined> {
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const cancel = clock.after(LOOK_UP_MS, () => resolve(undefined));
     const asked = directory.whoIs(login).catch(() => undefined);
-    const person = await Promise.race([asked, late]).finally(cancel);
-    return person?.uid;
+    return (await within(clock, LOOK_UP_MS, asked, undefined))?.uid;
   }
 
   async function begin({ login, remote }: AccessQuestion): Promise<LoginAttempt | "locked" | "busy"> {
@@ -153,11 +150,9 @@ function createWaiting(clock: Clock): (client: string, since: number) => Wait {
       const left = since + ANSWER_MS - clock.elapsed();
       const others = waiting.filter((other) => other === network).length;
       if (waiting.length >= WAITING || others >= WAITING_OF_ONE) return false;
-      const { promise: late, resolve } = Promise.withResolvers<boolean>();
-      const cancel = clock.after(left, () => resolve(false));
       waiting.push(network);
-      return Promise.race([ended.then(() => true), late]).finally(() => {
-        cancel();
+      const going = ended.then(() => true);
+      return within(clock, left, going, false).finally(() => {
         waiting.splice(waiting.indexOf(network), 1);
       });
     };
