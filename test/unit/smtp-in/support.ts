@@ -1,7 +1,7 @@
 /** smtp-in over loopback, between clients, boxes and a relay that tests script. Closes everything after the file's tests. */
 import assert from "node:assert/strict";
 import { after } from "node:test";
-import { SmtpInSettings } from "../../../mailserver/contract.ts";
+import { SenderSettings, SmtpInSettings } from "../../../mailserver/contract.ts";
 import { silentLog } from "../../../mailserver/net/log.ts";
 import { DirectoryUnavailable, type RecipientAnswer } from "../../../mailserver/policy/recipient.ts";
 import { systemClock } from "../../../mailserver/queue/clock.ts";
@@ -15,6 +15,10 @@ import { RawClient } from "../../support/raw-client.ts";
 import { zoneQuery } from "../../support/zone.ts";
 
 const SECRET = "relay-password-0123";
+/** What is said to one recipient and to the message. */
+export const ACCEPTED = ["250 2.1.5", "250 2.0.0"];
+/** Does not wait long for a DNS that says nothing. */
+export const IMPATIENT = SenderSettings.parse({ timeoutMs: 200 });
 const open: { close(): unknown }[] = [];
 let identity: Promise<Identity> | undefined;
 after(async () => {
