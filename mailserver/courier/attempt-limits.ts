@@ -1,4 +1,4 @@
-/** What ends one attempt at the hosts of a domain: its own time, others that wait for its place, refusals, the end of the daemon. */
+/** What ends one attempt at the hosts of a domain: its own time, others that wait for its place, refusals, the daemon's end. */
 import type { MessageSignals } from "../net/types.ts";
 import type { Outcome } from "../smtp/types.ts";
 import { UNKNOWN } from "./classify.ts";

@@ -3,7 +3,7 @@
  * (gocloud.dev/blob/fileblob), which it writes in place: killed as it does, it leaves a part, and then can't read the
  * state itself ("failed to load checkpoint: EOF"). Without the file it reads the state as ever.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const SUFFIX = ".attrs";
@@ -22,7 +22,6 @@ export function removeHalfAttributes(backend: string): void {
 
 function isHalf(path: string): boolean {
   try {
-    if (!statSync(path).isFile()) return false;
     JSON.parse(readFileSync(path, "utf8"));
     return false;
   } catch (error) {

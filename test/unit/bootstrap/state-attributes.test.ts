@@ -1,6 +1,6 @@
 /** What Pulumi leaves half written beside its state when it is killed. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -29,7 +29,10 @@ test("half attributes go, beside states and locks, and nothing else does", () =>
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
+  // Of that name, and none: what can't be read is left alone.
+  mkdirSync(join(backend, ".pulumi/stacks/semail/odd.json.attrs"));
   removeHalfAttributes(backend);
+  assert.ok(existsSync(join(backend, ".pulumi/stacks/semail/odd.json.attrs")));
   const wanted = Object.entries(files).flatMap(([name, [, stays]]) => (stays ? [name] : []));
   const left = readdirSync(join(backend, ".pulumi"), { recursive: true }).map(String);
   assert.deepEqual(left.filter((name) => name in files).sort(), wanted.sort());
