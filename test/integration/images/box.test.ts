@@ -9,7 +9,7 @@ import { connect } from "../../../mailserver/net/client.ts";
 import { makeAddress } from "../../../mailserver/smtp/address.ts";
 import { type Handle, openLab } from "../../support/docker.ts";
 import { deliver, openDialogue } from "./dialogue.ts";
-import { boxImage, boxPassword, handOver, healthy, lmtpPort, runImage, sha256 } from "./images.ts";
+import { boxImage, boxPassword, handOver, healthy, lmtpPort, MOUNT, runImage, sha256 } from "./images.ts";
 
 const lab = openLab();
 after(() => lab.cleanup());
@@ -335,14 +335,9 @@ describe("box", () => {
     const fill =
       "cd /srv/mail && mkdir -p Maildir/{tmp,cur,new} Maildir/.Junk/{tmp,cur,new} && " +
       "n=0 && while : 2>/dev/null >Maildir/cur/$((n++)):2,S; do :; done; exec entrypoint";
-    const own = "rw,noexec,nosuid,nodev";
     const full = await healthy(lab, "box", {
       ...{ entrypoint: ["/bin/bash", "-c", fill], volumes: {} },
-      tmpfs: {
-        "/run": `${own},size=8m,uid=5000,gid=5000,mode=0750`,
-        "/tmp": `${own},size=16m,mode=1777`,
-        "/srv/mail": `${own},size=1m,nr_inodes=50,uid=5000,gid=5000,mode=0750`,
-      },
+      tmpfs: { "/srv/mail": `${MOUNT},size=1m,nr_inodes=50,uid=5000,gid=5000,mode=0750` },
     });
     const { exitCode } = await full.exec(["doveadm", "expunge", "-u", "alice", "mailbox", "INBOX", "all"]);
     assert.equal(exitCode, 0);

@@ -14,7 +14,7 @@ export const BOX_SEED = "seed-for-tests-0123456789abcdef";
 export type ImageName = "directory" | "box" | "access" | "resolver" | "guard";
 type Options = Partial<RunOptions>;
 
-const MOUNT = "rw,noexec,nosuid,nodev";
+export const MOUNT = "rw,noexec,nosuid,nodev";
 
 const USERS: Readonly<Record<ImageName, number>> = {
   box: 5000,
@@ -87,12 +87,13 @@ export async function runImage(lab: Lab, image: ImageName, more: Options = {}): 
     user,
     hardened: true,
     health: true,
+    ...(data === undefined ? {} : { volumes: { [data]: await lab.volume() } }),
+    ...more,
     tmpfs: {
       "/run": `${MOUNT},size=8m,uid=${user},gid=${user},mode=0750`,
       "/tmp": `${MOUNT},size=16m,mode=1777`,
+      ...more.tmpfs,
     },
-    ...(data === undefined ? {} : { volumes: { [data]: await lab.volume() } }),
-    ...more,
     env: { ...usual.env, ...more.env },
   });
 }
