@@ -29,7 +29,7 @@ const Message = z.object({
   answers: z.array(Entry),
   authorities: z.array(Entry),
 });
-/** An answer; `bytes`: its length as it came. */
+/** An answer; `bytes`: about what it takes in memory. */
 export type DnsMessage = z.infer<typeof Message> & { readonly bytes: number };
 
 /** With codes like those of node:dns. */
@@ -48,8 +48,9 @@ export const NO_IPV6: ReadonlySet<string> = new Set(["ENETUNREACH", "EADDRNOTAVA
 /** RFC 9715 section 3.1: what passes every network in one piece. */
 const UDP_BYTES = 1_232;
 /**
- * Decoded, an answer takes ten to twenty times its length, and whoever has a zone chooses that. All that mail asks for is far
- * shorter: 200 MX records with the longest names of today, 1,000 addresses or 300 digests of certificates fit.
+ * Decoded, an answer takes some twenty times its length, and of empty texts a hundred times; whoever has a zone chooses that.
+ * All that mail asks for is far shorter: 200 MX records with the longest names of today, 1,000 addresses or 300 digests of
+ * certificates fit.
  */
 const LONGEST_BYTES = 16_384;
 
@@ -92,11 +93,21 @@ function answers({ id, questions }: DnsMessage, asked: number, { name, type }: Q
   return id === asked && question?.type === type && question.name.toLowerCase() === name.toLowerCase();
 }
 
+/** As measured: of a record, and of each string in one, of which a TXT record may have as many as it has bytes. */
+const RECORD_BYTES = 800;
+const STRING_BYTES = 120;
+
+function decodedBytes({ answers, authorities }: z.infer<typeof Message>): number {
+  const bytesOf = ({ data }: z.infer<typeof Entry>): number =>
+    RECORD_BYTES + (Array.isArray(data) ? data.length * STRING_BYTES : 0);
+  return [...answers, ...authorities].reduce((sum, entry) => sum + bytesOf(entry), 0);
+}
+
 /** Undefined when it makes no sense. */
 function read(bytes: Buffer): DnsMessage | undefined {
   try {
     const message = Message.safeParse(decode(bytes)).data;
-    return message && { ...message, bytes: bytes.length };
+    return message && { ...message, bytes: bytes.length + decodedBytes(message) };
   } catch {
     return undefined;
   }

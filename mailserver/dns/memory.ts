@@ -6,9 +6,9 @@ import { z } from "zod";
 import type { DnsMessage } from "./exchange.ts";
 
 const LONGEST_MS = 10_000;
-/** Strangers choose what is asked and what is answered. Decoded, all that is kept takes some 20 MiB at most. */
+/** Strangers choose what is asked and what is answered. */
 const MOST = 5_000;
-const MOST_BYTES = 1_048_576;
+const MOST_BYTES = 8 * 1_048_576;
 
 const Soa = z.object({ minimum: z.int() });
 

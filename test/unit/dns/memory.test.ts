@@ -32,7 +32,7 @@ function site() {
 describe("the oldest answers are forgotten first when there are", () => {
   for (const { what, count, bytes } of [
     { what: "more than 5,000", count: 5_000, bytes: 100 },
-    { what: "more than 1 MiB of them", count: 64, bytes: 16_384 },
+    { what: "more than 8 MiB of them", count: 64, bytes: 131_072 },
   ]) {
     test(what, async () => {
       const { asks } = site();
@@ -49,9 +49,9 @@ test("what is asked again counts once", async () => {
   const { asks, pass } = site();
   for (let time = 0; time < 1_000; time += 1) {
     pass(1_000);
-    assert.equal(await asks("often", message(16_384, 1)), true);
+    assert.equal(await asks("often", message(131_072, 1)), true);
   }
-  for (let key = 0; key < 63; key += 1) await asks(key, message(16_384));
+  for (let key = 0; key < 63; key += 1) await asks(key, message(131_072));
   assert.equal(await asks(0), false);
 });
 

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type Answer, AUTHENTIC_DATA, decode, encode, streamEncode, TRUNCATED_RESPONSE } from "dns-packet";
+import { exchange } from "../../../mailserver/dns/exchange.ts";
 import { createDns } from "../../../mailserver/dns/resolver.ts";
 import { freePort } from "../../support/ports.ts";
 
@@ -80,6 +81,9 @@ const ZONE: Readonly<Record<string, Reply>> = {
   },
   "null.test": {
     answers: [{ type: "MX", name: "null.test", ttl: 60, data: { preference: 0, exchange: "." } }],
+  },
+  "empties.test": {
+    answers: [{ type: "TXT", name: "empties.test", ttl: 60, data: Array.from({ length: 1_000 }, () => "") }],
   },
   "text.test": { answers: [{ type: "TXT", name: "text.test", ttl: 60, data: ["v=STSv1; ", "id=1;"] }] },
 };
@@ -276,4 +280,14 @@ describe("an answer is remembered", () => {
     await Promise.all(Array.from({ length: 20 }, () => resolve4("plain.test")));
     assert.equal(asked.length - before, 1);
   });
+});
+
+test("an answer says about how much memory it takes, however short it was on its way", async () => {
+  const server = { host: "127.0.0.1", port: (tcp.address() as AddressInfo).port };
+  const bytesOf = async (name: string, type: "A" | "TXT"): Promise<number> =>
+    (await exchange(server, { name, type }, 1_000)).bytes;
+  const empties = await bytesOf("empties.test", "TXT");
+  assert.ok(empties > 100_000, `${empties} of a thousand empty texts`);
+  const plain = await bytesOf("plain.test", "A");
+  assert.ok(plain > 500 && plain < 2_000, `${plain} of an address`);
 });
